@@ -100,7 +100,9 @@ static void carry_out(struct world *w, struct operation *o, bool revokes)
                                   .fingerprint = "5f2b9c0e77aa",
                                   .lag_usec =
                                       (1 + chance(w, revokes ? 40 : 4000)) * USEC_PER_MSEC});
+    /* With the configuration of its intent, or it would say again all that the intent said. */
     record(w, &(struct audit_row){.event = "outcome", .operation = o,
+                                  .fingerprint = "5f2b9c0e77aa",
                                   .code = fails ? REASON_TENANT_AWAY : "done",
                                   .status = fails ? 503 : 200, .answer = fails ? "away" : "done",
                                   .attempts = 1, .duration_usec = 20000 + chance(w, 90000),

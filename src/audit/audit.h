@@ -54,7 +54,6 @@ struct audit_row {
     const char *groups;              /* of that plan: "b (team)"; NULL: all of it */
     const char *reason;              /* what the actor gave as reason, or NULL */
 };
-/* Needs an open transaction. */
 int audit_record(struct state *s, const struct audit_row *row, struct error *e);
 
 struct audit_export;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "audit/form.h"
-#include "base/buffer.h"
 #include "base/memory.h"
 
 /* Members that keep their meaning under a longer name, in the order of the line. */
@@ -32,12 +31,22 @@ struct place {
 };
 #define PLACES_MAX 256
 
+/* Lines of one kind mostly have the very same places. */
+struct places {
+    char *text; /* as they stand in the line; NULL: none */
+    size_t size;
+    struct place items[PLACES_MAX];
+    size_t n;
+};
+#define KEPT 8U
+
 struct parts_reader {
     struct form_reader form;
     struct line_parts parts;
     line_parts_mask unwanted;
-    struct place places[PLACES_MAX];
-    size_t n_places;
+    struct places kept[KEPT];
+    size_t next;                 /* the one that is forgotten next */
+    const struct places *places; /* of this line; NULL: none */
     json_t *file; /* that a place named last; NULL: none did */
     const char *personal_at; /* where the value of p begins; NULL: it did not come yet */
 };
@@ -79,15 +88,15 @@ void parts_done(struct line_parts *p)
     *p = (struct line_parts){0};
 }
 
-static void forget_places(struct parts_reader *r)
+static void forget_places(struct places *p)
 {
-    for (size_t i = 0; i < r->n_places; i++) {
-        json_decref(r->places[i].file);
-        json_decref(r->places[i].rule);
+    for (size_t i = 0; i < p->n; i++) {
+        json_decref(p->items[i].file);
+        json_decref(p->items[i].rule);
     }
-    r->n_places = 0;
-    json_decref(r->file);
-    r->file = NULL;
+    p->n = 0;
+    free(p->text);
+    p->text = NULL;
 }
 
 static void put(json_t *object, const char *name, json_t *value_taken)
@@ -95,10 +104,10 @@ static void put(json_t *object, const char *name, json_t *value_taken)
     json_object_set_new_nocheck(object, name, value_taken);
 }
 
-static void read_place(struct parts_reader *r, const char *text)
+static void read_place(struct parts_reader *r, struct places *to, const char *text)
 {
-    const struct place *before = r->n_places ? &r->places[r->n_places - 1] : NULL;
-    struct place *p = &r->places[r->n_places++];
+    const struct place *before = to->n ? &to->items[to->n - 1] : NULL;
+    struct place *p = &to->items[to->n++];
     const char *colon = text;
     char *end;
 
@@ -120,30 +129,57 @@ static void read_place(struct parts_reader *r, const char *text)
         p->rule = json_incref(before->rule);
 }
 
+/* What is the same text is the same places. */
+static const struct places *find_places(const struct parts_reader *r)
+{
+    const struct form_reader *f = &r->form;
+
+    for (size_t i = 0; i < KEPT; i++) {
+        const struct places *p = &r->kept[i];
+
+        if (p->text && (size_t)(f->end - f->at) > p->size && memcmp(f->at, p->text, p->size) == 0)
+            return p;
+    }
+    return NULL;
+}
+
 static bool read_places(struct parts_reader *r)
 {
+    const char *begin = r->form.at;
+    struct places *p = &r->kept[r->next];
     json_t *at = NULL, *item;
     size_t i;
 
+    r->places = find_places(r);
+    if (r->places) {
+        r->form.at += r->places->size;
+        return true;
+    }
     if (!form_value(&r->form, &at))
         return false;
-    forget_places(r);
+    forget_places(p);
     json_array_foreach(at, i, item)
     {
         if (i < PLACES_MAX)
-            read_place(r, json_is_string(item) ? json_string_value(item) : "");
+            read_place(r, p, json_is_string(item) ? json_string_value(item) : "");
     }
     json_decref(at);
+    json_decref(r->file);
+    r->file = NULL;
+    r->places = p;
+    r->next = (r->next + 1) % KEPT;
+    p->size = (size_t)(r->form.at - begin);
+    p->text = *begin == '[' ? strndup(begin, p->size) : NULL;
     return true;
 }
 
 static json_t *template_of(const char *field)
 {
-    CLEANUP(buffer_done) struct buffer b = {0};
+    char text[128];
+    int n = snprintf(text, sizeof(text), "[user] %s", field ? field : "");
 
-    buffer_add_text(&b, "[user] ");
-    buffer_add_text(&b, field ? field : "");
-    return b.failed ? NULL : json_stringn_nocheck(b.data, b.size);
+    return n < (int)sizeof(text) ? json_stringn_nocheck(text, (size_t)n)
+                                 : json_sprintf("[user] %s", field);
 }
 
 static void add_place(json_t *change, const char *field, const struct place *p)
@@ -185,8 +221,8 @@ static bool read_change(struct parts_reader *r, json_t *changes)
     put(change, "from", or_null(values[3]));
     put(change, "to", or_null(values[1]));
     if (json_is_integer(values[2]) && json_integer_value(values[2]) >= 0 &&
-        (size_t)json_integer_value(values[2]) < r->n_places)
-        add_place(change, field, &r->places[json_integer_value(values[2])]);
+        r->places && (size_t)json_integer_value(values[2]) < r->places->n)
+        add_place(change, field, &r->places->items[json_integer_value(values[2])]);
     json_decref(values[2]);
     return json_array_append_new(changes, change) == 0;
 }
@@ -292,6 +328,8 @@ struct parts_reader *parts_reader_new(void)
 
 struct parts_reader *parts_reader_free(struct parts_reader *r)
 {
+    for (size_t i = 0; r && i < KEPT; i++)
+        forget_places(&r->kept[i]);
     free(r);
     return NULL;
 }
@@ -307,11 +345,11 @@ bool parts_read(struct parts_reader *r, const char *line, size_t size, line_part
     r->parts = (struct line_parts){.head = json_object()};
     r->unwanted = unwanted;
     r->personal_at = NULL;
+    r->places = NULL;
     fine = fine && r->parts.head;
     while (fine && form_member(&r->form, &o, &name, &fine))
         fine = read_member(r, &name, &at);
     fine = form_end(&r->form) && fine;
-    forget_places(r);
     if (fine)
         *ret = r->parts;
     else

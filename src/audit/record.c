@@ -351,11 +351,11 @@ static int compose(struct state *s, const struct audit_row *row, struct error *e
 
 int audit_record(struct state *s, const struct audit_row *row, struct error *e)
 {
-    int r;
+    int r = state_write(s, e);
 
-    assert(state_in_transaction(s));
     assert(row->event);
-    r = compose(s, row, e);
+    if (r == 0)
+        r = compose(s, row, e);
     if (r == 0)
         r = checkpoint_if_due(s, row->event, e);
     return r < 0 ? error_wrap(e, r, "recording '%s' in the audit", row->event) : 0;

@@ -15,8 +15,16 @@
 #include "base/memory.h"
 #include "model/operation.h"
 
+/* Intents that were just read, taken apart: most outcomes come soon behind them. */
+#define RECENT 64U
+struct recent {
+    int64_t number; /* 0: none */
+    struct line_parts parts;
+};
+
 struct audit_view {
     struct intents *intents; /* of one that nobody read no text is kept */
+    struct recent recent[RECENT]; /* by their number; of each the line is among the intents */
     struct parts_reader *reader;
     line_parts_mask unwanted;
     line_parts_mask unwanted_of_intents; /* of what an outcome has of its intent */
@@ -43,9 +51,21 @@ struct audit_view *audit_view_new(void)
     return v->intents && v->reader ? v : audit_view_free(v);
 }
 
+static void forget_recent(struct audit_view *v, int64_t number)
+{
+    struct recent *r = &v->recent[(uint64_t)number % RECENT];
+
+    if (r->number == number) {
+        parts_done(&r->parts);
+        r->number = 0;
+    }
+}
+
 struct audit_view *audit_view_free(struct audit_view *v)
 {
     if (v) {
+        for (size_t i = 0; i < RECENT; i++)
+            forget_recent(v, v->recent[i].number);
         intents_free(v->intents);
         parts_reader_free(v->reader);
     }
@@ -68,14 +88,16 @@ static bool is(const json_t *view, const char *name, const char *text)
 /* What a line leaves out since it is as nearly always. */
 static void add_usual(json_t *view)
 {
-    bool outcome = is(view, "event", "outcome");
+    const char *event = json_string_value(json_object_get(view, "event"));
+    bool outcome = event && strcmp(event, "outcome") == 0;
 
-    if (outcome && is(view, "code", "done") && json_object_get(view, "status") &&
-        !json_object_get(view, "answer"))
-        json_object_set_new(view, "answer", json_string("done"));
-    if ((is(view, "event", "intent") || (outcome && json_object_get(view, "operation"))) &&
+    if (outcome && json_object_get(view, "status") && !json_object_get(view, "answer") &&
+        is(view, "code", "done"))
+        put(view, "answer", json_string("done"));
+    if (((event && strcmp(event, "intent") == 0) ||
+         (outcome && json_object_get(view, "operation"))) &&
         !json_object_get(view, "attempts"))
-        json_object_set_new(view, "attempts", json_integer(1));
+        put(view, "attempts", json_integer(1));
 }
 
 /* A new user's team, the rule that gave it and where that stands say why. */
@@ -84,7 +106,7 @@ static void add_usual_why(json_t *view)
     json_t *change;
     size_t i;
 
-    if (!is(view, "operation", "create") || json_object_get(view, "why"))
+    if (json_object_get(view, "why"))
         return;
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
@@ -107,7 +129,7 @@ static void add_usual_login(json_t *view)
     json_t *change, *person = json_object_get(view, "person");
     size_t i;
 
-    if (!person || json_object_get(person, "login") || !is(view, "operation", "create"))
+    if (!person || json_object_get(person, "login"))
         return;
     json_array_foreach(json_object_get(view, "changes"), i, change)
         if (is(change, "field", "login_id") && json_is_string(json_object_get(change, "to")))
@@ -145,8 +167,10 @@ static json_t *view_of(const struct line_parts *p)
     put_if_missing(view, "answer_text", p->answer_text);
     put_if_missing(view, "details", p->details);
     add_usual(view);
-    add_usual_login(view);
-    add_usual_why(view);
+    if (p->changes && is(view, "operation", "create")) {
+        add_usual_login(view);
+        add_usual_why(view);
+    }
     return view;
 }
 
@@ -159,10 +183,13 @@ static void take_if_missing(json_t **to, json_t *from)
 /* What an outcome leaves to its intent. */
 static void take_from_intent(struct line_parts *outcome, const struct line_parts *intent)
 {
-    static const char *const names[] = {"run", "fingerprint", "operation", "attempts", "lag_ms"};
+    static const char *const names[] = {"run", "fingerprint", "operation", "lag_ms"};
+    json_t *attempts = json_object_get(intent->head, "attempts");
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         put_if_missing(outcome->head, names[i], json_object_get(intent->head, names[i]));
+    if (json_integer_value(attempts) > 1)
+        put_if_missing(outcome->head, "attempts", attempts);
     take_if_missing(&outcome->id, intent->id);
     take_if_missing(&outcome->dn, intent->dn);
     take_if_missing(&outcome->login, intent->login);
@@ -212,6 +239,8 @@ int audit_view_note(struct audit_view *v, const char *line, size_t size, enum au
         intents_clear(v->intents);
     else if (begun || intent != AUDIT_INTENT_NONE || begins(event, "outcome\""))
         number = line_number(line, &says_what);
+    if (number)
+        forget_recent(v, number);
     if (number && begun)
         return intents_put(v->intents, number, line, size);
     if (number)
@@ -234,24 +263,53 @@ struct other_half {
     bool missing, erased, revoked;
 };
 
+/* False: it is none. */
+static bool read_intent(struct audit_view *v, int64_t number, struct line_parts *ret)
+{
+    size_t size;
+    const char *text = intents_get(v->intents, number, &size);
+
+    return parts_read(v->reader, text, size, v->unwanted | v->unwanted_of_intents, ret);
+}
+
 static void join(struct audit_view *v, struct line_parts *outcome, const char *line,
                  enum audit_intent where, struct other_half *ret)
 {
-    struct line_parts intent = {0};
-    bool says_what, known = false;
-    size_t size;
-    const char *text;
+    struct line_parts read = {0}, *intent = NULL;
+    bool says_what;
 
     if (where == AUDIT_INTENT_READ) {
-        text = intents_get(v->intents, line_number(line, &says_what), &size);
-        known = parts_read(v->reader, text, size, v->unwanted | v->unwanted_of_intents, &intent);
+        int64_t number = line_number(line, &says_what);
+        struct recent *r = &v->recent[(uint64_t)number % RECENT];
+
+        if (r->number == number)
+            intent = &r->parts;
+        else if (read_intent(v, number, &read))
+            intent = &read;
     }
-    ret->missing = where == AUDIT_INTENT_MISSING || (where == AUDIT_INTENT_READ && !known);
-    ret->erased = known && is_erased(&intent);
-    ret->revoked = known && is(intent.head, "code", REASON_REVOKED);
-    if (known)
-        take_from_intent(outcome, &intent);
-    parts_done(&intent);
+    ret->missing = where == AUDIT_INTENT_MISSING || (where == AUDIT_INTENT_READ && !intent);
+    ret->erased = intent && is_erased(intent);
+    ret->revoked = intent && is(intent->head, "code", REASON_REVOKED);
+    if (intent)
+        take_from_intent(outcome, intent);
+    parts_done(&read);
+}
+
+/* The line of an intent was just read, and is noted. */
+static void keep_recent(struct audit_view *v, const char *line, struct line_parts *parts_taken)
+{
+    bool says_what;
+    int64_t number = begins(event_of(line), "intent\"") ? line_number(line, &says_what) : 0;
+    struct recent *r = &v->recent[(uint64_t)number % RECENT];
+
+    if (!number || !parts_taken->head) {
+        parts_done(parts_taken);
+        return;
+    }
+    forget_recent(v, r->number);
+    r->number = number;
+    r->parts = *parts_taken;
+    *parts_taken = (struct line_parts){0};
 }
 
 /* Before version 1 the names were the long ones. */
@@ -283,14 +341,15 @@ json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)
         if (erased || half.erased)
             put(view, "erased", json_true());
     }
-    parts_done(&parts);
     if (half.revoked)
         put(view, "revoked", json_true());
     if (half.missing)
         put(view, "intent_missing", json_true());
     if (audit_view_note(v, line, size, intent) < 0) {
+        parts_done(&parts);
         json_decref(view);
         return NULL;
     }
+    keep_recent(v, line, &parts);
     return view;
 }

@@ -135,9 +135,7 @@ void alarm_set(struct books *b, const char *cause, const char *code, const char 
     if (books_options(b)->plan_only || books_have_failed(b))
         return;
     uint64_t now = clock_steady_usec();
-    int r = books_write(b, &e);
-    if (r == 0)
-        r = alarm_raise(books_state(b), cause, code, sentence, now, &is_new, &e);
+    int r = alarm_raise(books_state(b), cause, code, sentence, now, &is_new, &e);
     if (r == 0 && is_new && is_immediate(code)) {
         struct alarm a = {.cause = (char *)cause,
                           .code = (char *)code,
@@ -158,9 +156,7 @@ void alarm_over(struct books *b, const char *cause)
     struct alarm a = {0};
     if (books_options(b)->plan_only || books_have_failed(b))
         return;
-    int r = books_write(b, &e);
-    if (r == 0)
-        r = alarm_clear(books_state(b), cause, &a, &e);
+    int r = alarm_clear(books_state(b), cause, &a, &e);
     if (r == 0 && a.notified_usec)
         notify(b, false, &a);
     alarm_done(&a);
@@ -367,9 +363,7 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
     else
         alarm_over(b, REASON_AUDIT_FAILED);
     look_at_clock(b);
-    int r = books_write(b, &e);
-    if (r == 0)
-        r = queue_holds(books_state(b), false, look_at_hold, &held, &e);
+    int r = queue_holds(books_state(b), false, look_at_hold, &held, &e);
     if (r == 0 && facts->settled)
         r = alarm_over_but(b, "hold:", &held.causes, &e);
     if (r == 0)

@@ -47,6 +47,22 @@ struct books {
     char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
 };
 
+static int begin(void *userdata, struct error *e)
+{
+    struct books *b = userdata;
+    if (b->failed)
+        return error_set(e, -EIO, "the state file failed earlier: %s", b->why_failed);
+    int r = state_begin(b->o.state, e);
+    if (r < 0) {
+        books_failed(b, e);
+        return r;
+    }
+    b->transaction_since_usec = clock_monotonic_usec();
+    if (!b->in_turn)
+        books_wake(b, WORK_DUE);
+    return 0;
+}
+
 int books_new(struct books **ret, const struct books_options *o, struct error *e)
 {
     struct books *b = calloc(1, sizeof(*b));
@@ -60,6 +76,7 @@ int books_new(struct books **ret, const struct books_options *o, struct error *e
         return r;
     }
     b->distrusted = state_meta_number(o->state, "distrusted", 0) != 0;
+    state_begin_by(o->state, begin, b);
     *ret = b;
     return 0;
 }
@@ -71,6 +88,7 @@ struct books *books_free(struct books *b)
         return NULL;
     if (!b->failed && books_commit(b, &e) < 0)
         log_error("The last changes of state are lost: %s", e.message);
+    state_begin_no_more(b->o.state, b);
     sd_event_source_disable_unref(b->export_timer);
     string_list_done(&b->enabled);
     free(b);
@@ -130,9 +148,8 @@ int books_look_at_clock(struct books *b, struct error *e)
         b->work |= WORK_ALARMS;
     if (!came || b->o.options->plan_only)
         return 0;
-    int r = books_write(b, e);
     b->work |= WORK_COMMIT;
-    return r < 0 ? r : books_note_steady(b, e);
+    return books_note_steady(b, e);
 }
 
 int64_t books_clock_step_usec(const struct books *b)
@@ -169,23 +186,6 @@ void books_failed(struct books *b, const struct error *e)
         e->message);
     books_status_changed(b);
     books_wake(b, WORK_DUE); /* it may be the end that waits for more */
-}
-
-int books_write(struct books *b, struct error *e)
-{
-    if (b->failed)
-        return error_set(e, -EIO, "the state file failed earlier: %s", b->why_failed);
-    if (state_in_transaction(b->o.state))
-        return 0;
-    int r = state_begin(b->o.state, e);
-    if (r < 0) {
-        books_failed(b, e);
-        return r;
-    }
-    b->transaction_since_usec = clock_monotonic_usec();
-    if (!b->in_turn)
-        books_wake(b, WORK_DUE);
-    return 0;
 }
 
 uint64_t books_open_since_usec(const struct books *b)
@@ -243,9 +243,7 @@ int books_audit(struct books *b, const struct audit_row *row, struct error *e)
         r.plan = b->act->plan;
         r.reason = b->act->reason;
     }
-    int rc = books_write(b, e);
-    if (rc == 0)
-        rc = audit_record(b->o.state, &r, e);
+    int rc = audit_record(b->o.state, &r, e);
     if (rc == 0 && r.lag_usec)
         lag_count(&b->lag, r.lag_usec);
     return rc;

@@ -60,8 +60,7 @@ int64_t books_clock_step_usec(const struct books *b); /* that dates do not follo
 bool books_doubt_clock(const struct books *b); /* it is to be looked at again */
 bool books_know_downtime(const struct books *b); /* of the machine, before its last boot */
 
-/* The one open transaction that everybody shares; the turn commits it. */
-int books_write(struct books *b, struct error *e);  /* opens it if it is not open */
+/* The one transaction that everybody shares: the first write opens it, the turn commits it. */
 int books_commit(struct books *b, struct error *e); /* 0 when there was none */
 uint64_t books_open_since_usec(const struct books *b); /* monotonic; 0: it is not open */
 void books_failed(struct books *b, const struct error *e); /* delivery stops; said once */
@@ -125,7 +124,9 @@ int books_distrust(struct books *b, bool distrust, struct error *e);
 uint64_t books_run(const struct books *b); /* 0: none is under way */
 void books_set_run(struct books *b, uint64_t run);
 int run_join(struct books *b, const char *trigger, struct error *e); /* begins one if need be */
-int run_close(struct books *b, struct error *e); /* nothing is due: the ledger, on record */
+/* Nothing is due: the ledger goes on record, with what the turn commits anyhow. */
+int run_close(struct books *b, char **ret_ledger, struct error *e);
+void run_closed(struct books *b, const char *ledger); /* it is durable */
 
 /* alarm.c */
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);

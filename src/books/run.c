@@ -24,9 +24,7 @@ int run_join(struct books *b, const char *trigger, struct error *e)
     books_note(b, WORK_RUN);
     if (books_run(b))
         return 0;
-    int r = books_write(b, e);
-    if (r == 0)
-        r = run_begin(books_state(b), trigger, clock_now_usec(), &run, e);
+    int r = run_begin(books_state(b), trigger, clock_now_usec(), &run, e);
     if (r < 0)
         return r;
     books_set_run(b, run);
@@ -62,12 +60,10 @@ static void add_to_ledger(enum person_bucket bucket, const char *code, size_t co
     json_object_set_new(reasons, reason, json_integer(before + (json_int_t)count));
 }
 
-int run_close(struct books *b, struct error *e)
+int run_close(struct books *b, char **ret_ledger, struct error *e)
 {
     struct ledger l = {.totals = json_object()};
-    int r = books_write(b, e);
-    if (r == 0)
-        r = person_ledger(books_state(b), books_run(b), clock_steady_usec(), add_to_ledger, &l, e);
+    int r = person_ledger(books_state(b), books_run(b), clock_steady_usec(), add_to_ledger, &l, e);
     json_object_set_new(l.totals, "seen", json_integer((json_int_t)l.seen));
     CLEANUP(freep) char *text = json_dumps(l.totals, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(l.totals);
@@ -78,15 +74,17 @@ int run_close(struct books *b, struct error *e)
     struct audit_row row = {.event = "run-end", .details = text};
     if (r == 0)
         r = books_audit(b, &row, e);
-    if (r == 0)
-        r = books_commit(b, e);
     if (r < 0)
         return r;
+    *ret_ledger = TAKE(text);
+    return 0;
+}
+
+void run_closed(struct books *b, const char *ledger)
+{
     if (!books_options(b)->quiet) {
-        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", books_run(b),
-                  text ? text : "");
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", books_run(b), ledger);
         log_set_run(0);
     }
     books_set_run(b, 0);
-    return 0;
 }

@@ -132,9 +132,7 @@ int belonging_check(struct books *b, char *ret_other, size_t size, struct error 
     if (!books_options(b)->tenant_url)
         return 0;
     CLEANUP(freep) char *now = identity_of(books_options(b));
-    int r = now ? books_write(b, e) : error_out_of_memory(e);
-    if (r == 0)
-        r = state_meta_get(books_state(b), "tenant", &before, e);
+    int r = now ? state_meta_get(books_state(b), "tenant", &before, e) : error_out_of_memory(e);
     if (r >= 0 && before && !text_equal(before, now))
         r = change_tenant(b, before, now, e);
     if (r >= 0)

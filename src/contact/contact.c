@@ -65,9 +65,7 @@ static void become_known(struct contact *c)
 
 static int finish_first_contact(struct contact *c, struct error *e)
 {
-    int r = books_write(c->books, e);
-    if (r == 0)
-        r = state_meta_set(books_state(c->books), "first-contact-done", "1", e);
+    int r = state_meta_set(books_state(c->books), "first-contact-done", "1", e);
     c->adoption_open = false;
     alarm_over(c->books, REASON_ADOPTION);
     return r;
@@ -84,17 +82,13 @@ static void take_listing(struct contact *c, const struct tenant_answer *a)
             "The tenant does not list its users (%s answered %d): existing ones are found when a "
             "login is taken",
             a->url, a->status);
-        r = books_write(c->books, &e);
-        if (r == 0)
-            r = state_meta_set(books_state(c->books), USERS_LISTED, "0", &e);
+        r = state_meta_set(books_state(c->books), USERS_LISTED, "0", &e);
         if (r < 0)
             books_failed(c->books, &e);
         become_known(c);
         return;
     }
-    r = books_write(c->books, &e);
-    if (r == 0)
-        r = state_meta_set(books_state(c->books), USERS_LISTED, "1", &e);
+    r = state_meta_set(books_state(c->books), USERS_LISTED, "1", &e);
     if (r == 0)
         r = listing_replace_begin(books_state(c->books), &e);
     for (size_t i = 0; i < a->names->n_items && r == 0; i++) {
@@ -176,7 +170,7 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
         return;
     }
     mail_call_free(m);
-    int r = login_key && mail_key && found ? books_write(c->books, &e) : error_out_of_memory(&e);
+    int r = login_key && mail_key && found ? 0 : error_out_of_memory(&e);
     if (r == 0 && is_gone)
         r = listing_set_absent(books_state(c->books), login_key, &e);
     else if (r == 0)
@@ -274,9 +268,8 @@ int contact_ask(struct contact *c, const char *login, const char *login_key, boo
 
 int contact_ask_again(struct contact *c, struct error *e)
 {
-    int r = books_write(c->books, e);
     c->asked = true;
-    return r < 0 ? r : listing_ask_again(books_state(c->books), e);
+    return listing_ask_again(books_state(c->books), e);
 }
 
 bool contact_lists_all(const struct contact *c)
@@ -338,9 +331,7 @@ void contact_evaluated(struct contact *c)
         r = someone_to_look_at(c, &look, &e);
     if (r == 0 && look && health_state(c->health) == ENGINE_TENANT_OK) {
         c->stage = STAGE_MAILS;
-        r = books_write(c->books, &e);
-        if (r == 0)
-            r = look_at_mails(c, &e);
+        r = look_at_mails(c, &e);
     } else if (r == 0 && c->stage == STAGE_KNOWN && c->adoption_open &&
                (c->other_tenant[0] || listing_count(books_state(c->books)))) {
         r = report_adoptions(c, &e);

@@ -220,9 +220,7 @@ static void free_forbidden(struct health *h)
 {
     struct error e = {0};
     size_t n_released = 0;
-    int r = books_write(h->books, &e);
-    if (r == 0)
-        r = queue_release_forbidden(books_state(h->books), clock_steady_usec(), &n_released, &e);
+    int r = queue_release_forbidden(books_state(h->books), clock_steady_usec(), &n_released, &e);
     if (r < 0)
         books_failed(h->books, &e);
     books_note(h->books, WORK_ALARMS | WORK_COMMIT);
@@ -320,9 +318,8 @@ void health_fine(struct health *h)
     log_event(LOG_NOTICE, MSG_TENANT_BACK, "The tenant takes calls again");
     struct error e = {0};
     size_t n_released = 0;
-    int r = books_write(h->books, &e);
-    if (r == 0)
-        r = queue_release(books_state(h->books), "tenant", NULL, clock_steady_usec(), &n_released, &e);
+    int r = queue_release(books_state(h->books), "tenant", NULL, clock_steady_usec(), &n_released,
+                          &e);
     if (r < 0)
         books_failed(h->books, &e);
     books_status_changed(h->books);
@@ -349,7 +346,7 @@ bool health_call_failed(struct health *h, const struct tenant_answer *a)
 static int take_teams(struct health *h, const struct string_list *names, struct error *e)
 {
     string_list_done(&h->teams);
-    int r = books_write(h->books, e);
+    int r = 0;
     for (size_t i = 0; i < names->n_items && r == 0; i++) {
         char cause[600];
         size_t n_released = 0;

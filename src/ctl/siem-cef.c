@@ -1,7 +1,8 @@
 /*
- * ArcSight Common Event Format, version 0: a header of fields between bars and an extension of
- * keys and values between blanks. Values are made printable, so that a line is one for whoever
- * reads it, and cut at the lengths that its dictionary names, at the end of a character.
+ * ArcSight Common Event Format, CEF:0 of its implementation standard, version 27: a header of
+ * fields between bars and an extension of keys and values between blanks. Values are made
+ * printable, so that a line is one for whoever reads it, and cut at the lengths that header and
+ * dictionary name, at the end of a character.
  */
 #include "config.h"
 
@@ -45,14 +46,14 @@ static void add_escaped(struct buffer *b, const char *text, size_t size, const c
     }
 }
 
-static void add_header(struct buffer *b, const char *text)
+static void add_header(struct buffer *b, const char *text, size_t most)
 {
     CLEANUP(buffer_done) struct buffer shown = {0};
 
-    output_add_printable(&shown, text);
+    output_add_printable(&shown, *text ? text : "none"); /* no field is left out */
     b->failed |= shown.failed;
     if (!shown.failed)
-        add_escaped(b, shown.data, shown.size, "|\\");
+        add_escaped(b, shown.data, cut(shown.data, most), "|\\");
     buffer_add_text(b, "|");
 }
 
@@ -136,12 +137,11 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
         return;
     }
     buffer_add_text(b, "CEF:0|rosterd|rosterd|1|");
-    add_header(b, class.data);
-    add_header(b, v->title);
+    add_header(b, class.data, 1023);
+    add_header(b, v->title, 512);
     json_write_integer(b, severities[v->severity]);
     buffer_add_text(b, "|rt=");
     json_write_integer(b, (int64_t)(v->usec / USEC_PER_MSEC));
-    add_number(b, "externalId", v->seq);
     add(b, "cat", 1023, v->name);
     add(b, "act", 63, v->kind);
     add(b, "outcome", 63, results[v->result]);
@@ -157,5 +157,7 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     add_custom(b, "cs4", "plan", member_text(v->view, "plan"));
     add_custom(b, "cs5", "reason given", reason);
     add_custom(b, "cs6", "why", member_text(v->view, "why"));
+    /* The last value loses the blanks that it ends in. */
+    add_number(b, "externalId", v->seq);
     buffer_add_text(b, "\n");
 }

@@ -35,8 +35,7 @@ static int learn_found(struct execution *x, const struct user *found, struct err
     CLEANUP(freep) char *user = user_to_json(found, false);
     if (!key || !mail_key || !user)
         return error_out_of_memory(e);
-    int r = books_write(x->delivery->books, e);
-    return r < 0 ? r : listing_set_found(x->delivery->state, login, key, mail_key, user, e);
+    return listing_set_found(x->delivery->state, login, key, mail_key, user, e);
 }
 
 static enum next plan_anew(struct execution *x, const struct tenant_answer *a, const char *code,
@@ -62,9 +61,8 @@ static int forget_found(struct execution *x, bool absent, struct error *e)
 {
     struct delivery *d = x->delivery;
     CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
-    int r = key ? books_write(d->books, e) : error_out_of_memory(e);
-    if (r < 0)
-        return r;
+    if (!key)
+        return error_out_of_memory(e);
     return absent ? listing_set_absent(d->state, key, e) : listing_remove(d->state, key, e);
 }
 
@@ -91,9 +89,7 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
     *ret_taken = false;
     if (!key)
         return error_out_of_memory(e);
-    int r = books_write(d->books, e);
-    if (r == 0)
-        r = link_load_by_login(d->state, key, &other, e);
+    int r = link_load_by_login(d->state, key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
         x->took_disabled = other.disabled_by_us; /* ours to undo for the one who returns */
         *ret_taken = true;

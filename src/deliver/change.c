@@ -106,9 +106,7 @@ int change_learn(struct execution *x, const struct tenant_answer *a, const struc
 static int keep_part(struct execution *x, const struct user *shown, struct error *e)
 {
     CLEANUP(user_freep) struct user *known = user_new();
-    int r = books_write(x->delivery->books, e);
-    if (r == 0)
-        r = learn(x, shown, known, e);
+    int r = learn(x, shown, known, e);
     if (r == 0 && execution_part(x)->by_value)
         r = execution_note_values(x, e);
     if (r == 0)

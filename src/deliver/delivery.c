@@ -267,10 +267,13 @@ int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum 
 
 int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
 {
+    bool any = false;
     *ret_n = 0;
-    int r = delivery_pick_revocations(d, ret_n, e);
+    int r = queue_any_ready(d->state, &any, e);
+    if (r == 0 && any)
+        r = delivery_pick_revocations(d, ret_n, e);
     size_t most = most_under_way(d);
-    if (r < 0 || d->n_executions >= most)
+    if (r < 0 || !any || d->n_executions >= most)
         return r;
     health_forget_old_missing(d->health);
     size_t room = most - d->n_executions;
@@ -335,8 +338,6 @@ int delivery_settle_crash(struct delivery *d, struct error *e)
         log_notice(
             "%zu operation%s under way when rosterd ended: each is settled by reading the tenant",
             started.n_items, started.n_items == 1 ? " was" : "s were");
-    if (r == 0)
-        r = books_write(d->books, e);
     for (size_t i = 0; i < started.n_items && r == 0; i++)
         r = settle(d, started.items[i], e);
     operation_list_done(&started);

@@ -199,9 +199,6 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     bool levels_alone = text_equal(drift, d->levels.data);
     bool repair =
         look->anew || (books_options(b)->sync->on_drift == DRIFT_REPAIR && !levels_alone);
-    int r = books_write(b, e);
-    if (r < 0)
-        return r;
     /* The same drift is reported once. */
     bool known_already = none ? !l->drift : text_equal(l->drift, drift);
     if (none && known_already)
@@ -211,6 +208,7 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     if (none)
         return link_store(books_state(b), l, e);
     *ret_differs = true;
+    int r = 0;
     if (repair) {
         r = adopt_drift(l, d, now, look->anew, e);
         if (r == 0)
@@ -258,8 +256,7 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
     l->confirmed_usec = clock_now_usec();
     if (!l->known || !l->quirks)
         return error_out_of_memory(e);
-    r = books_write(look->books, e);
-    return r < 0 ? r : link_store(books_state(look->books), l, e);
+    return link_store(books_state(look->books), l, e);
 }
 
 /* Somebody restored it, or made it anew: what it is like is compared, and on record, with the next
@@ -267,9 +264,7 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
 static int take_presence(struct books *b, struct link *l, const struct user *known, struct error *e)
 {
     CLEANUP(link_done) struct link other = {0};
-    int r = books_write(b, e);
-    if (r == 0)
-        r = link_load_by_login(books_state(b), l->login_key, &other, e);
+    int r = link_load_by_login(books_state(b), l->login_key, &other, e);
     if (r < 0 || (r == 0 && !text_equal(other.entry_id, l->entry_id)))
         return r;
     l->gone = LINK_THERE;
@@ -300,7 +295,7 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
                    link_used_usec(l) + o->dormant_after_usec <= clock_date_usec();
     if (!woken && (!o->dormant_after_usec || (!used && !dormant)))
         return 0;
-    int r = books_write(look->books, e);
+    int r = 0;
     if (used)
         l->last_login_usec = now->last_login_usec;
     if (woken) {
@@ -312,8 +307,7 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
         l->known = user_to_json(d->known, false);
         if (!l->known)
             return error_out_of_memory(e);
-        if (r == 0)
-            r = record_drift(look->books, l, "report", LINK_DRIFT_ENABLED, true, e);
+        r = record_drift(look->books, l, "report", LINK_DRIFT_ENABLED, true, e);
     }
     if (r == 0)
         r = person_mark_dirty(books_state(look->books), l->entry_id, e);
@@ -396,9 +390,7 @@ int drift_follow_rename(struct books *b, struct link *l, const char *login, bool
     CLEANUP(freep) char *key = text_fold(login, strlen(login));
     CLEANUP(freep) char *wanted = NULL;
     CLEANUP(link_done) struct link other = {0};
-    int r = key ? books_write(b, e) : error_out_of_memory(e);
-    if (r == 0)
-        r = link_load_by_login(books_state(b), key, &other, e);
+    int r = key ? link_load_by_login(books_state(b), key, &other, e) : error_out_of_memory(e);
     if (r < 0)
         return r;
     *ret_taken = r == 0 && !text_equal(other.entry_id, l->entry_id);

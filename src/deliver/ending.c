@@ -119,9 +119,7 @@ bool execution_raced(struct execution *x, const struct tenant_answer *a)
     struct error e = {0};
     if (!x->is_recorded || !x->operation->looks || x->wrote)
         return true;
-    int r = books_write(x->delivery->books, &e);
-    if (r == 0)
-        r = audit_outcome(x, "outcome", a, "not-done", "somebody changed the user meanwhile", &e);
+    int r = audit_outcome(x, "outcome", a, "not-done", "somebody changed the user meanwhile", &e);
     if (r == 0)
         r = queue_looks(x->delivery->state, x->operation->number, true, &e);
     if (r == 0)
@@ -140,9 +138,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     struct delivery *d = x->delivery;
     struct error e = {0};
     const struct operation *o = x->operation;
-    int r = books_write(d->books, &e);
-    if (r == 0)
-        r = queue_remove(d->state, o->number, &e);
+    int r = queue_remove(d->state, o->number, &e);
     if (r == 0)
         r = free_alike(x, &e);
     if (r == 0 && !o->approved && o->kind != OPERATION_ADOPT)
@@ -230,8 +226,6 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     int r = operation_say(o, reason, cause, sentence);
     if (r < 0)
         error_out_of_memory(&e);
-    if (r == 0)
-        r = books_write(d->books, &e);
     if (r == 0 && lost)
         r = note_spent(d, o, &e);
     if (r == 0)
@@ -290,9 +284,7 @@ void execution_replan(struct execution *x, const struct tenant_answer *a, const 
     struct delivery *d = x->delivery;
     const struct operation *o = x->operation;
     struct error e = {0};
-    int r = books_write(d->books, &e);
-    if (r == 0)
-        r = queue_remove(d->state, o->number, &e);
+    int r = queue_remove(d->state, o->number, &e);
     if (r == 0 && may_have_been_done(o))
         r = note_spent(d, o, &e);
     end_otherwise(x, r, a, code, sentence, &e);
@@ -310,10 +302,9 @@ static int make_ready(struct execution *x, const char *reason, const char *cause
     struct operation *o = x->operation;
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
-    int r = books_write(x->delivery->books, e);
-    if (r == 0 && operation_say(o, reason, cause, sentence) < 0)
-        r = error_out_of_memory(e);
-    return r < 0 ? r : queue_store(x->delivery->state, o, e);
+    if (operation_say(o, reason, cause, sentence) < 0)
+        return error_out_of_memory(e);
+    return queue_store(x->delivery->state, o, e);
 }
 
 void execution_undone(struct execution *x, const struct tenant_answer *a)

@@ -127,7 +127,7 @@ static int settle_one(struct gone *g, const char *entry_id, struct error *e)
 
 static int settle_all(struct gone *g, struct error *e)
 {
-    int r = books_write(g->books, e);
+    int r = 0;
     for (size_t i = 0; i < g->people.n_items && r == 0; i++)
         r = settle_one(g, g->people.items[i], e);
     string_list_done(&g->people);
@@ -150,9 +150,9 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     struct string_list wanting = {0};
-    int r = key && mail_key && found ? books_write(b, e) : error_out_of_memory(e);
-    if (r == 0)
-        r = person_sharing_login(books_state(b), key, "", &wanting, e);
+    int r = key && mail_key && found
+                ? person_sharing_login(books_state(b), key, "", &wanting, e)
+                : error_out_of_memory(e);
     g->n_strangers += r == 0 && u && !wanting.n_items;
     string_list_done(&wanting);
     if (r < 0)
@@ -206,9 +206,7 @@ static void look_at_next(struct gone *g)
 static int take_listing(struct gone *g, const struct string_list *names, struct error *e)
 {
     struct state *s = books_state(g->books);
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = listing_refresh_begin(s, e);
+    int r = listing_refresh_begin(s, e);
     for (size_t i = 0; i < names->n_items && r == 0; i++) {
         CLEANUP(freep) char *key = text_fold(names->items[i], strlen(names->items[i]));
         r = key ? listing_add(s, names->items[i], key, e) : error_out_of_memory(e);

@@ -84,9 +84,7 @@ static bool is_used(struct execution *x, const struct tenant_answer *a)
     if (x->operation->budget != BUDGET_DORMANT ||
         link_used_usec(&x->link) + o->dormant_after_usec <= dates)
         return false;
-    int r = books_write(x->delivery->books, &e);
-    if (r == 0)
-        r = link_store(x->delivery->state, &x->link, &e);
+    int r = link_store(x->delivery->state, &x->link, &e);
     if (r < 0)
         execution_broken(x, &e);
     else

@@ -35,9 +35,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 {
     const struct kind *k = x->kind;
     struct error e = {0};
-    int r = books_write(x->delivery->books, &e);
-    if (r == 0)
-        r = k->learn(x, a, shown, &e);
+    int r = k->learn(x, a, shown, &e);
     if (r == 0)
         r = k->confirms ? execution_store_link(x, &e)
                         : link_store(x->delivery->state, &x->link, &e);
@@ -191,9 +189,7 @@ int machine_send(struct execution *x, const struct tenant_write *w, struct error
 /* Without an id a user whose renaming got no answer could not be found again. */
 static int keep_id(struct execution *x, struct error *e)
 {
-    int r = books_write(x->delivery->books, e);
-    if (r == 0)
-        r = link_store(x->delivery->state, &x->link, e);
+    int r = link_store(x->delivery->state, &x->link, e);
     return r < 0 ? r : books_commit(x->delivery->books, e);
 }
 

@@ -155,9 +155,7 @@ static void fail(struct passwords *w, const char *entry_id, const char *login,
     uint64_t now = clock_steady_usec(), next = now + w->options->sync->hold_retry_usec;
     if (books_have_failed(w->books))
         return;
-    int r = books_write(w->books, &e);
-    if (r == 0)
-        r = password_due_store(books_state(w->books), entry_id, now, next, sentence, &e);
+    int r = password_due_store(books_state(w->books), entry_id, now, next, sentence, &e);
     if (r == 0)
         r = say(w, "hold", entry_id, login, sentence, &e);
     if (r == 0)
@@ -174,9 +172,7 @@ static void clear(struct passwords *w, const char *entry_id, const char *login,
     struct error e = {0};
     if (books_have_failed(w->books))
         return;
-    int r = books_write(w->books, &e);
-    if (r == 0)
-        r = password_due_clear(books_state(w->books), entry_id, &e);
+    int r = password_due_clear(books_state(w->books), entry_id, &e);
     if (r == 0 && sentence)
         r = say(w, "release", entry_id, login, sentence, &e);
     if (r == 0)
@@ -225,11 +221,9 @@ int passwords_hand_on(struct passwords *w, const struct operation *o,
     uint64_t now = clock_steady_usec(), hold = w->options->sync->hold_retry_usec;
     if (!passwords_are_handed_on(w))
         return 0;
-    int r = books_write(w->books, e);
     /* Due now when it was lost with an answer; else when the command has had its time. */
-    if (r == 0)
-        r = password_due_store(books_state(w->books), o->entry_id, now,
-                               secret ? now + hold : now, NULL, e);
+    int r = password_due_store(books_state(w->books), o->entry_id, now, secret ? now + hold : now,
+                               NULL, e);
     if (r < 0)
         return r;
     if (!secret)

@@ -217,9 +217,7 @@ static void on_read_by_id(const struct tenant_answer *a, void *userdata)
 static int remember_id(struct walk *w, const char *id, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
-    int r = books_write(w->sweep->books, e);
-    if (r == 0)
-        r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
+    int r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
     if (r != 0 || l.remote_id || !text_equal(l.login, w->login))
         return r < 0 ? r : 0;
     l.remote_id = strdup(id);

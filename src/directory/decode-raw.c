@@ -17,7 +17,6 @@
 #include <strings.h>
 
 #include "base/buffer.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "directory/decode.h"
@@ -105,6 +104,12 @@ static bool is_named(const struct berval *name, const char *attribute)
            strncasecmp(name->bv_val, attribute, name->bv_len) == 0;
 }
 
+/* By their DNs. */
+static bool names_members(const struct berval *attribute)
+{
+    return is_named(attribute, "member") || is_named(attribute, "uniqueMember");
+}
+
 /* What is needed of one attribute; false: no digest for this entry. */
 static bool look_at(const struct decoder *d, const struct berval *attribute, bool want_id,
                     struct raw_entry *ret, struct berval *second_id)
@@ -119,6 +124,8 @@ static bool look_at(const struct decoder *d, const struct berval *attribute, boo
     for (size_t i = 0; i + sizeof(range) - 1 <= name.bv_len; i++)
         if (strncasecmp(name.bv_val + i, range, sizeof(range) - 1) == 0)
             return false;
+    if (names_members(&name))
+        ret->members_size += values.bv_len;
     const unsigned char *value = (const unsigned char *)values.bv_val;
     if (values.bv_len == 0 ||
         !take_element(&value, value + values.bv_len, LBER_OCTETSTRING, &first))
@@ -187,4 +194,52 @@ int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id
     *ret = raw;
     raw = (struct raw_entry){0};
     return 0;
+}
+
+/* 1: this attribute names no members. */
+static int each_member(const struct berval *attribute,
+                       int (*each)(const struct berval *value, void *userdata), void *userdata)
+{
+    const unsigned char *at = (const unsigned char *)attribute->bv_val;
+    const unsigned char *end = at + attribute->bv_len;
+    struct berval name, values, value;
+    if (!take_element(&at, end, LBER_OCTETSTRING, &name) ||
+        !names_members(&name) || !take_element(&at, end, LBER_SET, &values))
+        return 1;
+    int r = 0;
+    at = (const unsigned char *)values.bv_val;
+    while (r == 0 && take_element(&at, end, LBER_OCTETSTRING, &value))
+        r = each(&value, userdata);
+    return r;
+}
+
+int decode_raw_members(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                       unsigned char rest[static DIGEST_SIZE],
+                       int (*each)(const struct berval *value, void *userdata), void *userdata,
+                       struct error *e)
+{
+    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
+    CLEANUP(buffer_done) struct buffer others = {0};
+    struct berval dn, element;
+    if (ldap_get_dn_ber(ld, m, &ber, &dn) != LDAP_SUCCESS)
+        return DECODE_RAW_NONE;
+    while (ber_skip_element(ber, &element) == LBER_SEQUENCE) {
+        int r = each_member(&element, each, userdata);
+        if (r < 0)
+            return error_set(e, r, "the members of a group cannot be read: %s", strerror(-r));
+        if (r == 0)
+            continue;
+        buffer_add(&others, &element.bv_len, sizeof(element.bv_len));
+        buffer_add(&others, element.bv_val, element.bv_len);
+    }
+    if (others.failed)
+        return error_out_of_memory(e);
+    const struct digest_part parts[] = {
+        {d->form, sizeof(d->form)},
+        {&dn.bv_len, sizeof(dn.bv_len)},
+        {dn.bv_val, dn.bv_len},
+        {others.data ? others.data : "", others.size},
+    };
+    int r = digest_raw(rest, parts, ARRAY_SIZE(parts));
+    return r < 0 ? error_set(e, r, "SHA-256 failed") : 0;
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include <ldap.h>
 
+#include "base/digest.h"
 #include "model/entry.h"
 
 struct decoder;
@@ -16,6 +17,7 @@ struct raw_entry {
     struct berval dn; /* in the message */
     char *id;
     char *watermark; /* NULL: it shows none */
+    size_t members_size; /* of the DNs of members, about */
 };
 void raw_entry_done(struct raw_entry *raw);
 
@@ -28,3 +30,11 @@ int decode_raw_seal(struct decoder *d, const struct directory_options *options,
 #define DECODE_RAW_NONE 1
 int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
                struct raw_entry *ret, struct error *e);
+
+/* The members of a group that decode_raw() has read, as early as that: each gets every value that
+ * may be the DN of one and answers 0 or a negative errno value, `rest` is the digest of all else
+ * that came, and of what decides how it is taken. DECODE_RAW_NONE: it cannot be read. */
+int decode_raw_members(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                       unsigned char rest[static DIGEST_SIZE],
+                       int (*each)(const struct berval *value, void *userdata), void *userdata,
+                       struct error *e);

@@ -17,6 +17,7 @@ struct decode_memory;
 struct directory_options;
 struct dn_memory;
 struct error;
+struct group_memory;
 struct kinds;
 struct schema;
 
@@ -37,6 +38,7 @@ struct decoder {
     const char *children_attribute;  /* says that others lie below an entry; NULL: none does */
     unsigned char form[DIGEST_SIZE]; /* of all that decides what becomes of the same bytes */
     struct decode_memory *memory;    /* what was found out about names; NULL: nothing is kept */
+    struct group_memory *groups;     /* what large ones came as */
 };
 
 struct decoded {

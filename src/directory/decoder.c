@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "directory/group-memory.h"
 #include "directory/kind.h"
 #include "directory/options.h"
 #include "model/schema.h"
@@ -84,12 +85,14 @@ int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_k
                                      &d->person_classes);
     if (r == 0)
         r = decode_memory_new(&d->memory);
+    if (r == 0)
+        r = group_memory_new(&d->groups);
     if (r == 0 && !(d->kinds = kinds_new(schema_classes(schema), &d->person_classes,
                                          &d->group_classes, options->group_filter != NULL)))
         r = -ENOMEM;
     if (r < 0) {
         decoder_done(d);
-        return error_out_of_memory(e);
+        return error_set(e, r, "the decoder cannot be made: %s", strerror(-r));
     }
     return 0;
 }
@@ -103,6 +106,7 @@ void decoder_done(struct decoder *d)
     string_list_done(&d->group_classes);
     kinds_free(d->kinds);
     decode_memory_free(d->memory);
+    group_memory_free(d->groups);
     *d = (struct decoder){0};
 }
 

@@ -17,6 +17,7 @@
 #include "directory/decode-raw.h"
 #include "directory/environment.h"
 #include "directory/fetches.h"
+#include "directory/group-memory.h"
 #include "directory/group-reads.h"
 #include "directory/libldap.h"
 #include "directory/places.h"
@@ -243,6 +244,19 @@ int entries_take(struct entries *x, unsigned search, struct decoded *d, struct e
     return base ? fetches_ranges(x->fetches, search, base, d, e) : error_out_of_memory(e);
 }
 
+/* What is known of a message that is not decoded as a whole. */
+static int count_known(struct entries *x, struct raw_entry *raw, struct error *e)
+{
+    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
+    if (!dn)
+        return error_out_of_memory(e);
+    keep_watermark(x, &raw->watermark);
+    x->n_entries++;
+    x->n_changes++;
+    x->n_shown++;
+    return places_note(x->places, dn, e);
+}
+
 /* The mirror took it from the same bytes: there is nothing to decode. Answers SINK_UNKNOWN_ID
  * when it must be, with *raw filled, or empty if these bytes prove nothing. */
 static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
@@ -257,26 +271,50 @@ static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const cha
     r = x->env->sink->unchanged(x->env->userdata, x->search, raw->id, raw->digest, e);
     if (r != 0)
         return r;
-    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
-    if (!dn)
-        return error_out_of_memory(e);
-    keep_watermark(x, &raw->watermark);
-    x->n_entries++;
-    x->n_changes++;
     x->n_unchanged++;
-    x->n_shown++;
-    return places_note(x->places, dn, e);
+    return count_known(x, raw, e);
 }
 
-/* What these bytes are taken for is known whenever they come again, unless there is something
- * to ask or to say each time. */
-static void note_raw(struct decoded *d, const struct raw_entry *raw)
+/* A group that was there and only has more members now: they alone are decoded. Answers
+ * SINK_UNKNOWN_ID when all of it must be. */
+static int take_growth(struct entries *x, LDAP *ld, LDAPMessage *m, struct raw_entry *raw,
+                       struct error *e)
 {
-    if (!raw->id || !d->entry || d->ranges || d->partial || d->n_bad_members > 0 ||
-        (d->has_children && d->entry->kind != ENTRY_CONTAINER))
-        return;
-    memcpy(d->entry->raw, raw->digest, sizeof(d->entry->raw));
-    d->entry->has_raw = true;
+    CLEANUP(group_growth_done) struct group_growth growth = {0};
+    CLEANUP(entry_freep) struct entry *added = NULL;
+    int r = group_memory_compare(&x->env->decoder, ld, m, raw->id, &growth, e);
+    if (r != 0)
+        return r < 0 ? r : SINK_UNKNOWN_ID;
+    added = entry_new(raw->id, "", ENTRY_GROUP);
+    r = added ? 0 : -ENOMEM;
+    for (size_t i = 0; i < growth.n_added && r == 0; i++)
+        r = decode_member(&x->env->decoder, added, MEMBER_DN, growth.added[i].bv_val,
+                          growth.added[i].bv_len);
+    if (r < 0)
+        return error_set(e, r, "the members of a group cannot be taken: %s", strerror(-r));
+    if (added->n_members < growth.n_added)
+        return SINK_UNKNOWN_ID; /* one is nobody's name, which is to be said */
+    struct feed_members members = {.group_id = raw->id,
+                                   .added = added->members,
+                                   .n_added = added->n_members,
+                                   .was = growth.was,
+                                   .is = raw->digest};
+    r = x->env->sink->members(x->env->userdata, &members, e);
+    if (r == 0)
+        r = x->env->sink->present(x->env->userdata, x->search, raw->id, e);
+    if (r != 0)
+        return r;
+    log_debug("%.*s has %zu more member%s, and those of before", (int)raw->dn.bv_len,
+              raw->dn.bv_val, growth.n_added, text_plural(growth.n_added));
+    group_memory_grew(&x->env->decoder, raw, &growth);
+    return count_known(x, raw, e);
+}
+
+static int take_known(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
+                      struct raw_entry *raw, struct error *e)
+{
+    int r = take_unchanged(x, ld, m, id, raw, e);
+    return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, ld, m, raw, e) : r;
 }
 
 int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
@@ -284,14 +322,11 @@ int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
 {
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     CLEANUP(decoded_done) struct decoded d = {0};
-    int r = take_unchanged(x, ld, m, id, &raw, e);
+    int r = take_known(x, ld, m, id, &raw, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
-    r = decode_entry(&x->env->decoder, ld, m, id, &d, e);
-    if (r < 0)
-        return r;
-    note_raw(&d, &raw);
-    return entries_take(x, x->search, &d, e);
+    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, &d, e);
+    return r < 0 ? r : entries_take(x, x->search, &d, e);
 }
 
 int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, struct error *e)
@@ -300,12 +335,10 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
     CLEANUP(decoded_done) struct decoded d = {0};
     CLEANUP(freep) char *lacking = NULL;
     bool change = entries_tell_changes(x);
-    int r = take_unchanged(x, ld, m, id, &raw, e);
+    int r = take_known(x, ld, m, id, &raw, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
-    r = decode_entry(&x->env->decoder, ld, m, id, &d, e);
-    if (r == 0)
-        note_raw(&d, &raw);
+    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, &d, e);
     if (r == 0 && d.entry && change && !d.bad_dn) /* nothing can be asked by such a name */
         r = x->env->sink->lacking(x->env->userdata, d.entry, &lacking, e);
     if (r < 0)

@@ -30,11 +30,14 @@ enum feed_absence {
     FEED_ABSENCE_UNPROVEN = 2,
 };
 
-/* How a change of a group's members comes when the server sends only the difference. */
+/* How a change of a group's members comes when only the difference is known: the server sent no
+ * more, or it sent the whole group, and that is all that is new in it. */
 struct feed_members {
     const char *group_id;
     const struct member *added, *removed; /* MEMBER_DN */
     size_t n_added, n_removed;
+    /* NULL, or the bytes that the group was taken from, and those that it came as now. */
+    const unsigned char *was, *is;
 };
 
 struct feed_commit {
@@ -84,7 +87,7 @@ struct feed_sink {
     /* The same, if the mirror took this entry from these bytes; else SINK_UNKNOWN_ID. */
     int (*unchanged)(void *userdata, unsigned search, const char *id,
                      const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e);
-    /* SINK_UNKNOWN_ID when the mirror has no such group. */
+    /* SINK_UNKNOWN_ID when the mirror has no such group, or not from the bytes that it was. */
     int (*members)(void *userdata, const struct feed_members *members, struct error *e);
     int (*commit)(void *userdata, const struct feed_commit *commit, struct error *e);
     void (*abort)(void *userdata);

@@ -14,8 +14,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/decode-raw.h"
 #include "directory/decode.h"
 #include "directory/environment.h"
+#include "directory/group-memory.h"
 #include "directory/libldap.h"
 #include "directory/lost.h"
 #include "directory/search.h"
@@ -274,7 +276,10 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         return 0;
     }
     CLEANUP(decoded_done) struct decoded d = {0};
-    int r = decode_entry(&l->env->decoder, ld, m, NULL, &d, e);
+    CLEANUP(raw_entry_done) struct raw_entry raw = {0};
+    int r = f->kind == FETCH_ENTRY ? decode_raw(&l->env->decoder, ld, m, NULL, &raw, e) : 0;
+    if (r >= 0)
+        r = group_memory_decode(&l->env->decoder, ld, m, NULL, &raw, &d, e);
     if (r < 0)
         return r;
     CLEANUP(freep) char *key = NULL;
@@ -289,11 +294,9 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
-    if (f->lacking && d.entry) {
-        r = say_computed(f, d.entry, e);
-        if (r < 0)
-            return r;
-    }
+    r = f->lacking && d.entry ? say_computed(f, d.entry, e) : 0;
+    if (r < 0)
+        return r;
     if (f->kind == FETCH_PARENT && d.entry) {
         r = decoded_make_container(&d, e);
         if (r < 0)

@@ -50,9 +50,7 @@ int hidden_believe(struct books *b, const char *cause, struct error *e)
     if (strncmp(cause, CAUSE, sizeof(CAUSE) - 1) != 0)
         return STATE_NONE;
     const char *dn = cause + sizeof(CAUSE) - 1;
-    int r = books_write(b, e);
-    if (r == 0)
-        r = mirror_believe(books_state(b), dn, e);
+    int r = mirror_believe(books_state(b), dn, e);
     if (r == 0)
         log_notice("Whoever %s does not show when it is read next was removed: a person says so",
                    dn);

@@ -24,14 +24,13 @@ static int intake_searches(void *userdata, const char *const *bases, unsigned co
                            struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
-    return r < 0 ? r : mirror_searches(g->state, bases, count, e);
+    return mirror_searches(g->state, bases, count, e);
 }
 
 static int intake_begin(void *userdata, unsigned search, bool full, struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
+    int r = state_write(g->state, e);
     if (r < 0)
         return r;
     g->batch_search = search;
@@ -48,9 +47,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     CLEANUP(entry_freep) struct entry *entry = taken;
     struct reading *g = userdata;
     unsigned changes = 0;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = mirror_put(g->state, search, entry, &changes, e);
+    int r = mirror_put(g->state, search, entry, &changes, e);
     if (r < 0)
         return r;
     if (entry->kind == ENTRY_PERSON)
@@ -72,9 +69,7 @@ static int intake_left(void *userdata, unsigned search, const char *id, const ch
                        struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = mirror_left(g->state, search, id, why, clock_steady_usec(), e);
+    int r = mirror_left(g->state, search, id, why, clock_steady_usec(), e);
     rules_doubt_groups(g->rules); /* it may have been a group */
     books_wake(g->books, WORK_DUE);
     return r;
@@ -89,9 +84,7 @@ static int intake_unheld(void *userdata, struct string_list *ret, struct error *
 static int intake_gone(void *userdata, const char *id, struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = mirror_gone(g->state, id, NULL, clock_steady_usec(), e);
+    int r = mirror_gone(g->state, id, NULL, clock_steady_usec(), e);
     rules_doubt_groups(g->rules);
     books_wake(g->books, WORK_DUE);
     return r;
@@ -118,16 +111,13 @@ static int intake_unseen(void *userdata, unsigned search, size_t limit, struct s
                          struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
-    return r < 0 ? r : mirror_sample_unseen(g->state, search, limit, ret, e);
+    return mirror_sample_unseen(g->state, search, limit, ret, e);
 }
 
 static int intake_present(void *userdata, unsigned search, const char *id, struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = mirror_present(g->state, search, id, e);
+    int r = mirror_present(g->state, search, id, e);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
@@ -136,9 +126,7 @@ static int intake_unchanged(void *userdata, unsigned search, const char *id,
 {
     struct reading *g = userdata;
     enum entry_kind kind;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = mirror_unchanged(g->state, search, id, raw, &kind, e);
+    int r = mirror_unchanged(g->state, search, id, raw, &kind, e);
     if (r != 0)
         return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
     if (kind == ENTRY_PERSON)
@@ -150,13 +138,14 @@ static int intake_unchanged(void *userdata, unsigned search, const char *id,
 static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = mirror_members(g->state, m->group_id, m->added, m->n_added, m->removed,
-                           m->n_removed, e);
+    int r = m->was ? mirror_grew(g->state, m->group_id, m->was, m->is, m->added, m->n_added, e)
+                   : mirror_members(g->state, m->group_id, m->added, m->n_added, m->removed,
+                                    m->n_removed, e);
+    if (r == STATE_NONE)
+        return SINK_UNKNOWN_ID;
     rules_doubt_groups(g->rules);
     books_wake(g->books, WORK_DUE);
-    return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+    return r;
 }
 
 /* A read that shows groups and not one of the people who were there is as little a proof as an
@@ -165,10 +154,9 @@ static int doubt_nobody(struct reading *g, struct feed_commit *c, struct error *
 {
     struct mirror_counts all;
     size_t unseen = 0;
-    int r =
-        c->absence == FEED_ABSENCE_UNSEEN && !g->batch_people ? books_write(g->books, e) : 1;
-    if (r == 0)
-        r = mirror_count_unseen(g->state, g->batch_search, &unseen, e);
+    if (c->absence != FEED_ABSENCE_UNSEEN || g->batch_people)
+        return 0;
+    int r = mirror_count_unseen(g->state, g->batch_search, &unseen, e);
     if (r == 0 && unseen >= FEWEST_LOST)
         r = mirror_counts(g->state, &all, e);
     if (r != 0 || unseen < FEWEST_LOST || unseen < all.people)
@@ -186,8 +174,8 @@ static int doubt_nobody(struct reading *g, struct feed_commit *c, struct error *
 static int commit_batch(struct reading *g, const struct feed_commit *c, struct error *e)
 {
     size_t n_gone = 0;
-    int r = books_write(g->books, e);
-    if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN) {
+    int r = 0;
+    if (c->absence == FEED_ABSENCE_UNSEEN) {
         char why[600];
         snprintf(why, sizeof(why), "not in the %s", c->what ? c->what : "last whole read");
         r = mirror_unseen_left(g->state, g->batch_search, why, clock_steady_usec(), &n_gone, e);
@@ -221,10 +209,12 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
     int r = doubt_nobody(g, &doubted, e);
     if (r == 0)
         r = commit_batch(g, c, e);
-    if (r == 0)
+    /* What changed goes with what follows from it, which the next turn commits. */
+    if (r == 0 && (c->absence != FEED_ABSENCE_NONE || c->end_of_read))
         r = books_commit(g->books, e);
     if (r < 0)
         return r;
+    books_note(g->books, WORK_COMMIT);
     if (c->absence == FEED_ABSENCE_UNPROVEN) {
         g->unproven |= 1u << g->batch_search;
         log_event(LOG_WARNING, MSG_READ_NOT_PROVEN,
@@ -321,9 +311,7 @@ static int intake_stale_groups(void *userdata, struct string_list *ret, struct e
 static int intake_stale_end(void *userdata, const char *group_id, struct error *e)
 {
     struct reading *g = userdata;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = mirror_stale_end(g->state, group_id, e);
+    int r = mirror_stale_end(g->state, group_id, e);
     rules_doubt_groups(g->rules);
     books_wake(g->books, WORK_DUE);
     return r;
@@ -374,9 +362,7 @@ static void intake_compared(void *userdata)
     struct error e = {0};
     char number[24];
     snprintf(number, sizeof(number), "%" PRIu64, clock_steady_usec());
-    int r = books_write(g->books, &e);
-    if (r == 0)
-        r = state_meta_set(g->state, META_COMPARED, number, &e);
+    int r = state_meta_set(g->state, META_COMPARED, number, &e);
     if (r < 0)
         books_failed(g->books, &e);
     books_wake(g->books, WORK_DUE);

@@ -67,10 +67,9 @@ static int note_fingerprint(struct rules *s, const struct ruleset *fresh, struct
     s->reach = reach_free(s->reach);
     if (same && !is_reaching)
         return 0;
-    r = books_write(s->books, e);
-    if (r == 0 && (same || !s->ruleset))
+    if (same || !s->ruleset)
         r = person_mark_all_dirty(s->state, e);
-    else if (r == 0)
+    else
         r = reach_begin(&s->reach, s->state, s->ruleset, fresh, e);
     if (r == 0)
         r = state_meta_set(s->state, "mapping", ruleset_fingerprint(fresh), e);
@@ -141,9 +140,7 @@ void rules_take_back(struct rules *s)
     ruleset_free(s->ruleset);
     s->ruleset = TAKE(s->before);
     s->groups_dirty = true;
-    int r = books_write(s->books, &e);
-    if (r == 0)
-        r = state_meta_set(s->state, "mapping", ruleset_fingerprint(s->ruleset), &e);
+    int r = state_meta_set(s->state, "mapping", ruleset_fingerprint(s->ruleset), &e);
     if (r == 0)
         r = person_mark_all_dirty(s->state, &e);
     if (r < 0)
@@ -181,8 +178,6 @@ int rules_new(struct rules **ret, struct books *b, struct error *e)
         return error_out_of_memory(e);
     *s = (struct rules){.books = b, .state = books_state(b), .options = books_options(b)};
     int r = load_schema(s, e);
-    if (r == 0)
-        r = books_write(b, e);
     if (r == 0)
         r = mirror_use_schema(s->state, s->schema, e);
     if (r == 0)
@@ -236,9 +231,7 @@ bool rules_names_skill(const char *skill, void *userdata)
 static int use_schema(struct rules *s, const struct schema *schema, const char *text,
                       struct error *e)
 {
-    int r = books_write(s->books, e);
-    if (r == 0)
-        r = state_meta_set(s->state, "schema", text, e);
+    int r = state_meta_set(s->state, "schema", text, e);
     return r < 0 ? r : mirror_use_schema(s->state, schema, e);
 }
 
@@ -252,8 +245,7 @@ static int replace_schema(struct rules *s, struct schema *taken, const char *tex
     if (r == 0) {
         s->schema = taken;
         r = rules_renew(s, ret_reads_more, e);
-        if (r < 0 && (books_write(s->books, &ignored) < 0 ||
-                      mirror_use_schema(s->state, before, &ignored) < 0))
+        if (r < 0 && mirror_use_schema(s->state, before, &ignored) < 0)
             mirror_drop_schema(s->state, taken);
     }
     s->schema = r < 0 ? before : taken;
@@ -388,9 +380,7 @@ int rules_bind_groups(struct rules *s, struct error *e)
     for (size_t i = 0; i < n_groups; i++)
         keys[i] = groups[i].key;
     struct bound_groups fresh = {0};
-    int r = books_write(s->books, e);
-    if (r == 0)
-        r = mirror_bind_groups(s->state, keys, n_groups, &fresh, e);
+    int r = mirror_bind_groups(s->state, keys, n_groups, &fresh, e);
     free(keys);
     if (r < 0)
         return r;

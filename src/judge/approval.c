@@ -163,10 +163,8 @@ int gate_approve(struct gate *g, const char *hash, unsigned uid,
 {
     struct hashing h = {.parked_only = !gate_observes(g)};
     char now_hash[65];
-    int r = books_write(g->books, e);
+    int r = hash_plan(g->state, &h, now_hash, e);
     *ret_n = 0;
-    if (r == 0)
-        r = hash_plan(g->state, &h, now_hash, e);
     if (r == 0 && !h.n_parked && (h.parked_only || choice))
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))

@@ -16,9 +16,7 @@
 
 int distrust_begin(struct books *b, struct error *e)
 {
-    int r = books_write(b, e);
-    if (r == 0)
-        r = books_distrust(b, true, e);
+    int r = books_distrust(b, true, e);
     if (r == 0)
         r = person_mark_all_dirty(books_state(b), e);
     if (r < 0)

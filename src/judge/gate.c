@@ -100,11 +100,11 @@ static void say_tripped(struct gate *g, enum budget_kind k, bool is_new)
 {
     char cause[64], sentence[512];
     snprintf(cause, sizeof(cause), "budget:%s", budget_kind_name(k));
-    guard_sentence(k, &g->input, &g->verdict, g->options->sync, sentence, sizeof(sentence));
     if (!g->verdict.tripped[k]) {
         alarm_over(g->books, cause);
         return;
     }
+    guard_sentence(k, &g->input, &g->verdict, g->options->sync, sentence, sizeof(sentence));
     alarm_set(g->books, cause, REASON_BUDGET, sentence);
     if (is_new && !g->options->quiet)
         log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
@@ -128,15 +128,18 @@ static int fit_kind(struct gate *g, enum budget_kind k, const struct queue_share
     return r;
 }
 
-static int count_kind(struct state *s, const struct sync_options *options, unsigned k,
-                      struct guard_input *in, struct queue_shares *ret, struct error *e)
+/* Of the budgets from this kind on. */
+static int count_budgets(struct state *s, const struct sync_options *options, unsigned from,
+                         struct guard_input *in, struct queue_shares shares[static BUDGET_N_KINDS],
+                         struct error *e)
 {
     uint64_t now = clock_steady_usec(), window = options->budget_window_usec;
-    int r = budget_spent(s, k, now > window ? now - window : 0, &in->spent[k], e);
-    if (r == 0)
-        r = queue_shares(s, k, ret, e);
-    in->let_through[k] = ret->let_through;
-    in->pending[k] = ret->fresh + ret->over;
+    int r = queue_shares(s, from, shares, BUDGET_N_KINDS, e);
+    for (unsigned k = from; k < BUDGET_N_KINDS && r == 0; k++) {
+        r = budget_spent(s, k, now > window ? now - window : 0, &in->spent[k], e);
+        in->let_through[k] = shares[k].let_through;
+        in->pending[k] = shares[k].fresh + shares[k].over;
+    }
     return r;
 }
 
@@ -150,11 +153,9 @@ static size_t count_linked(struct state *s, const struct guard_input *in)
 int gate_read_budgets(struct state *s, const struct sync_options *options,
                       struct guard_input *ret_input, struct guard_verdict *ret, struct error *e)
 {
-    struct queue_shares shares = {0};
-    int r = 0;
+    struct queue_shares shares[BUDGET_N_KINDS] = {0};
     *ret_input = (struct guard_input){0};
-    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
-        r = count_kind(s, options, k, ret_input, &shares, e);
+    int r = count_budgets(s, options, 1, ret_input, shares, e);
     ret_input->n_linked = count_linked(s, ret_input);
     guard_evaluate(ret_input, options, ret);
     return r;
@@ -169,9 +170,7 @@ int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct gua
 static int apply_guard(struct gate *g, unsigned from, unsigned to, struct error *e)
 {
     struct queue_shares shares[BUDGET_N_KINDS] = {0};
-    int r = 0;
-    for (unsigned k = from; k < to && r == 0; k++)
-        r = count_kind(g->state, g->options->sync, k, &g->input, &shares[k], e);
+    int r = count_budgets(g->state, g->options->sync, from, &g->input, shares, e);
     if (r < 0)
         return r;
     g->input.n_linked = count_linked(g->state, &g->input);

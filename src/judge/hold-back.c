@@ -25,8 +25,7 @@ int gate_configure(struct gate *g, struct error *e)
     g->observing_ended = state_meta_number(g->state, META_STARTED, 0) != 0;
     if (g->options->sync->mode != SYNC_OBSERVE && g->observing_ended) {
         g->observing_ended = false;
-        int r = books_write(g->books, e);
-        return r < 0 ? r : state_meta_set(g->state, META_STARTED, NULL, e);
+        return state_meta_set(g->state, META_STARTED, NULL, e);
     }
     if (gate_observes(g) && !g->options->plan_only)
         log_notice(
@@ -39,9 +38,7 @@ int gate_end_observing(struct gate *g, const char *sentence, struct error *e)
 {
     if (!gate_observes(g))
         return 0;
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = state_meta_set(g->state, META_STARTED, "1", e);
+    int r = state_meta_set(g->state, META_STARTED, "1", e);
     if (r == 0)
         r = books_note_request(g->books, "start", NULL, sentence, e);
     if (r < 0)
@@ -71,9 +68,7 @@ int gate_pause(struct gate *g, bool pause, unsigned uid, struct error *e)
     char since[32];
     uint64_t paused_usec = !pause ? 0 : g->paused_usec ? g->paused_usec : clock_steady_usec();
     snprintf(since, sizeof(since), "%" PRIu64, paused_usec);
-    int r = books_write(g->books, e);
-    if (r == 0)
-        r = state_meta_set(g->state, "paused", pause ? since : NULL, e);
+    int r = state_meta_set(g->state, "paused", pause ? since : NULL, e);
     if (r == 0)
         r = books_audit(g->books, &row, e);
     if (r < 0)

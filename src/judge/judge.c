@@ -137,9 +137,7 @@ static int revoke_beside(struct judge *j, struct dossier *s, struct error *e)
 static int look_at_revocation(struct judge *j, const char *entry_id, struct error *e)
 {
     struct dossier s = {0};
-    int r = books_write(j->books, e);
-    if (r == 0)
-        r = run_join(j->books, "revocation", e);
+    int r = run_join(j->books, "revocation", e);
     if (r == 0)
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
@@ -251,7 +249,7 @@ static int look_at_person(struct judge *j, const char *entry_id, struct string_l
 {
     struct dossier s = {0};
     bool planned = false;
-    int r = books_write(j->books, e);
+    int r = state_write(books_state(j->books), e); /* thousands are read in a row */
     if (r == 0)
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
@@ -293,9 +291,7 @@ static int note_recheck(struct judge *j, uint64_t now, struct error *e)
 {
     uint64_t next = 0;
     j->has_looked = false;
-    int r = books_write(j->books, e);
-    if (r == 0)
-        r = person_mark_due(books_state(j->books), now, &next, e);
+    int r = person_mark_due(books_state(j->books), now, &next, e);
     j->recheck_usec = next;
     return r;
 }
@@ -322,16 +318,20 @@ static int look_at_round(struct judge *j, struct string_list *ahead, bool *ret_m
     return r < 0 ? r : 0;
 }
 
+/* Looking at somebody may mark others, so until nobody is left, or enough for one turn. */
 static int look_at_marked(struct judge *j, struct string_list *ahead, size_t *ret_n,
                           struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list ids = {0};
-    int r = person_next_dirty(books_state(j->books), PEOPLE_A_TURN, &ids, e);
-    if (r == 0 && ids.n_items)
-        r = run_join(j->books, "directory", e);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = look_at_person(j, ids.items[i], ahead, e);
-    *ret_n = ids.n_items;
+    int r = 0;
+    for (size_t n = 1; r == 0 && n && *ret_n < PEOPLE_A_TURN; *ret_n += n) {
+        CLEANUP(string_list_done) struct string_list ids = {0};
+        r = person_next_dirty(books_state(j->books), PEOPLE_A_TURN - *ret_n, &ids, e);
+        n = ids.n_items;
+        if (r == 0 && n)
+            r = run_join(j->books, "directory", e);
+        for (size_t i = 0; i < n && r == 0; i++)
+            r = look_at_person(j, ids.items[i], ahead, e);
+    }
     return r;
 }
 
@@ -344,8 +344,8 @@ int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ah
     *ret_more = *ret_ahead = false;
     if (!judge_may(j))
         return 0;
-    int r = books_write(j->books, e);
-    if (r == 0 && j->recheck_usec && j->recheck_usec <= now)
+    int r = 0;
+    if (j->recheck_usec && j->recheck_usec <= now)
         r = person_mark_due(books_state(j->books), now, &j->recheck_usec, e);
     if (r == 0) /* also when nobody is dirty: a renamed group is said */
         r = rules_bind_groups(j->rules, e);
@@ -355,9 +355,9 @@ int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ah
         r = look_at_marked(j, ahead ? &j->ahead : NULL, &n_marked, e);
     if (r == 0 && n_marked < PEOPLE_A_TURN)
         r = look_at_round(j, ahead ? &j->ahead_of_round : NULL, &round, e);
-    *ret_more = n_marked || round;
+    *ret_more = n_marked >= PEOPLE_A_TURN || round;
     *ret_ahead = round;
-    j->has_looked |= *ret_more;
+    j->has_looked |= n_marked || round;
     return r == 0 && !*ret_more && j->has_looked ? note_recheck(j, now, e) : r;
 }
 
@@ -408,8 +408,5 @@ struct judge *judge_free(struct judge *j)
 
 int judge_start(struct judge *j, struct error *e)
 {
-    int r = books_write(j->books, e);
-    return r < 0
-               ? r
-               : person_mark_due(books_state(j->books), clock_date_usec(), &j->recheck_usec, e);
+    return person_mark_due(books_state(j->books), clock_date_usec(), &j->recheck_usec, e);
 }

@@ -23,50 +23,28 @@ uint64_t budget_minute(uint64_t usec)
     return usec % minute ? usec - usec % minute + minute : usec;
 }
 
-static int write_use(struct state *s, const char *sql, const struct budget_use *use,
-                     struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, use->budget);
-    stmt_bind_usec(q, 2, use->at_usec);
-    if (use->n)
-        stmt_bind_int(q, 3, use->n);
-    return stmt_run(q, e);
-}
-
 /* What is too old to count goes when a minute begins. */
 int budget_write(struct state *s, const struct budget_use *use, struct error *e)
 {
-    struct budget_use old = {.budget = use->budget};
-    int r = write_use(s, "UPDATE budget_use SET n = n + ?3 WHERE budget = ?1 AND at_usec = ?2", use,
-                      e);
+    uint64_t old = use->at_usec > BUDGET_KEPT_USEC ? use->at_usec - BUDGET_KEPT_USEC : 0;
+    int r = db_write(s, "UPDATE budget_use SET n = n + ?3 WHERE budget = ?1 AND at_usec = ?2",
+                     WITH(as_int(use->budget), as_usec(use->at_usec), as_int(use->n)), e);
 
     if (r < 0 || sqlite3_changes(s->db) > 0)
         return r;
-    r = write_use(s, "INSERT INTO budget_use(budget, at_usec, n) VALUES(?1, ?2, ?3)", use, e);
-    if (use->at_usec > BUDGET_KEPT_USEC)
-        old.at_usec = use->at_usec - BUDGET_KEPT_USEC;
+    r = db_write(s, "INSERT INTO budget_use(budget, at_usec, n) VALUES(?1, ?2, ?3)",
+                 WITH(as_int(use->budget), as_usec(use->at_usec), as_int(use->n)), e);
     return r < 0 ? r
-                 : write_use(s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2",
-                             &old, e);
+                 : db_write(s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2",
+                            WITH(as_int(use->budget), as_usec(old)), e);
 }
 
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
                  struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s, "SELECT sum(n) FROM budget_use WHERE budget = ?1 AND at_usec >= ?2", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, budget);
-    stmt_bind_usec(q, 2, since_usec);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT sum(n) FROM budget_use WHERE budget = ?1 AND at_usec >= ?2",
+                       WITH(as_int(budget), as_usec(since_usec)), e);
     if (r < 0)
         return r;
     *ret = (size_t)stmt_int(q, 0);
@@ -97,32 +75,16 @@ static int read_alarm(struct stmt *q, struct alarm *ret, struct error *e)
 int alarm_raise(struct state *s, const char *cause, const char *code, const char *sentence,
                 uint64_t now_usec, bool *ret_new, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *update = NULL;
-    int r = stmt_prepare(&update, s,
-                         "UPDATE alarm SET code = ?2, sentence = ?3 WHERE cause = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(update, 1, cause);
-    stmt_bind_text(update, 2, code);
-    stmt_bind_text(update, 3, sentence);
-    r = stmt_run(update, e);
+    int r = db_write(s, "UPDATE alarm SET code = ?2, sentence = ?3 WHERE cause = ?1",
+                     WITH(as_text(cause), as_text(code), as_text(sentence)), e);
     if (r < 0)
         return r;
     if (sqlite3_changes(s->db) > 0) {
         *ret_new = false;
         return 0;
     }
-    r = stmt_prepare(
-        &q, s, "INSERT INTO alarm(cause, code, sentence, since_usec) VALUES(?1, ?2, ?3, ?4)",
-        e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, cause);
-    stmt_bind_text(q, 2, code);
-    stmt_bind_text(q, 3, sentence);
-    stmt_bind_usec(q, 4, now_usec);
-    r = stmt_run(q, e);
+    r = db_write(s, "INSERT INTO alarm(cause, code, sentence, since_usec) VALUES(?1, ?2, ?3, ?4)",
+                 WITH(as_text(cause), as_text(code), as_text(sentence), as_usec(now_usec)), e);
     if (r == 0)
         *ret_new = true;
     return r;
@@ -130,14 +92,8 @@ int alarm_raise(struct state *s, const char *cause, const char *code, const char
 
 int alarm_notified(struct state *s, const char *cause, uint64_t now_usec, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE alarm SET notified_usec = ?2 WHERE cause = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, cause);
-    stmt_bind_usec(q, 2, now_usec);
-    return stmt_run(q, e);
+    return db_write(s, "UPDATE alarm SET notified_usec = ?2 WHERE cause = ?1",
+                    WITH(as_text(cause), as_usec(now_usec)), e);
 }
 
 #define ALARM_COLUMNS "cause, code, sentence, since_usec, notified_usec"
@@ -146,18 +102,14 @@ int alarm_clear(struct state *s, const char *cause, struct alarm *ret, struct er
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(alarm_done) struct alarm a = {0};
-    int r = stmt_prepare(&q, s, "SELECT " ALARM_COLUMNS " FROM alarm WHERE cause = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, cause);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT " ALARM_COLUMNS " FROM alarm WHERE cause = ?1",
+                       WITH(as_text(cause)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     r = read_alarm(q, &a, e);
     stmt_reset(q);
     if (r == 0)
-        r = db_write_text(s, "DELETE FROM alarm WHERE cause = ?1", cause, NULL, e);
+        r = db_write(s, "DELETE FROM alarm WHERE cause = ?1", WITH(as_text(cause)), e);
     if (r < 0)
         return r;
     *ret = a;
@@ -169,12 +121,8 @@ int alarm_told(struct state *s, const char *cause, uint64_t *ret_usec, bool *ret
                struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT told_usec, standing FROM told WHERE cause = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, cause);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT told_usec, standing FROM told WHERE cause = ?1",
+                       WITH(as_text(cause)), e);
     if (r < 0)
         return r;
     *ret_usec = r == STMT_ROW ? stmt_usec(q, 0) : 0;
@@ -185,34 +133,24 @@ int alarm_told(struct state *s, const char *cause, uint64_t *ret_usec, bool *ret
 int alarm_note_told(struct state *s, const char *cause, uint64_t told_usec, bool standing,
                     struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *prune = NULL;
-    int r = stmt_prepare(
-        &q, s, "INSERT OR REPLACE INTO told(cause, told_usec, standing) VALUES(?1, ?2, ?3)", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, cause);
-    stmt_bind_usec(q, 2, told_usec);
-    stmt_bind_int(q, 3, standing);
-    r = stmt_run(q, e);
-    if (r == 0)
-        r = stmt_prepare(&prune, s, "DELETE FROM told WHERE standing = 0 AND told_usec < ?1",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_usec(prune, 1,
-                   told_usec > TOLD_KEPT_USEC ? told_usec - TOLD_KEPT_USEC : 0);
-    return stmt_run(prune, e);
+    int r =
+        db_write(s, "INSERT OR REPLACE INTO told(cause, told_usec, standing) VALUES(?1, ?2, ?3)",
+                 WITH(as_text(cause), as_usec(told_usec), as_int(standing)), e);
+    return r < 0
+               ? r
+               : db_write(
+                     s, "DELETE FROM told WHERE standing = 0 AND told_usec < ?1",
+                     WITH(as_usec(told_usec > TOLD_KEPT_USEC ? told_usec - TOLD_KEPT_USEC : 0)), e);
 }
 
 int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),
                void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT " ALARM_COLUMNS " FROM alarm ORDER BY since_usec, cause", e);
+    int r = stmt_query(&q, s, "SELECT " ALARM_COLUMNS " FROM alarm ORDER BY since_usec, cause",
+                       NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         CLEANUP(alarm_done) struct alarm a = {0};
 
         r = read_alarm(q, &a, e);

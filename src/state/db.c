@@ -1,11 +1,10 @@
 /*
  * Statements and errors of the state file.
  *
- * Statements are prepared once and found again by the address of their text. A write outside a
- * transaction is our own mistake and asserted. When SQLite rolls a transaction back by itself
- * (disk full, input/output error), every further write of that transaction is refused here, as
- * it would otherwise be committed alone. What SQLite reports is turned into a sentence that
- * tells the operator what to do; its own words stand at the end.
+ * Statements are prepared once and found again by the address of their text. When SQLite rolls
+ * a transaction back by itself (disk full, input/output error), every further write of that
+ * transaction is refused here, as it would otherwise be committed alone. What SQLite reports is
+ * turned into a sentence that tells the operator what to do; its own words stand at the end.
  */
 #include "config.h"
 
@@ -210,15 +209,37 @@ void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
     stmt_bind_int(q, i, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
+void state_begin_by(struct state *s, int (*begin)(void *userdata, struct error *e), void *userdata)
+{
+    s->begin = begin;
+    s->begin_userdata = userdata;
+}
+
+void state_begin_no_more(struct state *s, const void *userdata)
+{
+    if (s->begin_userdata == userdata)
+        state_begin_by(s, NULL, NULL);
+}
+
+int state_write(struct state *s, struct error *e)
+{
+    if (s->in_transaction)
+        return 0;
+    if (!s->begin)
+        return error_set(e, -EIO, "The state file %s may not be written now", s->path);
+    return s->begin(s->begin_userdata, e);
+}
+
 int stmt_step(struct stmt *q, struct error *e)
 {
     struct state *s = q->state;
     int rc = q->bind_rc, r = q->tables & s->later.waits ? s->flush(s, q->tables, e) : 0;
 
+    if (r == 0 && q->writes)
+        r = state_write(s, e);
     if (r < 0)
         return r;
     if (q->writes) {
-        assert(s->in_transaction);
         if (s->broken || sqlite3_get_autocommit(s->db)) {
             s->broken = true;
             return error_set(
@@ -243,6 +264,24 @@ int stmt_step(struct stmt *q, struct error *e)
     if ((rc & 0xff) == SQLITE_CORRUPT)
         s->suspect = true;
     return db_error(s->db, s->path, rc, e);
+}
+
+int stmt_query(struct stmt **ret, struct state *s, const char *sql, const struct bind *binds,
+               struct error *e)
+{
+    int r = stmt_prepare(ret, s, sql, e);
+
+    if (r < 0)
+        return r;
+    for (int i = 1; binds && binds->type != BINDS_END; binds++, i++)
+        switch (binds->type) {
+        case BIND_INT: stmt_bind_int(*ret, i, binds->n); break;
+        case BIND_TEXT: stmt_bind_text(*ret, i, binds->bytes); break;
+        case BIND_BLOB: stmt_bind_blob(*ret, i, binds->bytes, binds->size); break;
+        case BIND_ID: stmt_bind_id(*ret, i, binds->bytes); break;
+        case BINDS_END: break;
+        }
+    return stmt_step(*ret, e);
 }
 
 void stmt_reset(struct stmt *q)
@@ -374,55 +413,19 @@ int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, stru
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, path, rc, e);
 }
 
-int db_write(struct state *s, const char *sql, struct error *e)
+int db_write(struct state *s, const char *sql, const struct bind *binds, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
+    int r = stmt_query(&q, s, sql, binds, e);
 
-    return r < 0 ? r : stmt_run(q, e);
-}
-
-int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
-                  struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, first);
-    if (second)
-        stmt_bind_text(q, 2, second);
-    return stmt_run(q, e);
-}
-
-int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    return stmt_run(q, e);
-}
-
-int db_write_id(struct state *s, const char *sql, const char *id, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    return stmt_run(q, e);
+    return r < 0 ? r : 0;
 }
 
 size_t db_count(struct state *s, const char *sql)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-    if (stmt_prepare(&q, s, sql, NULL) < 0 || stmt_step(q, NULL) != STMT_ROW)
+    if (stmt_query(&q, s, sql, NULL, NULL) != STMT_ROW)
         return 0;
     return (size_t)stmt_int(q, 0);
 }

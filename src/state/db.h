@@ -116,6 +116,8 @@ struct state {
     bool checked; /* its pages were read when it was opened: it was not as it was left */
     bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
+    int (*begin)(void *userdata, struct error *e); /* state_begin_by() */
+    void *begin_userdata;
     int changes_before; /* in this handle, when the transaction began */
     atomic_bool cancelled; /* state_cancel() */
     bool broken; /* a write of this transaction failed: it can only be rolled back */
@@ -181,8 +183,56 @@ void stmt_bind_blob(struct stmt *q, int i, const void *bytes, size_t size);
 void stmt_bind_int(struct stmt *q, int i, int64_t value);
 void stmt_bind_usec(struct stmt *q, int i, uint64_t value);
 
-/* STMT_ROW, 0 when there is no (further) row, or -errno. A statement that writes needs the
- * transaction (asserted), and fails when SQLite has rolled it back already. */
+/* The values of a statement: WITH(as_int(n), as_text(why)) for ?1 and ?2. */
+struct bind {
+    enum {
+        BINDS_END,
+        BIND_INT,
+        BIND_TEXT,
+        BIND_BLOB,
+        BIND_ID,
+    } type;
+    size_t size;
+    union {
+        int64_t n;
+        const void *bytes;
+    };
+};
+#define WITH(...) ((const struct bind[]){__VA_ARGS__, {0}})
+
+static inline struct bind as_int(int64_t n)
+{
+    return (struct bind){.type = BIND_INT, .n = n};
+}
+
+static inline struct bind as_usec(uint64_t usec)
+{
+    return as_int(usec > INT64_MAX ? INT64_MAX : (int64_t)usec);
+}
+
+static inline struct bind as_text(const char *text)
+{
+    return (struct bind){.type = BIND_TEXT, .bytes = text};
+}
+
+static inline struct bind as_blob(const void *bytes, size_t size)
+{
+    return (struct bind){.type = BIND_BLOB, .size = size, .bytes = bytes};
+}
+
+static inline struct bind as_id(const char *id)
+{
+    return (struct bind){.type = BIND_ID, .bytes = id};
+}
+
+/* Prepares it, binds these (NULL: none), and takes the first step. */
+int stmt_query(struct stmt **ret, struct state *s, const char *sql, const struct bind *binds,
+               struct error *e);
+/* The same for what gives no rows, and lets go of it: 0 or -errno. */
+int db_write(struct state *s, const char *sql, const struct bind *binds, struct error *e);
+
+/* STMT_ROW, 0 when there is no (further) row, or -errno. One that writes begins the transaction,
+ * and fails when SQLite has rolled it back already. */
 int stmt_step(struct stmt *q, struct error *e);
 /* For statements that give no rows: 0 or -errno. Resets, so it may be bound and run again. */
 int stmt_run(struct stmt *q, struct error *e);
@@ -233,12 +283,6 @@ int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, stru
 /* The sentence for a failed call: what happened, and what the operator can do about it. */
 int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 
-/* Executes one statement of the cache with up to two texts bound: most small writes. */
-int db_write(struct state *s, const char *sql, struct error *e); /* without parameters */
-int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
-                  struct error *e);
-int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e);
-int db_write_id(struct state *s, const char *sql, const char *id, struct error *e);
 /* This link is about to be written; NULL: all of them are. */
 void link_watch_note(struct state *s, const char *entry_id);
 /* link_count() counts again: what was written is undone, or was not written one by one. */

@@ -50,11 +50,7 @@ int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e
         *ret = known->n;
         return 0;
     }
-    r = stmt_prepare(&q, s, "SELECT n FROM identity WHERE id = ?1", e);
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
+    r = stmt_query(&q, s, "SELECT n FROM identity WHERE id = ?1", WITH(as_id(id)), e);
     if (r != STMT_ROW)
         return r;
     *ret = stmt_int(q, 0);
@@ -70,7 +66,7 @@ int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
 
     if (r < 0 || *ret)
         return r;
-    r = db_write_id(s, "INSERT INTO identity(id) VALUES(?1)", id, e);
+    r = db_write(s, "INSERT INTO identity(id) VALUES(?1)", WITH(as_id(id)), e);
     if (r < 0)
         return r;
     *ret = sqlite3_last_insert_rowid(s->db);

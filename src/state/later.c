@@ -202,11 +202,12 @@ void later_done(struct state *s)
 static int add(struct state *s, struct row_numbers *list, int64_t n, unsigned which,
                struct error *e)
 {
-    if (list->n_items >= LATER_LIMIT) {
-        int r = later_flush(s, which, e);
-        if (r < 0)
-            return r;
-    }
+    int r = state_write(s, e);
+
+    if (r == 0 && list->n_items >= LATER_LIMIT)
+        r = later_flush(s, which, e);
+    if (r < 0)
+        return r;
     if (memory_grow(&list->items, &list->capacity, list->n_items + 1, sizeof(n)) < 0)
         return error_out_of_memory(e);
     list->items[list->n_items++] = n;
@@ -254,8 +255,10 @@ int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct erro
 {
     struct later *l = &s->later;
     struct budget_use use = {budget, budget_minute(now_usec), 1};
-    int r;
+    int r = state_write(s, e);
 
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < l->n_uses; i++)
         if (l->uses[i].budget == budget && l->uses[i].at_usec == use.at_usec) {
             l->uses[i].n++;

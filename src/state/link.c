@@ -94,45 +94,29 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
     return 0;
 }
 
-static int load_one(struct stmt *q, struct link *ret, struct error *e)
+static int load_one(struct state *s, const char *sql, struct bind by, struct link *ret,
+                    struct error *e)
 {
-    int r = stmt_step(q, e);
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, WITH(by), e);
 
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return read_link(q, ret, e);
 }
 
-static int load_by_id(struct state *s, const char *sql, const char *id, struct link *ret,
-                      struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    return load_one(q, ret, e);
-}
-
 int link_load(struct state *s, const char *entry_id, struct link *ret, struct error *e)
 {
-    return load_by_id(s, SELECT_LINK BY_ID "WHERE i.id = ?1", entry_id, ret, e);
+    return load_one(s, SELECT_LINK BY_ID "WHERE i.id = ?1", as_id(entry_id), ret, e);
 }
 
 int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
                        struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         SELECT_LINK "FROM link l CROSS JOIN identity i ON i.n = l.n WHERE "
-                                     "l.login_key = ?1 AND l.status <> 3",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, login_key);
-    return load_one(q, ret, e);
+    return load_one(s,
+                    SELECT_LINK "FROM link l CROSS JOIN identity i ON i.n = l.n WHERE "
+                                "l.login_key = ?1 AND l.status <> 3",
+                    as_text(login_key), ret, e);
 }
 
 /* How people know an entry: its DN, else its id; malloc'd. */
@@ -141,15 +125,11 @@ static char *name_of(struct state *s, const char *entry_id)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     char *name = NULL;
 
-    if (stmt_prepare(&q, s,
-                     "SELECT coalesce((SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name a "
-                     "ON a.n = e.name_n WHERE e.n = " NUMBER_OF "), (SELECT dn FROM person WHERE "
-                     "n = " NUMBER_OF " AND dn <> ''), ?2)",
-                     NULL) < 0)
-        return NULL;
-    stmt_bind_id(q, 1, entry_id);
-    stmt_bind_text(q, 2, entry_id);
-    if (stmt_step(q, NULL) == STMT_ROW)
+    if (stmt_query(&q, s,
+                   "SELECT coalesce((SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name a "
+                   "ON a.n = e.name_n WHERE e.n = " NUMBER_OF "), (SELECT dn FROM person WHERE "
+                   "n = " NUMBER_OF " AND dn <> ''), ?2)",
+                   WITH(as_id(entry_id), as_text(entry_id)), NULL) == STMT_ROW)
         (void)stmt_copy(q, 0, &name);
     return name;
 }
@@ -176,10 +156,10 @@ static int64_t count_links(struct state *s, enum link_status status)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-    if (stmt_prepare(&q, s, "SELECT count(*) FROM link WHERE status = ?1", NULL) < 0)
-        return -1;
-    stmt_bind_int(q, 1, status);
-    return stmt_step(q, NULL) == STMT_ROW ? stmt_int(q, 0) : -1;
+    return stmt_query(&q, s, "SELECT count(*) FROM link WHERE status = ?1", WITH(as_int(status)),
+                      NULL) == STMT_ROW
+               ? stmt_int(q, 0)
+               : -1;
 }
 
 /* The counts are kept while rows change one by one, and forgotten where many do, and when a
@@ -200,12 +180,7 @@ static void count_one(struct state *s, int64_t status, int64_t by)
 static int stored_status(struct state *s, int64_t n, int64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT status FROM link WHERE n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT status FROM link WHERE n = ?1", WITH(as_int(n)), e);
     *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
     return r < 0 ? r : 0;
 }
@@ -217,33 +192,16 @@ static int stored_status(struct state *s, int64_t n, int64_t *ret, struct error 
 static int write_link(struct state *s, const char *sql, const struct link *l, int64_t n,
                       struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_text(q, 2, l->login);
-    stmt_bind_text(q, 3, l->login_key);
-    stmt_bind_text(q, 4, l->remote_id);
-    stmt_bind_text(q, 5, l->known);
-    stmt_bind_text(q, 6, l->granted);
-    stmt_bind_int(q, 7, l->status);
-    stmt_bind_int(q, 8, l->disabled_by_us);
-    stmt_bind_text(q, 9, l->origin ? l->origin : "");
-    stmt_bind_usec(q, 10, l->created_usec);
-    stmt_bind_usec(q, 11, l->confirmed_usec);
-    stmt_bind_usec(q, 12, l->leaving_usec);
-    stmt_bind_text(q, 13, l->leaving_why);
-    stmt_bind_usec(q, 14, l->disabled_usec);
-    stmt_bind_text(q, 15, l->drift);
-    stmt_bind_text(q, 16, l->quirks);
-    stmt_bind_int(q, 17, l->renamed_there);
-    stmt_bind_int(q, 18, l->gone);
-    stmt_bind_usec(q, 19, l->last_login_usec);
-    stmt_bind_usec(q, 20, l->enabled_usec);
-    stmt_bind_usec(q, 21, l->dormant_usec);
-    return stmt_run(q, e);
+    return db_write(s, sql,
+                    WITH(as_int(n), as_text(l->login), as_text(l->login_key), as_text(l->remote_id),
+                         as_text(l->known), as_text(l->granted), as_int(l->status),
+                         as_int(l->disabled_by_us), as_text(l->origin ? l->origin : ""),
+                         as_usec(l->created_usec), as_usec(l->confirmed_usec),
+                         as_usec(l->leaving_usec), as_text(l->leaving_why),
+                         as_usec(l->disabled_usec), as_text(l->drift), as_text(l->quirks),
+                         as_int(l->renamed_there), as_int(l->gone), as_usec(l->last_login_usec),
+                         as_usec(l->enabled_usec), as_usec(l->dormant_usec)),
+                    e);
 }
 
 /* Most often there is no row yet, and then there was no status to count. */
@@ -287,7 +245,7 @@ int link_remove(struct state *s, const char *entry_id, struct error *e)
         r = stored_status(s, n, &before, e);
     link_watch_note(s, entry_id);
     if (r == 0)
-        r = db_write_id(s, "DELETE FROM link WHERE n = " NUMBER_OF, entry_id, e);
+        r = db_write(s, "DELETE FROM link WHERE n = " NUMBER_OF, WITH(as_id(entry_id)), e);
     if (r == 0)
         count_one(s, before, -1);
     return r;
@@ -298,18 +256,16 @@ int link_each_active_other(struct state *s, const char *entry_id,
                            struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
+    int r = stmt_query(
         &q, s,
-        "SELECT l.known FROM link l WHERE l.status = 1 AND l.gone = 0 AND l.n IS NOT " NUMBER_OF " AND "
+        "SELECT l.known FROM link l WHERE l.status = 1 AND l.gone = 0 AND l.n IS NOT " NUMBER_OF
+        " AND "
         "l.known IS NOT NULL AND (l.drift IS NULL OR (instr(l.drift, '" LINK_DRIFT_DISABLED
-        ": ') = 0 AND instr(l.drift, '" LINK_DRIFT_ROLE ": ') = 0)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = l.n AND "
+        ": ') = 0 AND instr(l.drift, '" LINK_DRIFT_ROLE
+        ": ') = 0)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = l.n AND "
         "x.kind IN (4, 6, 8) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR "'))",
-        e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, entry_id);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        WITH(as_id(entry_id)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = fn(stmt_text(q, 0), userdata);
         if (r != 0)
             return r;
@@ -328,9 +284,9 @@ int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), 
               struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, SELECT_LINK BY_ID "ORDER BY i.id", e);
+    int r = stmt_query(&q, s, SELECT_LINK BY_ID "ORDER BY i.id", NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         CLEANUP(link_done) struct link l = {0};
 
         r = read_link(q, &l, e);
@@ -345,8 +301,8 @@ int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), 
 
 int link_after(struct state *s, const char *entry_id, struct link *ret, struct error *e)
 {
-    return load_by_id(s, SELECT_LINK BY_ID "WHERE i.id > ?1 ORDER BY i.id LIMIT 1",
-                      entry_id ? entry_id : "", ret, e);
+    return load_one(s, SELECT_LINK BY_ID "WHERE i.id > ?1 ORDER BY i.id LIMIT 1",
+                    as_id(entry_id ? entry_id : ""), ret, e);
 }
 
 /* A column that is added to link is added to link_aside too. */
@@ -357,28 +313,26 @@ int link_set_aside(struct state *s, struct error *e)
     link_watch_note(s, NULL);
     if (r == 0)
         r = db_write(s,
-                     "INSERT INTO link_aside(" LINK_COLUMNS ") SELECT " LINK_COLUMNS
-                     " FROM link",
-                     e);
+                     "INSERT INTO link_aside(" LINK_COLUMNS ") SELECT " LINK_COLUMNS " FROM link",
+                     NULL, e);
     link_forget_counts(s);
-    return r < 0 ? r : db_write(s, "DELETE FROM link", e);
+    return r < 0 ? r : db_write(s, "DELETE FROM link", NULL, e);
 }
 
 int link_take_back(struct state *s, struct error *e)
 {
-    int r = db_write(s, "DELETE FROM link", e);
+    int r = db_write(s, "DELETE FROM link", NULL, e);
 
     link_watch_note(s, NULL);
     link_forget_counts(s);
     if (r == 0)
         r = db_write(s,
-                     "INSERT INTO link(" LINK_COLUMNS ") SELECT " LINK_COLUMNS
-                     " FROM link_aside",
-                     e);
+                     "INSERT INTO link(" LINK_COLUMNS ") SELECT " LINK_COLUMNS " FROM link_aside",
+                     NULL, e);
     return r < 0 ? r : link_drop_aside(s, e);
 }
 
 int link_drop_aside(struct state *s, struct error *e)
 {
-    return db_write(s, "DELETE FROM link_aside", e);
+    return db_write(s, "DELETE FROM link_aside", NULL, e);
 }

@@ -4,11 +4,11 @@
  * outlives a new listing: the row is stale until the login is listed again.
  *
  * A list may be without somebody who is there (pages shift, users are made after it), so whose
- * access is to end is asked for by the login, which stands here, too, until the answer is known, and
- * after it, so that nobody is asked for again and again.
+ * access is to end is asked for by the login. That stands here, too, until the answer is known,
+ * and after it, so that nobody is asked for again and again.
  *
- * stale: 0 it is there, 1 it was in an older listing, 2 it was asked for and is not there, 3 it is to
- * be asked for.
+ * stale: 0 it is there, 1 it was in an older listing, 2 it was asked for and is not there, 3 it is
+ * to be asked for.
  */
 #include "config.h"
 
@@ -19,40 +19,40 @@
 
 int listing_clear(struct state *s, struct error *e)
 {
-    return db_write(s, "DELETE FROM listing", e);
+    return db_write(s, "DELETE FROM listing", NULL, e);
 }
 
 int listing_replace_begin(struct state *s, struct error *e)
 {
-    int r = db_write(s, "DELETE FROM listing WHERE stale = 1 OR found IS NULL", e);
+    int r = db_write(s, "DELETE FROM listing WHERE stale = 1 OR found IS NULL", NULL, e);
 
-    return r < 0 ? r : db_write(s, "UPDATE listing SET stale = 1, mail_key = NULL", e);
+    return r < 0 ? r : db_write(s, "UPDATE listing SET stale = 1, mail_key = NULL", NULL, e);
 }
 
 int listing_refresh_begin(struct state *s, struct error *e)
 {
-    return db_write(s, "UPDATE listing SET stale = 1 WHERE stale = 0", e);
+    return db_write(s, "UPDATE listing SET stale = 1 WHERE stale = 0", NULL, e);
 }
 
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e)
 {
-    return db_write_text(s,
-                         "INSERT INTO listing(login_key, login) VALUES(?1, ?2) ON "
-                         "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = 0",
-                         login_key, login, e);
+    return db_write(s,
+                    "INSERT INTO listing(login_key, login) VALUES(?1, ?2) ON "
+                    "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = 0",
+                    WITH(as_text(login_key), as_text(login)), e);
 }
 
 int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),
                       void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS (SELECT 1 FROM link l "
-                     "WHERE l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key",
-                     e);
+    int r = stmt_query(
+        &q, s,
+        "SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS (SELECT 1 FROM link l "
+        "WHERE l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key",
+        NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = fn(stmt_text(q, 0), userdata);
         if (r != 0)
             return r;
@@ -66,13 +66,13 @@ int listing_each_found(struct state *s,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
-        stmt_prepare(&q, s,
-                     "SELECT login, found FROM listing t WHERE stale = 0 AND found <> '' AND NOT "
-                     "EXISTS (SELECT 1 FROM link l WHERE l.login_key = t.login_key AND l.status <> "
-                     "3) ORDER BY login_key",
-                     e);
+        stmt_query(&q, s,
+                   "SELECT login, found FROM listing t WHERE stale = 0 AND found <> '' AND NOT "
+                   "EXISTS (SELECT 1 FROM link l WHERE l.login_key = t.login_key AND l.status <> "
+                   "3) ORDER BY login_key",
+                   NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = fn(stmt_text(q, 0), stmt_text(q, 1), userdata);
         if (r != 0)
             return r;
@@ -83,12 +83,8 @@ int listing_each_found(struct state *s,
 int listing_find(struct state *s, const char *login_key, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT login FROM listing WHERE login_key = ?1 AND stale = 0", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, login_key);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT login FROM listing WHERE login_key = ?1 AND stale = 0",
+                       WITH(as_text(login_key)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
@@ -101,38 +97,35 @@ size_t listing_count(struct state *s)
 
 int listing_remove(struct state *s, const char *login_key, struct error *e)
 {
-    return db_write_text(s, "DELETE FROM listing WHERE login_key = ?1", login_key, NULL, e);
+    return db_write(s, "DELETE FROM listing WHERE login_key = ?1", WITH(as_text(login_key)), e);
 }
 
 int listing_set_absent(struct state *s, const char *login_key, struct error *e)
 {
-    int r = db_write_text(s,
-                          "UPDATE listing SET stale = 2, mail_key = NULL, found = NULL WHERE "
-                          "login_key = ?1",
-                          login_key, NULL, e);
+    int r = db_write(s,
+                     "UPDATE listing SET stale = 2, mail_key = NULL, found = NULL WHERE "
+                     "login_key = ?1",
+                     WITH(as_text(login_key)), e);
 
     return r < 0 ? r
-                 : db_write_text(s,
-                                 "DELETE FROM listing WHERE login_key = ?1 AND NOT EXISTS (SELECT 1 "
-                                 "FROM person p WHERE p.login_key = ?1)",
-                                 login_key, NULL, e);
+                 : db_write(s,
+                            "DELETE FROM listing WHERE login_key = ?1 AND NOT EXISTS (SELECT 1 "
+                            "FROM person p WHERE p.login_key = ?1)",
+                            WITH(as_text(login_key)), e);
 }
 
 int listing_ask(struct state *s, const char *login, const char *login_key, bool *ret_asked,
                 struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = db_write_text(s,
-                          "INSERT INTO listing(login_key, login, stale) VALUES(?1, ?2, 3) ON "
-                          "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = 3 WHERE stale = 1",
-                          login_key, login, e);
+    int r = db_write(s,
+                     "INSERT INTO listing(login_key, login, stale) VALUES(?1, ?2, 3) ON "
+                     "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = 3 WHERE stale = 1",
+                     WITH(as_text(login_key), as_text(login)), e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s, "SELECT 1 FROM listing WHERE login_key = ?1 AND stale = 3", e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, login_key);
-    r = stmt_step(q, e);
+        r = stmt_query(&q, s, "SELECT 1 FROM listing WHERE login_key = ?1 AND stale = 3",
+                       WITH(as_text(login_key)), e);
     *ret_asked = r == STMT_ROW;
     return r < 0 ? r : 0;
 }
@@ -140,23 +133,21 @@ int listing_ask(struct state *s, const char *login, const char *login_key, bool 
 int listing_ask_again(struct state *s, struct error *e)
 {
     return db_write(s,
-                    "UPDATE listing SET stale = 3 WHERE stale >= 2 AND stale = 2 AND NOT EXISTS "
-                    "(SELECT 1 FROM link l WHERE l.login_key = listing.login_key AND l.status <> 3)",
-                    e);
+                    "UPDATE listing SET stale = 3 WHERE stale >= 2 AND stale = 2 AND NOT "
+                    "EXISTS (SELECT 1 FROM link l WHERE l.login_key = listing.login_key AND "
+                    "l.status <> 3)",
+                    NULL, e);
 }
 
 int listing_asked(struct state *s, size_t limit, struct string_list *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 ORDER BY "
-                         "login_key LIMIT ?1",
-                         e);
+    int r = stmt_query(&q, s,
+                       "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 ORDER BY "
+                       "login_key LIMIT ?1",
+                       WITH(as_int((int64_t)limit)), e);
 
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, (int64_t)limit);
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret, stmt_text(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
@@ -165,15 +156,11 @@ int listing_asked(struct state *s, size_t limit, struct string_list *ret, struct
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT login FROM listing t WHERE mail_key = ?1 AND stale = 0 AND NOT EXISTS (SELECT 1 "
-                         "FROM link l WHERE l.login_key = t.login_key AND l.status <> 3) LIMIT 1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, mail_key);
-    r = stmt_step(q, e);
+    int r = stmt_query(
+        &q, s,
+        "SELECT login FROM listing t WHERE mail_key = ?1 AND stale = 0 AND NOT EXISTS (SELECT 1 "
+        "FROM link l WHERE l.login_key = t.login_key AND l.status <> 3) LIMIT 1",
+        WITH(as_text(mail_key)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
@@ -182,17 +169,13 @@ int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct 
 int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT login FROM listing t WHERE (stale = 3 OR (stale = 0 AND (mail_key IS "
-                         "NULL OR (found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE "
-                         "p.login_key = t.login_key))))) AND NOT EXISTS (SELECT 1 FROM link l WHERE l.login_key "
-                         "= t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, (int64_t)limit);
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    int r = stmt_query(&q, s,
+                       "SELECT login FROM listing t WHERE (stale = 3 OR (stale = 0 AND (mail_key "
+                       "IS NULL OR (found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE "
+                       "p.login_key = t.login_key))))) AND NOT EXISTS (SELECT 1 FROM link l WHERE "
+                       "l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
+                       WITH(as_int((int64_t)limit)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret, stmt_text(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
@@ -201,51 +184,30 @@ int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, s
 int listing_set_looked(struct state *s, const char *login_key, const char *mail_key,
                        const char *found, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "UPDATE listing SET stale = 0, mail_key = ?2, found = CASE WHEN EXISTS (SELECT 1 "
-                         "FROM person p WHERE p.login_key = ?1) THEN ?3 END WHERE login_key = ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, login_key);
-    stmt_bind_text(q, 2, mail_key);
-    stmt_bind_text(q, 3, found);
-    return stmt_run(q, e);
+    return db_write(s,
+                    "UPDATE listing SET stale = 0, mail_key = ?2, found = CASE WHEN EXISTS "
+                    "(SELECT 1 FROM person p WHERE p.login_key = ?1) THEN ?3 END WHERE "
+                    "login_key = ?1",
+                    WITH(as_text(login_key), as_text(mail_key), as_text(found)), e);
 }
 
 int listing_set_found(struct state *s, const char *login, const char *login_key,
                       const char *mail_key, const char *found, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "INSERT INTO listing(login_key, login, mail_key, found) VALUES(?1, ?2, "
-                         "?3, ?4) ON CONFLICT(login_key) DO UPDATE SET login = ?2, mail_key = "
-                         "?3, found = ?4, stale = 0",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, login_key);
-    stmt_bind_text(q, 2, login);
-    stmt_bind_text(q, 3, mail_key);
-    stmt_bind_text(q, 4, found);
-    return stmt_run(q, e);
+    return db_write(s,
+                    "INSERT INTO listing(login_key, login, mail_key, found) VALUES(?1, ?2, "
+                    "?3, ?4) ON CONFLICT(login_key) DO UPDATE SET login = ?2, mail_key = "
+                    "?3, found = ?4, stale = 0",
+                    WITH(as_text(login_key), as_text(login), as_text(mail_key), as_text(found)), e);
 }
 
 int listing_found(struct state *s, const char *login_key, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT found FROM listing WHERE login_key = ?1 AND stale = 0 AND "
-                         "found IS NOT NULL",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, login_key);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT found FROM listing WHERE login_key = ?1 AND stale = 0 AND "
+                       "found IS NOT NULL",
+                       WITH(as_text(login_key)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;

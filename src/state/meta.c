@@ -9,12 +9,7 @@
 int state_meta_get(struct state *s, const char *name, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT value FROM meta WHERE name = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, name);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT value FROM meta WHERE name = ?1", WITH(as_text(name)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     r = stmt_copy(q, 0, ret);
@@ -24,9 +19,9 @@ int state_meta_get(struct state *s, const char *name, char **ret, struct error *
 int state_meta_set(struct state *s, const char *name, const char *value, struct error *e)
 {
     if (!value)
-        return db_write_text(s, "DELETE FROM meta WHERE name = ?1", name, NULL, e);
-    return db_write_text(s, "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)", name,
-                         value, e);
+        return db_write(s, "DELETE FROM meta WHERE name = ?1", WITH(as_text(name)), e);
+    return db_write(s, "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
+                    WITH(as_text(name), as_text(value)), e);
 }
 
 int64_t state_meta_number(struct state *s, const char *name, int64_t otherwise)

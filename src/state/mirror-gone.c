@@ -11,11 +11,9 @@
 int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_usec,
                 struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, id, &row, e);
 
-    assert(s->in_transaction);
     if (r != 0)
         return r < 0 ? r : 0;
     if (row.gone)
@@ -24,15 +22,6 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
     unresolved_note_login(s);
     if (row.kind == ENTRY_GROUP)
         unresolved_forget(s); /* all its members */
-    r = stmt_prepare(&q, s,
-                     "UPDATE entry SET searches = 0, gone_usec = ?2, "
-                     "gone_why = coalesce(?3, gone_why) WHERE n = ?1",
-                     e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, row.n);
-    stmt_bind_usec(q, 2, now_usec ? now_usec : 1);
-    stmt_bind_text(q, 3, why);
     /* Before the row is a tombstone: only live persons are marked. */
     r = row.kind == ENTRY_PERSON ? later_mark(s, row.n, e) : 0;
     if (r == 0)
@@ -40,7 +29,10 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
     if (r == 0)
         r = stale_note(s, row.n, e);
     if (r == 0)
-        r = stmt_run(q, e);
+        r = db_write(s,
+                     "UPDATE entry SET searches = 0, gone_usec = ?2, "
+                     "gone_why = coalesce(?3, gone_why) WHERE n = ?1",
+                     WITH(as_int(row.n), as_usec(now_usec ? now_usec : 1), as_text(why)), e);
     if (r == 0 && row.kind == ENTRY_GROUP)
         r = dirty_below(s, row.n, e);
     return r < 0 ? error_wrap(e, r, "Marking %s as gone", row.dn) : 0;
@@ -49,14 +41,7 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
 /* What is left of the entry elsewhere knows its DN through it until now. */
 static int dn_stays(struct state *s, const char *sql, const struct entry_row *row, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, row->n);
-    stmt_bind_text(q, 2, row->dn);
-    return stmt_run(q, e);
+    return db_write(s, sql, WITH(as_int(row->n), as_text(row->dn)), e);
 }
 
 int mirror_forget(struct state *s, const char *id, struct error *e)
@@ -64,17 +49,16 @@ int mirror_forget(struct state *s, const char *id, struct error *e)
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, id, &row, e);
 
-    assert(s->in_transaction);
     if (r != 0 || !row.gone)
         return r < 0 ? r : 0;
     r = members_drop(s, row.n, e);
     if (r == 0)
-        r = db_write_int(s, "DELETE FROM entry_login WHERE n = ?1", row.n, e);
+        r = db_write(s, "DELETE FROM entry_login WHERE n = ?1", WITH(as_int(row.n)), e);
     if (r == 0)
-        r = db_write_int(s, "DELETE FROM stale WHERE entry_n = ?1", row.n, e);
+        r = db_write(s, "DELETE FROM stale WHERE entry_n = ?1", WITH(as_int(row.n)), e);
     if (r == 0)
         r = dn_stays(s, "UPDATE bound_group SET dn = ?2 WHERE n = ?1", &row, e);
     if (r == 0)
         r = dn_stays(s, "UPDATE person SET dn = ?2 WHERE n = ?1 AND dn IS NULL", &row, e);
-    return r < 0 ? r : db_write_int(s, "DELETE FROM entry WHERE n = ?1", row.n, e);
+    return r < 0 ? r : db_write(s, "DELETE FROM entry WHERE n = ?1", WITH(as_int(row.n)), e);
 }

@@ -43,14 +43,11 @@ static int set_text(char **slot, const char *text, struct error *e)
 static int bound_before(struct state *s, struct bound_group *g, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT i.id, b.dn FROM bound_group b CROSS JOIN identity i ON i.n = b.n WHERE "
-                         "b.configured_key = ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, g->configured_key);
-    r = stmt_step(q, e);
+    int r =
+        stmt_query(&q, s,
+                   "SELECT i.id, b.dn FROM bound_group b CROSS JOIN identity i ON i.n = b.n WHERE "
+                   "b.configured_key = ?1",
+                   WITH(as_text(g->configured_key)), e);
     if (r != STMT_ROW)
         return r;
     r = set_text(&g->id, stmt_id(q, 0), e);
@@ -66,13 +63,9 @@ static int bound_now(struct state *s, struct bound_group *g, struct error *e)
     g->state = g->id ? BOUND_GONE : BOUND_NEVER_SEEN;
     if (!g->id)
         return 0;
-    r = stmt_prepare(&q, s,
-                     "SELECT " ENTRY_DN ", a.key, e.gone_usec FROM " ENTRY_BY_ID " AND e.kind = 2",
-                     e);
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, g->id);
-    r = stmt_step(q, e);
+    r = stmt_query(&q, s,
+                   "SELECT " ENTRY_DN ", a.key, e.gone_usec FROM " ENTRY_BY_ID " AND e.kind = 2",
+                   WITH(as_id(g->id)), e);
     if (r != STMT_ROW)
         return r;
     if (stmt_int(q, 2) == 0)
@@ -86,17 +79,12 @@ static int bound_now(struct state *s, struct bound_group *g, struct error *e)
 static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT i.id, " ENTRY_DN ", e.gone_usec FROM name a CROSS JOIN entry e "
-                         "ON e.name_n = a.n CROSS JOIN identity i ON i.n = e.n WHERE a.kind = 1 "
-                         "AND a.key = ?1 AND e.kind = 2 ORDER BY e.gone_usec > 0, "
-                         "e.gone_usec DESC, e.n LIMIT 1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, g->configured_key);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT i.id, " ENTRY_DN ", e.gone_usec FROM name a CROSS JOIN entry e "
+                       "ON e.name_n = a.n CROSS JOIN identity i ON i.n = e.n WHERE a.kind = 1 "
+                       "AND a.key = ?1 AND e.kind = 2 ORDER BY e.gone_usec > 0, "
+                       "e.gone_usec DESC, e.n LIMIT 1",
+                       WITH(as_text(g->configured_key)), e);
     if (r != STMT_ROW)
         return r;
     if (stmt_int(q, 2) != 0 && g->id)
@@ -109,17 +97,11 @@ static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
 static int bound_count(struct state *s, struct bound_group *g, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "SELECT count(*), (SELECT members_digest FROM entry WHERE n = " NUMBER_OF
-                     ") FROM member WHERE group_n = (SELECT e.n FROM entry e WHERE e.n = " NUMBER_OF
-                     ")",
-                     e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, g->id);
-    r = stmt_step(q, e);
+    int r = stmt_query(
+        &q, s,
+        "SELECT count(*), (SELECT members_digest FROM entry WHERE n = " NUMBER_OF
+        ") FROM member WHERE group_n = (SELECT e.n FROM entry e WHERE e.n = " NUMBER_OF ")",
+        WITH(as_id(g->id)), e);
     if (r == STMT_ROW) {
         g->n_members = (size_t)stmt_int(q, 0);
         g->members_hidden = stmt_text(q, 1) && strncmp(stmt_text(q, 1), MEMBERS_HIDDEN,
@@ -130,21 +112,14 @@ static int bound_count(struct state *s, struct bound_group *g, struct error *e)
 
 static int bound_store(struct state *s, const struct bound_group *g, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
     int r = identity_get(s, g->id, &n, e);
 
-    if (r == 0)
-        r = stmt_prepare(&q, s,
-                         "INSERT INTO bound_group(configured_key, n, dn) VALUES (?2, ?1, ?3) ON "
-                         "CONFLICT(configured_key) DO UPDATE SET n = ?1, dn = ?3",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_text(q, 2, g->configured_key);
-    stmt_bind_text(q, 3, g->dn);
-    return stmt_run(q, e);
+    return r < 0 ? r
+                 : db_write(s,
+                            "INSERT INTO bound_group(configured_key, n, dn) VALUES (?2, ?1, ?3) ON "
+                            "CONFLICT(configured_key) DO UPDATE SET n = ?1, dn = ?3",
+                            WITH(as_int(n), as_text(g->configured_key), as_text(g->dn)), e);
 }
 
 /* store: notes what it is, so that it is known again when it is renamed. */
@@ -195,7 +170,6 @@ static int bind_groups(struct state *s, const char *const *keys, size_t n_keys, 
 int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
                        struct bound_groups *ret, struct error *e)
 {
-    assert(s->in_transaction);
     return bind_groups(s, keys, n_keys, true, ret, e);
 }
 
@@ -271,12 +245,13 @@ static int walk_add(struct walk *w, struct stmt *q, bool doubt, const size_t *or
     " CROSS JOIN entry g ON g.n = t.group_n CROSS JOIN "                                       \
     "identity i ON i.n = g.n WHERE t.entry_n = ?1"
 
-static int walk_rows(struct walk *w, struct stmt *q, bool doubt, const size_t *origin,
-                     struct error *e)
+static int walk_rows(struct state *s, struct walk *w, const char *sql, int64_t n, bool doubt,
+                     const size_t *origin, struct error *e)
 {
-    int r;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, WITH(as_int(n)), e);
 
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = walk_add(w, q, doubt, origin, e);
         if (r < 0)
             return r;
@@ -292,29 +267,19 @@ static int walk_person(struct state *s, struct walk *w, const char *person_id, s
         " UNION ALL " GROUP "FROM entry_login l CROSS JOIN name a ON a.kind = 2 AND a.key = l.key "
         "CROSS JOIN member m ON m.name_n = a.n " GROUP_M "CROSS JOIN entry p ON p.n = l.n AND "
         "p.kind = 1 WHERE l.n = ?1";
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
     int r = identity_find(s, person_id, &n, e);
 
-    if (r == 0)
-        r = stmt_prepare(&q, s, sql, e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    return walk_rows(w, q, false, NULL, e);
+    return r < 0 ? r : walk_rows(s, w, sql, n, false, NULL, e);
 }
 
 static int walk_parents(struct state *s, struct walk *w, size_t i, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    bool doubt = w->nodes[i].doubt || w->nodes[i].gone;
-    size_t origin = w->nodes[i].origin;
-    int r = w->nodes[i].named ? stmt_prepare(&q, s, NAMED_BY_DN("2"), e) : 0;
+    struct node node = w->nodes[i]; /* they move when some are added */
 
-    if (r < 0 || !w->nodes[i].named)
-        return r;
-    stmt_bind_int(q, 1, w->nodes[i].n);
-    return walk_rows(w, q, doubt, &origin, e);
+    if (!node.named)
+        return 0;
+    return walk_rows(s, w, NAMED_BY_DN("2"), node.n, node.doubt || node.gone, &node.origin, e);
 }
 
 void mirror_memberships_done(struct mirror_membership *m, size_t n)
@@ -328,12 +293,8 @@ void mirror_memberships_done(struct mirror_membership *m, size_t n)
 static int dn_of_row(struct state *s, int64_t n, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT " ENTRY_DN " FROM " ENTRY_NAMED "WHERE e.n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT " ENTRY_DN " FROM " ENTRY_NAMED "WHERE e.n = ?1",
+                       WITH(as_int(n)), e);
     if (r < 0)
         return r;
     return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
@@ -403,14 +364,14 @@ int mirror_hidden_groups(struct state *s, const struct bound_groups *groups,
                          struct string_list *ret_dns, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT e.n, i.id, e.gone_usec, 1, " ENTRY_DN " FROM entry e "
-                         "INDEXED BY entry_members_hidden CROSS JOIN name a ON a.n = e.name_n CROSS "
-                         "JOIN identity i ON i.n = e.n WHERE substr(e.members_digest, 1, 6) = "
-                         "'hidden' AND e.gone_usec = 0",
-                         e);
+    int r = stmt_query(&q, s,
+                       "SELECT e.n, i.id, e.gone_usec, 1, " ENTRY_DN " FROM entry e "
+                       "INDEXED BY entry_members_hidden CROSS JOIN name a ON a.n = e.name_n CROSS "
+                       "JOIN identity i ON i.n = e.n WHERE substr(e.members_digest, 1, 6) = "
+                       "'hidden' AND e.gone_usec = 0",
+                       NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         bool is = false;
 
         r = is_of(s, q, groups, &is, e);
@@ -453,9 +414,11 @@ int mirror_similar_groups(struct state *s, const char *dn, size_t limit,
     CLEANUP(freep) char *leaf = dn_leaf_value(dn);
     struct similar *found = NULL;
     size_t n = 0, capacity = 0, far = leaf ? strlen(leaf) / 3 : 0;
-    int r = stmt_prepare(&q, s, "SELECT " ENTRY_DN " FROM " ENTRY_NAMED "WHERE e.kind = 2 AND e.gone_usec = 0", e);
+    int r = stmt_query(
+        &q, s, "SELECT " ENTRY_DN " FROM " ENTRY_NAMED "WHERE e.kind = 2 AND e.gone_usec = 0", NULL,
+        e);
 
-    while (leaf && r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; leaf && r == STMT_ROW; r = stmt_step(q, e)) {
         struct similar x = {0};
         CLEANUP(freep) char *other = dn_leaf_value(stmt_text(q, 0));
 

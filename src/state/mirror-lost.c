@@ -35,11 +35,7 @@ static int means_somebody(struct state *s, const struct member *m, bool *ret, st
               "gone_usec = 0 AND kind = 1";
         break;
     }
-    r = stmt_prepare(&q, s, sql, e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, m->key);
-    r = stmt_step(q, e);
+    r = stmt_query(&q, s, sql, WITH(as_text(m->key)), e);
     *ret = r == STMT_ROW;
     return r < 0 ? r : 0;
 }
@@ -48,12 +44,9 @@ static int lost_members(struct state *s, int64_t n, const struct entry *entry, s
                         struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r = stmt_query(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP,
+                       WITH(as_int(n)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct member m = {(enum member_kind)stmt_int(q, 0), (char *)stmt_text(q, 1), NULL};
         bool somebody = false;
 
@@ -72,12 +65,8 @@ static int lost_members(struct state *s, int64_t n, const struct entry *entry, s
 static int other_logins(struct state *s, int64_t n, struct entry *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT key FROM entry_login WHERE n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    int r = stmt_query(&q, s, "SELECT key FROM entry_login WHERE n = ?1", WITH(as_int(n)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (entry_take_login_key(ret, strdup(stmt_text(q, 0))) < 0)
             return error_out_of_memory(e);
     return r;
@@ -111,14 +100,10 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
         return 0;
     if (absent_is(s, entry->id))
         return 0;
-    r = stmt_prepare(
+    r = stmt_query(
         &q, s,
         "SELECT n, kind, members_digest, login_key, primary_key FROM entry WHERE n = " NUMBER_OF,
-        e);
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, entry->id);
-    r = stmt_step(q, e);
+        WITH(as_id(entry->id)), e);
     if (r != STMT_ROW)
         return r;
     if (stmt_int(q, 1) != (int64_t)entry->kind || text_equal(stmt_text(q, 2), MEMBERS_BELIEVED))
@@ -136,20 +121,15 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
 
 int mirror_believe(struct state *s, const char *dn, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *key = NULL;
     int r = dn_key(s->schema, dn, &key, e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s,
-                         "UPDATE entry SET members_digest = 'believed', raw = NULL WHERE "
-                         "name_n = (SELECT a.n FROM name a WHERE a.kind = 1 AND a.key = ?1) AND "
-                         "kind = 2 AND substr(members_digest, 1, 6) = 'hidden'",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, key);
-    r = stmt_run(q, e);
+        r = db_write(s,
+                     "UPDATE entry SET members_digest = 'believed', raw = NULL WHERE "
+                     "name_n = (SELECT a.n FROM name a WHERE a.kind = 1 AND a.key = ?1) AND "
+                     "kind = 2 AND substr(members_digest, 1, 6) = 'hidden'",
+                     WITH(as_text(key)), e);
     if (r < 0)
         return r;
     return sqlite3_changes(s->db) > 0 ? 0 : STATE_NONE;

@@ -10,7 +10,7 @@
 
 int dirty_below(struct state *s, int64_t group_n, struct error *e)
 {
-    return db_write_int(s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", group_n, e);
+    return db_write(s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", WITH(as_int(group_n)), e);
 }
 
 /* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
@@ -53,12 +53,8 @@ static int add_numbers(struct state *s, const char *sql, int64_t n, struct row_n
                        struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r = stmt_query(&q, s, sql, WITH(as_int(n)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(*ret->items)) < 0)
             return error_out_of_memory(e);
         ret->items[ret->n_items++] = stmt_int(q, 0);
@@ -83,20 +79,14 @@ int mirror_people_below(struct state *s, const char *group_id, struct row_number
 int mirror_mark_below(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *any = NULL;
-    int r = stmt_prepare(&any, s, "SELECT 1 FROM dirty_group LIMIT 1", e);
-
-    if (r == 0)
-        r = stmt_step(any, e);
+    int r = stmt_query(&any, s, "SELECT 1 FROM dirty_group LIMIT 1", NULL, e);
     if (r != STMT_ROW)
         return r;
     stmt_reset(any);
     r = 0;
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mark_below); i++) {
-        CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-        r = stmt_prepare(&q, s, mark_below[i], e);
-        if (r == 0)
-            r = stmt_run(q, e);
+        r = db_write(s, mark_below[i], NULL, e);
     }
     return r;
 }

@@ -25,31 +25,27 @@
 int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT 1 FROM member WHERE name_n = ?1 LIMIT 1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, name_n);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT 1 FROM member WHERE name_n = ?1 LIMIT 1",
+                       WITH(as_int(name_n)), e);
     return r == STMT_ROW ? dirty_below(s, group_n, e) : r;
 }
 
 int stale_note(struct state *s, int64_t n, struct error *e)
 {
-    return db_write_int(
-        s,
-        "INSERT OR IGNORE INTO stale(group_n, name_n, entry_n) "
-        "SELECT m.group_n, m.name_n, e.n FROM entry e CROSS JOIN member m ON "
-        "m.name_n = e.name_n WHERE e.n = ?1",
-        n, e);
+    return db_write(s,
+                    "INSERT OR IGNORE INTO stale(group_n, name_n, entry_n) "
+                    "SELECT m.group_n, m.name_n, e.n FROM entry e CROSS JOIN member m ON "
+                    "m.name_n = e.name_n WHERE e.n = ?1",
+                    WITH(as_int(n)), e);
 }
 
 /* Marks what these rows are: persons, or the persons below groups. */
-static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
+static int dirty_rows(struct state *s, const char *sql, const struct bind *binds, struct error *e)
 {
-    int r;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, binds, e);
 
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         int64_t n = stmt_int(q, 0), kind = stmt_int(q, 1);
 
         r = kind == ENTRY_GROUP    ? dirty_below(s, n, e)
@@ -79,32 +75,18 @@ int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
         "UNION ALL SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.name_n = t.name_n "
         "WHERE t.group_n = ?1 AND e.n <> t.entry_n AND e.gone_usec = 0 AND " REPAIRED
         "AND EXISTS (SELECT 1 FROM member m WHERE m.name_n = e.name_n AND m.group_n = ?1)";
-    CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL, *end = NULL;
-    int r = stmt_prepare(&any, s, "SELECT 1 FROM stale WHERE group_n = ?1 LIMIT 1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(any, 1, group_n);
-    r = stmt_step(any, e);
+    CLEANUP(stmt_freep) struct stmt *any = NULL;
+    int r = stmt_query(&any, s, "SELECT 1 FROM stale WHERE group_n = ?1 LIMIT 1",
+                       WITH(as_int(group_n)), e);
     if (r != STMT_ROW)
         return r;
     stmt_reset(any);
-    r = stmt_prepare(&q, s, sql, e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, group_n);
-    stmt_bind_int(q, 2, all);
-    r = dirty_rows(s, q, e);
-    stmt_reset(q);
+    r = dirty_rows(s, sql, WITH(as_int(group_n), as_int(all)), e);
     if (r < 0)
         return r;
     unresolved_note_stale(s, group_n);
-    r = stmt_prepare(&end, s, "DELETE FROM stale AS t WHERE group_n = ?1 AND " REPAIRED, e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(end, 1, group_n);
-    stmt_bind_int(end, 2, all);
-    return stmt_run(end, e);
+    return db_write(s, "DELETE FROM stale AS t WHERE group_n = ?1 AND " REPAIRED,
+                    WITH(as_int(group_n), as_int(all)), e);
 }
 
 int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
@@ -128,9 +110,7 @@ int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
 static int touch(struct state *s, int64_t group_n, enum member_kind kind, int64_t name_n,
                  struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     const char *sql = NULL;
-    int r;
 
     switch (kind) {
     case MEMBER_DN: sql = "SELECT e.n, e.kind FROM entry e WHERE e.name_n" AFFECTED; break;
@@ -142,19 +122,13 @@ static int touch(struct state *s, int64_t group_n, enum member_kind kind, int64_
     case MEMBER_PRIMARY: sql = OF_KEY("primary_key"); break;
     }
     assert(sql);
-    r = stmt_prepare(&q, s, sql, e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, group_n);
-    stmt_bind_int(q, 2, name_n);
-    return dirty_rows(s, q, e);
+    return dirty_rows(s, sql, WITH(as_int(group_n), as_int(name_n)), e);
 }
 
 /* *ret_name_n: 0 if the group had it already. */
 static int member_insert(struct state *s, int64_t group_n, const struct member *m,
                          int64_t *ret_name_n, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     struct name name = {0};
     int r = name_get(s, m->kind, m->key, m->text, &name, e);
 
@@ -163,16 +137,11 @@ static int member_insert(struct state *s, int64_t group_n, const struct member *
     if (r == 0)
         unresolved_note(s, name.n);
     if (r == 0)
-        r = stmt_prepare(
-            &q, s,
-            "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?1, ?2, ?3, ?4)", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, name.n);
-    stmt_bind_int(q, 2, group_n);
-    stmt_bind_int(q, 3, m->kind);
-    stmt_bind_text(q, 4, name.as_spelt ? NULL : m->text);
-    r = stmt_run(q, e);
+        r = db_write(
+            s, "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?1, ?2, ?3, ?4)",
+            WITH(as_int(name.n), as_int(group_n), as_int(m->kind),
+                 as_text(name.as_spelt ? NULL : m->text)),
+            e);
     *ret_name_n = r == 0 && sqlite3_changes(s->db) > 0 ? name.n : 0;
     return r;
 }
@@ -188,25 +157,16 @@ static int member_add(struct state *s, int64_t group_n, const struct member *m, 
 /* Most members are entries that are there, so that their names are as well. */
 static int member_put(struct state *s, int64_t group_n, const struct member *m, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t name_n;
     int r;
 
     if (s->unresolved.is_watched)
         return member_insert(s, group_n, m, &name_n, e);
-    r = stmt_prepare(
-        &q, s,
+    r = db_write(
+        s,
         "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) SELECT a.n, ?1, a.kind, "
         "NULLIF(?4, a.text) FROM name a WHERE a.kind = ?2 AND a.key = ?3",
-        e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, group_n);
-    stmt_bind_int(q, 2, m->kind);
-    stmt_bind_text(q, 3, m->key);
-    stmt_bind_text(q, 4, m->text);
-    r = stmt_run(q, e);
+        WITH(as_int(group_n), as_int(m->kind), as_text(m->key), as_text(m->text)), e);
     if (r < 0 || sqlite3_changes(s->db) > 0)
         return r;
     return member_insert(s, group_n, m, &name_n, e);
@@ -216,17 +176,12 @@ static int member_put(struct state *s, int64_t group_n, const struct member *m, 
 static int member_remove(struct state *s, int64_t group_n, enum member_kind kind,
                          int64_t name_n, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = touch(s, group_n, kind, name_n, e);
 
     unresolved_note(s, name_n);
-    if (r == 0)
-        r = stmt_prepare(&q, s, "DELETE FROM member WHERE name_n = ?1 AND group_n = ?2", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, name_n);
-    stmt_bind_int(q, 2, group_n);
-    return stmt_run(q, e);
+    return r < 0 ? r
+                 : db_write(s, "DELETE FROM member WHERE name_n = ?1 AND group_n = ?2",
+                            WITH(as_int(name_n), as_int(group_n)), e);
 }
 
 /* The number of the name by which the group has this member; 0: it has not. */
@@ -234,17 +189,10 @@ static int member_find(struct state *s, int64_t group_n, const struct member *m,
                        struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT m.name_n FROM name a CROSS JOIN member m ON m.name_n = a.n AND "
-                         "m.group_n = ?3 WHERE a.kind = ?1 AND a.key = ?2",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, m->kind);
-    stmt_bind_text(q, 2, m->key);
-    stmt_bind_int(q, 3, group_n);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT m.name_n FROM name a CROSS JOIN member m ON m.name_n = a.n AND "
+                       "m.group_n = ?3 WHERE a.kind = ?1 AND a.key = ?2",
+                       WITH(as_int(m->kind), as_text(m->key), as_int(group_n)), e);
     *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
     return r < 0 ? r : 0;
 }
@@ -294,12 +242,9 @@ static int compare_members(struct state *s, int64_t group_n, const struct member
                            struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT m.kind, a.key, a.n " MEMBERS_OF_GROUP, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, group_n);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r =
+        stmt_query(&q, s, "SELECT m.kind, a.key, a.n " MEMBERS_OF_GROUP, WITH(as_int(group_n)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct old_member old = {(enum member_kind)stmt_int(q, 0), stmt_int(q, 2)};
         const struct member *same = member_among(members, n, old.kind, stmt_text(q, 1));
 
@@ -363,8 +308,9 @@ int members_drop(struct state *s, int64_t group_n, struct error *e)
     int r = mirror_mark_below(s, e); /* through this group, too */
 
     if (r == 0)
-        r = db_write_int(s, "DELETE FROM member WHERE group_n = ?1", group_n, e);
-    return r < 0 ? r : db_write_int(s, "DELETE FROM stale WHERE group_n = ?1", group_n, e);
+        r = db_write(s, "DELETE FROM member WHERE group_n = ?1", WITH(as_int(group_n)), e);
+    return r < 0 ? r
+                 : db_write(s, "DELETE FROM stale WHERE group_n = ?1", WITH(as_int(group_n)), e);
 }
 
 int mirror_members(struct state *s, const char *group_id, const struct member *added,
@@ -374,14 +320,14 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, group_id, &row, e);
 
-    assert(s->in_transaction);
     if (r < 0)
         return r;
     if (r == STATE_NONE || row.gone || row.kind != ENTRY_GROUP)
         return STATE_NONE;
     /* The digest of all members is not known from a difference: the next whole read of the
      * group compares them one by one. */
-    r = db_write_int(s, "UPDATE entry SET members_digest = '', raw = NULL WHERE n = ?1", row.n, e);
+    r = db_write(s, "UPDATE entry SET members_digest = '', raw = NULL WHERE n = ?1",
+                 WITH(as_int(row.n)), e);
     for (size_t i = 0; r == 0 && i < n_removed; i++) {
         int64_t name_n = 0;
 
@@ -394,19 +340,52 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     return r < 0 ? error_wrap(e, r, "Storing members of %s", row.dn) : 0;
 }
 
+/* The number of the living group that was taken from these bytes, with the members that it
+ * showed. */
+static int group_taken_from(struct state *s, const char *id,
+                            const unsigned char was[static ENTRY_RAW_SIZE], int64_t *ret,
+                            struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT n FROM entry WHERE n = " NUMBER_OF " AND kind = 2 AND "
+                       "gone_usec = 0 AND raw = ?2 AND substr(members_digest, 1, 6) <> 'hidden' "
+                       "AND members_digest <> '" MEMBERS_BELIEVED "'",
+                       WITH(as_id(id), as_blob(was, ENTRY_RAW_SIZE)), e);
+    if (r == STMT_ROW)
+        *ret = stmt_int(q, 0);
+    return r < 0 ? r : r == STMT_ROW ? 0 : STATE_NONE;
+}
+
+int mirror_grew(struct state *s, const char *group_id,
+                const unsigned char was[static ENTRY_RAW_SIZE],
+                const unsigned char is[static ENTRY_RAW_SIZE], const struct member *added,
+                size_t n_added, struct error *e)
+{
+    int64_t n = 0;
+    int r = group_taken_from(s, group_id, was, &n, e);
+
+    if (r != 0)
+        return r;
+    /* As in mirror_members(); these bytes need not be looked at again. */
+    r = db_write(s, "UPDATE entry SET members_digest = '', raw = ?2 WHERE n = ?1",
+                 WITH(as_int(n), as_blob(is, ENTRY_RAW_SIZE)), e);
+    for (size_t i = 0; r == 0 && i < n_added; i++)
+        r = member_add(s, n, &added[i], e);
+    return r < 0 ? error_wrap(e, r, "Storing members of %s", group_id)
+                 : stale_settle(s, n, false, e);
+}
+
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT i.id FROM (SELECT DISTINCT group_n FROM stale) few "
-                         "CROSS JOIN entry g ON g.n = few.group_n CROSS JOIN identity i ON "
-                         "i.n = g.n WHERE g.kind = 2 AND "
-                         "g.gone_usec = 0 ORDER BY g.n",
-                         e);
-
-    if (r < 0)
-        return r;
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    int r = stmt_query(&q, s,
+                       "SELECT i.id FROM (SELECT DISTINCT group_n FROM stale) few "
+                       "CROSS JOIN entry g ON g.n = few.group_n CROSS JOIN identity i ON "
+                       "i.n = g.n WHERE g.kind = 2 AND "
+                       "g.gone_usec = 0 ORDER BY g.n",
+                       NULL, e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;

@@ -71,17 +71,12 @@ static int collect_children(struct state *s, const char *old_key, const char *en
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     size_t old_size = strlen(old_key);
-    int r = stmt_prepare(&q, s,
-                         "SELECT e.n, e.kind, " ENTRY_DN ", a.key FROM name a CROSS JOIN entry e "
-                         "ON e.name_n = a.n WHERE a.kind = 1 AND a.key > ?1 AND a.key < ?2 AND "
-                         "e.gone_usec = 0",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, old_key);
-    stmt_bind_text(q, 2, end);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r = stmt_query(&q, s,
+                       "SELECT e.n, e.kind, " ENTRY_DN ", a.key FROM name a CROSS JOIN entry e "
+                       "ON e.name_n = a.n WHERE a.kind = 1 AND a.key > ?1 AND a.key < ?2 AND "
+                       "e.gone_usec = 0",
+                       WITH(as_text(old_key), as_text(end)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct child c = {.n = stmt_int(q, 0), .kind = (enum entry_kind)stmt_int(q, 1)};
         const char *dn = stmt_text(q, 2), *key = stmt_text(q, 3);
 
@@ -98,20 +93,14 @@ static int collect_children(struct state *s, const char *old_key, const char *en
 
 static int move_child(struct state *s, const struct child *c, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     struct name name = {0};
     int r = stale_note(s, c->n, e);
 
     if (r == 0)
         r = name_get(s, MEMBER_DN, c->key, c->dn, &name, e);
     if (r == 0)
-        r = stmt_prepare(&q, s, "UPDATE entry SET dn = ?2, name_n = ?3, raw = NULL WHERE n = ?1", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, c->n);
-    stmt_bind_text(q, 2, name.as_spelt ? NULL : c->dn);
-    stmt_bind_int(q, 3, name.n);
-    r = stmt_run(q, e);
+        r = db_write(s, "UPDATE entry SET dn = ?2, name_n = ?3, raw = NULL WHERE n = ?1",
+                     WITH(as_int(c->n), as_text(name.as_spelt ? NULL : c->dn), as_int(name.n)), e);
     if (r == 0 && c->kind == ENTRY_PERSON)
         r = later_mark(s, c->n, e);
     if (r == 0 && c->kind == ENTRY_GROUP)

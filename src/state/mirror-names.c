@@ -22,16 +22,8 @@
 int name_add(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "INSERT OR IGNORE INTO name(kind, key, text) VALUES(?1, ?2, ?3)",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, kind);
-    stmt_bind_text(q, 2, key);
-    stmt_bind_text(q, 3, text);
-    r = stmt_run(q, e);
+    int r = db_write(s, "INSERT OR IGNORE INTO name(kind, key, text) VALUES(?1, ?2, ?3)",
+                     WITH(as_int(kind), as_text(key), as_text(text)), e);
     if (r < 0 || sqlite3_changes(s->db) == 0)
         return r < 0 ? r : name_get(s, kind, key, text, ret, e);
     *ret = (struct name){
@@ -43,13 +35,8 @@ int name_get(struct state *s, enum member_kind kind, const char *key, const char
              struct name *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT n, text FROM name WHERE kind = ?1 AND key = ?2", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, kind);
-    stmt_bind_text(q, 2, key);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT n, text FROM name WHERE kind = ?1 AND key = ?2",
+                       WITH(as_int(kind), as_text(key)), e);
     if (r < 0)
         return r;
     if (r == STMT_ROW) {
@@ -84,11 +71,8 @@ static void renames_done(struct renames *r)
 static int collect(struct state *s, const char *sql, struct renames *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r = stmt_query(&q, s, sql, NULL, e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         const char *dn = stmt_text(q, 1), *old_key = stmt_text(q, 2);
         CLEANUP(freep) char *key = NULL;
 
@@ -132,15 +116,7 @@ static int run_on(struct state *s, const char *sql, const struct renamed *x, con
 /* The entries that go by this name are bound by its old key. */
 static int rename_bound(struct state *s, const char *sql, const struct renamed *x, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, x->n);
-    stmt_bind_text(q, 2, x->old_key);
-    stmt_bind_text(q, 3, x->new_key);
-    return stmt_run(q, e);
+    return db_write(s, sql, WITH(as_int(x->n), as_text(x->old_key), as_text(x->new_key)), e);
 }
 
 /* Another row has the key already: both are one name from now on. */
@@ -164,12 +140,8 @@ static int merge_names(struct state *s, const struct renamed *x, int64_t into, s
 static int name_find(struct state *s, const char *key, int64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT n FROM name WHERE kind = 1 AND key = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, key);
-    r = stmt_step(q, e);
+    int r =
+        stmt_query(&q, s, "SELECT n FROM name WHERE kind = 1 AND key = ?1", WITH(as_text(key)), e);
     *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
     return r < 0 ? r : 0;
 }
@@ -256,11 +228,7 @@ static int change_keys(struct state *s, struct error *e)
  * read and compared anew. */
 static int read_again(struct state *s, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE entry SET digest = x'', members_digest = '', raw = NULL", e);
-
-    if (r == 0)
-        r = stmt_run(q, e);
+    int r = db_write(s, "UPDATE entry SET digest = x'', members_digest = '', raw = NULL", NULL, e);
     for (unsigned i = 0; r == 0 && i < MIRROR_MAX_SEARCHES; i++)
         r = mirror_cookie_set(s, i, NULL, 0, NULL, e);
     unresolved_forget(s);
@@ -287,7 +255,6 @@ int mirror_use_schema(struct state *s, const struct schema *schema, struct error
     char now[DIGEST_TEXT_SIZE];
     int r = fingerprint(schema, now, e);
 
-    assert(s->in_transaction);
     if (r == 0)
         r = state_meta_get(s, "names", &before, e);
     if (r < 0)
@@ -320,18 +287,13 @@ void mirror_drop_schema(struct state *s, const struct schema *schema)
 int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT coalesce(o.dn, a.text) FROM " ENTRY_NAMED
-                         "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n WHERE "
-                         "e.n = " NUMBER_OF " AND e.gone_usec = 0 AND o.n <> e.n AND "
-                         "o.gone_usec = 0 AND coalesce(o.dn, a.text) <> " ENTRY_DN
-                         " ORDER BY o.n LIMIT 1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT coalesce(o.dn, a.text) FROM " ENTRY_NAMED
+                       "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n WHERE "
+                       "e.n = " NUMBER_OF " AND e.gone_usec = 0 AND o.n <> e.n AND "
+                       "o.gone_usec = 0 AND coalesce(o.dn, a.text) <> " ENTRY_DN
+                       " ORDER BY o.n LIMIT 1",
+                       WITH(as_id(id)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy(q, 0, ret_dn) < 0 ? error_out_of_memory(e) : 0;
@@ -339,9 +301,9 @@ int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
 
 int twins_dirty(struct state *s, int64_t n, struct error *e)
 {
-    return db_write_int(s,
-                        "INSERT OR IGNORE INTO dirty(entry_n) SELECT o.n FROM entry e "
-                        "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n "
-                        "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
-                        n, e);
+    return db_write(s,
+                    "INSERT OR IGNORE INTO dirty(entry_n) SELECT o.n FROM entry e "
+                    "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n "
+                    "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
+                    WITH(as_int(n)), e);
 }

@@ -21,15 +21,10 @@ void mirror_entry_done(struct mirror_entry *m)
 static int load_members(struct state *s, int64_t n, struct entry *entry, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP
-                         " ORDER BY m.kind, a.key",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    int r = stmt_query(
+        &q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP " ORDER BY m.kind, a.key",
+        WITH(as_int(n)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (entry_add_member(entry, (enum member_kind)stmt_int(q, 0), stmt_text(q, 1),
                              stmt_text(q, 2)) < 0)
             return error_out_of_memory(e);
@@ -41,20 +36,15 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
-    int r = stmt_prepare(&q, s,
-                         "SELECT e.n, " ENTRY_DN ", e.kind, e.gone_usec, e.gone_why, e.login_key, "
-                         "e.primary_key, e.attributes, "
-                         "EXISTS (SELECT 1 FROM person p WHERE p.n = e.n), "
-                         "EXISTS (SELECT 1 FROM link l WHERE l.n = e.n), "
-                         "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = e.n), "
-                         "EXISTS (SELECT 1 FROM entry x WHERE x.name_n = e.name_n AND x.n <> e.n) "
-                         "FROM " ENTRY_BY_ID,
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT e.n, " ENTRY_DN ", e.kind, e.gone_usec, e.gone_why, e.login_key, "
+                       "e.primary_key, e.attributes, "
+                       "EXISTS (SELECT 1 FROM person p WHERE p.n = e.n), "
+                       "EXISTS (SELECT 1 FROM link l WHERE l.n = e.n), "
+                       "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = e.n), "
+                       "EXISTS (SELECT 1 FROM entry x WHERE x.name_n = e.name_n AND x.n <> e.n) "
+                       "FROM " ENTRY_BY_ID,
+                       WITH(as_id(id)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     m.entry = entry_new(id, stmt_text(q, 1), (enum entry_kind)stmt_int(q, 2));
@@ -130,15 +120,12 @@ int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struc
 int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT i.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
-                         "e.kind = 2 AND e.gone_usec = 0 CROSS JOIN identity i ON i.n = e.n "
-                         "WHERE instr(h.names, char(10) || 'memberurl' || char(10))",
-                         e);
-
-    if (r < 0)
-        return r;
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    int r = stmt_query(&q, s,
+                       "SELECT i.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
+                       "e.kind = 2 AND e.gone_usec = 0 CROSS JOIN identity i ON i.n = e.n "
+                       "WHERE instr(h.names, char(10) || 'memberurl' || char(10))",
+                       NULL, e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
@@ -147,13 +134,8 @@ int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct e
 int mirror_dn(struct state *s, const char *id, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s, "SELECT " ENTRY_DN " FROM " ENTRY_BY_ID " AND e.gone_usec = 0", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT " ENTRY_DN " FROM " ENTRY_BY_ID " AND e.gone_usec = 0",
+                       WITH(as_id(id)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
@@ -192,15 +174,10 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
         if (r < 0)
             return r;
     }
-    r = stmt_prepare(&q, s, sql, e);
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, text);
-    stmt_bind_text(q, 2, key);
-    stmt_bind_text(q, 3, folded);
-    stmt_bind_id(q, 4, lower);
-    stmt_bind_text(q, 5, text);
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    r = stmt_query(&q, s, sql,
+                   WITH(as_id(text), as_text(key), as_text(folded), as_id(lower), as_text(text)),
+                   e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
@@ -216,15 +193,11 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
         return STATE_NONE;
     r = dn_key(s->schema, dn, &key, e);
     if (r == 0)
-        r = stmt_prepare(&q, s,
-                         "SELECT i.id FROM name a CROSS JOIN entry e ON e.name_n = a.n CROSS JOIN "
-                         "identity i ON i.n = e.n WHERE a.kind = 1 AND a.key = ?1 AND "
-                         "e.gone_usec = 0 ORDER BY e.n LIMIT 1",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, key);
-    r = stmt_step(q, e);
+        r = stmt_query(&q, s,
+                       "SELECT i.id FROM name a CROSS JOIN entry e ON e.name_n = a.n CROSS JOIN "
+                       "identity i ON i.n = e.n WHERE a.kind = 1 AND a.key = ?1 AND "
+                       "e.gone_usec = 0 ORDER BY e.n LIMIT 1",
+                       WITH(as_text(key)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy_id(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
@@ -237,15 +210,11 @@ int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct 
     int r = dn_key(s->schema, dn, &key, e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s,
-                         "SELECT 1 FROM name a CROSS JOIN entry g ON g.name_n = a.n CROSS JOIN "
-                         "member m ON m.group_n = g.n WHERE a.kind = 1 AND a.key = ?1 AND "
-                         "g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, key);
-    r = stmt_step(q, e);
+        r = stmt_query(&q, s,
+                       "SELECT 1 FROM name a CROSS JOIN entry g ON g.name_n = a.n CROSS JOIN "
+                       "member m ON m.group_n = g.n WHERE a.kind = 1 AND a.key = ?1 AND "
+                       "g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
+                       WITH(as_text(key)), e);
     *ret = r == STMT_ROW;
     return r < 0 ? r : 0;
 }
@@ -257,12 +226,8 @@ int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_
     CLEANUP(freep) char *bytes = NULL;
     const void *blob;
     size_t size;
-    int r = stmt_prepare(&q, s, "SELECT cookie, identity FROM cookie WHERE search = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, search);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT cookie, identity FROM cookie WHERE search = ?1",
+                       WITH(as_int(search)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     blob = sqlite3_column_blob(q->handle, 0);
@@ -281,21 +246,13 @@ int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_
 int mirror_cookie_set(struct state *s, unsigned search, const void *cookie, size_t size,
                       const char *identity, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         cookie ? "INSERT OR REPLACE INTO cookie(search, cookie, identity) "
-                                  "VALUES(?1, ?2, ?3)"
-                                : "DELETE FROM cookie WHERE search = ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, search);
-    if (cookie) {
-        stmt_bind_blob(q, 2, cookie, size);
-        stmt_bind_text(q, 3, identity ? identity : "");
-    }
-    return stmt_run(q, e);
+    if (!cookie)
+        return db_write(s, "DELETE FROM cookie WHERE search = ?1", WITH(as_int(search)), e);
+    return db_write(s,
+                    "INSERT OR REPLACE INTO cookie(search, cookie, identity) "
+                    "VALUES(?1, ?2, ?3)",
+                    WITH(as_int(search), as_blob(cookie, size), as_text(identity ? identity : "")),
+                    e);
 }
 
 int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
@@ -306,11 +263,9 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
     int r = unresolved_count(s, &n_unresolved, e);
 
     if (r == 0)
-        r = stmt_prepare(
-            &q, s, "SELECT kind, count(*) FROM entry WHERE gone_usec = 0 GROUP BY kind", e);
-    if (r < 0)
-        return r;
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        r = stmt_query(&q, s, "SELECT kind, count(*) FROM entry WHERE gone_usec = 0 GROUP BY kind",
+                       NULL, e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         size_t n = (size_t)stmt_int(q, 1);
 
         switch ((enum entry_kind)stmt_int(q, 0)) {
@@ -330,15 +285,10 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
 int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
-                         "kind IN (1, 2, 3) AND searches & ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, INT64_C(1) << search);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
+                       "kind IN (1, 2, 3) AND searches & ?1",
+                       WITH(as_int(INT64_C(1) << search)), e);
     if (r == STMT_ROW)
         *ret = (size_t)stmt_int(q, 0);
     return r < 0 ? r : 0;
@@ -364,7 +314,7 @@ static int shape_names(const struct entry *entry, struct buffer *b)
 
 int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *insert = NULL;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r;
 
     if (shape_names(entry, &s->scratch) < 0)
@@ -378,22 +328,15 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
     buffer_add_text(&s->shape_names, s->scratch.data);
     if (s->shape_names.failed)
         return error_out_of_memory(e);
-    r = stmt_prepare(&q, s, "SELECT n FROM shape WHERE names = ?1", e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, s->scratch.data);
-    r = stmt_step(q, e);
+    r = stmt_query(&q, s, "SELECT n FROM shape WHERE names = ?1", WITH(as_text(s->scratch.data)),
+                   e);
     if (r < 0)
         return r;
     if (r == STMT_ROW) {
         *ret = s->shape_n = stmt_int(q, 0);
         return 0;
     }
-    r = stmt_prepare(&insert, s, "INSERT INTO shape(names) VALUES(?1)", e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(insert, 1, s->scratch.data);
-    r = stmt_run(insert, e);
+    r = db_write(s, "INSERT INTO shape(names) VALUES(?1)", WITH(as_text(s->scratch.data)), e);
     if (r == 0)
         *ret = s->shape_n = sqlite3_last_insert_rowid(s->db);
     return r;
@@ -416,18 +359,16 @@ int mirror_attribute_counts(struct state *s, const struct string_list *attribute
                             size_t *ret_counts, size_t *ret_people, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "SELECT h.names, c.n FROM (SELECT shape, count(*) AS n FROM entry WHERE "
-                     "kind = 1 AND gone_usec = 0 GROUP BY searches, shape) c JOIN shape h ON "
-                     "h.n = c.shape",
-                     e);
+    int r = stmt_query(&q, s,
+                       "SELECT h.names, c.n FROM (SELECT shape, count(*) AS n FROM entry WHERE "
+                       "kind = 1 AND gone_usec = 0 GROUP BY searches, shape) c JOIN shape h ON "
+                       "h.n = c.shape",
+                       NULL, e);
 
     *ret_people = 0;
-
     for (size_t i = 0; i < attributes->n_items; i++)
         ret_counts[i] = 0;
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         size_t n = (size_t)stmt_int(q, 1);
 
         *ret_people += n;
@@ -443,16 +384,12 @@ int mirror_sample(struct state *s, size_t limit,
                   struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT i.id, " ENTRY_DN ", e.attributes FROM " ENTRY_NAMED
-                         "CROSS JOIN identity i ON i.n = e.n WHERE e.kind = 1 AND e.gone_usec = 0 "
-                         "LIMIT ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, (int64_t)limit);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r = stmt_query(&q, s,
+                       "SELECT i.id, " ENTRY_DN ", e.attributes FROM " ENTRY_NAMED
+                       "CROSS JOIN identity i ON i.n = e.n WHERE e.kind = 1 AND e.gone_usec = 0 "
+                       "LIMIT ?1",
+                       WITH(as_int((int64_t)limit)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         CLEANUP(entry_freep)
         struct entry *entry = entry_new(stmt_id(q, 0), stmt_text(q, 1), ENTRY_PERSON);
         if (!entry)

@@ -45,12 +45,7 @@ bool absent_is(const struct state *s, const char *id)
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, ENTRY_ROW, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, ENTRY_ROW, WITH(as_id(id)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return entry_row_read(q, ret, e);

@@ -93,14 +93,8 @@ static size_t place_of(json_t *list, const char *base)
 
 int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE entry SET searches = ?2 WHERE n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_int(q, 2, searches);
-    return stmt_run(q, e);
+    return db_write(s, "UPDATE entry SET searches = ?2 WHERE n = ?1",
+                    WITH(as_int(n), as_int(searches)), e);
 }
 
 /* Gives every row the new numbers of the searches that hold it. */
@@ -130,7 +124,6 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
     CLEANUP(freep) char *text = new ? json_dumps(new, JSON_COMPACT) : NULL;
     int r;
 
-    assert(s->in_transaction);
     if (!text)
         return error_out_of_memory(e);
     if (n > MIRROR_MAX_SEARCHES)
@@ -141,9 +134,11 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
         return r < 0 ? r : 0;
     /* Without a list the state is of a rosterd that kept none, and numbered as now. */
     old = stored ? json_loads(stored, 0, NULL) : json_incref(new);
-    r = renumber(s, old, new, e);
+    r = state_write(s, e);
     if (r == 0)
-        r = db_exec(s->db, s->path, "DELETE FROM cookie", e);
+        r = renumber(s, old, new, e);
+    if (r == 0)
+        r = db_write(s, "DELETE FROM cookie", NULL, e);
     if (r == 0)
         r = state_meta_set(s, "searches", text, e);
     return r < 0 ? error_wrap(e, r, "Storing which bases are searched") : 0;
@@ -152,14 +147,8 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
 /* Why is kept for the moment when it is gone. */
 static int note_left(struct state *s, int64_t n, const char *why, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE entry SET searches = 0, gone_why = ?2 WHERE n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_text(q, 2, why);
-    return stmt_run(q, e);
+    return db_write(s, "UPDATE entry SET searches = 0, gone_why = ?2 WHERE n = ?1",
+                    WITH(as_int(n), as_text(why)), e);
 }
 
 /* What lies below an entry that left went with it, or was deleted before it: no server says
@@ -167,23 +156,18 @@ static int note_left(struct state *s, int64_t n, const char *why, struct error *
 static int left_below(struct state *s, const struct entry_row *row, unsigned search,
                       const char *why, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *end = key_range_end(row->dn_key);
-    int r = stmt_prepare(&q, s,
-                         "UPDATE entry SET searches = searches & ~?3, gone_why = ?4 WHERE "
-                         "name_n IN (SELECT a.n FROM name a WHERE a.kind = 1 AND a.key > ?1 AND "
-                         "a.key < ?2) AND gone_usec = 0 AND searches & ?3",
-                         e);
 
-    if (r < 0 || !*row->dn_key)
-        return r;
+    if (!*row->dn_key)
+        return 0;
     if (!end)
         return error_out_of_memory(e);
-    stmt_bind_text(q, 1, row->dn_key);
-    stmt_bind_text(q, 2, end);
-    stmt_bind_int(q, 3, INT64_C(1) << search);
-    stmt_bind_text(q, 4, why);
-    return stmt_run(q, e);
+    return db_write(
+        s,
+        "UPDATE entry SET searches = searches & ~?3, gone_why = ?4 WHERE "
+        "name_n IN (SELECT a.n FROM name a WHERE a.kind = 1 AND a.key > ?1 AND "
+        "a.key < ?2) AND gone_usec = 0 AND searches & ?3",
+        WITH(as_text(row->dn_key), as_text(end), as_int(INT64_C(1) << search), as_text(why)), e);
 }
 
 static int leave(struct state *s, unsigned search, const char *id, bool with_below,
@@ -193,7 +177,6 @@ static int leave(struct state *s, unsigned search, const char *id, bool with_bel
     int r = search_check(search, e);
     int64_t left;
 
-    assert(s->in_transaction);
     if (r == 0)
         r = entry_row_find(s, id, &row, e);
     if (r != 0)
@@ -220,14 +203,11 @@ int mirror_left(struct state *s, unsigned search, const char *id, const char *wh
 int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT i.id FROM entry e INDEXED BY entry_unheld CROSS JOIN identity i "
-                         "ON i.n = e.n WHERE e.searches = 0 AND e.gone_usec = 0 ORDER BY e.n",
-                         e);
-
-    if (r < 0)
-        return r;
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    int r = stmt_query(&q, s,
+                       "SELECT i.id FROM entry e INDEXED BY entry_unheld CROSS JOIN identity i "
+                       "ON i.n = e.n WHERE e.searches = 0 AND e.gone_usec = 0 ORDER BY e.n",
+                       NULL, e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
@@ -260,12 +240,9 @@ int mirror_present(struct state *s, unsigned search, const char *id, struct erro
     int r = search_check(search, e);
 
     if (r == 0)
-        r = stmt_prepare(
-            &q, s, "SELECT n, searches FROM entry WHERE n = " NUMBER_OF " AND gone_usec = 0", e);
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
+        r = stmt_query(&q, s,
+                       "SELECT n, searches FROM entry WHERE n = " NUMBER_OF " AND gone_usec = 0",
+                       WITH(as_id(id)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     n = stmt_int(q, 0);
@@ -290,15 +267,11 @@ static int each_unseen(struct state *s, unsigned search, bool alone,
             e, -EINVAL, "No full read of search %u has begun, so nothing is known to be absent",
             search);
     if (r == 0)
-        r = stmt_prepare(&q, s,
-                         "SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) "
-                         "AND searches & ?1 AND (NOT ?2 OR searches = ?1)",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, INT64_C(1) << search);
-    stmt_bind_int(q, 2, alone);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        r = stmt_query(&q, s,
+                       "SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) "
+                       "AND searches & ?1 AND (NOT ?2 OR searches = ?1)",
+                       WITH(as_int(INT64_C(1) << search), as_int(alone)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         int64_t n = stmt_int(q, 0);
 
         if (seen_get(&s->seen[search], n))
@@ -327,12 +300,7 @@ static int collect(struct state *s, int64_t n, enum entry_kind kind, void *userd
 static int id_of(struct state *s, int64_t n, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT id FROM identity WHERE n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT id FROM identity WHERE n = ?1", WITH(as_int(n)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : error_set(e, -EIO, "A row of the mirror vanished");
     return stmt_copy_id(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
@@ -344,7 +312,6 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
     CLEANUP(row_numbers_done) struct row_numbers numbers = {0};
     int r;
 
-    assert(s->in_transaction);
     r = each_unseen(s, search, false, collect, &numbers, e);
     for (size_t i = 0; r == 0 && i < numbers.n_items; i++) {
         CLEANUP(freep) char *id = NULL;
@@ -377,14 +344,10 @@ static int take_sample(struct state *s, int64_t n, enum entry_kind kind, void *u
     (void)kind;
     if (sample->ids->n_items >= sample->limit)
         return 0;
-    r = stmt_prepare(&q, s,
-                     "SELECT i.id, " ENTRY_DN " FROM " ENTRY_NAMED
-                     "CROSS JOIN identity i ON i.n = e.n WHERE e.n = ?1",
-                     e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    r = stmt_step(q, e);
+    r = stmt_query(&q, s,
+                   "SELECT i.id, " ENTRY_DN " FROM " ENTRY_NAMED
+                   "CROSS JOIN identity i ON i.n = e.n WHERE e.n = ?1",
+                   WITH(as_int(n)), e);
     if (r != STMT_ROW)
         return r;
     parent = dn_parent(stmt_text(q, 1));

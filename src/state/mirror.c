@@ -104,14 +104,8 @@ static void put_done(struct put *p)
 /* The digest of the bytes that it came as is written only where another one is there. */
 static int put_raw(struct state *s, int64_t n, const struct entry *entry, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE entry SET raw = ?2 WHERE n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_blob(q, 2, entry->raw, sizeof(entry->raw));
-    return stmt_run(q, e);
+    return db_write(s, "UPDATE entry SET raw = ?2 WHERE n = ?1",
+                    WITH(as_int(n), as_blob(entry->raw, sizeof(entry->raw))), e);
 }
 
 static_assert(CONTENT_SIZE == ENTRY_RAW_SIZE, "digest_is() compares both");
@@ -143,11 +137,7 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
     if (r == 0 && absent_is(s, p->entry->id))
         return 0;
     if (r == 0)
-        r = stmt_prepare(&q, s, ENTRY_ROW, e);
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, p->entry->id);
-    r = stmt_step(q, e);
+        r = stmt_query(&q, s, ENTRY_ROW, WITH(as_id(p->entry->id)), e);
     if (r != STMT_ROW)
         return r;
     *ret_n = stmt_int(q, 0);
@@ -296,16 +286,11 @@ static int put_known(struct state *s, struct put *p, struct error *e)
 static int put_other_logins(struct state *s, const struct put *p, int64_t n, struct error *e)
 {
     const struct string_list *keys = &p->entry->other_login_keys;
-    int r = p->old.n ? db_write_int(s, "DELETE FROM entry_login WHERE n = ?1", n, e) : 0;
+    int r = p->old.n ? db_write(s, "DELETE FROM entry_login WHERE n = ?1", WITH(as_int(n)), e) : 0;
 
     for (size_t i = 0; r == 0 && i < keys->n_items; i++) {
-        CLEANUP(stmt_freep) struct stmt *insert = NULL;
-        r = stmt_prepare(&insert, s, "INSERT INTO entry_login(n, key) VALUES(?1, ?2)", e);
-        if (r < 0)
-            return r;
-        stmt_bind_int(insert, 1, n);
-        stmt_bind_text(insert, 2, keys->items[i]);
-        r = stmt_run(insert, e);
+        r = db_write(s, "INSERT INTO entry_login(n, key) VALUES(?1, ?2)",
+                     WITH(as_int(n), as_text(keys->items[i])), e);
     }
     return r;
 }
@@ -345,7 +330,8 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
     int64_t n = 0;
     int r = search_check(search, e);
 
-    assert(s->in_transaction);
+    if (r == 0)
+        r = state_write(s, e);
     if (r == 0) {
         p.searches = INT64_C(1) << search;
         r = put_compare(s, &p, &n, e);
@@ -388,14 +374,12 @@ int mirror_unchanged(struct state *s, unsigned search, const char *id,
     int64_t n, searches, bit;
     int r = search_check(search, e);
 
+    if (r == 0) /* thousands are read in a row */
+        r = state_write(s, e);
     if (r == 0)
-        r = stmt_prepare(
-            &q, s,
-            "SELECT n, kind, searches, raw, gone_usec FROM entry WHERE n = " NUMBER_OF, e);
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
+        r = stmt_query(&q, s,
+                       "SELECT n, kind, searches, raw, gone_usec FROM entry WHERE n = " NUMBER_OF,
+                       WITH(as_id(id)), e);
     if (r == 0)
         absent_note(s, id);
     if (r != STMT_ROW)

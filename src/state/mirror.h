@@ -72,6 +72,12 @@ int mirror_present(struct state *s, unsigned search, const char *id,
 int mirror_members(struct state *s, const char *group_id, const struct member *added,
                    size_t n_added, const struct member *removed, size_t n_removed,
                    struct error *e); /* or STATE_NONE: no such live group */
+/* A group that was taken from bytes of the digest `was` came whole again, as bytes of the digest
+ * `is`, and has these members more. STATE_NONE: it is not what was taken from those bytes. */
+int mirror_grew(struct state *s, const char *group_id,
+                const unsigned char was[static ENTRY_RAW_SIZE],
+                const unsigned char is[static ENTRY_RAW_SIZE], const struct member *added,
+                size_t n_added, struct error *e);
 /* Ends a proven full read: what has an older generation in this search has left it. */
 int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
                        size_t *ret_n, struct error *e);

@@ -14,42 +14,31 @@
 int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
                        uint64_t next_usec, const char *sentence, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
     int r = identity_get(s, entry_id, &n, e);
 
-    if (r == 0)
-        r = stmt_prepare(
-            &q, s,
-            "INSERT INTO password_due(n, since_usec, next_usec, sentence) VALUES (?1, ?2, ?3, ?4) "
-            "ON CONFLICT(n) DO UPDATE SET next_usec = ?3, sentence = ?4",
-            e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_usec(q, 2, now_usec);
-    stmt_bind_usec(q, 3, next_usec);
-    stmt_bind_text(q, 4, sentence);
-    return stmt_run(q, e);
+    return r < 0
+               ? r
+               : db_write(
+                     s,
+                     "INSERT INTO password_due(n, since_usec, next_usec, sentence) VALUES (?1, ?2, ?3, ?4) "
+                     "ON CONFLICT(n) DO UPDATE SET next_usec = ?3, sentence = ?4",
+                     WITH(as_int(n), as_usec(now_usec), as_usec(next_usec), as_text(sentence)), e);
 }
 
 int password_due_clear(struct state *s, const char *entry_id, struct error *e)
 {
-    return db_write_id(s, "DELETE FROM password_due WHERE n = " NUMBER_OF, entry_id, e);
+    return db_write(s, "DELETE FROM password_due WHERE n = " NUMBER_OF, WITH(as_id(entry_id)), e);
 }
 
 int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT i.id, d.next_usec FROM password_due d INDEXED BY "
-                         "password_due_next CROSS JOIN identity i ON i.n = d.n ORDER BY "
-                         "d.next_usec LIMIT 1",
-                         e);
-
-    if (r < 0)
-        return r;
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT i.id, d.next_usec FROM password_due d INDEXED BY "
+                       "password_due_next CROSS JOIN identity i ON i.n = d.n ORDER BY "
+                       "d.next_usec LIMIT 1",
+                       NULL, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     if (stmt_copy_id(q, 0, ret_entry_id) < 0)
@@ -63,15 +52,15 @@ int password_due_each(struct state *s, int (*fn)(const struct password_due *d, v
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
-        stmt_prepare(&q, s,
-                     "SELECT i.id, l.login, CASE WHEN p.n IS NULL THEN '' ELSE coalesce(p.dn, e.dn, "
-                     "a.text, '') END, d.since_usec, d.next_usec, d.sentence FROM password_due d "
-                     "JOIN identity i ON i.n = d.n JOIN link l ON l.n = d.n LEFT JOIN person p ON "
-                     "p.n = d.n LEFT JOIN entry e ON e.n = d.n LEFT JOIN name a ON a.n = e.name_n "
-                     "WHERE d.sentence IS NOT NULL ORDER BY d.since_usec",
-                     e);
+        stmt_query(&q, s,
+                   "SELECT i.id, l.login, CASE WHEN p.n IS NULL THEN '' ELSE coalesce(p.dn, e.dn, "
+                   "a.text, '') END, d.since_usec, d.next_usec, d.sentence FROM password_due d "
+                   "JOIN identity i ON i.n = d.n JOIN link l ON l.n = d.n LEFT JOIN person p ON "
+                   "p.n = d.n LEFT JOIN entry e ON e.n = d.n LEFT JOIN name a ON a.n = e.name_n "
+                   "WHERE d.sentence IS NOT NULL ORDER BY d.since_usec",
+                   NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         const struct password_due d = {
             .entry_id = stmt_id(q, 0),
             .login = stmt_text(q, 1),

@@ -71,16 +71,10 @@ static int read_person(struct stmt *q, struct person *ret, struct error *e)
 int person_load(struct state *s, const char *entry_id, struct person *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "SELECT " PERSON_COLUMNS " FROM identity i CROSS JOIN person p ON p.n = i.n "
-                     "WHERE i.id = ?1",
-                     e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, entry_id);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT " PERSON_COLUMNS " FROM identity i CROSS JOIN person p ON p.n = i.n "
+                       "WHERE i.id = ?1",
+                       WITH(as_id(entry_id)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return read_person(q, ret, e);
@@ -88,35 +82,23 @@ int person_load(struct state *s, const char *entry_id, struct person *ret, struc
 
 int person_store(struct state *s, const struct person *p, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
     int r = identity_get(s, p->entry_id, &n, e);
 
     if (r < 0)
         return r;
-    r = stmt_prepare(
-        &q, s,
+    r = db_write(
+        s,
         "INSERT INTO person(n, dn, verdict, bucket, bucket_code, run, recheck_usec, login_key, "
-        "code, sentence, wanted) VALUES (?1, NULLIF(?2, " DN_OF("?1") "), ?3, ?4, ?5, ?6, ?7, ?8, "
-        "?9, ?10, ?11) ON CONFLICT(n) DO UPDATE SET "
-        "dn = excluded.dn, verdict = ?3, bucket = ?4, bucket_code = ?5, run = ?6, "
-        "recheck_usec = ?7, login_key = ?8, code = ?9, sentence = ?10, wanted = ?11",
+        "code, sentence, wanted) VALUES (?1, NULLIF(?2, " DN_OF(
+            "?1") "), ?3, ?4, ?5, ?6, ?7, ?8, "
+                  "?9, ?10, ?11) ON CONFLICT(n) DO UPDATE SET "
+                  "dn = excluded.dn, verdict = ?3, bucket = ?4, bucket_code = ?5, run = ?6, "
+                  "recheck_usec = ?7, login_key = ?8, code = ?9, sentence = ?10, wanted = ?11",
+        WITH(as_int(n), as_text(p->dn ? p->dn : ""), as_int(p->verdict), as_int(p->standing),
+             as_text(p->standing_code), as_usec(p->run), as_usec(p->recheck_usec),
+             as_text(p->login_key), as_text(p->code), as_text(p->sentence), as_text(p->wanted)),
         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_text(q, 2, p->dn ? p->dn : "");
-    stmt_bind_int(q, 3, p->verdict);
-    stmt_bind_int(q, 4, p->standing);
-    stmt_bind_text(q, 5, p->standing_code);
-    stmt_bind_usec(q, 6, p->run);
-    stmt_bind_usec(q, 7, p->recheck_usec);
-    stmt_bind_text(q, 8, p->login_key);
-    stmt_bind_text(q, 9, p->code);
-    stmt_bind_text(q, 10, p->sentence);
-    stmt_bind_text(q, 11, p->wanted);
-    r = stmt_run(q, e);
     return r < 0 ? r : p->dirty ? later_mark(s, n, e) : later_unmark(s, n, e);
 }
 
@@ -127,16 +109,17 @@ int person_forget(struct state *s, const char *entry_id, struct error *e)
 
     if (r == 0)
         r = later_unmark(s, n, e);
-    return r < 0
-               ? r
-               : db_write_id(s, "DELETE FROM person WHERE n = " NUMBER_OF, entry_id, e);
+    return r < 0 ? r
+                 : db_write(s, "DELETE FROM person WHERE n = " NUMBER_OF, WITH(as_id(entry_id)), e);
 }
 
-static int list_ids(struct stmt *q, struct string_list *ret_ids, struct error *e)
+static int list_ids(struct state *s, const char *sql, const struct bind *binds,
+                    struct string_list *ret_ids, struct error *e)
 {
-    int r;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, binds, e);
 
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
@@ -145,19 +128,11 @@ static int list_ids(struct stmt *q, struct string_list *ret_ids, struct error *e
 int person_sharing_login(struct state *s, const char *login_key, const char *entry_id,
                          struct string_list *ret_ids, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "SELECT i.id FROM person p CROSS JOIN identity i ON i.n = p.n WHERE "
-                     "p.login_key = ?2 AND i.id <> ?1 AND p.verdict = 1 AND NOT EXISTS (SELECT 1 "
-                     "FROM entry x WHERE x.n = p.n AND x.gone_usec > 0) ORDER BY i.id",
-                     e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, entry_id);
-    stmt_bind_text(q, 2, login_key);
-    return list_ids(q, ret_ids, e);
+    return list_ids(s,
+                    "SELECT i.id FROM person p CROSS JOIN identity i ON i.n = p.n WHERE "
+                    "p.login_key = ?2 AND i.id <> ?1 AND p.verdict = 1 AND NOT EXISTS (SELECT 1 "
+                    "FROM entry x WHERE x.n = p.n AND x.gone_usec > 0) ORDER BY i.id",
+                    WITH(as_id(entry_id), as_text(login_key)), ret_ids, e);
 }
 
 int person_may_clash(struct state *s, const char *entry_id, const char *login_key,
@@ -168,19 +143,13 @@ int person_may_clash(struct state *s, const char *entry_id, const char *login_ke
     int r = identity_find(s, entry_id, &n, e);
 
     if (r == 0)
-        r = stmt_prepare(
+        r = stmt_query(
             &q, s,
             "SELECT EXISTS (SELECT 1 FROM link WHERE login_key = ?2 AND status <> 3 AND n <> ?1) OR "
             "EXISTS (SELECT 1 FROM person WHERE login_key = ?2 AND n <> ?1) OR "
             "EXISTS (SELECT 1 FROM listing WHERE login_key = ?2) OR "
             "EXISTS (SELECT 1 FROM listing WHERE mail_key = ?3)",
-            e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_text(q, 2, login_key);
-    stmt_bind_text(q, 3, mail_key);
-    r = stmt_step(q, e);
+            WITH(as_int(n), as_text(login_key), as_text(mail_key)), e);
     if (r == STMT_ROW)
         *ret = stmt_int(q, 0) != 0;
     return r < 0 ? r : 0;
@@ -189,21 +158,15 @@ int person_may_clash(struct state *s, const char *entry_id, const char *login_ke
 int person_logins(struct state *s, const char *prefix, unsigned max, struct string_list *ret,
                   struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *folded = text_fold(prefix, strlen(prefix));
 
     if (!folded)
         return error_set(e, -EINVAL, "The beginning of a login must be UTF-8 text");
     /* Up to the last character that there is. */
-    int r = stmt_prepare(&q, s,
-                         "SELECT DISTINCT login_key FROM person WHERE login_key >= ?1 AND "
-                         "login_key < ?1 || x'f48fbfbf' ORDER BY login_key LIMIT ?2",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, folded);
-    stmt_bind_int(q, 2, max);
-    return list_ids(q, ret, e);
+    return list_ids(s,
+                    "SELECT DISTINCT login_key FROM person WHERE login_key >= ?1 AND "
+                    "login_key < ?1 || x'f48fbfbf' ORDER BY login_key LIMIT ?2",
+                    WITH(as_text(folded), as_int(max)), ret, e);
 }
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
@@ -218,7 +181,7 @@ int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
 
 int person_mark_links_aside_dirty(struct state *s, struct error *e)
 {
-    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM link_aside", e);
+    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM link_aside", NULL, e);
 }
 
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e)
@@ -232,20 +195,13 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-        r = stmt_prepare(&q, s, steps[i], e);
-        if (r < 0)
-            return r;
-        stmt_bind_usec(q, 1, now_usec);
-        r = stmt_run(q, e);
+        r = db_write(s, steps[i], WITH(as_usec(now_usec)), e);
         if (r < 0)
             return r;
     }
-    r = stmt_prepare(&next, s, "SELECT min(recheck_usec) FROM person WHERE recheck_usec > 0",
-                     e);
-    if (r == 0)
-        r = stmt_step(next, e);
+    r = stmt_query(&next, s, "SELECT min(recheck_usec) FROM person WHERE recheck_usec > 0", NULL,
+                   e);
     if (r < 0)
         return r;
     *ret_next = stmt_usec(next, 0);
@@ -254,24 +210,19 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
 
 int person_mark_reason_dirty(struct state *s, const char *reason, struct error *e)
 {
-    return db_write_text(s,
-                         "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation "
-                         "INDEXED BY operation_cause WHERE reason = ?1 AND state IN (2, 3)",
-                         reason, NULL, e);
+    return db_write(s,
+                    "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation "
+                    "INDEXED BY operation_cause WHERE reason = ?1 AND state IN (2, 3)",
+                    WITH(as_text(reason)), e);
 }
 
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "SELECT i.id FROM dirty d CROSS JOIN identity i ON i.n = d.entry_n ORDER BY d.n LIMIT ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, limit > INT64_MAX ? -1 : (int64_t)limit);
-    return list_ids(q, ret_ids, e);
+    return list_ids(
+        s,
+        "SELECT i.id FROM dirty d CROSS JOIN identity i ON i.n = d.entry_n ORDER BY d.n LIMIT ?1",
+        WITH(as_int(limit > INT64_MAX ? -1 : (int64_t)limit)), ret_ids, e);
 }
 
 size_t person_count_dirty(struct state *s)
@@ -283,19 +234,14 @@ size_t person_count_dirty(struct state *s)
 int person_touch(struct state *s, const char *entry_id, uint64_t run, enum person_bucket done,
                  struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
     int r = (done == BUCKET_PENDING ? identity_find : identity_get)(s, entry_id, &n, e);
 
     if (r == 0 && done != BUCKET_PENDING)
         return later_touch(s, n, run, done, e);
-    if (r == 0)
-        r = stmt_prepare(&q, s, "UPDATE person SET run = ?2 WHERE n = ?1 AND run < ?2", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_usec(q, 2, run);
-    return stmt_run(q, e);
+    return r < 0 ? r
+                 : db_write(s, "UPDATE person SET run = ?2 WHERE n = ?1 AND run < ?2",
+                            WITH(as_int(n), as_usec(run)), e);
 }
 
 /* Of each person what decides about the bucket: what was decided and why, what its last run has
@@ -332,13 +278,8 @@ int person_bucket_now(struct state *s, const char *entry_id, uint64_t now_usec,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     const char *code = NULL;
-    int r = stmt_prepare(&q, s, STANDING "WHERE p.n = " NUMBER_OF, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, entry_id);
-    stmt_bind_usec(q, 2, now_usec);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, STANDING "WHERE p.n = " NUMBER_OF,
+                       WITH(as_id(entry_id), as_usec(now_usec)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     *ret = bucket_of(q, &code);
@@ -351,16 +292,11 @@ int person_ledger(struct state *s, uint64_t run, uint64_t now_usec,
                   void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT standing, code, done, due, waits, count(*) FROM "
-                         "(" STANDING "WHERE p.run = ?1) GROUP BY 1, 2, 3, 4, 5",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, run);
-    stmt_bind_usec(q, 2, now_usec);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r = stmt_query(&q, s,
+                       "SELECT standing, code, done, due, waits, count(*) FROM "
+                       "(" STANDING "WHERE p.run = ?1) GROUP BY 1, 2, 3, 4, 5",
+                       WITH(as_usec(run), as_usec(now_usec)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         const char *code = NULL;
         enum person_bucket b = bucket_of(q, &code);
 
@@ -374,9 +310,9 @@ static int each(struct state *s, const char *sql,
                 struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
+    int r = stmt_query(&q, s, sql, NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         CLEANUP(person_done) struct person p = {0};
 
         r = read_person(q, &p, e);

@@ -17,11 +17,7 @@
 static int count(struct state *s, const char *sql, size_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, sql, NULL, e);
     if (r != STMT_ROW)
         return r;
     *ret = (size_t)stmt_int(q, 0);
@@ -52,16 +48,12 @@ int queue_of_seats(struct state *s, bool waiting, size_t limit, struct operation
                    struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         waiting ? "SELECT number " WAITING " ORDER BY due_usec, number LIMIT ?1"
-                                 : "SELECT number " READY
-                                   " ORDER BY due_usec DESC, number DESC LIMIT ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, (int64_t)limit);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r =
+        stmt_query(&q, s,
+                   waiting ? "SELECT number " WAITING " ORDER BY due_usec, number LIMIT ?1"
+                           : "SELECT number " READY " ORDER BY due_usec DESC, number DESC LIMIT ?1",
+                   WITH(as_int((int64_t)limit)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct operation *o = NULL;
         int loaded = queue_load(s, stmt_int(q, 0), &o, e);
 

@@ -1,5 +1,6 @@
 /*
- * Causes that many operations share: which one of them is tried next.
+ * What is held and comes back when its time has come: by itself, or, of causes that many
+ * operations share, one that is tried next.
  */
 #include "config.h"
 
@@ -21,6 +22,29 @@ bool queue_reason_is_shared(const char *reason)
     return false;
 }
 
+int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT 1 FROM operation INDEXED BY operation_held WHERE state = 3 AND "
+                       "not_before_usec > 0 AND not_before_usec <= ?1 LIMIT 1",
+                       WITH(as_usec(now_usec)), e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
+
+int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
+{
+    int r = db_write(s,
+                     "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
+                     "not_before_usec > 0 AND not_before_usec <= ?1 AND "
+                     "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
+                     WITH(as_usec(now_usec)), e);
+    if (r == 0 && ret_n)
+        *ret_n = (size_t)sqlite3_changes(s->db);
+    return r;
+}
+
 /* Those whose time has come, of causes that are shared. */
 #define DUE                                                                                    \
     "state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1 AND cause IS NOT NULL AND "   \
@@ -30,13 +54,10 @@ static int due_causes(struct state *s, uint64_t now_usec, struct string_list *re
                       struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s, "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    while ((r = stmt_step(q, e)) == STMT_ROW)
+    int r = stmt_query(&q, s,
+                       "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE,
+                       WITH(as_usec(now_usec)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret, stmt_text(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
@@ -50,14 +71,7 @@ static int release_one(struct state *s, const char *cause, uint64_t now_usec, si
         " AND cause = ?2 ORDER BY attempts, number LIMIT 1) AND NOT EXISTS (SELECT 1 FROM "
         "operation x WHERE x.cause = ?2 AND x.reason IN " QUEUE_SHARED_REASONS
         " AND x.state IN (1, 4))";
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    stmt_bind_text(q, 2, cause);
-    r = stmt_run(q, e);
+    int r = db_write(s, sql, WITH(as_usec(now_usec), as_text(cause)), e);
     if (r == 0)
         *ret_n += (size_t)sqlite3_changes(s->db);
     return r;
@@ -67,18 +81,10 @@ static int release_one(struct state *s, const char *cause, uint64_t now_usec, si
 static int postpone_others(struct state *s, const char *cause, uint64_t next_usec,
                            struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "UPDATE operation SET not_before_usec = ?2 WHERE cause = ?1 AND "
-                     "state = 3 AND not_before_usec > 0 AND reason IN " QUEUE_SHARED_REASONS,
-                     e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, cause);
-    stmt_bind_usec(q, 2, next_usec);
-    return stmt_run(q, e);
+    return db_write(s,
+                    "UPDATE operation SET not_before_usec = ?2 WHERE cause = ?1 AND "
+                    "state = 3 AND not_before_usec > 0 AND reason IN " QUEUE_SHARED_REASONS,
+                    WITH(as_text(cause), as_usec(next_usec)), e);
 }
 
 int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,
@@ -97,19 +103,13 @@ int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec,
 
 int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
+    int r = db_write(
+        s,
         "UPDATE operation INDEXED BY operation_cause SET state = 1, sentence = NULL, cause = NULL, "
         "reason = NULL, since_usec = 0, not_before_usec = ?1 WHERE cause >= 'refused:401' AND "
         "cause < 'refused:404' AND cause NOT LIKE 'refused:402%' AND state = 3 AND "
         "reason = '" REASON_REFUSED "'",
-        e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    r = stmt_run(q, e);
+        WITH(as_usec(now_usec)), e);
     if (r == 0)
         *ret_n = (size_t)sqlite3_changes(s->db);
     return r;

@@ -65,12 +65,14 @@ static int read_beside(struct stmt *q, struct operation *o, struct error *e)
     return stmt_copy(q, 26, &o->wanted) < 0 ? error_out_of_memory(e) : 0;
 }
 
-static int read_list(struct stmt *q, struct operation_list *ret, struct error *e)
+static int read_list(struct state *s, const char *sql, const struct bind *binds,
+                     struct operation_list *ret, struct error *e)
 {
-    bool more = sqlite3_column_count(q->handle) > 24;
-    int r;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, binds, e);
+    bool more = r == STMT_ROW && sqlite3_column_count(q->handle) > 24;
 
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         CLEANUP(operation_freep) struct operation *o = NULL;
 
         r = read_operation(q, &o, e);
@@ -86,7 +88,6 @@ static int read_list(struct stmt *q, struct operation_list *ret, struct error *e
 
 int queue_store(struct state *s, struct operation *o, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
     int64_t n = 0;
     int r = changes ? later_flush(s, LATER_OPERATION, e) : error_out_of_memory(e);
@@ -95,8 +96,8 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
         r = identity_get(s, o->entry_id, &n, e);
     if (r < 0)
         return r;
-    r = stmt_prepare(
-        &q, s,
+    r = db_write(
+        s,
         o->number ? "UPDATE operation SET kind = ?2, state = ?3, dn = ?5, login = ?6, "
                     "changes = ?7, why = ?8, reason = ?9, sentence = ?10, cause = ?11, "
                     "since_usec = ?12, not_before_usec = ?13, attempts = ?14, run = ?15, "
@@ -109,32 +110,14 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
                     "revokes, due_usec, shift_usec, approved_for) VALUES (NULLIF(?4, 0), ?2, ?3, "
                     "?1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
                     "?20, ?21, ?22)",
+        WITH(as_int(n), as_int(o->kind), as_int(o->state), as_int(o->number),
+             as_text(o->dn ? o->dn : ""), as_text(o->login ? o->login : ""), as_text(changes),
+             as_text(o->why), as_text(o->reason), as_text(o->sentence), as_text(o->cause),
+             as_usec(o->since_usec), as_usec(o->not_before_usec), as_int(o->attempts),
+             as_usec(o->run), as_int(o->approved), as_int(o->budget),
+             as_usec(o->approved_until_usec), as_int(o->revokes), as_usec(o->due_usec),
+             as_usec(o->shift_usec), as_text(o->approved_for)),
         e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    stmt_bind_int(q, 2, o->kind);
-    stmt_bind_int(q, 3, o->state);
-    stmt_bind_int(q, 4, o->number);
-    stmt_bind_text(q, 5, o->dn ? o->dn : "");
-    stmt_bind_text(q, 6, o->login ? o->login : "");
-    stmt_bind_text(q, 7, changes);
-    stmt_bind_text(q, 8, o->why);
-    stmt_bind_text(q, 9, o->reason);
-    stmt_bind_text(q, 10, o->sentence);
-    stmt_bind_text(q, 11, o->cause);
-    stmt_bind_usec(q, 12, o->since_usec);
-    stmt_bind_usec(q, 13, o->not_before_usec);
-    stmt_bind_int(q, 14, o->attempts);
-    stmt_bind_usec(q, 15, o->run);
-    stmt_bind_int(q, 16, o->approved);
-    stmt_bind_int(q, 17, o->budget);
-    stmt_bind_usec(q, 18, o->approved_until_usec);
-    stmt_bind_int(q, 19, o->revokes);
-    stmt_bind_usec(q, 20, o->due_usec);
-    stmt_bind_usec(q, 21, o->shift_usec);
-    stmt_bind_text(q, 22, o->approved_for);
-    r = stmt_run(q, e);
     if (r < 0)
         return r;
     if (o->number == 0)
@@ -147,40 +130,28 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
 
 int queue_looks(struct state *s, int64_t number, bool looks, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE operation SET looks = ?2 WHERE number = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, number);
-    stmt_bind_int(q, 2, looks);
-    return stmt_run(q, e);
+    return db_write(s, "UPDATE operation SET looks = ?2 WHERE number = ?1",
+                    WITH(as_int(number), as_int(looks)), e);
 }
 
 bool queue_has(struct state *s, const char *entry_id, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-    if (stmt_prepare(&q, s, "SELECT 1 FROM operation WHERE entry_n = " NUMBER_OF " LIMIT 1", e) < 0)
-        return true;
-    stmt_bind_id(q, 1, entry_id);
-    return stmt_step(q, e) != 0;
+    return stmt_query(&q, s, "SELECT 1 FROM operation WHERE entry_n = " NUMBER_OF " LIMIT 1",
+                      WITH(as_id(entry_id)), e) != 0;
 }
 
 int queue_clear(struct state *s, struct error *e)
 {
-    return db_write(s, "DELETE FROM operation", e);
+    return db_write(s, "DELETE FROM operation", NULL, e);
 }
 
 int queue_load(struct state *s, int64_t number, struct operation **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT " COLUMNS " FROM operation o WHERE o.number = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, number);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT " COLUMNS " FROM operation o WHERE o.number = ?1",
+                       WITH(as_int(number)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return read_operation(q, ret, e);
@@ -189,15 +160,9 @@ int queue_load(struct state *s, int64_t number, struct operation **ret, struct e
 int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
                     struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "SELECT " COLUMNS " FROM operation o WHERE o.entry_n = " NUMBER_OF " ORDER BY o.number", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, entry_id);
-    return read_list(q, ret, e);
+    return read_list(
+        s, "SELECT " COLUMNS " FROM operation o WHERE o.entry_n = " NUMBER_OF " ORDER BY o.number",
+        WITH(as_id(entry_id)), ret, e);
 }
 
 /* The expression of the index operation_ready. */
@@ -205,6 +170,15 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
     "(CASE WHEN o.revokes = 1 THEN 1 WHEN o.kind IN (1, 2) AND "                               \
     "o.reason IS NOT '" REASON_UNCLEAR "' THEN 3 ELSE 2 END)"
 static_assert(sizeof REASON_UNCLEAR == sizeof "outcome-unclear", "an index names it");
+
+int queue_any_ready(struct state *s, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(
+        &q, s, "SELECT 1 FROM operation INDEXED BY operation_ready WHERE state = 1 LIMIT 1", NULL, e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
 
 int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
                struct operation_list *ret, struct error *e)
@@ -223,15 +197,10 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
         "(x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
         "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))))) "
         "ORDER BY o.due_usec, o.number LIMIT ?2";
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    stmt_bind_int(q, 2, limit > INT64_MAX ? -1 : (int64_t)limit);
-    stmt_bind_int(q, 3, lane);
-    return read_list(q, ret, e);
+    return read_list(
+        s, sql,
+        WITH(as_usec(now_usec), as_int(limit > INT64_MAX ? -1 : (int64_t)limit), as_int(lane)), ret,
+        e);
 }
 
 int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e)
@@ -245,12 +214,7 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
         "UNION ALL SELECT min(not_before_usec) FROM operation "
         "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, after_usec);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, sql, WITH(as_usec(after_usec)), e);
     if (r < 0)
         return r;
     *ret_usec = stmt_usec(q, 0); /* NULL reads as 0 */
@@ -259,11 +223,8 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
 
 int queue_started(struct state *s, struct operation_list *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s, "SELECT " COLUMNS " FROM operation o WHERE o.state = 4 ORDER BY o.number", e);
-
-    return r < 0 ? r : read_list(q, ret, e);
+    return read_list(s, "SELECT " COLUMNS " FROM operation o WHERE o.state = 4 ORDER BY o.number",
+                     NULL, ret, e);
 }
 
 int queue_each(struct state *s, enum operation_state state,
@@ -297,25 +258,21 @@ int queue_each(struct state *s, enum operation_state state,
 
 /* Adoptions write nothing to the tenant and have approvals of their own: no budget counts them.
  * Kinds are numbers here, as above: 2 is ADOPT. The indexes hold just these shares. */
-#define OF_BUDGET(index)                                                                       \
-    " FROM operation o INDEXED BY " index " WHERE o.budget = ?1 AND o.kind <> 2 AND "          \
+#define OF_BUDGET(index, is)                                                                   \
+    " FROM operation o INDEXED BY " index " WHERE o.budget " is " ?1 AND o.kind <> 2 AND "      \
     "o.approved = 0 AND "
 /* Not yet tried: a place in the budget is reserved for it while it is READY. */
-#define FRESH       OF_BUDGET("operation_fresh") "o.state = 1 AND o.attempts = 0"
-#define LET_THROUGH OF_BUDGET("operation_let_through") "o.attempts > 0 AND o.state <> 2"
-#define OVER        OF_BUDGET("operation_over") "o.state = 2 AND o.reason = 'budget'"
+#define FRESH(is) OF_BUDGET("operation_fresh", is) "o.state = 1 AND o.attempts = 0"
+#define LET_THROUGH(is)                                                                        \
+    OF_BUDGET("operation_let_through", is) "o.attempts > 0 AND o.state <> 2"
+#define OVER(is) OF_BUDGET("operation_over", is) "o.state = 2 AND o.reason = 'budget'"
 static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
 
 static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
                  struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, budget);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, sql, WITH(as_int(budget)), e);
     if (r == STMT_ROW)
         *ret = (size_t)stmt_int(q, 0);
     return r < 0 ? r : 0;
@@ -323,18 +280,35 @@ static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
 
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
 {
-    return count(s, "SELECT count(*)" LET_THROUGH, budget, ret, e);
+    return count(s, "SELECT count(*)" LET_THROUGH("="), budget, ret, e);
 }
 
-int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e)
+int queue_shares(struct state *s, unsigned from, struct queue_shares *ret, size_t n,
+                 struct error *e)
 {
-    int r = queue_let_through(s, budget, &ret->let_through, e);
+#define OF_EACH(share) "SELECT o.budget, count(*)" share(">=") " GROUP BY o.budget"
+    static const struct {
+        const char *sql;
+        size_t offset;
+    } shares[] = {
+        {OF_EACH(LET_THROUGH), offsetof(struct queue_shares, let_through)},
+        {OF_EACH(FRESH), offsetof(struct queue_shares, fresh)},
+        {OF_EACH(OVER), offsetof(struct queue_shares, over)},
+    };
 
-    if (r == 0)
-        r = count(s, "SELECT count(*)" FRESH, budget, &ret->fresh, e);
-    if (r == 0)
-        r = count(s, "SELECT count(*)" OVER, budget, &ret->over, e);
-    return r;
+    for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+        int r = stmt_query(&q, s, shares[i].sql, WITH(as_int(from)), e);
+
+        for (; r == STMT_ROW && (size_t)stmt_int(q, 0) < n; r = stmt_step(q, e)) {
+            char *share = (char *)&ret[stmt_int(q, 0)] + shares[i].offset;
+
+            *(size_t *)(void *)share = (size_t)stmt_int(q, 1);
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, size_t limit,
@@ -343,22 +317,16 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
     /* What is parked comes back in the order in which it is due, and from the other end of
      * that order it is parked. What may have been carried out is not parked: it is settled. */
     static const char *const sql[] = {
-        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH
+        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH("=")
                         " ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH
+        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH("=")
                               " AND o.state <> 4 AND o.reason IS NOT '" REASON_UNCLEAR
                               "' ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER
+        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER("=")
                               " ORDER BY o.not_before_usec, o.number LIMIT ?2",
     };
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql[share], e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, budget);
-    stmt_bind_int(q, 2, limit > INT64_MAX ? -1 : (int64_t)limit);
-    return read_list(q, ret, e);
+    return read_list(s, sql[share],
+                     WITH(as_int(budget), as_int(limit > INT64_MAX ? -1 : (int64_t)limit)), ret, e);
 }
 
 /* One under way, or one that may have been carried out, keeps its approval until that is
@@ -374,13 +342,7 @@ int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struc
         "approved_for = NULL WHERE " ENDED};
 
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        CLEANUP(stmt_freep) struct stmt *q = NULL;
-        int r = stmt_prepare(&q, s, steps[i], e);
-
-        if (r < 0)
-            return r;
-        stmt_bind_usec(q, 1, now_usec);
-        r = stmt_run(q, e);
+        int r = db_write(s, steps[i], WITH(as_usec(now_usec)), e);
         if (r < 0)
             return r;
     }
@@ -392,15 +354,10 @@ int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_
                             struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT min(approved_until_usec) FROM operation WHERE approved = 1 "
-                         "AND approved_until_usec > ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, after_usec);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT min(approved_until_usec) FROM operation WHERE approved = 1 "
+                       "AND approved_until_usec > ?1",
+                       WITH(as_usec(after_usec)), e);
     if (r < 0)
         return r;
     *ret_usec = stmt_usec(q, 0); /* NULL reads as 0 */
@@ -434,38 +391,14 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
     return r;
 }
 
-int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
-        "not_before_usec > 0 AND not_before_usec <= ?1 AND "
-        "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
-        e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    r = stmt_run(q, e);
-    if (r == 0 && ret_n)
-        *ret_n = (size_t)sqlite3_changes(s->db);
-    return r;
-}
-
 int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
                     struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT count(*), min(due_usec) FROM operation INDEXED BY "
-                         "operation_ready WHERE state = 1 AND not_before_usec <= ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT count(*), min(due_usec) FROM operation INDEXED BY "
+                       "operation_ready WHERE state = 1 AND not_before_usec <= ?1",
+                       WITH(as_usec(now_usec)), e);
     if (r < 0)
         return r;
     *ret_n = (size_t)stmt_int(q, 0);
@@ -477,12 +410,9 @@ int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     struct queue_counts counts = {0};
-    int r = stmt_prepare(&q, s,
-                         "SELECT kind, state, count(*) FROM operation GROUP BY state, kind", e);
-
-    if (r < 0)
-        return r;
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int r = stmt_query(&q, s, "SELECT kind, state, count(*) FROM operation GROUP BY state, kind",
+                       NULL, e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         int64_t kind = stmt_int(q, 0), state = stmt_int(q, 1);
 
         if (kind >= 0 && kind < OPERATION_N_KINDS && state >= 0 && state < 5)
@@ -496,16 +426,11 @@ int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
+    int r = stmt_query(
         &q, s,
         "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 AND "
         "not_before_usec > 0 AND not_before_usec > ?1",
-        e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    r = stmt_step(q, e);
+        WITH(as_usec(now_usec)), e);
     if (r < 0)
         return r;
     *ret = r == STMT_ROW ? (size_t)stmt_int(q, 0) : 0;
@@ -529,12 +454,7 @@ static int load_at(struct state *s, const char *sql, uint64_t at_usec, struct op
                    struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, at_usec);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s, sql, WITH(as_usec(at_usec)), e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return read_operation(q, ret, e);
@@ -571,10 +491,12 @@ int queue_holds(struct state *s, bool budgets, queue_hold_fn *fn, void *userdata
     static const char others[] =
         HOLDS_OF("(SELECT * FROM " HELD_ROWS "AND cause < 'budget:' UNION ALL SELECT * FROM " HELD_ROWS
                  "AND cause >= 'budget;') ");
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, budgets ? all : others, e);
+    CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL;
+    int r = stmt_query(&any, s, "SELECT 1 FROM " HELD_ROWS "LIMIT 1", NULL, e);
 
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+    if (r == STMT_ROW) /* most often there is none, and nothing to be sorted */
+        r = stmt_query(&q, s, budgets ? all : others, NULL, e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = fn(stmt_text(q, 0), stmt_text(q, 1), stmt_text(q, 2),
                (enum operation_state)stmt_int(q, 3), stmt_usec(q, 4), stmt_usec(q, 5),
                (size_t)stmt_int(q, 6), userdata);

@@ -33,6 +33,7 @@ enum queue_lane { /* the numbers are in an index */
     QUEUE_DUE = 2, /* what fell due, also what is to be settled */
     QUEUE_NEWCOMERS = 3,
 };
+int queue_any_ready(struct state *s, bool *ret, struct error *e); /* due or not */
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person
  * STARTED; one for each person; renames before updates. */
 int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
@@ -52,6 +53,8 @@ int queue_each(struct state *s, enum operation_state state,
  * now. */
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e);
+/* Is there any HELD whose not_before has come, for the two that follow? */
+int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e);
 /* HELD whose not_before has come become READY; reason and since stay, so that a further hold
  * for the same reason is told from a new one. */
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
@@ -101,7 +104,10 @@ struct queue_shares {
     size_t fresh;       /* READY and never tried: may go when its time has come */
     size_t over;        /* PARKED since the budget has no room for it */
 };
-int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e);
+/* Of each budget from this one on, by its number; n: one more than the highest. Adds nothing
+ * where there is nothing. */
+int queue_shares(struct state *s, unsigned from, struct queue_shares *ret, size_t n,
+                 struct error *e);
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e);
 enum queue_share {
     QUEUE_FRESH = 0,       /* the latest due first */

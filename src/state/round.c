@@ -25,7 +25,7 @@ struct round {
 
 int person_mark_all_dirty(struct state *s, struct error *e)
 {
-    int r = db_write(s, "DELETE FROM round", e);
+    int r = db_write(s, "DELETE FROM round", NULL, e);
 
     s->round_is_narrow = false;
     return r < 0 ? r
@@ -34,7 +34,7 @@ int person_mark_all_dirty(struct state *s, struct error *e)
                             "coalesce((SELECT max(n) FROM entry), 0), (SELECT count(*) FROM entry "
                             "INDEXED BY entry_live WHERE kind = 1 AND gone_usec = 0) + (SELECT "
                             "count(*) FROM entry WHERE gone_usec > 0)",
-                            e);
+                            NULL, e);
 }
 
 int round_begin_narrow(struct state *s, struct error *e)
@@ -53,10 +53,7 @@ bool round_is_narrow(const struct state *s)
 static int load(struct state *s, struct round *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT stage, passed_n, last_n, n_left FROM round", e);
-
-    if (r == 0)
-        r = stmt_step(q, e);
+    int r = stmt_query(&q, s, "SELECT stage, passed_n, last_n, n_left FROM round", NULL, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     *ret = (struct round){.stage = stmt_int(q, 0),
@@ -75,22 +72,17 @@ bool round_is_on(struct state *s)
 
 static int store(struct state *s, const struct round *round, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE round SET stage = ?1, passed_n = ?2, n_left = ?3", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, round->stage);
-    stmt_bind_int(q, 2, round->passed);
-    stmt_bind_int(q, 3, round->n_left > 1 ? round->n_left : 1);
-    return stmt_run(q, e);
+    return db_write(s, "UPDATE round SET stage = ?1, passed_n = ?2, n_left = ?3",
+                    WITH(as_int(round->stage), as_int(round->passed),
+                         as_int(round->n_left > 1 ? round->n_left : 1)),
+                    e);
 }
 
 static int end(struct state *s, bool *ret_more, struct error *e)
 {
     *ret_more = false;
     s->round_is_narrow = false;
-    return db_write(s, "DELETE FROM round", e);
+    return db_write(s, "DELETE FROM round", NULL, e);
 }
 
 /* Answers how many rows there were, or -errno. */
@@ -98,18 +90,13 @@ static int next_entries(struct state *s, struct round *round, size_t limit,
                         struct string_list *ret_ids, int64_t *ret_numbers, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int n = 0, r = stmt_prepare(&q, s,
-                                "SELECT e.n, i.id FROM entry e CROSS JOIN identity i ON i.n = e.n "
-                                "WHERE e.n > ?1 AND e.n <= ?2 AND e.kind = 1 AND e.n NOT IN "
-                                "(SELECT entry_n FROM dirty) ORDER BY e.n LIMIT ?3",
-                                e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, round->passed);
-    stmt_bind_int(q, 2, round->last);
-    stmt_bind_int(q, 3, (int64_t)limit);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+    int n = 0,
+        r = stmt_query(&q, s,
+                       "SELECT e.n, i.id FROM entry e CROSS JOIN identity i ON i.n = e.n "
+                       "WHERE e.n > ?1 AND e.n <= ?2 AND e.kind = 1 AND e.n NOT IN "
+                       "(SELECT entry_n FROM dirty) ORDER BY e.n LIMIT ?3",
+                       WITH(as_int(round->passed), as_int(round->last), as_int((int64_t)limit)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         round->passed = ret_numbers[n++] = stmt_int(q, 0);
         if (string_list_add(ret_ids, stmt_id(q, 1)) < 0)
             return error_out_of_memory(e);

@@ -2,7 +2,8 @@
  * The state file: one SQLite database, WAL, synchronous=FULL, mode 0600, one instance by a lock
  * file. No password and no token is in it. sqlite3(1) reads it.
  *
- * One transaction at a time; every function that writes needs an open one (asserted). A failed
+ * One transaction at a time. It begins with the first statement that writes, as was said by
+ * state_begin_by(); where nothing was said, nothing can be written before state_begin(). A failed
  * commit is rolled back and reported; the caller stops the executor and stays up.
  */
 #pragma once
@@ -41,6 +42,10 @@ int state_try_to_write(struct state *s, struct error *e);
 struct state *state_close(struct state *s); /* checkpoints; accepts NULL */
 
 int state_begin(struct state *s, struct error *e); /* BEGIN IMMEDIATE */
+/* From now on a transaction begins by `begin` with the first statement that writes, or earlier. */
+void state_begin_by(struct state *s, int (*begin)(void *userdata, struct error *e), void *userdata);
+void state_begin_no_more(struct state *s, const void *userdata); /* if that is who was said last */
+int state_write(struct state *s, struct error *e); /* earlier; nothing when one is open */
 int state_commit(struct state *s, struct error *e);
 void state_rollback(struct state *s);
 bool state_in_transaction(const struct state *s);

@@ -24,10 +24,8 @@
 static int read_head(struct state *s, struct trail_head *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT seq, hash FROM trail WHERE seq = (SELECT max(seq) FROM trail)", e);
-
-    if (r == 0)
-        r = stmt_step(q, e);
+    int r = stmt_query(
+        &q, s, "SELECT seq, hash FROM trail WHERE seq = (SELECT max(seq) FROM trail)", NULL, e);
     if (r < 0)
         return r;
     *ret = (struct trail_head){0};
@@ -53,17 +51,13 @@ int trail_head(struct state *s, struct trail_head *ret, struct error *e)
 /* Without a line that there was no memory for nothing is written. */
 static int write_pending(struct state *s, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = s->trail_pending.failed ? error_out_of_memory(e) : 0;
 
     if (r == 0)
-        r = stmt_prepare(&q, s, "INSERT INTO trail(seq, line, hash) VALUES(?1, ?2, ?3)", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, s->trail_known.head.seq);
-    stmt_bind_text(q, 2, s->trail_pending.data);
-    stmt_bind_text(q, 3, s->trail_known.head.hash);
-    r = stmt_run(q, e);
+        r = db_write(s, "INSERT INTO trail(seq, line, hash) VALUES(?1, ?2, ?3)",
+                     WITH(as_int(s->trail_known.head.seq), as_text(s->trail_pending.data),
+                          as_text(s->trail_known.head.hash)),
+                     e);
     buffer_clear(&s->trail_pending);
     return r;
 }
@@ -111,9 +105,7 @@ int trail_first(struct state *s, int64_t *ret_seq, struct error *e)
     int r = trail_flush(s, e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s, "SELECT seq, line FROM trail ORDER BY seq LIMIT 1", e);
-    if (r == 0)
-        r = stmt_step(q, e);
+        r = stmt_query(&q, s, "SELECT seq, line FROM trail ORDER BY seq LIMIT 1", NULL, e);
     if (r < 0)
         return r;
     *ret_seq = r == STMT_ROW ? stmt_int(q, 0) - count_lines(stmt_text(q, 1)) + 1 : 0;
@@ -145,11 +137,9 @@ int trail_each(struct state *s, int64_t after, trail_fn fn, void *userdata, stru
     int r = trail_flush(s, e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s, "SELECT seq, line FROM trail WHERE seq > ?1 ORDER BY seq", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, after);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        r = stmt_query(&q, s, "SELECT seq, line FROM trail WHERE seq > ?1 ORDER BY seq",
+                       WITH(as_int(after)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = each_of_row(stmt_int(q, 0), stmt_text(q, 1), after, fn, userdata);
         if (r != 0)
             return r;
@@ -188,7 +178,6 @@ void trail_exported(struct state *s, int64_t seq)
 
 int trail_note(struct state *s, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     struct trail_head head;
     int64_t upto = s->trail_exported;
     char number[24];
@@ -202,12 +191,11 @@ int trail_note(struct state *s, struct error *e)
     s->trail_known.noted = s->trail_exported;
     if (r == 0)
         r = trail_head(s, &head, e);
-    if (r == 0)
-        r = stmt_prepare(&q, s, "DELETE FROM trail WHERE seq <= ?1", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, upto < head.seq - TRAIL_KEPT ? upto : head.seq - TRAIL_KEPT);
-    return stmt_run(q, e);
+    return r < 0
+               ? r
+               : db_write(s, "DELETE FROM trail WHERE seq <= ?1",
+                          WITH(as_int(upto < head.seq - TRAIL_KEPT ? upto : head.seq - TRAIL_KEPT)),
+                          e);
 }
 
 int64_t trail_exported_get(struct state *s)
@@ -221,12 +209,9 @@ int64_t trail_exported_get(struct state *s)
 
 int trail_clear(struct state *s, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "DELETE FROM trail", e);
-
     buffer_clear(&s->trail_pending);
     s->trail_known = (struct trail_known){0};
-    return r < 0 ? r : stmt_run(q, e);
+    return db_write(s, "DELETE FROM trail", NULL, e);
 }
 
 void trail_attach(struct state *s, struct audit_memory *m)

@@ -27,15 +27,10 @@ void unresolved_forget(struct state *s)
 static int count_of_name(struct state *s, int64_t name_n, int64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT count(*) FROM member m CROSS JOIN entry g ON g.n = m.group_n "
-                         "WHERE m.name_n = ?1 AND g.kind = 2 AND g.gone_usec = 0 AND " IS_UNRESOLVED,
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, name_n);
-    r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT count(*) FROM member m CROSS JOIN entry g ON g.n = m.group_n "
+                       "WHERE m.name_n = ?1 AND g.kind = 2 AND g.gone_usec = 0 AND " IS_UNRESOLVED,
+                       WITH(as_int(name_n)), e);
     *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
     return r < 0 ? r : 0;
 }
@@ -67,10 +62,7 @@ static void note_each(struct state *s, const char *sql, int64_t n)
 
     if (!s->unresolved.is_watched)
         return;
-    r = stmt_prepare(&q, s, sql, NULL);
-    if (r == 0)
-        stmt_bind_int(q, 1, n);
-    while (r >= 0 && (r = stmt_step(q, NULL)) == STMT_ROW)
+    for (r = stmt_query(&q, s, sql, WITH(as_int(n)), NULL); r == STMT_ROW; r = stmt_step(q, NULL))
         unresolved_note(s, stmt_int(q, 0));
     if (r < 0)
         unresolved_forget(s);
@@ -109,13 +101,10 @@ static void watch(struct state *s)
 static int count_all(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT total(" IS_UNRESOLVED "), max(m.kind = 2) FROM entry g CROSS JOIN "
-                         "member m ON m.group_n = g.n WHERE g.kind = 2 AND g.gone_usec = 0",
-                         e);
-
-    if (r == 0)
-        r = stmt_step(q, e);
+    int r = stmt_query(&q, s,
+                       "SELECT total(" IS_UNRESOLVED "), max(m.kind = 2) FROM entry g CROSS JOIN "
+                       "member m ON m.group_n = g.n WHERE g.kind = 2 AND g.gone_usec = 0",
+                       NULL, e);
     if (r != STMT_ROW)
         return r;
     watch(s);

@@ -61,9 +61,7 @@ int configuration_take(struct engine *n, bool reloaded, struct error *e)
     size_t n_released = 0;
     if (!n->options.fingerprint)
         return 0;
-    int r = books_write(n->books, e);
-    if (r == 0)
-        r = state_meta_get(books_state(n->books), "configuration", &before, e);
+    int r = state_meta_get(books_state(n->books), "configuration", &before, e);
     if (r >= 0)
         r = state_meta_get(books_state(n->books), "decisions", &decided, e);
     if (r < 0)
@@ -95,9 +93,7 @@ int configuration_load(struct engine *n, struct error *e)
     struct audit_row row = {.event = "configuration",
                             .sentence = "the configuration was loaded",
                             .details = n->options.configuration};
-    int r = books_write(n->books, e);
-    if (r == 0)
-        r = configuration_take(n, true, e);
+    int r = configuration_take(n, true, e);
     if (r == 0)
         r = books_audit(n->books, &row, e);
     return r < 0 ? r : keep_configuration(n, e);

@@ -38,9 +38,7 @@ int engine_record(struct engine *n, const struct audit_row *row, struct error *e
 int engine_remember(struct engine *n, const char *name, const char *value,
                     const struct audit_row *row, struct error *e)
 {
-    int r = books_write(n->books, e);
-    if (r == 0)
-        r = state_meta_set(books_state(n->books), name, value, e);
+    int r = state_meta_set(books_state(n->books), name, value, e);
     if (r == 0 && row)
         r = books_audit(n->books, row, e);
     books_wake(n->books, WORK_DUE);
@@ -90,9 +88,9 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid,
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e)
 {
-    int r = books_write(n->books, e);
+    int r = 0;
     *ret_n = 0;
-    if (r == 0 && entry_id) {
+    if (entry_id) {
         struct operation_list mine = {0};
         r = queue_of_person(books_state(n->books), entry_id, &mine, e);
         for (size_t i = 0; i < mine.n_items && r == 0; i++) {
@@ -144,9 +142,7 @@ int engine_believe_members(struct engine *n, const char *cause, struct error *e)
 
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
 {
-    int r = books_write(n->books, e);
-    if (r == 0)
-        r = entry_id ? person_mark_dirty(books_state(n->books), entry_id, e)
+    int r = entry_id ? person_mark_dirty(books_state(n->books), entry_id, e)
                      : person_mark_all_dirty(books_state(n->books), e);
     books_wake(n->books, WORK_COMMIT);
     return r;

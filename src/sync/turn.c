@@ -68,19 +68,21 @@ bool turn_may_send(const struct engine *n)
            contact_is_known(n->contact);
 }
 
-static int settle_idle(struct engine *n, struct error *e)
+/* With the tenant away or writing paused, what is READY waits: the run is not over, the work
+ * is. */
+static int end_run(struct engine *n, char **ret_ledger, struct error *e)
 {
-    /* With the tenant away or writing paused, what is READY waits: the run is not over, the
-     * work is. */
     bool blocked = !turn_may_send(n) && !n->options.plan_only;
-    if (books_run(n->books) && !blocked && !n->stopping) {
-        int r = run_close(n->books, e);
-        if (r < 0)
-            return r;
-    }
+    return books_run(n->books) && !blocked && !n->stopping ? run_close(n->books, ret_ledger, e)
+                                                           : 0;
+}
+
+static void settle_idle(struct engine *n, const char *ledger)
+{
+    if (ledger)
+        run_closed(n->books, ledger);
     if (books_take(n->books, WORK_RUN) && n->idle.fn)
         n->idle.fn(n->idle.userdata);
-    return 0;
 }
 
 /* They go with the whole plan. */
@@ -90,17 +92,25 @@ static void drop_ahead(struct engine *n)
     judge_take_ahead(n->judge, &marked, &of_round);
 }
 
+static int release_due(struct engine *n, uint64_t now, struct error *e)
+{
+    size_t n_released = 0;
+    bool any = false;
+    int r = queue_any_held_due(books_state(n->books), now, &any, e);
+    if (r < 0 || !any)
+        return r;
+    r = queue_release_due(books_state(n->books), now, &n_released, e);
+    return r < 0 ? r
+                 : queue_release_shared(books_state(n->books), now,
+                                        now + n->options.sync->hold_retry_usec, &n_released, e);
+}
+
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
 static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
 {
-    int r = 0;
-    size_t n_released = 0, n_picked = 0;
-    uint64_t now = clock_steady_usec();
-    n->looked_usec = now;
-    r = queue_release_due(books_state(n->books), now, &n_released, e);
-    if (r == 0)
-        r = queue_release_shared(books_state(n->books), now,
-                                 now + n->options.sync->hold_retry_usec, &n_released, e);
+    size_t n_picked = 0;
+    n->looked_usec = clock_steady_usec();
+    int r = release_due(n, n->looked_usec, e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
     if (r < 0 || more || !judge_may(n->judge))
@@ -127,9 +137,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
 {
     bool planned = books_have(n->books, WORK_REVOCATIONS);
-    int r = planned ? books_write(n->books, e) : 0;
-    if (r == 0 && planned)
-        r = gate_apply_to_revocations(n->gate, e);
+    int r = planned ? gate_apply_to_revocations(n->gate, e) : 0;
     books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && turn_may_send(n) && !n->stopping)
         r = delivery_pick_revocations(n->delivery, ret_picked, e);
@@ -181,8 +189,6 @@ static int turn(struct engine *n, struct error *e)
     if (r == 0 && ahead && turn_may_send(n))
         r = pick_ahead(n, &n_picked, e);
     if (r == 0 && !reading_is_under_way(n->reading))
-        r = books_write(n->books, e);
-    if (r == 0 && !reading_is_under_way(n->reading))
         r = guard_and_pick(n, more, &n_picked, e);
     if (r < 0)
         return r;
@@ -193,7 +199,12 @@ static int turn(struct engine *n, struct error *e)
         return error_set(e, -EIO, "%s", books_error(n->books));
     if (gather_outcomes(n, more))
         return 0;
+    CLEANUP(freep) char *ledger = NULL;
+    if (settled)
+        r = end_run(n, &ledger, e);
     bool idle = !more && !only_reads(n);
+    if (r < 0)
+        return r;
     if (books_have(n->books, WORK_COMMIT) || n_picked || idle ||
         commit_usec(n) <= clock_monotonic_usec())
         r = books_commit(n->books, e);
@@ -204,8 +215,8 @@ static int turn(struct engine *n, struct error *e)
     if (more)
         books_wake(n->books, WORK_DUE);
     else if (settled)
-        r = settle_idle(n, e);
-    return r;
+        settle_idle(n, ledger);
+    return 0;
 }
 
 static void sooner(uint64_t *at, uint64_t candidate)

@@ -27,6 +27,11 @@ const struct tenant_ops *tenant_kind_ops(const struct tenant_options *options)
     return kinds[options->kind];
 }
 
+const char *tenant_path(const struct tenant_options *options)
+{
+    return options->kind == TENANT_SCIM2 ? options->scim_path : NULL;
+}
+
 static void on_token(const struct tenant_answer *failure, void *userdata)
 {
     call_token_came(userdata, failure);

@@ -93,6 +93,31 @@ def test_random_histories(t):
                 need(access == roles_of(rows), "who was given and lost what", seed, access ^ roles_of(rows))
 
 
+def test_sizes_of_cef(t):
+    """Whatever a line holds, also one of a later version, its event keeps to the sizes, types and escapes of the standard: texts
+    are cut between characters, blanks at their ends are kept, and no field of the header is left out."""
+    chance, writer, texts = random.Random(27), histories.Writer(), {}
+    signs = ["a", "\u00e4", "\u4e2d", "\U0001f469", " ", "=", "|", "\\", "%", "#", "\\n", " k=", "\\="]
+    for number in range(150):
+        length = chance.choice((1, 31, 63, 64, 255, 511, 513, 1022, 1023, 1024, 1025, 3999, 4000, 4001, 9000))
+        text = "".join(chance.choice(signs) for _ in range(chance.randrange(length // 2, length + 1))) + chance.choice(("", " ", "x  "))
+        texts[number + 1] = text
+        who = {"uid": chance.randrange(2 ** 32), "name": text, "session": text}
+        facts = {"run": 10 ** 17, "who": who, "no": chance.randrange(1, 10 ** 17), "op": text or "create", "code": text, "plan": text, "reason": text}
+        personal = {"id": text, "dn": text, "login": text, "set": [["role:" + text, text, 0], [text, text, 0, text]], "why": text, "say": text}
+        writer.add(1, chance.choice(("outcome", "approve", "skip", "drift", text)), facts, chance.choice((personal, {"id": text}, None)))
+    path = t.path("sizes.jsonl")
+    with open(path, "wb") as out:
+        out.write(b"".join(line + b"\n" for line in writer.lines))
+    events = check("cef", export("--format", "cef", path))
+    need([extension["externalId"] for _, extension in events] == [str(number) for number in texts], "each line")
+    for (header, extension), text in zip(events, texts.values()):
+        for key, longest in (("reason", 1023), ("cs5", 4000), ("cs4", 4000), ("duser", 1023), ("suser", 1023), ("cs2", 4000)):
+            shown = text.encode()[:longest].decode(errors="ignore")
+            need(extension.get(key, shown) == shown, "cut between characters, and all that fits is there", key, text)
+        need(text or header["class"], "a class", header)
+
+
 def roles_of(rows):
     """(line, 1 or 2, role) of outcomes that are done, by the document's words."""
     intents, found = {}, set()

@@ -202,3 +202,67 @@ def test_configuration_that_decides_nothing(t):
     daemon.reload()
     for n in range(15):
         tenant.wait_user("p%02d" % n, team="Support")
+
+
+def members_at(server, group):
+    """As slapd answers them, whatever their spelling."""
+    return sorted(re.sub(r" *([,=]) *", r"\1", dn.decode()).lower() for dn in server.read(group, "member").get("member", []))
+
+
+def members_of(daemon, group):
+    rows = daemon.state_query("SELECT coalesce(m.text, a.text) FROM member m JOIN name a ON a.n = m.name_n JOIN entries g "
+                              "ON g.n = m.group_n WHERE g.dn = ? AND m.kind = 1", group)
+    return sorted(re.sub(r" *([,=]) *", r"\1", row[0]).lower() for row in rows)
+
+
+def change_of_group(rng, group, members, others):
+    """LDIF, and who are members then; others may become members."""
+    add = rng.sample(others, rng.randrange(1, 4))
+    leave = rng.sample(members, rng.randrange(1, 4))
+    respelt = leave[0].upper().replace(",", " , ") if leave[0].islower() else leave[0].lower().replace(" ", "")
+    kind = rng.choice(("add", "add", "add", "add", "leave", "both", "respell", "describe", "many"))
+    rows = {"add": (add, []), "leave": ([], leave), "both": (add, leave), "respell": ([respelt] + add, leave[:1]),
+            "describe": ([], []), "many": (add, members[::11])}[kind]
+    text = "dn: %s\nchangetype: modify\n" % group
+    if rows[1]:
+        text += "delete: member\n" + "".join("member: %s\n" % dn for dn in rows[1]) + "-\n"
+    if rows[0]:
+        text += "add: member\n" + "".join("member: %s\n" % dn for dn in rows[0]) + "-\n"
+    if kind == "describe":
+        text += "replace: description\ndescription: %d\n-\n" % rng.randrange(10 ** 6)
+    return kind, text, [dn for dn in members if dn not in rows[1]] + rows[0]
+
+
+def test_large_group_at_random(t):
+    """T16: of a large group that has more members only these are decoded, and whatever else happens to it, the mirror
+    has what the server answers; from time to time members are entries, and move."""
+    ground = t.shared(Slapd, entries=1, memberof=0).fresh()
+    rng = random.Random(20)
+    people = {uid: ground.person(uid) for uid in ("p%02d" % i for i in range(30))}
+    members = ["uid=x%04d,ou=elsewhere,%s" % (i, ground.dn) for i in range(400)]
+    group = ground.group("crowd", members)
+    daemon = t.rosterd(ground.server, t.simulator(), ground, directory_keys={"feed": "syncrepl", "full_interval": "0"},
+                       rules={"Agents": {"group": group, "roles": "Agent"}, "None": {"when": "(cn=none)", "team": "Sales"}},
+                       **LOG)
+    daemon.start()
+    daemon.wait_status("following")
+    grown = 0
+    for i in range(30):
+        others = [dn for dn in list(people.values()) + ["cn=y%d,%s" % (i * 9 + k, ground.dn) for k in range(3)]
+                  if dn.lower() not in [re.sub(" *, *", ",", member).lower() for member in members]]
+        if i % 10 == 9:  # slapd does not follow her: the group names who was there
+            uid = rng.choice(sorted(people))
+            people[uid] = rename(ground.server, people[uid], "cn=%s-%d" % (uid, i), None)
+        kind, text, members = change_of_group(rng, group, members, others)
+        ground.server.modify(text)
+        wait_for(lambda: members_of(daemon, group) == members_at(ground.server, group), 10, "step %d: %s" % (i, kind),
+                 daemon.log_tail)
+        grown += kind == "add"
+    found = len(re.findall(r" [1-9]\d* more member", daemon.log()))
+    need(grown / 2 <= found <= grown, "of most that only grew, what was new was read alone", found, grown)
+    daemon.stop()
+    fresh = t.rosterd(ground.server, t.simulator(), ground, name="fresh", directory_keys={"feed": "poll"},
+                      rules={"Agents": {"group": group, "roles": "Agent"}, "None": {"when": "(cn=none)", "team": "Sales"}})
+    fresh.once()
+    sql = "SELECT g.id, m.kind, m.key FROM members m JOIN entries g ON g.n = m.group_n ORDER BY 1, 2, 3"
+    need(daemon.state_query(sql) == fresh.state_query(sql), "as who reads it for the first time has it")

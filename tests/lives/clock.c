@@ -386,18 +386,25 @@ int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t
     return real(event, ret, clock, usec, 1, handler, userdata);
 }
 
-/* A boot has a name. */
+/* A boot has a name, which is another one on another machine. sd-event places what is due by it,
+ * but for accuracies of a microsecond. */
+const char *clock_boot_text(const char *path)
+{
+    static char text[64];
+    if (!world.running || strcmp(path, "/proc/sys/kernel/random/boot_id") != 0)
+        return NULL;
+    snprintf(text, sizeof(text), "%s-0000-4000-8000-%012llu\n", world.again ? "5eed0000" : "00000000",
+             (unsigned long long)(world.booted_usec / SECOND));
+    return text;
+}
+
 FILE *fopen(const char *path, const char *mode)
 {
     static FILE *(*real)(const char *, const char *);
-    static char text[64];
+    const char *text = clock_boot_text(path);
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "fopen");
-    if (!world.running || strcmp(path, "/proc/sys/kernel/random/boot_id") != 0)
-        return real(path, mode);
-    snprintf(text, sizeof(text), "00000000-0000-4000-8000-%012llu\n",
-             (unsigned long long)(world.booted_usec / SECOND));
-    return fmemopen(text, strlen(text), "r");
+    return text ? fmemopen((char *)(uintptr_t)text, strlen(text), "r") : real(path, mode);
 }
 
 /* Whether the wall clock is right, somebody must know. */

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "peer.h"
+#include "secrets.h"
 #include "world.h"
 
 static struct search *followers;
@@ -381,6 +382,7 @@ static void serve(struct line *l, struct part message)
 void directory_hear(struct line *l)
 {
     struct part left = {0, l->in, l->n_in}, message;
+    secrets_check(l->in, l->n_in, PEER_DIRECTORY, "a request to the directory");
     line_ref(l);
     while (l->fd >= 0 && part_take(&left, &message))
         serve(l, message);

@@ -24,6 +24,7 @@
 #include "oracle.h"
 #include "plan.h"
 #include "rules.h"
+#include "secrets.h"
 #include "tenant.h"
 #include "witness.h"
 
@@ -51,6 +52,7 @@ void log_keep(const char *line, size_t size)
 {
     uint64_t t = world.steady_usec - BEGINNING;
     seen_in_log(line, size);
+    secrets_check(line, size, PEER_OPERATOR, "the log");
     char *to = log_lines[n_log_lines++ % LOG_LINES];
     snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),
              (unsigned)(t % DAY / HOUR), (unsigned)(t % HOUR / MINUTE),
@@ -134,8 +136,7 @@ json_t *life_status(void)
 
 static void end_of_life(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     over = true;
     if (running)
         raise(SIGTERM);
@@ -151,6 +152,7 @@ static void heard(void *userdata, uint64_t start)
 static void day_end(void *userdata, uint64_t day)
 {
     (void)userdata;
+    secrets_check_files();
     if (running && !world.death)
         oracle_day_end(up_since_usec > quiet_since_usec ? up_since_usec : quiet_since_usec);
     world_at(world.steady_usec + DAY, day_end, NULL, day + 1);
@@ -158,8 +160,7 @@ static void day_end(void *userdata, uint64_t day)
 
 static void trouble_ends(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     if (world.directory_away && away_since_usec + HOUR < world.steady_usec && !world.disk &&
         running && !world.death && up_since_usec < away_since_usec && !witness_alarm("directory"))
         broken(17, "the directory is away for an hour, and there is no alarm");
@@ -218,8 +219,7 @@ static void arm(void)
 
 static void mend(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     rules_mend();
 }
 
@@ -252,8 +252,7 @@ static void set_clock(const struct happening *h)
 static void go_home(void *userdata, uint64_t argument)
 {
     static const struct happening home = {.what = WHAT_STATE, .to = "home"};
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     if (!world.other_tenant || over)
         return;
     if (running && !world.death && !stopped_for) {
@@ -324,8 +323,7 @@ static void happen(const struct happening *h)
 
 static void happen_next(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     uint64_t now = world.steady_usec - BEGINNING;
     while (next_happening < plan->n && plan->all[next_happening].at_usec <= now)
         happen(&plan->all[next_happening++]);
@@ -440,6 +438,8 @@ static void begin(void)
     world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
+    if ((plan->chance % 2 == 0) != world.again)
+        witness_turn_rows();
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),
                                NULL);
     directory_begin(plan);

@@ -214,7 +214,9 @@ static int play(struct plan *p, const char *name, bool is_kept)
     if (r == 0)
         count(p, &first);
     if (r == 0 && twice) {
+        world.again = true;
         r = live(p, true, &second);
+        world.again = false;
         if (r == 0)
             count(p, &second);
         if (strcmp(first.hash, second.hash) != 0) {

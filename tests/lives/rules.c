@@ -12,6 +12,7 @@
 #include "company.h"
 #include "directory.h"
 #include "plan.h"
+#include "secrets.h"
 #include "tenant.h"
 #include "world.h"
 
@@ -64,8 +65,8 @@ static void write_configuration(void)
         HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE);
     world.running = false;
     write_file("rosterd.conf", text);
-    write_file("bind-password", "secret\n");
-    write_file("client-secret", "secret\n");
+    write_file("bind-password", BIND_PASSWORD "\n");
+    write_file("client-secret", CLIENT_SECRET "\n");
     world.running = running;
 }
 

@@ -38,6 +38,14 @@ static void make_room(unsigned char **data, size_t *room, size_t wanted)
         abort();
 }
 
+size_t lines_held(void)
+{
+    size_t held = 0;
+    for (const struct line *l = lines; l; l = l->next)
+        held += sizeof(*l) + l->in_room + l->out_room;
+    return held;
+}
+
 static bool flush(struct line *l)
 {
     if (!l->n_out || l->fd < 0)

@@ -14,6 +14,7 @@
 
 #include "../simulator/http.h"
 #include "oracle.h"
+#include "secrets.h"
 #include "simulated.h"
 #include "world.h"
 
@@ -83,7 +84,7 @@ static void begin(struct simulator *s, const char *domain)
     TAILQ_INIT(&s->waiting);
     s->oauth.client = text_copy(API_USER);
     s->oauth.domain = text_copy(domain);
-    s->oauth.secret = text_copy("secret");
+    s->oauth.secret = text_copy(CLIENT_SECRET);
     s->access_numbers = json_array();
     seed_names(s, NAME_TEAM, "Customer Service,Sales,Back Office");
     seed_names(s, NAME_ROLE, "Agent,Lead,Administrator");
@@ -104,6 +105,7 @@ void tenant_begin(void)
 {
     char login[24];
     is_slow = false;
+    secrets_begin();
     begin(&tenant, "10.0.0.2");
     begin(&other, "10.0.0.3");
     for (unsigned i = 1; i < 9; i += 2) { /* who happen to have the logins of ours */
@@ -149,6 +151,8 @@ static void answer(void *userdata, uint64_t cut)
         n += snprintf(head + n, sizeof(head) - (size_t)n, "\r\n");
         if (!cut) {
             line_say(x->line, head, (size_t)n);
+            if (q->answer.data)
+                secrets_learn_token(q->answer.data, q->answer.length);
             line_say(x->line, q->answer.data, q->answer.length);
         } else {
             line_hang_up(x->line);
@@ -233,6 +237,7 @@ void tenant_hear(struct line *l)
         size_t body_size = length ? strtoul(length + 15, NULL, 10) : 0;
         if (l->n_in < head_size + body_size)
             return;
+        secrets_check(in, head_size + body_size, PEER_TENANT, "a request to the tenant");
         serve(l, in, head_size, in + head_size, body_size);
         line_eat(l, head_size + body_size);
     }

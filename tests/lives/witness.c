@@ -289,17 +289,29 @@ static size_t count_files(void)
  * without what the world holds itself, must not grow. */
 void witness_growth(void)
 {
+    struct mallinfo2 all = mallinfo2();
     size_t cached = (size_t)sqlite3_memory_used(), n_files = count_files(), i = n_days++ % 8,
-           heap = mallinfo2().uordblks - cached - losses_held();
+           heap = all.uordblks + all.hblkhd - cached - losses_held() - lines_held();
     world.n_checks++;
     if (n_files > 64)
         broken(19, "%zu files are open", n_files);
     if (cached > STATE_CACHE)
         broken(19, "%zu KiB of memory are held by SQLite", cached / 1024);
-    if (n_days > 8 && heap > days[i].heap + (company.n_people - days[i].n_people) * 32768 + 800000)
+    if (n_days > 8 && heap > days[i].heap + (company.n_people - days[i].n_people) * 8192 + 400000)
         broken(19, "%zu KiB of memory are held for %zu people, a week ago %zu for %zu", heap / 1024,
                company.n_people, days[i].heap / 1024, days[i].n_people);
     days[i].heap = heap;
     days[i].n_people = company.n_people;
     days[i].n_files = n_files;
+}
+
+static int turn_rows(sqlite3 *db, char **why, const struct sqlite3_api_routines *api)
+{
+    (void)why, (void)api;
+    return sqlite3_exec(db, "PRAGMA reverse_unordered_selects = ON", NULL, NULL, NULL);
+}
+
+void witness_turn_rows(void)
+{
+    sqlite3_auto_extension((void (*)(void))turn_rows);
 }

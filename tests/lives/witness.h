@@ -18,4 +18,6 @@ void witness_day_end(uint64_t settled_usec);
 bool witness_alarm(const char *cause);
 /* The daemon holds no more of anything than a week ago, for as many people. */
 void witness_growth(void);
+/* What no statement orders comes the other way round from now on, for the daemon, too. */
+void witness_turn_rows(void);
 void witness_begin(void);

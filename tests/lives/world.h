@@ -82,6 +82,7 @@ struct world {
     bool crash_at_audit; /* of the files, only those of the audit count */
     uint64_t points; /* what was seen */
     bool trace, silent;
+    bool again; /* the second of two lives, on another machine: nothing of that may be heard */
 };
 extern struct world world;
 
@@ -95,6 +96,8 @@ void log_keep(const char *line, size_t size);
 typedef void (*event_fn)(void *userdata, uint64_t argument);
 void clock_begin(uint64_t number);
 void clock_end(void);
+/* The file that has the boot's name; NULL: it is another one. */
+const char *clock_boot_text(const char *path);
 void world_at(uint64_t steady_usec, event_fn fn, void *userdata, uint64_t argument);
 /* Without the daemon: what is due happens, until that time. */
 void world_pass(uint64_t until_steady_usec);
@@ -131,6 +134,7 @@ void line_hang_up(struct line *l);
 struct line *line_ref(struct line *l);
 struct line *line_unref(struct line *l);
 void line_eat(struct line *l, size_t size);
+size_t lines_held(void); /* bytes of memory by all of them, which is the world's */
 
 /* disk.c */
 void disk_begin(void);

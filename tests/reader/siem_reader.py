@@ -5,16 +5,24 @@ schemas in tests/data/audit-export use, and a reader of ArcSight's Common Event 
     siem_reader.py cef FILE        prints each line's fields as JSON"""
 
 import json
+import os
 import re
 import sys
 
 TYPES = {"object": dict, "array": list, "string": str}
-HEADER = ["version", "vendor", "product", "product_version", "class", "name", "severity"]
-# Key: the longest value that the dictionary allows (characters or, for numbers, None).
-KEYS = {"rt": None, "externalId": 40, "cat": 1023, "act": 63, "outcome": 63, "reason": 1023, "suid": 1023, "suser": 1023,
-        "sproc": 1023, "duid": 1023, "duser": 1023, "msg": 1023}
-KEYS.update({"cs%d" % n: 4000 for n in range(1, 7)}, **{"cs%dLabel" % n: 1023 for n in range(1, 7)})
-KEYS.update({"cn%d" % n: None for n in range(1, 4)}, **{"cn%dLabel" % n: 1023 for n in range(1, 4)})
+# The fields of CEF's header, each with the size that the standard gives it; None: a number.
+HEADER = {"version": None, "vendor": 63, "product": 63, "product_version": 31, "class": 1023, "name": 512, "severity": None}
+
+
+def dictionary():
+    """The keys that may be in an event of CEF:0 whoever produces it: the type and the longest value."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "audit-export", "cef-27.tsv")
+    with open(path, encoding="utf-8") as rows:
+        fields = [row.rstrip("\n").split("\t") for row in rows if not row.startswith("#")]
+    return {row[0]: (row[2], int(row[3]) if row[3].isdigit() else None) for row in fields if len(row) == 4}
+
+
+KEYS = dictionary()
 
 
 def is_type(value, name):
@@ -76,12 +84,33 @@ def unescape(text, allowed):
     return re.sub(r"\\(.?)", one, text, flags=re.S)
 
 
+def value_of(key, text):
+    """A value as its type in the dictionary has it, or ValueError."""
+    kind, longest = KEYS[key]
+    if kind in ("integer", "long", "timestamp"):  # a time is milliseconds since 1970
+        bits = 31 if kind == "integer" else 63
+        if not re.fullmatch(r"0|-?[1-9]\d*", text) or not -2 ** bits <= int(text) < 2 ** bits:
+            raise ValueError("%s: %r is no %s" % (key, text, kind))
+        return text
+    if kind != "string":
+        raise ValueError("%s: this reader knows nothing of %s" % (key, kind))
+    text = unescape(text, {"=": "=", "\\": "\\", "n": "\n", "r": "\r"})
+    if len(text) > longest or len(text.encode()) > longest:  # who counts bytes is right, too
+        raise ValueError("%s: longer than %d" % (key, longest))
+    return text
+
+
 def cef(line):
     """(header, extension) of a line without its newline, or ValueError."""
-    fields = re.match(r"((?:[^\\|]|\\.)*)\|" * 7, line)
+    fields = re.match(r"((?:[^\\|]|\\.)*)\|" * len(HEADER), line)
     if not fields or not line.startswith("CEF:0|"):
         raise ValueError("no header of seven fields")
+    if re.search("[\x00-\x1f\x7f]", line):
+        raise ValueError("a control character")
     header = dict(zip(HEADER, [unescape(text, {"|": "|", "\\": "\\"}) for text in fields.groups()]))
+    for name, longest in HEADER.items():
+        if not header[name] or (longest and len(header[name].encode()) > longest):
+            raise ValueError("%s is empty, or longer than %s" % (name, longest))
     if not re.fullmatch(r"\d|10", header["severity"]):
         raise ValueError("the severity is no number from 0 to 10")
     rest, extension = line[fields.end():], {}
@@ -89,20 +118,24 @@ def cef(line):
     starts = list(re.finditer(r"(?:^| )([A-Za-z0-9]+)=", rest))
     if not starts or starts[0].start() != 0:
         raise ValueError("the extension does not begin with a key")
+    if rest.endswith(" "):
+        raise ValueError("blanks at the end of the last value are not kept")
     for this, following in zip(starts, starts[1:] + [None]):
         value = rest[this.end():following.start() if following else len(rest)]
         if re.search(r"(?<!\\)(?:\\\\)*=", value):
             raise ValueError("an equals sign that is not escaped: %r" % value)
-        value = unescape(value, {"=": "=", "\\": "\\", "n": "\n", "r": "\r"})
         key = this.group(1)
         if key in extension or key not in KEYS:
             raise ValueError("the key %s" % key)
-        if KEYS[key] is None and not re.fullmatch(r"\d+", value) or KEYS[key] and len(value) > KEYS[key]:
-            raise ValueError("%s: %r" % (key, value))
-        extension[key] = value
+        extension[key] = value_of(key, value)
+    labels = [text for key, text in extension.items() if key.endswith("Label")]
+    if len(labels) != len(set(labels)):
+        raise ValueError("two fields have one label")
     for key in extension:
-        if re.fullmatch(r"c[sn]\d", key) and key + "Label" not in extension:
+        if re.fullmatch(r"c(s|n|fp|6a)\d", key) and key + "Label" not in extension:
             raise ValueError("%s has no label" % key)
+        if key.endswith("Label") and key[:-5] not in extension:
+            raise ValueError("%s labels nothing" % key)
     return header, extension
 
 

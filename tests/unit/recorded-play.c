@@ -8,6 +8,7 @@
 
 #include "../lives/peer.h"
 #include "../lives/plan.h"
+#include "../lives/secrets.h"
 #include "../lives/world.h"
 #include "recorded.h"
 #include "unit.h"
@@ -39,6 +40,10 @@ void line_eat(struct line *l, size_t size)
 void sockets_cut(enum peer_kind kind)
 {
     (void)kind;
+}
+void secrets_check(const void *data, size_t size, enum peer_kind who, const char *where)
+{
+    (void)data, (void)size, (void)who, (void)where;
 }
 void seen(enum point p)
 {

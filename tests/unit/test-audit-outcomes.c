@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "audit-test.h"
+#include "dice.h"
 
 struct seen {
     size_t n, n_missing;
@@ -323,6 +324,88 @@ static void test_bounded(void **state)
     audit_view_free(v);
 }
 
+static const char *any_of(const char *const *texts, unsigned n)
+{
+    return texts[below(n)];
+}
+
+/* Spelt as lines are, without their chain; some have places, a number that another line has. */
+static void any_line(char *to, size_t size, bool intent, int64_t number)
+{
+    static const char *const places[] = {"", ",\"at\":[\"a.conf:1 Agents\"]",
+                                         ",\"at\":[\"a.conf:1 Agents\",\":2 \"]",
+                                         ",\"at\":[\"a.conf:1\",\":2 \",\":3 Leads\"]",
+                                         ",\"at\":[]", ",\"at\":{\"a.conf:1\":2}"};
+    static const char *const codes[] = {"", ",\"code\":\"revoked\"", ",\"try\":3"};
+    static const char *const kinds[] = {"create", "update", "disable"};
+    static const char *const personal[] = {
+        "", ",\"pc\":\"x\"",
+        ",\"p\":{\"s\":\"x\",\"id\":\"a\",\"set\":[[\"team\",\"Sales\",0],[\"login_id\",\"ann\",1]]}",
+        ",\"p\":{\"s\":\"x\",\"id\":\"b\",\"dn\":\"uid=b\",\"set\":[[\"team\",null,2,\"Sales\"]]}"};
+
+    if (intent)
+        snprintf(to, size, "{\"v\":1,\"seq\":1,\"t\":\"x\",\"run\":%u,\"ev\":\"intent\",\"no\":%lld,\"op\":\"%s\"%s%s%s}",
+                 below(3) + 1, (long long)number, any_of(kinds, 3), any_of(places, 6),
+                 any_of(codes, 3), any_of(personal, 4));
+    else
+        snprintf(to, size, "{\"v\":1,\"seq\":2,\"t\":\"x\",\"ev\":\"outcome\",\"no\":%lld,\"code\":\"done\",\"st\":200%s}",
+                 (long long)number, chance(50) ? ",\"p\":{\"s\":\"y\",\"id\":\"a\",\"say\":\"so\"}" : "");
+}
+
+/* What a reader that never read anything else makes of it. */
+static json_t *read_alone(const char *intent, const char *line)
+{
+    struct audit_view *v = audit_view_new();
+    json_t *view;
+
+    if (intent[0])
+        assert_int_equal(audit_view_note(v, intent, strlen(intent), AUDIT_INTENT_NONE), 0);
+    view = audit_view_read(v, line, strlen(line));
+    audit_view_free(v);
+    return view;
+}
+
+/* A reader keeps what it took apart for the lines that follow: they must say what they say alone,
+ * whatever came before. Numbers come again, and are 64 apart. */
+static void test_says_the_same_alone(void **state)
+{
+    enum { NUMBERS = 200 };
+    static char open[NUMBERS][600];
+
+    (void)state;
+    for (dice = 1; dice <= 40; dice++) {
+        uint64_t seed = dice;
+        struct audit_view *v = audit_view_new();
+
+        memset(open, 0, sizeof(open));
+        for (int i = 0; i < 500; i++) {
+            int64_t number = 1 + below(3) + 64 * below(3);
+            bool intent = chance(50);
+            char line[600];
+
+            any_line(line, sizeof(line), intent, number);
+            if (chance(2)) {
+                snprintf(line, sizeof(line), "{\"v\":1,\"seq\":3,\"t\":\"x\",\"ev\":\"start\"}");
+                intent = false;
+                memset(open, 0, sizeof(open));
+            }
+            if (intent && chance(30)) {
+                assert_int_equal(audit_view_note(v, line, strlen(line), AUDIT_INTENT_NONE), 0);
+            } else {
+                json_auto_t *here = audit_view_read(v, line, strlen(line));
+                json_auto_t *alone = read_alone(intent ? "" : open[number], line);
+                CLEANUP(freep) char *a = json_dumps(here, 0), *b = json_dumps(alone, 0);
+
+                assert_non_null(here);
+                assert_string_equal(a, b);
+            }
+            snprintf(open[number], sizeof(open[number]), "%s", intent ? line : "");
+        }
+        audit_view_free(v);
+        dice = seed;
+    }
+}
+
 /* A user that is made: what the line of the intent and that of the outcome take, with their share
  * of the checkpoints. Names, DN and rules are as long as those of a company. */
 static void test_bytes_of_a_user(void **state)
@@ -391,7 +474,7 @@ int main(void)
         audit_test(test_says_little),         audit_test(test_is_found),
         audit_test(test_does_not_reach_back), audit_test(test_intent_elsewhere),
         audit_test(test_places),              audit_test(test_bounded),
-        audit_test(test_bytes_of_a_user),
+        audit_test(test_bytes_of_a_user),     cmocka_unit_test(test_says_the_same_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

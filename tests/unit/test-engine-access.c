@@ -152,91 +152,6 @@ static void test_unknown_yet(void **state)
     is_idle(b);
 }
 
-static void revoked_newcomer(struct bed *b, const char *uid)
-{
-    char id[80], dn[160], first[40], mail[80];
-    snprintf(id, sizeof id, "id-%s", uid);
-    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
-    snprintf(first, sizeof first, "First %s", uid);
-    snprintf(mail, sizeof mail, "%s@example.com", uid);
-    bed_person(b, id, dn, "uid", uid, "givenName", first, "sn", uid, "mail", mail, "employeeType",
-               "Revoked", NULL);
-}
-
-/* After first contact somebody made the user, or the tenant did at a first log-in, and the person
- * comes revoked at once: no list showed the user. Asked for before everything else, once, and
- * again with each verification. */
-static void test_user_of_no_list(void **state)
-{
-    struct bed *b = *state;
-    char wrote[4000] = "";
-    b->sync.verify_interval_usec = DAY;
-    start_with(b, 3);
-    b->tenant->on_write = note_write;
-    b->tenant->write_data = wrote;
-    fake_tenant_add(b->tenant, "u3", "First u3", "u3", "u3@example.com", "Support");
-    people(b, 40, "support");
-    revoked_newcomer(b, "u3");
-    revoked_newcomer(b, "u4");
-    bed_sync(b);
-    assert_true(is_disabled(b, "u3"));
-    assert_true(strstr(wrote, "u3 ") && strstr(wrote, "u3 ") < wrote + 60); /* of 39 */
-    b->tenant->on_write = NULL;
-    assert_null(fake_tenant_find(b->tenant, "u4"));
-    is_idle(b);
-    fake_tenant_forget_calls(b->tenant);
-    bed_restart(b);
-    bed_read_all(b);
-    bed_run(b);
-    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_GET), 0);
-    fake_tenant_add(b->tenant, "u4", "First u4", "u4", "u4@example.com", "Support");
-    bed_advance(b, 25 * HOUR);
-    assert_true(is_disabled(b, "u4"));
-    is_idle(b);
-}
-
-/* The tenant is away, throttles, or refuses that one user's call when it is asked: later, then. */
-static void test_user_of_no_list_in_an_outage(void **state)
-{
-    static const enum tenant_answer_class classes[] = {
-        TENANT_AWAY, TENANT_THROTTLED, TENANT_UNCLEAR, TENANT_NOT_AUTHORISED, TENANT_REFUSED};
-    struct bed *b = *state;
-    start_with(b, 4);
-    for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
-        char uid[8], first[24], mail[40];
-        snprintf(uid, sizeof uid, "n%zu", i);
-        snprintf(first, sizeof first, "First %s", uid);
-        snprintf(mail, sizeof mail, "%s@example.com", uid);
-        fake_tenant_add(b->tenant, uid, first, uid, mail, "Support");
-        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET, .login = uid, .times = 2,
-                                                        .class = classes[i], .status = 403});
-        revoked_newcomer(b, uid);
-        const char *uids[] = {"u0", "u1", "u2", "u3", "n0", "n1", "n2", "n3", "n4"};
-        bed_group_uids(b, "support", uids, 5 + i);
-        bed_sync(b);
-        bed_advance(b, HOUR);
-        if (i % 2)
-            bed_restart(b);
-        bed_sync(b);
-        bed_advance(b, 12 * HOUR);
-        assert_true(is_disabled(b, uid));
-    }
-}
-
-/* A user with the mail of somebody revoked, under another login, is that person's in all
- * likelihood: a person is asked, and not told that there is nobody. */
-static void test_mail_under_another_login(void **state)
-{
-    struct bed *b = *state;
-    may_revoke(b);
-    fake_tenant_add(b->tenant, "elsewhere", "First u1", "u1", "u1@example.com", "Support");
-    people(b, 3, "support");
-    revoked_newcomer(b, "u1");
-    bed_start(b);
-    bed_sync(b);
-    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SAME_MAIL), 1);
-}
-
 /* The directory was loaded anew, and whoever has another identity there now is revoked: the user
  * waits neither for the link to be approved nor for a grace time. */
 static void test_another_identity(void **state)
@@ -457,9 +372,6 @@ int main(int argc, char **argv)
         scenario(test_while_the_account_is_refused),
         scenario(test_one_is_refused),
         scenario(test_unknown_yet),
-        scenario(test_user_of_no_list),
-        scenario(test_user_of_no_list_in_an_outage),
-        scenario(test_mail_under_another_login),
         scenario(test_another_identity),
         scenario(test_behind_a_create),
         scenario(test_behind_an_unclear_update),

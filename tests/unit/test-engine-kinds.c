@@ -445,58 +445,6 @@ static void test_pages_prove_no_absence(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
 }
 
-static void terminated(struct bed *b, const char *uid)
-{
-    char id[40], dn[80], first[40], mail[40];
-    snprintf(id, sizeof id, "id-%s", uid);
-    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
-    snprintf(first, sizeof first, "First %s", uid);
-    snprintf(mail, sizeof mail, "%s@example.com", uid);
-    bed_person(b, id, dn, "uid", uid, "givenName", first, "sn", uid, "mail", mail,
-               "employeeType", "Terminated", NULL);
-}
-
-/* Pages are not of one moment, and some tenants give no list at all: whoever is to be disabled
- * and is in no list is asked for by name, and keeps no user unseen. */
-static void test_disabled_though_in_no_list(void **state)
-{
-    struct bed *b = *state;
-    b->tenant->parts = &fake_one_part;
-    b->tenant->shifts = true;
-    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support")->n_created =
-        1;
-    fake_tenant_add(b->tenant, "u1", "First u1", "u1", "u1@example.com", "Support")->n_created =
-        1;
-    fake_tenant_add(b->tenant, "u2", "First u2", "u2", "u2@example.com", "Support")->n_created =
-        1;
-    people(b, 5, "support");
-    for (size_t i = 0; i < 4; i++) /* and u3 has no user */
-        terminated(b, (const char *[]){"u0", "u1", "u2", "u3"}[i]);
-    bed_start(b);
-    bed_sync(b);
-    bed_approve(b);
-    bed_run(b);
-    for (size_t i = 0; i < 3; i++)
-        assert_true(is_disabled(b, (const char *[]){"u0", "u1", "u2"}[i]));
-    assert_null(fake_tenant_find(b->tenant, "u3"));
-    is_idle(b);
-}
-
-static void test_disabled_without_a_list(void **state)
-{
-    struct bed *b = *state;
-    b->tenant->no_listing = true;
-    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
-    people(b, 2, "support");
-    terminated(b, "u0");
-    bed_start(b);
-    bed_sync(b);
-    bed_approve(b);
-    bed_run(b);
-    assert_true(is_disabled(b, "u0"));
-    is_idle(b);
-}
-
 #define on_groups(fn) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
 
 int main(int argc, char **argv)
@@ -515,8 +463,6 @@ int main(int argc, char **argv)
         on_groups(test_hidden_roles_need_approval),
         on_groups(test_removed_and_kept),
         on_groups(test_pages_prove_no_absence),
-        on_groups(test_disabled_though_in_no_list),
-        on_groups(test_disabled_without_a_list),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

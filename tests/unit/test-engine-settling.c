@@ -151,6 +151,46 @@ static void lose_one(struct bed *b, unsigned kinds, bool takes_effect)
                                                     .class = TENANT_UNCLEAR});
 }
 
+/* Another team takes the skills that the user had. */
+static void take_skills(enum fake_kind kind, const struct fake_user *after, const char *login,
+                        void *userdata)
+{
+    struct fake_tenant *t = userdata;
+    struct fake_user *u = fake_tenant_find(t, login);
+    (void)after;
+    if (kind != FAKE_PUT || !text_equal(user_get(u->user, USER_TEAM), "Sales"))
+        return;
+    user_clear_skills(u->user);
+    t->on_write = NULL;
+}
+
+/* The skills that stay wanted are given back within the move itself: nobody is without them until
+ * the next evaluation, and the audit has one outcome of the move. */
+static void test_move_that_takes_skills(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    b->rules[1].skills.text = b->rules[0].skills.text;
+    b->rules[1].roles.text = b->rules[0].roles.text;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    size_t before = fake_tenant_find(b->tenant, "u0")->user->n_skills;
+    assert_true(before);
+    b->tenant->on_write = take_skills;
+    b->tenant->write_data = b->tenant;
+    bed_group(b, "sales", "u0", NULL);
+    bed_group(b, "support", NULL);
+    bed_sync(b);
+    assert_null(b->tenant->on_write);
+    const struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+    assert_string_equal(user_get(u, USER_TEAM), "Sales");
+    assert_int_equal(u->n_skills, before);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 2);
+    assert_int_equal(bed_audit(b, "intent", NULL, "u0"), 2); /* create, move */
+    is_idle(b);
+}
+
 /* The move was done and its answer lost; then the team went. The user is read before anybody says
  * that it has to wait for the team. */
 static void test_lost_and_no_team_since(void **state)
@@ -348,6 +388,7 @@ int main(int argc, char **argv)
         scenario(test_lost_deletes),
         scenario(test_gone_at_disable),
         scenario(test_wanted_again),
+        scenario(test_move_that_takes_skills),
         scenario(test_lost_and_no_team_since),
         scenario(test_lost_and_no_role_since),
         scenario(test_lost_and_renamed),

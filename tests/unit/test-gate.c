@@ -29,7 +29,7 @@ static void lay(struct bed *b, const char *text)
     struct error e = {0};
     char *rest = NULL;
     int i = 0;
-    bed_ok(b, books_write(b->engine->books, &e));
+    bed_ok(b, state_write(b->state, &e));
     for (char *p = strtok_r(copy, " ", &rest); p; p = strtok_r(NULL, " ", &rest), i++) {
         static const struct {
             const char *name;
@@ -163,7 +163,7 @@ static bool apply(const struct row *row, long n)
     struct gate *g = b->engine->gate;
     struct error e = {0};
     char marks[MOST][8] = {0}, text[MOST * 8] = "";
-    bed_ok(b, books_write(b->engine->books, &e));
+    bed_ok(b, state_write(b->state, &e));
     for (size_t k = 0; k < row->spent; k++)
         bed_ok(b, budget_note(b->state, BUDGET_CREATE, clock_steady_usec(), &e));
     if (row->is_new)
@@ -207,7 +207,7 @@ static void test_many(void **state)
     (void)state;
     struct bed *b = bed_laid("", limit_two);
     struct error e = {0};
-    bed_ok(b, books_write(b->engine->books, &e));
+    bed_ok(b, state_write(b->state, &e));
     for (int i = 0; i < 600; i++) {
         char id[16];
         snprintf(id, sizeof(id), "p%d", i);
@@ -256,7 +256,7 @@ static void test_may_start(void **state)
             struct error e = {0};
             bool may = !asked[i].may;
             bed_ok(b, queue_of_person(b->state, "p0", &some, &e));
-            bed_ok(b, books_write(b->engine->books, &e));
+            bed_ok(b, state_write(b->state, &e));
             for (size_t k = 0; k < asked[i].spent; k++)
                 bed_ok(b, budget_note(b->state, BUDGET_CREATE, clock_steady_usec(), &e));
             /* As the guard last saw them: without the ones that are asked about. */

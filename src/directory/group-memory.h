@@ -1,0 +1,39 @@
+/*
+ * What large groups that changed lately came as: a server sends a group whole whenever one member
+ * comes, and the others need not be made keys of, looked up and compared again. Remembered is a
+ * digest of each value, so that what is new among them is found in one pass over the message.
+ */
+#pragma once
+#include <ldap.h>
+#include <stddef.h>
+
+#include "model/entry.h"
+
+struct decoded;
+struct decoder;
+struct error;
+struct group_memory;
+struct raw_entry;
+
+int group_memory_new(struct group_memory **ret); /* 0 or a negative errno value */
+struct group_memory *group_memory_free(struct group_memory *m);
+
+/* decode_entry() for what decode_raw() gave `raw` of: the entry is known whenever these bytes come
+ * again, and, if it is a large group, by its members. */
+int group_memory_decode(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
+                        const struct raw_entry *raw, struct decoded *ret, struct error *e);
+
+/* Values that the group did not have when it was decoded, in the message. */
+struct group_growth {
+    unsigned char was[ENTRY_RAW_SIZE]; /* the digest of the message that was decoded */
+    struct berval *added;
+    size_t n_added, capacity;
+};
+void group_growth_done(struct group_growth *g);
+/* Answers GROUP_DIFFERS unless the group is remembered and only has more members now. */
+#define GROUP_DIFFERS 1
+int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
+                         struct group_growth *ret, struct error *e);
+/* What was found came to be taken. */
+void group_memory_grew(const struct decoder *d, const struct raw_entry *raw,
+                       const struct group_growth *growth);

@@ -1,0 +1,108 @@
+/* Looks for secrets where they do not belong (secrets.h). */
+#include "config.h"
+
+#include "secrets.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+
+#define TOKENS 8 /* the newest */
+#define FORMS  5 /* of one secret */
+
+static struct secret_word {
+    enum peer_kind who;
+    char forms[FORMS][200];
+} words[2 + TOKENS];
+static size_t n_tokens;
+
+/* The characters that depend on nothing before or behind. */
+static void encode_at(size_t place, const char *text, char *ret)
+{
+    char bytes[120] = {0}, encoded[200];
+    size_t size = strlen(text), from = (place * 8 + 5) / 6, to = (place + size) * 8 / 6;
+    memcpy(bytes + place, text, size);
+    base64_encode(encoded, bytes, place + size, false);
+    snprintf(ret, 200, "%.*s", (int)(to - from), encoded + from);
+}
+
+static void learn(struct secret_word *w, enum peer_kind who, const char *text)
+{
+    w->who = who;
+    snprintf(w->forms[0], sizeof(w->forms[0]), "%s", text);
+    for (size_t i = 0; text[i]; i++)
+        snprintf(w->forms[1] + 2 * i, 3, "%02x", (unsigned char)text[i]);
+    for (size_t place = 0; place < 3; place++)
+        encode_at(place, text, w->forms[2 + place]);
+}
+
+void secrets_begin(void)
+{
+    memset(words, 0, sizeof(words));
+    n_tokens = 0;
+    learn(&words[0], PEER_DIRECTORY, BIND_PASSWORD);
+    learn(&words[1], PEER_TENANT, CLIENT_SECRET);
+}
+
+void secrets_learn_token(const char *answer, size_t size)
+{
+    static const char key[] = "\"access_token\"";
+    const char *at = memmem(answer, size, key, sizeof(key) - 1);
+    char token[80] = "", text[120];
+    size_t left = at ? size - (size_t)(at - answer) - (sizeof(key) - 1) : 0;
+    snprintf(text, sizeof(text), "%.*s", (int)(left < 119 ? left : 119), at ? at + sizeof(key) - 1 : "");
+    if (at && sscanf(text, " : \"%79[^\"]", token) == 1)
+        learn(&words[2 + n_tokens++ % TOKENS], PEER_TENANT, token);
+}
+
+void secrets_check(const void *data, size_t size, enum peer_kind who, const char *where)
+{
+    world.n_checks++;
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        for (size_t k = 0; k < FORMS && words[i].who != who; k++) {
+            const char *form = words[i].forms[k];
+            if (*form && memmem(data, size, form, strlen(form)))
+                broken(8, "%s stands in %s: %.12s...",
+                       i == 0   ? "the password of the directory"
+                       : i == 1 ? "the client's secret"
+                                : "a token",
+                       where, form);
+        }
+}
+
+static void check_file(const char *name)
+{
+    char path[360];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s%s", world.folder, name);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size) {
+        void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data != MAP_FAILED) {
+            secrets_check(data, (size_t)st.st_size, PEER_OPERATOR, name);
+            munmap(data, (size_t)st.st_size);
+        }
+    }
+    syscall(SYS_close, fd);
+}
+
+void secrets_check_files(void)
+{
+    DIR *dir = opendir(world.folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (strcmp(entry->d_name, "bind-password") != 0 &&
+            strcmp(entry->d_name, "client-secret") != 0 && entry->d_name[0] != '.')
+            check_file(entry->d_name);
+    if (dir)
+        closedir(dir);
+}
