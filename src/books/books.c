@@ -44,6 +44,7 @@ struct books {
     struct ledger ledger;
     struct lag lag;
     struct intent *intents; /* that are open */
+    struct string_list enabled; /* users whom somebody enabled: looked at at once */
     char why_failed[sizeof(((struct error *)0)->message)];
     char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
 };
@@ -92,6 +93,7 @@ struct books *books_free(struct books *b)
     state_begin_no_more(b->o.state, b);
     sd_event_source_disable_unref(b->export_timer);
     json_decref(b->ledger.totals);
+    string_list_done(&b->enabled);
     free(b);
     return NULL;
 }
@@ -329,6 +331,19 @@ uint64_t books_alarms_due_usec(const struct books *b)
 void books_forget_alarms_due(struct books *b)
 {
     b->alarms_due_usec = 0;
+}
+
+int books_note_enabled(struct books *b, const char *entry_id, struct error *e)
+{
+    books_wake(b, WORK_DUE);
+    return string_list_add_once(&b->enabled, entry_id) < 0 ? error_out_of_memory(e) : 0;
+}
+
+struct string_list books_take_enabled(struct books *b)
+{
+    struct string_list taken = b->enabled;
+    b->enabled = (struct string_list){0};
+    return taken;
 }
 
 void books_open_intent(struct books *b, struct intent *i)

@@ -24,7 +24,9 @@ struct engine_options {
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
     const struct tenant_ops *tenant_ops;
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
-    const char *tenant_url, *tenant_scope; /* whose users the state holds; NULL: not checked */
+    /* Whose users the state holds; url NULL: not checked. path: where a service lies on a host that
+     * several may share, or NULL. */
+    const char *tenant_url, *tenant_path, *tenant_scope;
     unsigned max_concurrent; /* operations in flight */
     size_t slice; /* of the queue, that a turn moves at most; 0: as much as takes a few ms */
     bool plan_only;          /* evaluate and guard, never execute, no audit export */

@@ -26,18 +26,29 @@
 #include "state/queue.h"
 #include "state/state.h"
 
-/* "https://acme.example.com, scope acme.example.com": for people, and to compare. */
+static size_t without_slashes(const char *text)
+{
+    size_t length = strlen(text);
+    while (length && text[length - 1] == '/')
+        length--;
+    return length;
+}
+
+/* "https://acme.example.com, scope acme.example.com": for people, and to compare. Hosts are the
+ * same in whatever case, paths are not. */
 static char *identity_of(const struct engine_options *o)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
-    const char *url = o->tenant_url, *scope = o->tenant_scope;
-    size_t length = strlen(url);
-    while (length && url[length - 1] == '/')
-        length--;
-    buffer_format(&b, "%.*s%s%s", (int)length, url, scope ? ", scope " : "", scope ? scope : "");
+    const char *scope = o->tenant_scope, *path = o->tenant_path ? o->tenant_path : "";
+    buffer_add(&b, o->tenant_url, without_slashes(o->tenant_url));
+    size_t n_host = b.size;
+    buffer_add(&b, path, without_slashes(path));
+    size_t n_path = b.size;
+    buffer_format(&b, "%s%s", scope ? ", scope " : "", scope ? scope : "");
     char *identity = buffer_take(&b);
-    for (char *p = identity; p && *p; p++)
-        *p = (char)tolower((unsigned char)*p);
+    for (size_t i = 0; identity && identity[i]; i++)
+        if (i < n_host || i >= n_path)
+            identity[i] = (char)tolower((unsigned char)identity[i]);
     return identity;
 }
 
@@ -91,12 +102,13 @@ static int change_tenant(struct books *b, const char *before, const char *now, s
     if (r < 0)
         return r;
     bool back = owner && text_equal(owner, now);
-    snprintf(sentence, sizeof(sentence),
-             back ? "the state file belongs to the tenant %s, which is the configured one again"
-                  : "the state file belongs to the tenant %s, and [tenant] now names %s: nothing "
-                    "is written there before `rosterctl plan` was looked at and approved; if that "
-                    "is not meant, correct [tenant]",
-             owner ? owner : before, now);
+    snprintf(
+        sentence, sizeof(sentence),
+        back ? "the state file belongs to the tenant %s, which is the configured one again"
+             : "the state file belongs to the tenant %s, and [tenant] now names %s: nothing "
+               "is written there before `rosterctl plan` was looked at and approved; if that "
+               "is not meant, correct [tenant]",
+        owner ? owner : before, now);
     log_event(LOG_WARNING, MSG_ADOPTION, "%c%s", toupper((unsigned char)sentence[0]),
               sentence + 1);
     struct audit_row row = {
@@ -131,10 +143,11 @@ int belonging_check(struct books *b, char *ret_other, size_t size, struct error 
         return r;
     ret_other[0] = '\0';
     if (owner)
-        snprintf(ret_other, size,
-                 "the state file belongs to the tenant %s, not to %s: approve the plan to begin "
-                 "anew with this one, or correct [tenant]",
-                 owner, now);
+        snprintf(
+            ret_other, size,
+            "the state file belongs to the tenant %s, not to %s: approve the plan to begin "
+            "anew with this one, or correct [tenant]",
+            owner, now);
     else
         alarm_over(b, REASON_OTHER_TENANT);
     return 0;

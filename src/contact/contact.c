@@ -24,6 +24,10 @@
 #include "state/queue.h"
 #include "state/state.h"
 
+#define USERS_LISTED  "users-listed"
+#define ASKED_FEW     20
+#define ASKED_AT_ONCE 4
+
 enum stage {
     STAGE_ASKING = 0, /* the tenant did not answer yet */
     STAGE_LISTED = 1, /* its users are listed: people may be evaluated, nothing is written */
@@ -38,6 +42,7 @@ struct contact {
     char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
+    bool asked; /* somebody is to be looked for: see contact_ask() */
     size_t n_mail_calls;
     struct mail_call *mail_calls;
 };
@@ -77,10 +82,15 @@ static void take_listing(struct contact *c, const struct tenant_answer *a)
             "The tenant does not list its users (%s answered %d): existing ones are found when a "
             "login is taken",
             a->url, a->status);
+        r = state_meta_set(books_state(c->books), USERS_LISTED, "0", &e);
+        if (r < 0)
+            books_failed(c->books, &e);
         become_known(c);
         return;
     }
-    r = listing_replace_begin(books_state(c->books), &e);
+    r = state_meta_set(books_state(c->books), USERS_LISTED, "1", &e);
+    if (r == 0)
+        r = listing_replace_begin(books_state(c->books), &e);
     for (size_t i = 0; i < a->names->n_items && r == 0; i++) {
         CLEANUP(freep) char *key = text_fold(a->names->items[i], strlen(a->names->items[i]));
         r = key ? listing_add(books_state(c->books), a->names->items[i], key, &e)
@@ -126,6 +136,19 @@ static void mail_call_free(struct mail_call *m)
 }
 
 static int look_at_mails(struct contact *c, struct error *e);
+static int look_for_asked(struct contact *c, struct error *e);
+
+/* Whoever wants the login is looked at again. */
+static int wake_wanting(struct contact *c, const char *login_key, struct error *e)
+{
+    struct string_list people = {0};
+    int r = person_sharing_login(books_state(c->books), login_key, "", &people, e);
+    for (size_t i = 0; i < people.n_items && r == 0; i++)
+        r = person_mark_dirty(books_state(c->books), people.items[i], e);
+    string_list_done(&people);
+    books_wake(c->books, WORK_DUE);
+    return r;
+}
 
 static void on_mail(const struct tenant_answer *a, void *userdata)
 {
@@ -138,59 +161,122 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep)
     char *found = a->class == TENANT_DONE && a->user ? user_to_json(a->user, false) : strdup("");
-    bool is_gone = a->class == TENANT_NOT_FOUND;
-    if (health_call_failed(c->health, a)) { /* asked again when the tenant is back */
-        c->stage = STAGE_LISTED;
+    bool is_gone = a->class == TENANT_NOT_FOUND, first = c->stage != STAGE_KNOWN;
+    /* Asked again when the tenant is back; later on what is unclear of one is that one's. */
+    if ((first || a->class != TENANT_UNCLEAR) && health_call_failed(c->health, a)) {
+        c->stage = first ? STAGE_LISTED : STAGE_KNOWN;
+        c->asked = true;
         mail_call_free(m);
         return;
     }
     mail_call_free(m);
     int r = login_key && mail_key && found ? 0 : error_out_of_memory(&e);
     if (r == 0 && is_gone)
-        r = listing_remove(books_state(c->books), login_key, &e);
+        r = listing_set_absent(books_state(c->books), login_key, &e);
     else if (r == 0)
         r = listing_set_looked(books_state(c->books), login_key, mail_key, found, &e);
     if (r == 0 && c->stage == STAGE_MAILS)
         r = look_at_mails(c, &e);
+    else if (r == 0 && !first)
+        r = wake_wanting(c, login_key, &e);
+    if (r == 0 && !first)
+        r = look_for_asked(c, &e);
     if (r < 0)
         books_failed(c->books, &e);
+}
+
+static int look_at(struct contact *c, const char *login, bool hurry, struct error *e)
+{
+    const struct engine_options *o = books_options(c->books);
+    for (struct mail_call *m = c->mail_calls; m; m = m->next)
+        if (text_equal(m->login, login))
+            return 0;
+    struct mail_call *m = calloc(1, sizeof(*m));
+    if (!m)
+        return error_out_of_memory(e);
+    m->contact = c;
+    m->next = c->mail_calls;
+    c->mail_calls = m;
+    c->n_mail_calls++;
+    m->login = strdup(login);
+    int r = m->login ? o->tenant_ops->read(o->tenant, &m->call, by_login(m->login), on_mail, m, e)
+                     : error_out_of_memory(e);
+    if (r < 0)
+        mail_call_free(m);
+    else if (hurry)
+        o->tenant_ops->call_hurry(m->call);
+    return r;
 }
 
 /* Keeps some calls in flight until every unclaimed user was looked at. */
 static int look_at_mails(struct contact *c, struct error *e)
 {
     struct string_list logins = {0};
-    const struct engine_options *o = books_options(c->books);
-    size_t room = o->max_concurrent - c->n_mail_calls;
-    int r = listing_to_look_at(books_state(c->books), room + c->n_mail_calls, &logins, e);
-    for (size_t i = 0; i < logins.n_items && r == 0 && room; i++) {
-        bool asked = false;
-        for (struct mail_call *m = c->mail_calls; m; m = m->next)
-            asked = asked || text_equal(m->login, logins.items[i]);
-        if (asked)
-            continue;
-        struct mail_call *m = calloc(1, sizeof(*m));
-        if (!m)
-            r = error_out_of_memory(e);
-        if (r < 0)
-            break;
-        m->contact = c;
-        m->next = c->mail_calls;
-        c->mail_calls = m;
-        c->n_mail_calls++;
-        room--;
-        m->login = strdup(logins.items[i]);
-        r = m->login ? o->tenant_ops->read(o->tenant, &m->call, by_login(m->login), on_mail, m, e)
-                     : error_out_of_memory(e);
-        if (r < 0)
-            mail_call_free(m);
-    }
+    size_t most = books_options(c->books)->max_concurrent;
+    int r = listing_to_look_at(books_state(c->books), most, &logins, e);
+    for (size_t i = 0; i < logins.n_items && r == 0 && c->n_mail_calls < most; i++)
+        r = look_at(c, logins.items[i], false, e);
     string_list_done(&logins);
     if (r < 0 || c->n_mail_calls)
         return r;
     r = person_mark_all_dirty(books_state(c->books), e);
     become_known(c);
     return r;
+}
+
+/* A few at a time; where they are few, before whatever else waits for the tenant. */
+static int look_for_asked(struct contact *c, struct error *e)
+{
+    struct string_list logins = {0};
+    int r = listing_asked(books_state(c->books), ASKED_FEW + 1, &logins, e);
+    bool few = logins.n_items <= ASKED_FEW;
+    for (size_t i = 0; i < logins.n_items && r == 0 && c->n_mail_calls < ASKED_AT_ONCE; i++)
+        r = look_at(c, logins.items[i], few, e);
+    string_list_done(&logins);
+    return r;
+}
+
+static bool may_look(const struct contact *c)
+{
+    const struct engine_options *o = books_options(c->books);
+    return c->asked && c->stage == STAGE_KNOWN && !c->adoption_open && o->tenant &&
+           health_state(c->health) == ENGINE_TENANT_OK;
+}
+
+void contact_look(struct contact *c)
+{
+    struct error e = {0};
+    if (!may_look(c))
+        return;
+    c->asked = false;
+    if (look_for_asked(c, &e) < 0)
+        books_failed(c->books, &e);
+}
+
+bool contact_is_looking(const struct contact *c)
+{
+    return c->n_mail_calls || may_look(c);
+}
+
+int contact_ask(struct contact *c, const char *login, const char *login_key, bool *ret,
+                struct error *e)
+{
+    int r = listing_ask(books_state(c->books), login, login_key, ret, e);
+    c->asked |= r == 0 && *ret;
+    return r;
+}
+
+int contact_ask_again(struct contact *c, struct error *e)
+{
+    c->asked = true;
+    return listing_ask_again(books_state(c->books), e);
+}
+
+bool contact_lists_all(const struct contact *c)
+{
+    const struct engine_options *o = books_options(c->books);
+    return !o->tenant_ops->parts(o->tenant)->has_pages &&
+           state_meta_number(books_state(c->books), USERS_LISTED, 1);
 }
 
 static int count_adoptions(const struct operation *o, void *userdata)
@@ -315,6 +401,7 @@ int contact_new(struct contact **ret, struct books *b, struct health *h, struct 
         return error_out_of_memory(e);
     *c = (struct contact){.books = b, .health = h};
     c->adoption_open = state_meta_number(books_state(b), "first-contact-done", 0) == 0;
+    c->asked = true; /* by whoever ran before */
     *ret = c;
     return 0;
 }

@@ -19,6 +19,15 @@ int contact_check_tenant(struct contact *c, struct error *e);
 void contact_tenant_answers(struct contact *c); /* health has an answer: it may begin */
 /* Everybody was evaluated: look at users that no link claims. */
 void contact_evaluated(struct contact *c);
+/* The access of whoever has this login is to end, and no user is known: is there one? It is asked;
+ * *ret false: there is none. Until a person approves the first contact nothing more comes of it. */
+int contact_ask(struct contact *c, const char *login, const char *login_key, bool *ret,
+                struct error *e);
+int contact_ask_again(struct contact *c, struct error *e); /* of all who were not there */
+void contact_look(struct contact *c);             /* for those who are asked for */
+bool contact_is_looking(const struct contact *c); /* and does not know yet */
+/* Lists of users say all: false where the tenant gives none, or gives them in pages. */
+bool contact_lists_all(const struct contact *c);
 int contact_accept(struct contact *c, struct error *e); /* a person approved the plan */
 
 bool contact_is_listed(const struct contact *c); /* people may be evaluated */

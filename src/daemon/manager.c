@@ -96,6 +96,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .tenant_ops = tenant_kind_ops(&s->tenant),
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,
+        .tenant_path = tenant_path(&s->tenant),
         .tenant_scope = s->tenant.scope,
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = d->dry_run,

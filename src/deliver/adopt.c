@@ -56,17 +56,21 @@ enum next adopt_instead(struct execution *x, const struct tenant_answer *a)
                : hold_other_person(x, a);
 }
 
-static int forget_found(struct execution *x, struct error *e)
+/* What was found is the person's now, or not there any more. */
+static int forget_found(struct execution *x, bool absent, struct error *e)
 {
+    struct delivery *d = x->delivery;
     CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
-    return key ? listing_remove(x->delivery->state, key, e) : error_out_of_memory(e);
+    if (!key)
+        return error_out_of_memory(e);
+    return absent ? listing_set_absent(d->state, key, e) : listing_remove(d->state, key, e);
 }
 
 int adopt_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                 struct error *e)
 {
     (void)a;
-    int r = forget_found(x, e);
+    int r = forget_found(x, false, e);
     if (r == 0)
         r = execution_start_link(x, "adopt", shown, e);
     if (r == 0)
@@ -145,7 +149,7 @@ enum next adopt_absent(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     (void)a;
-    if (forget_found(x, &e) < 0)
+    if (forget_found(x, true, &e) < 0)
         return machine_broken(x, &e);
     execution_drop(x, "the tenant does not have this user any more");
     return NEXT_NOTHING;

@@ -102,6 +102,9 @@ uint64_t execution_next_wait(const struct execution *x); /* before another attem
  * at the tenant looks there again and again, which is an attempt only when something is written.
  * False: x has ended. */
 bool execution_intend(struct execution *x);
+/* The write that was begun did nothing, and it is read again: durable before that, since what is
+ * shown then is no doing of ours, also after a death. False: x has ended. */
+bool execution_raced(struct execution *x, const struct tenant_answer *a);
 /* An execution ends in one of these; x is freed. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
                       enum person_bucket bucket);

@@ -217,8 +217,11 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     if (!known_already)
         log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
                   drift);
-    if (r == 0 && link_was_enabled(l)) /* by which a revocation is undone, if there is one */
+    bool enabled = link_was_enabled(l); /* by which a revocation is undone, if there is one */
+    if (r == 0 && enabled)
         r = person_mark_dirty(books_state(b), l->entry_id, e);
+    if (r == 0 && enabled)
+        r = books_note_enabled(b, l->entry_id, e);
     if (r == 0 && (repair || !known_already))
         r = record_drift(b, l,
                          look->anew ? REASON_STATE_RESTORED

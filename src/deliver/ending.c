@@ -114,6 +114,22 @@ bool execution_intend(struct execution *x)
     return r == 0;
 }
 
+bool execution_raced(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    if (!x->is_recorded || !x->operation->looks || x->wrote)
+        return true;
+    int r = audit_outcome(x, "outcome", a, "not-done", "somebody changed the user meanwhile", &e);
+    if (r == 0)
+        r = queue_looks(x->delivery->state, x->operation->number, true, &e);
+    if (r == 0)
+        r = books_commit(x->delivery->books, &e);
+    x->is_recorded = false;
+    if (r < 0)
+        execution_broken(x, &e);
+    return r == 0;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,

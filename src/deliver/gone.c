@@ -158,7 +158,7 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
     if (r < 0)
         return r;
     return a->class == TENANT_NOT_FOUND
-               ? listing_remove(books_state(b), key, e)
+               ? listing_set_absent(books_state(b), key, e)
                : listing_set_found(books_state(b), g->login, key, mail_key, found, e);
 }
 

@@ -21,7 +21,7 @@ static bool goes_by_id(const struct execution *x)
 
 static bool reads_first(const struct execution *x)
 {
-    unsigned when = (x->operation->revokes ? 0 : READS_FIRST) |
+    unsigned when = (x->operation->revokes && x->kind->write ? 0 : READS_FIRST) |
                     (x->settling ? READS_UNCLEAR : 0) |
                     (books_are_distrusted(x->delivery->books) ? READS_DISTRUSTED : 0) |
                     (x->is_recorded ? 0 : READS_HELD);
@@ -152,6 +152,8 @@ void machine_written(const struct tenant_answer *a, void *userdata)
     if (lost) /* nothing was done by this one: what is shown next is not our doing */
         x->wrote = x->wrote_before;
     if (again && x->n_races++ < MOST_RACES) {
+        if (!execution_raced(x, a))
+            return;
         x->set = is_by_value(x) ? x->set : 0;
         read_user(x);
     } else if (see(x, a, &seen))

@@ -46,6 +46,7 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
                             : BUDGET_DISABLE;
     case OPERATION_DELETE: return BUDGET_DELETE;
     case OPERATION_ADOPT: /* first contact has an approval of its own */
+        return o->revokes ? BUDGET_REVOKE : BUDGET_UPDATE;
     case OPERATION_ENABLE:
     default: return BUDGET_UPDATE;
     }

@@ -40,6 +40,7 @@ struct dossier {
     char successor_sentence[768]; /* "" when there is none */
     bool successor_revoked;       /* that is revoked */
     bool looking;                 /* the user that would be adopted was not looked at yet */
+    bool asking;                  /* whether there is a user of that login is not known yet */
     struct user *found;           /* what it looked like; NULL: not known */
     struct operation_list queue;  /* the person's operations before */
 };

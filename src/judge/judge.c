@@ -23,7 +23,7 @@ struct judge {
     struct books *books;
     struct rules *rules;
     struct reading *reading;
-    const struct contact *contact;
+    struct contact *contact;
     /* Whom something was planned for that may go before everybody was looked at: people whose own
      * entry or groups changed, and those of the round. */
     struct string_list ahead, ahead_of_round;
@@ -93,6 +93,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .successor_revoked = s->successor_revoked,
         .adoption_open = contact_adoption_open(j->contact),
         .looking = s->looking,
+        .asking = s->asking,
         .found = s->found,
         .names_role = rules_names_role,
         .names_skill = rules_names_skill,
@@ -140,6 +141,8 @@ static int look_at_revocation(struct judge *j, const char *entry_id, struct erro
     if (r == 0)
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
+        r = standing_note_enabled(j->books, &s, e);
+    if (r == 0)
         r = revoke_beside(j, &s, e);
     dossier_done(&s);
     return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
@@ -185,6 +188,15 @@ static int want_disabled(struct user *wanted, const struct source *why, struct e
     return source_copy(&wanted->disabled_source, why) < 0 ? error_out_of_memory(e) : 0;
 }
 
+/* Whose access is to end, of whom no user is known though there may be one. */
+static bool may_have_a_user(const struct judge *j, const struct dossier *s)
+{
+    enum link_status link = dossier_link_status(s);
+    bool disabled = s->verdict.user->disabled && !contact_lists_all(j->contact);
+    return (link == LINK_UNLINKED || link == LINK_DELETED) && s->claim == PLANNER_LOGIN_FREE &&
+           (s->verdict.revoked || (disabled && !books_options(j->books)->sync->create_disabled));
+}
+
 static int decide(struct judge *j, struct dossier *s, bool *ret_planned, struct error *e)
 {
     const struct engine_options *o = books_options(j->books);
@@ -203,7 +215,9 @@ static int decide(struct judge *j, struct dossier *s, bool *ret_planned, struct 
         r = claim_find(j->books, s, e);
         if (r == 0 && s->verdict.revoked && s->claim == PLANNER_LOGIN_AT_TENANT)
             r = want_disabled(s->verdict.user, &s->verdict.revoke_source, e);
-        if (s->looking)
+        if (r == 0 && may_have_a_user(j, s))
+            r = contact_ask(j->contact, login, s->login_key, &s->asking, e);
+        if (s->looking || s->asking)
             books_note(j->books, WORK_GUARD); /* contact_evaluated() has somebody to look at */
     } else if (!s->has_verdict && s->has_link) {
         r = claim_find_successor(j->books, s, e);
@@ -256,10 +270,12 @@ bool judge_may(const struct judge *j)
 int judge_revocations(struct judge *j, struct error *e)
 {
     int r = 0;
-    struct string_list ids = reading_take_revocations(j->reading);
+    CLEANUP(string_list_done) struct string_list ids = reading_take_revocations(j->reading);
+    CLEANUP(string_list_done) struct string_list enabled = books_take_enabled(j->books);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = look_at_revocation(j, ids.items[i], e);
-    string_list_done(&ids);
+    for (size_t i = 0; i < enabled.n_items && r == 0; i++)
+        r = look_at_revocation(j, enabled.items[i], e);
     return r;
 }
 
@@ -370,7 +386,7 @@ int judge_explain(struct judge *j, const char *entry_id, struct verdict *ret, st
 }
 
 int judge_new(struct judge **ret, struct books *b, struct rules *rules, struct reading *reading,
-              const struct contact *contact, struct error *e)
+              struct contact *contact, struct error *e)
 {
     struct judge *j = calloc(1, sizeof(*j));
     if (!j)

@@ -18,7 +18,7 @@ struct verdict;
 
 /* All borrowed. */
 int judge_new(struct judge **ret, struct books *b, struct rules *rules, struct reading *reading,
-              const struct contact *contact, struct error *e);
+              struct contact *contact, struct error *e);
 struct judge *judge_free(struct judge *j);
 int judge_start(struct judge *j, struct error *e);
 

@@ -29,6 +29,8 @@ void plan_drop_if_empty(struct planner_result *r, const struct operation *o);
 const char *plan_vanished_sentence(const struct planner_input *in, char *buffer, size_t size);
 
 /* planner-newcomer.c */
+/* The tenant has a user who is, or may be, this person's. */
+bool planner_may_be_at_tenant(const struct planner_input *in);
 int plan_newcomer(const struct planner_input *in, struct planner_result *r);
 
 /* planner-linked.c */

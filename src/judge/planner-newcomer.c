@@ -136,6 +136,7 @@ static int plan_adopt(const struct planner_input *in, struct planner_result *r,
         rc = planner_adoption_changes(in, in->found, o);
     if (rc < 0)
         return rc;
+    o->revokes = in->revoked;
     r->bucket = BUCKET_PENDING;
     if (!reason)
         return 0;
@@ -163,6 +164,12 @@ static int plan_found(const struct planner_input *in, struct planner_result *r,
     return plan_adopt(in, r, NULL, sentence);
 }
 
+bool planner_may_be_at_tenant(const struct planner_input *in)
+{
+    return in->claim == PLANNER_LOGIN_AT_TENANT || in->claim == PLANNER_MAIL_AT_TENANT ||
+           in->claim == PLANNER_LIKE_AT_TENANT;
+}
+
 /* Nobody is linked: create, adopt, or say who has the login. */
 int plan_newcomer(const struct planner_input *in, struct planner_result *r)
 {
@@ -170,9 +177,10 @@ int plan_newcomer(const struct planner_input *in, struct planner_result *r)
     const char *sentence = in->claim_sentence ? in->claim_sentence : "";
     bool there = in->claim == PLANNER_LOGIN_AT_TENANT;
     bool early = in->start_usec > in->dates_usec + in->options->create_ahead_usec;
-    if (!there && (early || (in->wanted->disabled && !in->options->create_disabled))) {
-        r->bucket = BUCKET_SKIPPED;
-        r->code = early ? "not-started" : "disabled";
+    bool none = in->wanted->disabled && !in->options->create_disabled;
+    if ((early && !there) || (none && !planner_may_be_at_tenant(in))) {
+        r->bucket = in->asking ? BUCKET_PENDING : BUCKET_SKIPPED;
+        r->code = in->asking ? NULL : early ? "not-started" : "disabled";
         return 0;
     }
     switch (in->claim) {

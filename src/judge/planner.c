@@ -134,9 +134,9 @@ static int plan(const struct planner_input *in, struct planner_result *ret, stru
     } else if (linked || (in->link == LINK_DELETED && left)) {
         rc = plan_linked(in, &r);
     } else if (in->presence == VERDICT_USER && in->revoked &&
-               in->claim != PLANNER_LOGIN_AT_TENANT) {
-        r.bucket = BUCKET_SKIPPED;
-        r.code = REASON_REVOKED;
+               !planner_may_be_at_tenant(in)) {
+        r.bucket = in->asking ? BUCKET_PENDING : BUCKET_SKIPPED;
+        r.code = in->asking ? NULL : REASON_REVOKED;
     } else if (in->presence == VERDICT_USER) {
         rc = plan_newcomer(in, &r);
     } else {

@@ -73,6 +73,7 @@ struct planner_input {
     bool successor_revoked;         /* … and is revoked */
     bool adoption_open;             /* first contact is not approved yet */
     bool looking;                   /* the user to adopt was not looked at yet */
+    bool asking; /* access is to end, and whether there is a user is being asked */
     const struct user *found;       /* what it looked like; NULL: not known */
 
     /* May rosterd take this role or skill away? True when a rule names it. */

@@ -113,7 +113,7 @@ struct operation {
     uint64_t shift_usec; /* since when a shift postpones it, on the steady clock; 0: none does */
     unsigned attempts;
     uint64_t run;
-    bool revokes; /* a disable that cannot wait: [lifecycle] revoke_when */
+    bool revokes; /* it cannot wait, since access is to end: [lifecycle] revoke_when */
     bool dormant; /* a disable of somebody who did not log in for long; not stored */
     bool remakes; /* a create of somebody whose user vanished at the tenant; not stored */
     bool approved;

@@ -96,6 +96,13 @@ int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userda
 /* The login as the tenant spells it, malloc'd, or STATE_NONE. */
 int listing_find(struct state *s, const char *login_key, char **ret, struct error *e);
 int listing_remove(struct state *s, const char *login_key, struct error *e);
+/* The same of a user that was asked for and is not there: not asked for again. */
+int listing_set_absent(struct state *s, const char *login_key, struct error *e);
+/* Whether a user of that login is there is to be asked. *ret_asked false: it was, and is not. */
+int listing_ask(struct state *s, const char *login, const char *login_key, bool *ret_asked,
+                struct error *e);
+int listing_ask_again(struct state *s, struct error *e); /* of all who were not there */
+int listing_asked(struct state *s, size_t limit, struct string_list *ret, struct error *e);
 /* The login of a user with this mail that no link claims, malloc'd, or STATE_NONE. */
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e);
 /* Logins that no link claims and that were not looked at yet, for their mail or, where a person

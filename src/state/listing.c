@@ -2,6 +2,13 @@
  * The logins that exist at the tenant, as last listed. Of those that a person wants it also
  * keeps what the user looked like, so that a plan can show what an adoption leads to. That
  * outlives a new listing: the row is stale until the login is listed again.
+ *
+ * A list may be without somebody who is there (pages shift, users are made after it), so whose
+ * access is to end is asked for by the login. That stands here, too, until the answer is known,
+ * and after it, so that nobody is asked for again and again.
+ *
+ * stale: 0 it is there, 1 it was in an older listing, 2 it was asked for and is not there, 3 it is
+ * to be asked for.
  */
 #include "config.h"
 
@@ -93,6 +100,59 @@ int listing_remove(struct state *s, const char *login_key, struct error *e)
     return db_write(s, "DELETE FROM listing WHERE login_key = ?1", WITH(as_text(login_key)), e);
 }
 
+int listing_set_absent(struct state *s, const char *login_key, struct error *e)
+{
+    int r = db_write(s,
+                     "UPDATE listing SET stale = 2, mail_key = NULL, found = NULL WHERE "
+                     "login_key = ?1",
+                     WITH(as_text(login_key)), e);
+
+    return r < 0 ? r
+                 : db_write(s,
+                            "DELETE FROM listing WHERE login_key = ?1 AND NOT EXISTS (SELECT 1 "
+                            "FROM person p WHERE p.login_key = ?1)",
+                            WITH(as_text(login_key)), e);
+}
+
+int listing_ask(struct state *s, const char *login, const char *login_key, bool *ret_asked,
+                struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = db_write(s,
+                     "INSERT INTO listing(login_key, login, stale) VALUES(?1, ?2, 3) ON "
+                     "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = 3 WHERE stale = 1",
+                     WITH(as_text(login_key), as_text(login)), e);
+
+    if (r == 0)
+        r = stmt_query(&q, s, "SELECT 1 FROM listing WHERE login_key = ?1 AND stale = 3",
+                       WITH(as_text(login_key)), e);
+    *ret_asked = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
+
+int listing_ask_again(struct state *s, struct error *e)
+{
+    return db_write(s,
+                    "UPDATE listing SET stale = 3 WHERE stale >= 2 AND stale = 2 AND NOT "
+                    "EXISTS (SELECT 1 FROM link l WHERE l.login_key = listing.login_key AND "
+                    "l.status <> 3)",
+                    NULL, e);
+}
+
+int listing_asked(struct state *s, size_t limit, struct string_list *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 ORDER BY "
+                       "login_key LIMIT ?1",
+                       WITH(as_int((int64_t)limit)), e);
+
+    for (; r == STMT_ROW; r = stmt_step(q, e))
+        if (string_list_add(ret, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -110,10 +170,10 @@ int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, s
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_query(&q, s,
-                       "SELECT login FROM listing t WHERE stale = 0 AND (mail_key IS NULL OR "
-                       "(found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE p.login_key = "
-                       "t.login_key))) AND NOT EXISTS (SELECT 1 FROM link l WHERE l.login_key "
-                       "= t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
+                       "SELECT login FROM listing t WHERE (stale = 3 OR (stale = 0 AND (mail_key "
+                       "IS NULL OR (found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE "
+                       "p.login_key = t.login_key))))) AND NOT EXISTS (SELECT 1 FROM link l WHERE "
+                       "l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
                        WITH(as_int((int64_t)limit)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e))
         if (string_list_add(ret, stmt_text(q, 0)) < 0)
@@ -125,8 +185,9 @@ int listing_set_looked(struct state *s, const char *login_key, const char *mail_
                        const char *found, struct error *e)
 {
     return db_write(s,
-                    "UPDATE listing SET mail_key = ?2, found = CASE WHEN EXISTS (SELECT 1 "
-                    "FROM person p WHERE p.login_key = ?1) THEN ?3 END WHERE login_key = ?1",
+                    "UPDATE listing SET stale = 0, mail_key = ?2, found = CASE WHEN EXISTS "
+                    "(SELECT 1 FROM person p WHERE p.login_key = ?1) THEN ?3 END WHERE "
+                    "login_key = ?1",
                     WITH(as_text(login_key), as_text(mail_key), as_text(found)), e);
 }
 

@@ -239,6 +239,8 @@ static const char *const migrations[] = {
     "CREATE TABLE approval(number INTEGER PRIMARY KEY, " TIME("until_usec") ", " TEXT("about") ");"
     "CREATE TABLE approval_part(number INTEGER PRIMARY KEY, " NUMBER("approval") ", "
     TEXT("operations") ");",
+    /* 29: logins that are asked for one by one; see listing.c. */
+    "CREATE INDEX listing_asked ON listing(stale, login_key) WHERE stale >= 2;",
 };
 /* The last of those that take rows over, for a file that has none yet. */
 static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);

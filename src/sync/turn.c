@@ -43,7 +43,7 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
 {
     return !more && !n_picked && !delivery_in_flight(n->delivery) &&
            !passwords_are_busy(n->passwords) && !reading_is_under_way(n->reading) &&
-           reading_has_ended(n->reading) &&
+           reading_has_ended(n->reading) && !contact_is_looking(n->contact) &&
            (!n->options.tenant ||
             (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
             health_state(n->health) != ENGINE_TENANT_OK);
@@ -213,6 +213,7 @@ static int turn(struct engine *n, struct error *e)
         r = guard_and_pick(n, &more, &n_picked, e);
     if (r < 0)
         return r;
+    contact_look(n->contact);
     bool settled = nothing_under_way(n, more, n_picked);
     look_at_alarms(n, settled);
     if (books_have_failed(n->books))
@@ -318,8 +319,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         health_probe_usec(n->health) <= now)
         health_ask(n->health);
     uint64_t sweep = sweep_due_usec(n->sweep);
-    if (sweep && sweep <= now)
+    if (sweep && sweep <= now) {
+        struct error e = {0};
         sweep_start(n->sweep, turn_may_send(n));
+        if (turn_may_send(n) && contact_ask_again(n->contact, &e) < 0)
+            books_failed(n->books, &e);
+    }
     books_wake(n->books, WORK_DUE);
     return 0;
 }

@@ -28,7 +28,8 @@ struct tenant_client {
     uint64_t next_sequence;
     struct sd_event_source *pump_source, *pace_source;
     char *scim_path;
-    bool shows_groups; /* a user was shown with the groups it is in */
+    bool shows_groups; /* a user was shown with the groups it is in … */
+    bool shuns_names;  /* … and one with a group that had no name */
     bool scim_works;
     bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool pumping;

@@ -1,6 +1,6 @@
 /*
- * The client's life and its limits. What it sends is a matter of the kind of tenant (configapi.c,
- * scim2.c), when that leaves one of call.c.
+ * The client's life and its limits. What it sends is a matter of the kind of tenant
+ * (configapi.c, scim2.c), when that leaves one of call.c.
  */
 #include "config.h"
 
@@ -25,6 +25,11 @@ const struct tenant_ops *tenant_kind_ops(const struct tenant_options *options)
         [TENANT_SCIM2] = &tenant_scim2_ops,
     };
     return kinds[options->kind];
+}
+
+const char *tenant_path(const struct tenant_options *options)
+{
+    return options->kind == TENANT_SCIM2 ? options->scim_path : NULL;
 }
 
 static void on_token(const struct tenant_answer *failure, void *userdata)
@@ -72,6 +77,9 @@ int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
     pace_init(&c->pace, options->max_rate, clock_monotonic_usec());
     c->scim_works = options->kind == TENANT_SCIM2; /* there is nothing else */
     int r = options->scim_path ? call_text(&c->scim_path, options->scim_path, e) : 0;
+    for (size_t n = c->scim_path ? strlen(c->scim_path) : 0; n && c->scim_path[n - 1] == '/';
+         n--)
+        c->scim_path[n - 1] = '\0';
     if (r == 0)
         r = http_new(&c->http, event, options, e);
     if (r == 0)

@@ -145,6 +145,8 @@ struct tenant_ops {
 };
 extern const struct tenant_ops tenant_configapi_ops, tenant_scim2_ops;
 const struct tenant_ops *tenant_kind_ops(const struct tenant_options *options);
+/* Where its calls lie on a host that several tenants may share; NULL: its host is its own. */
+const char *tenant_path(const struct tenant_options *options);
 
 /* What a client says that it reads, for whoever tries its requests by hand. */
 #define TENANT_ACCEPT "Accept: application/json, application/scim+json"

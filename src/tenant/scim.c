@@ -139,7 +139,7 @@ static const json_t *team_of(const json_t *groups)
     return display ? display : first;
 }
 
-/* The groups that a user is in by itself, not by another group. */
+/* The groups that a user is in by itself, not by another group; see scim_names_groups(). */
 static int take_groups(struct user *u, const json_t *groups, struct error *e)
 {
     for (size_t i = 0; i < json_array_size(groups); i++) {
@@ -148,12 +148,19 @@ static int take_groups(struct user *u, const json_t *groups, struct error *e)
                    *type = json_string_value(json_object_get(group, "type"));
         if (type && strcasecmp(type, "indirect") == 0)
             continue;
-        if (!name)
-            return error_set(e, -EBADMSG, "the answer shows a group of the user without its name");
-        if (user_add_role(u, name, NULL) < 0)
+        if (name && user_add_role(u, name, NULL) < 0)
             return error_out_of_memory(e);
     }
     return 0;
+}
+
+bool scim_names_groups(const json_t *object)
+{
+    const json_t *groups = json_object_get(object, "groups");
+    for (size_t i = 0; i < json_array_size(groups); i++)
+        if (!json_string_value(json_object_get(json_array_get(groups, i), "display")))
+            return false;
+    return true;
 }
 
 int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool plain,
@@ -179,8 +186,9 @@ int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool 
         [USER_WORK_PHONE] = typed(phones, "work"),
         [USER_MOBILE_PHONE] = typed(phones, "mobile"),
         [USER_EXTENSION] = typed(phones, "extension"),
-        [USER_TEAM] = plain ? json_object_get(json_object_get(object, SCIM_ENTERPRISE), "department")
-                            : team_of(json_object_get(object, "groups")),
+        [USER_TEAM] =
+            plain ? json_object_get(json_object_get(object, SCIM_ENTERPRISE), "department")
+                  : team_of(json_object_get(object, "groups")),
     };
     CLEANUP(user_freep) struct user *user = user_new();
     if (!user)
@@ -207,6 +215,42 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
     json_auto_t *object = NULL;
     int r = json_from_body(&object, body, size, e);
     return r < 0 ? r : scim_take_user(ret, ret_id, object, false, e);
+}
+
+/* -- lists -- */
+
+const json_t *scim_list_named(const json_t *list, const char *property, const char *name)
+{
+    const json_t *resources = json_object_get(list, "Resources"), *found = NULL;
+    for (size_t i = 0; i < json_array_size(resources); i++) {
+        const json_t *resource = json_array_get(resources, i);
+        const char *is = json_string_value(json_object_get(resource, property));
+        if (is && strcmp(is, name) == 0)
+            return resource;
+        if (is && strcasecmp(is, name) == 0)
+            found = resource;
+    }
+    return found;
+}
+
+int scim_list_read(json_t **ret, const char *body, size_t size, struct error *e)
+{
+    json_t *list = NULL;
+    int rc = json_from_body(&list, body, size, e);
+    if (rc < 0)
+        return rc;
+    if (!json_is_integer(json_object_get(list, "totalResults"))) {
+        json_decref(list);
+        return error_set(e, -EBADMSG, "the answer is not a SCIM list");
+    }
+    *ret = list;
+    return 0;
+}
+
+bool scim_list_shows_all(const json_t *list)
+{
+    return json_integer_value(json_object_get(list, "totalResults")) <=
+           (json_int_t)json_array_size(json_object_get(list, "Resources"));
 }
 
 /* -- PATCH -- */
@@ -327,8 +371,9 @@ int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, s
     operations = gives ? json_pack("[{s:s, s:s, s:[{s:s}]}]", "op", "add", "path", "members",
                                    "value", "value", id)
                        : json_pack("[{s:s, s:s}]", "op", "remove", "path", path);
-    return operations ? patch_to_body(ret, ret_size, operations, e)
-                      : error_set(e, -EINVAL, "the id %s is not UTF-8 or there is no memory", id);
+    return operations
+               ? patch_to_body(ret, ret_size, operations, e)
+               : error_set(e, -EINVAL, "the id %s is not UTF-8 or there is no memory", id);
 }
 
 int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e)
@@ -362,7 +407,8 @@ static int put_text(json_t *object, const char *property, const char *text, cons
 
 static int put(json_t *object, const char *property, json_t *value, struct error *e)
 {
-    return !value || json_object_set_new(object, property, value) < 0 ? error_out_of_memory(e) : 0;
+    return !value || json_object_set_new(object, property, value) < 0 ? error_out_of_memory(e)
+                                                                      : 0;
 }
 
 static int add_phones(json_t *object, const struct user *u, struct error *e)
@@ -370,10 +416,10 @@ static int add_phones(json_t *object, const struct user *u, struct error *e)
     json_t *phones = json_array();
     int r = phones ? 0 : error_out_of_memory(e);
     for (int f = 0; f < USER_N_FIELDS && r == 0; f++) {
-        const char *type = places[f].phone,
-                   *number = user_get(u, (enum user_field)f);
+        const char *type = places[f].phone, *number = user_get(u, (enum user_field)f);
         if (type && number && *number &&
-            json_array_append_new(phones, json_pack("{s:s, s:s}", "value", number, "type", type)))
+            json_array_append_new(phones,
+                                  json_pack("{s:s, s:s}", "value", number, "type", type)))
             r = error_set(e, -EINVAL, "a phone number is not UTF-8 or there is no memory");
     }
     if (r < 0 || !json_array_size(phones)) {
@@ -386,20 +432,22 @@ static int add_phones(json_t *object, const struct user *u, struct error *e)
 static int add_name(json_t *object, const struct user *u, struct error *e)
 {
     json_auto_t *name = json_object();
-    int r = name ? put_text(name, "givenName", user_get(u, USER_FIRST_NAME), "the first name", e)
-                 : error_out_of_memory(e);
+    int r = name
+                ? put_text(name, "givenName", user_get(u, USER_FIRST_NAME), "the first name", e)
+                : error_out_of_memory(e);
     if (r == 0)
         r = put_text(name, "familyName", user_get(u, USER_LAST_NAME), "the last name", e);
     return r < 0 ? r : put(object, "name", json_incref(name), e);
 }
 
 int scim_create_body(char **ret, size_t *ret_size, const struct user *u,
-                       const struct secret *password, struct error *e)
+                     const struct secret *password, struct error *e)
 {
     const char *mail = user_get(u, USER_EMAIL), *team = user_get(u, USER_TEAM);
     bool in_team = team && *team;
-    json_auto_t *object = in_team ? json_pack("{s:[s,s]}", "schemas", SCIM_USER, SCIM_ENTERPRISE)
-                                  : json_pack("{s:[s]}", "schemas", SCIM_USER);
+    json_auto_t *object = in_team
+                              ? json_pack("{s:[s,s]}", "schemas", SCIM_USER, SCIM_ENTERPRISE)
+                              : json_pack("{s:[s]}", "schemas", SCIM_USER);
     int r = object ? put_text(object, "userName", user_get(u, USER_LOGIN), "the login", e)
                    : error_out_of_memory(e);
     if (r == 0)

@@ -21,6 +21,13 @@ int scim_read_lookup(char **ret, const char *login, const char *body, size_t siz
                      struct error *e);
 /* plain: as RFC 7643 has it, with the team as the department of the enterprise extension and the
  * roles as groups; else as the vendor has it. */
+/* A list, which the caller gives back; of its resources the one whose property has this name, and
+ * whether it shows all that there are. */
+int scim_list_read(json_t **ret, const char *body, size_t size, struct error *e);
+const json_t *scim_list_named(const json_t *list, const char *property, const char *name);
+bool scim_list_shows_all(const json_t *list);
+/* Whether each group of the user has its name. */
+bool scim_names_groups(const json_t *object);
 int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool plain,
                    struct error *e);
 int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,

@@ -1,13 +1,14 @@
 /*
- * A service of SCIM 2.0 as RFC 7643 and RFC 7644 describe it. The login is userName, the team is
- * the department of the enterprise extension, the roles are groups by their displayName, whose
- * members are changed one a request. It has no skills.
+ * A service of SCIM 2.0 as RFC 7643 and RFC 7644 describe it. The login is userName, the team
+ * is the department of the enterprise extension, the roles are groups by their displayName,
+ * whose members are changed one a request. It has no skills.
  *
- * What the RFCs leave open is taken as it is met: a user's version is sent back where one is shown
- * (RFC 7644, 3.14); whether groups are shown in the user, which is optional, is known from the
- * first user who has one, and until then the roles count as not shown; DELETE may leave the user
- * there, disabled; lists may shift while their pages are read. No filter is trusted: what comes is
- * compared with what was asked for.
+ * What the RFCs leave open is taken as it is met: a user's version is sent back where one is
+ * shown (RFC 7644, 3.14); whether groups are shown in the user, which is optional, is known
+ * from the first user who has one, and until then the roles count as not shown, as they do
+ * where groups are shown without `display`, which is optional as well; DELETE may leave the
+ * user there, disabled; lists may shift while their pages are read. No filter is trusted: what
+ * comes is compared with what was asked for.
  */
 #include "config.h"
 
@@ -30,6 +31,8 @@
     "Check the token in [tenant] client_secret_file, and that it may manage users and groups"
 #define PAGE_SIZE   200
 #define MOST_PASSES 4
+#define MOST_USERS  500000 /* of one list: a service may name new ones for ever */
+#define LONGEST     1024   /* of their names */
 
 /* -- parts -- */
 
@@ -67,7 +70,7 @@ static const struct parts *parts_of(const void *client)
                                         .keeps_removed = true,
                                         .has_pages = true};
     const struct tenant_client *c = client;
-    return c && c->shows_groups ? &shown : &hidden;
+    return c && c->shows_groups && !c->shuns_names ? &shown : &hidden;
 }
 
 /* Nobody has skills there. */
@@ -107,8 +110,8 @@ static int url_with(char **url, const struct tenant_client *c, const char *kind,
     return 0;
 }
 
-static int start(struct tenant_client *c, struct tenant_call **ret, struct call_request *q, int r,
-                 tenant_done_fn done, void *userdata, struct error *e)
+static int start(struct tenant_client *c, struct tenant_call **ret, struct call_request *q,
+                 int r, tenant_done_fn done, void *userdata, struct error *e)
 {
     q->question.api = ANSWER_SCIM;
     q->question.remedy = REMEDY;
@@ -139,6 +142,7 @@ static int take_user(struct tenant_client *c, const json_t *object, struct call_
     if (r < 0)
         return r;
     c->shows_groups |= json_array_size(json_object_get(object, "groups")) > 0;
+    c->shuns_names |= !scim_names_groups(object);
     return is_version(version) ? call_text(&to->version, version, e) : 0;
 }
 
@@ -154,53 +158,19 @@ static int read_user(struct tenant_client *c, const struct call_request *q,
     return meant ? 0 : call_other_subject(e);
 }
 
-/* The one of the list that has this name. */
-static const json_t *named(const json_t *list, const char *property, const char *name)
-{
-    const json_t *resources = json_object_get(list, "Resources"), *found = NULL;
-    for (size_t i = 0; i < json_array_size(resources); i++) {
-        const json_t *resource = json_array_get(resources, i);
-        const char *is = json_string_value(json_object_get(resource, property));
-        if (is && strcmp(is, name) == 0)
-            return resource;
-        if (is && strcasecmp(is, name) == 0)
-            found = resource;
-    }
-    return found;
-}
-
-static int read_list(json_t **ret, const struct http_result *r, struct error *e)
-{
-    json_t *list = NULL;
-    int rc = json_from_body(&list, r->body, r->body_size, e);
-    if (rc < 0)
-        return rc;
-    if (!json_is_integer(json_object_get(list, "totalResults"))) {
-        json_decref(list);
-        return error_set(e, -EBADMSG, "the answer is not a SCIM list");
-    }
-    *ret = list;
-    return 0;
-}
-
-static bool shows_all(const json_t *list)
-{
-    return json_integer_value(json_object_get(list, "totalResults")) <=
-           (json_int_t)json_array_size(json_object_get(list, "Resources"));
-}
-
 static int read_by_login(struct tenant_client *c, const struct call_request *q,
                          const struct http_result *r, struct call_content *to, struct error *e)
 {
     json_auto_t *list = NULL;
-    int rc = read_list(&list, r, e);
+    int rc = scim_list_read(&list, r->body, r->body_size, e);
     if (rc < 0)
         return rc;
-    const json_t *user = named(list, "userName", q->login);
+    const json_t *user = scim_list_named(list, "userName", q->login);
     if (user)
         return take_user(c, user, to, e);
-    return shows_all(list) ? CALL_ABSENT
-                           : error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
+    return scim_list_shows_all(list)
+               ? CALL_ABSENT
+               : error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
 }
 
 /* Nobody of that login is an answer, too. */
@@ -216,14 +186,14 @@ static int read_group(struct tenant_client *c, const struct call_request *q,
 {
     json_auto_t *list = NULL;
     (void)c;
-    int rc = read_list(&list, r, e);
+    int rc = scim_list_read(&list, r->body, r->body_size, e);
     if (rc < 0)
         return rc;
-    const json_t *group = named(list, "displayName", q->value);
+    const json_t *group = scim_list_named(list, "displayName", q->value);
     const char *id = json_string_value(json_object_get(group, "id"));
     if (group && !id)
         return error_set(e, -EBADMSG, "the SCIM group in the answer has no id");
-    if (!group && !shows_all(list))
+    if (!group && !scim_list_shows_all(list))
         return error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
     return id ? call_text(&to->id, id, e) : 0;
 }
@@ -243,7 +213,8 @@ static int user_read(void *client, struct tenant_call **ret, struct tenant_ref r
 {
     struct call_request q = {.question = {.method = HTTP_GET, .names_user = ref.id},
                              .read = ref.id ? read_user : read_by_login};
-    int r = ref.id ? url_of(&q.url, client, "Users", ref.id, e) : filter(&q, client, ref.login, e);
+    int r =
+        ref.id ? url_of(&q.url, client, "Users", ref.id, e) : filter(&q, client, ref.login, e);
     if (r == 0 && ref.id)
         r = call_text(&q.id, ref.id, e);
     return start(client, ret, &q, r, done, userdata, e);
@@ -264,7 +235,7 @@ static int read_nothing(struct tenant_client *c, const struct call_request *q,
 {
     json_auto_t *list = NULL;
     (void)c, (void)q, (void)to;
-    return read_list(&list, r, e);
+    return scim_list_read(&list, r->body, r->body_size, e);
 }
 
 static int team_list(void *client, struct tenant_call **ret, tenant_done_fn done,
@@ -280,16 +251,17 @@ static int read_page(struct tenant_client *c, const struct call_request *q,
 {
     json_auto_t *list = NULL;
     (void)c, (void)q;
-    int rc = read_list(&list, r, e);
+    int rc = scim_list_read(&list, r->body, r->body_size, e);
     const json_t *resources = json_object_get(list, "Resources");
     json_int_t total = json_integer_value(json_object_get(list, "totalResults"));
     size_t n = json_array_size(resources), n_before = to->names.n_items;
     for (size_t i = 0; i < n && rc == 0; i++) {
         const char *name =
             json_string_value(json_object_get(json_array_get(resources, i), "userName"));
-        if (!name)
-            rc = error_set(e, -EBADMSG, "the list of users has an item without userName");
-        else if (string_list_add_once(&to->names, name) < 0)
+        if (!name || strlen(name) > LONGEST)
+            rc = error_set(e, -EBADMSG,
+                           "the list of users has an item without a usable userName");
+        else if (to->names.n_items < MOST_USERS && string_list_add_once(&to->names, name) < 0)
             rc = error_out_of_memory(e);
     }
     to->n_repeated = to->names.n_items > n_before ? 0 : to->n_repeated + n;
@@ -309,12 +281,19 @@ static int page(struct call_request *q, const struct tenant_client *c, size_t in
     return url_with(&q->url, c, "Users", query, e);
 }
 
-/* RFC 7644, 3.4.2.4: pages are not of one moment. Where somebody is missing, they are read again;
- * who moves for ever stays missing, and what shows the same people for ever has an end. */
+/* RFC 7644, 3.4.2.4: pages are not of one moment. Where somebody is missing, they are read
+ * again; who moves for ever stays missing, and what shows the same people for ever has an end.
+ */
 static int next_page(struct tenant_client *c, struct call_request *q, struct call_content *got,
                      struct tenant_answer *a, struct error *e)
 {
-    (void)a;
+    if (got->names.n_items >= MOST_USERS) { /* as if it gave none */
+        string_list_done(&got->names);
+        a->class = TENANT_UNSUPPORTED;
+        snprintf(a->hint, sizeof(a->hint), "the list of users has no end: %d, and more",
+                 MOST_USERS);
+        return 0;
+    }
     if (got->n_repeated > got->names.n_items * MOST_PASSES)
         return 0;
     if (got->index >= got->total) {
@@ -370,8 +349,8 @@ static int begin_write(struct call_request *q, const struct tenant_client *c, co
 }
 
 /* The group is known now: its member is changed. It may be shown then with all its members. */
-static int write_member(struct tenant_client *c, struct call_request *q, struct call_content *got,
-                        struct tenant_answer *a, struct error *e)
+static int write_member(struct tenant_client *c, struct call_request *q,
+                        struct call_content *got, struct tenant_answer *a, struct error *e)
 {
     CLEANUP(freep) char *group = TAKE(got->id);
     if (q->body) /* and that is done */
@@ -434,8 +413,8 @@ static int user_write(void *client, struct tenant_call **ret, struct tenant_ref 
 }
 
 /* The user is known now: the request that was meant. */
-static int write_found(struct tenant_client *c, struct call_request *q, struct call_content *got,
-                       struct tenant_answer *a, struct error *e)
+static int write_found(struct tenant_client *c, struct call_request *q,
+                       struct call_content *got, struct tenant_answer *a, struct error *e)
 {
     CLEANUP(freep) char *id = TAKE(got->id);
     if (q->id)
@@ -452,9 +431,9 @@ static int write_found(struct tenant_client *c, struct call_request *q, struct c
 }
 
 /* By the id, or, when that is not known, whoever has the login; the body is in q. */
-static int start_write(struct tenant_client *c, struct tenant_call **ret, struct call_request *q,
-                       int r, struct tenant_ref ref, tenant_done_fn done, void *userdata,
-                       struct error *e)
+static int start_write(struct tenant_client *c, struct tenant_call **ret,
+                       struct call_request *q, int r, struct tenant_ref ref,
+                       tenant_done_fn done, void *userdata, struct error *e)
 {
     q->question.method = !ref.id ? HTTP_GET : q->body ? HTTP_PATCH : HTTP_DELETE;
     q->read = ref.id ? NULL : find_by_login;

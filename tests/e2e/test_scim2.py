@@ -156,6 +156,79 @@ def test_first_contact(t):
     d.stop()
 
 
+def test_groups_without_names(t):
+    """RFC 7643 has `display` of a user's groups optional: a user is readable without it, roles are as they were confirmed,
+    none is taken for taken away, and whoever leaves is disabled."""
+    ground, group, service, d = begin(t, {"p%d" % i: {} for i in range(3)}, before=lambda service, _: setattr(service, "nameless", 1),
+                                      lifecycle={"verify_interval": "1min", "drift": "repair"})
+    d.start()
+    for n in range(3):
+        service.wait(lambda: service.user("p%d" % n) and service.roles("p%d" % n) == ["Agent", "Seller"], "the roles of p%d" % n)
+    settled(d)
+    service.nameless = 9
+    before = len(service.writes())
+    ground.replace("p0", telephoneNumber="+44 2")
+    d.configure(rules={"Agents": {"team": "Service", "roles": "Agent", "group": group}})
+    d.reload()
+    for n in range(3):
+        service.wait(lambda: service.roles("p%d" % n) == ["Agent"], "one role less for p%d" % n)
+    service.wait(lambda: value(service.user("p0"), "phoneNumbers", "work") == "+44 2", "another phone")
+    ground.leave(group, "p1")
+    service.wait(lambda: not service.user("p1")["active"], "who leaves is disabled")
+    settled(d)
+    need(not life.operations(d), "nobody is held", life.operations(d))
+    need(len([r for r in service.writes()[before:] if "/Groups/" in r[1]]) == 3, "each role is taken away once", service.writes()[before:])
+    d.stop()
+
+
+def test_another_organisation(t):
+    """T72: the same host, another organisation behind another path: nothing is written there before approval, and back is as before;
+    a slash at the end is no other one, another case of a path is."""
+    ground, group, service, d = begin(t, {"p0": {}, "p1": {}})
+    d.start()
+    service.wait(lambda: service.user("p1") and service.roles("p1") == ["Agent", "Seller"], "two users")
+    settled(d)
+    before = len(service.writes())
+    for path in ("/b/scim/v2", "/A/scim/v2"):
+        d.stop()
+        service.path, others = path, service.users
+        service.users = {}
+        stranger = service.add_user("p0", emails=[{"value": "p0@other.example.com", "type": "work", "primary": True}])
+        d.configure(tenant={"scim_path": path})
+        d.start()
+        wait_for(lambda: d.audit(event="alarm", code="other-tenant"), 20, "an alarm", d.log_tail)
+        ground.leave(group, "p1")
+        d.ctl("sync")
+        settled(d)
+        need(len(service.writes()) == before, "nothing is written", service.writes()[before:])
+        need(service.users == {stranger["id"]: stranger} or len(service.users) == 1, "nobody is made", service.users)
+        ground.join(group, "p1")
+        service.users = others
+    d.stop()
+    service.path = "/a/scim/v2"
+    d.configure(tenant={"scim_path": "/a/scim/v2/"})
+    d.start()
+    settled(d)
+    ground.replace("p0", telephoneNumber="+44 7")
+    service.wait(lambda: value(service.user("p0"), "phoneNumbers", "work") == "+44 7", "and back it goes on")
+    d.stop()
+
+
+def test_list_that_invents(t):
+    """A list whose pages name ever new users has an end, a sentence, and no more memory than that; whom it should have shown is asked
+    for by name, and the others are made."""
+    ground, group, service, d = begin(t, {"p0": {}, "p1": {}}, before=lambda service, _: setattr(service, "inventive", True))
+    d.start()
+    d.wait_log("does not list its users", seconds=40)
+    need(service.invented < 600000, "it has an end", service.invented)
+    need(d.memory() < 200 * 2**20, "in bounded memory", d.memory())
+    service.inventive = False
+    for n in range(2):
+        service.wait(lambda: service.user("p%d" % n), "p%d" % n)
+    settled(d)
+    d.stop()
+
+
 def test_what_services_do(t):
     """A list without an end, ids that need quoting, groups that are busy, and large ones that are shown whole after each change."""
     people = {"p%d" % i: {} for i in range(4)}

@@ -226,7 +226,7 @@ static json_t *status_now(void)
 {
     struct daemon *d = life_running();
     struct error e = {0};
-    void *note = d ? question_status.note(d, &e) : NULL;
+    void *note = d ? question_status.note(d, NULL, &e) : NULL;
     json_t *status = note ? question_status.answer(note, d->state, &e) : NULL;
     if (note)
         question_status.forget(note);

@@ -136,7 +136,7 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         .claim = row->claim,
         .claim_sentence = row->says_nothing ? NULL : "somebody",
         .adoption_open = row->adoption_open,
-        .looking = row->looking,
+        .looking = row->looking, .asking = row->asking,
         .found = found,
         .successor_sentence = row->successor ? "a successor" : NULL, .successor_revoked = row->successor_revoked,
         .names_role = row->says_nothing ? NULL : names_ruled,

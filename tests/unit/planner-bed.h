@@ -24,7 +24,7 @@ struct planner_row {
     enum planner_claim claim;
     bool adoption_open, wanted_disabled, disabled_by_us, hold_renames, successor, successor_revoked;
     const char *group_missing, *vanished, *found;
-    bool looking;
+    bool looking, asking;
     uint64_t leaving, disabled, delete_after;
     const char *twin, *quirks, *other_tenant;
     bool revoked, user_vanished, maybe_renamed, renamed_there, repair, state_restored, conflict;

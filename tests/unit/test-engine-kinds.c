@@ -35,8 +35,8 @@ static int is_for_nobody(const struct operation *o, void *userdata)
     return 0;
 }
 
-/* A role that the tenant does not have keeps no other one back, waits under its own name, and is
- * all that is sent when it is there. */
+/* A role that the tenant does not have keeps no other one back, waits under its own name, and
+ * is all that is sent when it is there. */
 static void test_each_value_has_its_outcome(void **state)
 {
     struct bed *b = *state;
@@ -60,7 +60,8 @@ static void test_each_value_has_its_outcome(void **state)
     assert_true(has_role(b, "u0", "Nobody"));
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 1);
     is_idle(b);
-    b->rules[0].roles.text = (char *)"Nobody"; /* what was given in part is taken back as well */
+    b->rules[0].roles.text =
+        (char *)"Nobody"; /* what was given in part is taken back as well */
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_sync(b);
     assert_false(has_role(b, "u0", "Agent") || has_role(b, "u0", "Seller"));
@@ -91,7 +92,8 @@ static void test_values_and_an_outage(void **state)
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 3);
-    b->rules[0].roles.text = (char *)"H"; /* what was given meanwhile is known, and taken back */
+    b->rules[0].roles.text =
+        (char *)"H"; /* what was given meanwhile is known, and taken back */
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_advance(b, 2 * HOUR);
     assert_true(has_role(b, "u0", "H"));
@@ -120,8 +122,8 @@ static void look_at_outcome(const json_t *row, void *userdata)
         return;
     s->found = json_object_get(json_object_get(row, "details"), "found");
     s->named = false;
-    json_array_foreach(json_object_get(row, "changes"), i, change)
-        s->named = s->named || text_equal(json_string_value(json_object_get(change, "field")), s->role);
+    json_array_foreach(json_object_get(row, "changes"), i, change) s->named =
+        s->named || text_equal(json_string_value(json_object_get(change, "field")), s->role);
 }
 
 /* What the last outcome of a create says of that login. */
@@ -213,7 +215,8 @@ static void test_death_amid_values(void **state)
     is_idle(b);
 }
 
-/* The roles that a create could not take count as the create's: under its budget and approval. */
+/* The roles that a create could not take count as the create's: under its budget and approval.
+ */
 static void test_a_create_is_completed(void **state)
 {
     struct bed *b = *state;
@@ -332,6 +335,43 @@ static void test_disabled_by_who_was_faster(void **state)
     assert_false(is_disabled(b, "u1"));
 }
 
+/* The same, and nothing is answered any more behind the lost race. */
+static void disable_and_hold(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    struct fake_tenant *t = userdata;
+    disable(kind, ret, t);
+    t->hold |= (kind & (FAKE_PATCH | FAKE_ACTIVE)) != 0;
+}
+
+/* … also when rosterd dies before it has read who was faster. */
+static void test_disabled_by_who_was_faster_and_death(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_one_part;
+    b->tenant->has_versions = true;
+    b->sync.leave_grace_usec = DAY;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->chaos = disable_and_hold;
+    b->tenant->chaos_data = b->tenant;
+    bed_leave(b, "id-u0");
+    bed_read_all(b);
+    bed_run(b);
+    bed_advance(b, 2 * DAY);
+    assert_true(is_disabled(b, "u0") && b->tenant->hold);
+    b->tenant->chaos = NULL;
+    b->tenant->hold = false;
+    bed_crash(b);
+    bed_sync(b);
+    bed_advance(b, DAY);
+    bed_person_uid(b, "u0");
+    bed_sync(b);
+    bed_approve(b);
+    bed_advance(b, 2 * HOUR);
+    assert_true(is_disabled(b, "u0"));
+}
+
 /* Somebody with that mail and unknown roles may have a privileged one. */
 static void test_hidden_roles_need_approval(void **state)
 {
@@ -357,8 +397,8 @@ static void test_hidden_roles_need_approval(void **state)
     is_idle(b);
 }
 
-/* Deleted, which only disables: whoever returns has the login still, and is enabled. Another entry
- * of that login takes the user over as it is. */
+/* Deleted, which only disables: whoever returns has the login still, and is enabled. Another
+ * entry of that login takes the user over as it is. */
 static void test_removed_and_kept(void **state)
 {
     struct bed *b = *state;
@@ -410,14 +450,19 @@ static void test_pages_prove_no_absence(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
-        on_groups(test_a_create_is_completed),      on_groups(test_settled_by_reading),
+        on_groups(test_each_value_has_its_outcome),
+        on_groups(test_values_and_an_outage),
+        on_groups(test_a_create_is_completed),
+        on_groups(test_settled_by_reading),
         cmocka_unit_test_setup_teardown(test_settled_by_reading, prepare_one, teardown),
         on_groups(test_death_amid_values),
         on_groups(test_versions_guard_what_is_whole),
         on_groups(test_disabled_by_who_was_faster),
-        on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),
-        on_groups(test_removed_and_kept),           on_groups(test_pages_prove_no_absence),
+        on_groups(test_disabled_by_who_was_faster_and_death),
+        on_groups(test_lost_races),
+        on_groups(test_hidden_roles_need_approval),
+        on_groups(test_removed_and_kept),
+        on_groups(test_pages_prove_no_absence),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

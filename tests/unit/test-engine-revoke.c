@@ -1,5 +1,6 @@
 /*
- * A revocation waits for nobody: neither for a read nor for a first load, nor for a slow tenant.
+ * A revocation waits for nobody: neither for a read nor for a first load, nor for a slow
+ * tenant.
  */
 #include "config.h"
 
@@ -34,7 +35,8 @@ static void test_revocation(void **state)
     bed_run(b);
     assert_true(!strncmp(wrote, "u4 u3 ", 6) || !strncmp(wrote, "u3 u4 ", 6));
     assert_true(is_disabled(b, "u3") && is_disabled(b, "u4"));
-    assert_int_equal(fake_tenant_find(b->tenant, "u3")->n_read, n_read); /* nothing to ask for */
+    assert_int_equal(fake_tenant_find(b->tenant, "u3")->n_read,
+                     n_read); /* nothing to ask for */
     assert_int_equal(b->tenant->n_users, 200);
     assert_int_equal(bed_audit(b, "intent", REASON_REVOKED, NULL), 2);
     /* Whoever is not revoked any more is enabled again. */
@@ -182,8 +184,8 @@ static void test_stranger_with_the_login(void **state)
     assert_true(is_disabled(b, "u1"));
 }
 
-/* Somebody enables a revoked user at the tenant: it is disabled again, also with drift = report, by
- * which another leaver stays as somebody made it. */
+/* Somebody enables a revoked user at the tenant: it is disabled again, also with drift =
+ * report, by which another leaver stays as somebody made it. */
 static void test_enabled_by_hand(void **state)
 {
     struct bed *b = *state;
@@ -219,6 +221,28 @@ static void test_enabled_by_hand(void **state)
     is_idle(b);
 }
 
+/* … and that waits for the end of no read. */
+static void test_enabled_by_hand_in_a_read(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    may_revoke(b);
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    revoke_uid(b, "u7", true);
+    revoke_uid(b, "u8", false);
+    bed_run(b);
+    assert_true(is_disabled(b, "u7") && is_disabled(b, "u8"));
+    fake_tenant_find(b->tenant, "u7")->user->disabled = false;
+    fake_tenant_find(b->tenant, "u8")->user->disabled = false;
+    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
+    bed_advance(b, 61 * MINUTE);
+    assert_true(is_disabled(b, "u7") && is_disabled(b, "u8"));
+    assert_int_equal(bed_audit(b, "intent", REASON_REVOKED, NULL), 4);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +252,7 @@ int main(int argc, char **argv)
         scenario(test_revocation_taken_back),
         scenario(test_lanes),
         scenario(test_enabled_by_hand),
+        scenario(test_enabled_by_hand_in_a_read),
         scenario(test_stranger_with_the_login),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

@@ -53,6 +53,11 @@ static void test_budget_of(void **state)
         assert_row(rows[i].name, guard_budget_of(o, &options) == rows[i].budget);
         operation_free(o);
     }
+    struct operation *adopt = operation_new(OPERATION_ADOPT, "id", "cn=x", "x");
+    assert_non_null(adopt);
+    adopt->revokes = true;
+    assert_int_equal(guard_budget_of(adopt, &options), BUDGET_REVOKE);
+    operation_free(adopt);
     struct operation *o = operation_new(OPERATION_CREATE, "id", "cn=x", "x");
     assert_non_null(o);
     o->remakes = true;

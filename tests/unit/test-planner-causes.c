@@ -31,6 +31,11 @@ static const struct planner_row rows[] = {
     ROW("revoked, no team, leaving", VERDICT_SKIP, LINK_ACTIVE, NULL, SAME, SAME, "disable = leaving", .revoked = true, .leaving = 5),
     ROW("revoked, no team, deleted in time", VERDICT_SKIP, LINK_DISABLED, NULL, SAME, SAME, "delete = leaving", .revoked = true, .leaving = 5, .disabled = 7, .disabled_by_us = true, .delete_after = LATER),
     ROW("revoked, newcomer", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "= skipped", .revoked = true),
+    ROW("revoked, asked for", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "= pending", .revoked = true, .asking = true),
+    ROW("revoked, mail at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create:same-mail = held", .revoked = true, .claim = PLANNER_MAIL_AT_TENANT),
+    ROW("revoked, one like it at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create:user-gone = held", .revoked = true, .claim = PLANNER_LIKE_AT_TENANT),
+    ROW("disabled, asked for", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "= pending", .wanted_disabled = true, .asking = true),
+    ROW("disabled, mail at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create:same-mail = held", .wanted_disabled = true, .claim = PLANNER_MAIL_AT_TENANT),
     ROW("revoked, at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "adopt = pending", .revoked = true, .wanted_disabled = true, .claim = PLANNER_LOGIN_AT_TENANT, .found = SAME),
     ROW("revoked under another identity", VERDICT_GONE, LINK_ACTIVE, NULL, SAME, SAME, "disable = leaving", .successor = true, .successor_revoked = true),
     ROW("revoked under another identity, disabled", VERDICT_GONE, LINK_DISABLED, NULL, SAME, SAME, "delete:relink = leaving", .disabled_by_us = true, .delete_after = LATER, .successor = true, .successor_revoked = true),
@@ -173,7 +178,7 @@ static void test_changes(void **state)
     (void)state;
     static const char *const expected[][2] = {
         {"revoked", "disable(revokes) disabled false>true"},
-        {"revoked, at the tenant", "adopt disabled false>true"},
+        {"revoked, at the tenant", "adopt(revokes) disabled false>true"},
         {"revoked under another identity", "disable(revokes) disabled false>true"},
         {"revoked, no team", "disable(revokes) disabled false>true"},
         {"revoked, no team, deleted in time", "delete"},

@@ -95,7 +95,9 @@ class ScimService:
     list are followed by a change of the order.  fails: statuses of the next answers, after the request was done.  busy: so
     many changes of groups are refused, since another one is under way.  whole: a group that was changed is shown, with
     all its members.  endless: a list says that it goes on, and shows its last page again.  odd: what the ids end in.
-    mixed: the next answers to a create show somebody else."""
+    mixed: the next answers to a create show somebody else.  nameless: so many groups of a user are shown without a name.
+    path: where its endpoints lie; others of the same host are other organisations, of which this one knows nothing.
+    inventive: each page of a list names users that were never there, and says that more follow."""
 
     client_id = "api.user"
 
@@ -104,6 +106,8 @@ class ScimService:
         self.token, self.keeps, self.shows_groups, self.page = "t0ken-of-the-lab", keeps, shows_groups, page
         self.races, self.shifts, self.fails, self.number = 0, 0, [], 0
         self.busy, self.whole, self.endless, self.odd, self.mixed = 0, False, False, "", 0
+        self.path = "/a/scim/v2"
+        self.nameless, self.inventive, self.invented = 0, False, 0
         self.users, self.groups, self.requests = {}, {}, []
         for name in groups:
             self.add_group(name)
@@ -180,6 +184,8 @@ class ScimService:
         if USER in resource["schemas"] and self.shows_groups:
             groups = [{"value": g["id"], "display": g["displayName"], "type": "direct"} for g in self.groups.values()
                       if any(m["value"] == resource["id"] for m in g["members"])]
+            for group in groups[:self.nameless]:
+                del group["display"]    # RFC 7643, 4.1.2: it is optional
             if groups:
                 resource["groups"] = groups
         return {k: v for k, v in resource.items() if not only or k in only | {"id", "schemas"}}
@@ -270,6 +276,11 @@ class ScimService:
         if self.shifts and "filter" not in query and page:
             self.shifts -= 1
             table[page[0]["id"]] = table.pop(page[0]["id"])  # to the end
+        if self.inventive and "filter" not in query and table is self.users:
+            names = ["invented%d" % n for n in range(self.invented, self.invented + count * 1000)]
+            self.invented += len(names)
+            return 200, {"schemas": [MESSAGES + "ListResponse"], "totalResults": 10**9, "startIndex": start,
+                         "itemsPerPage": len(names), "Resources": [{"id": n, "userName": n} for n in names]}
         only = set(query["attributes"].split(",")) if "attributes" in query else None
         return 200, {"schemas": [MESSAGES + "ListResponse"], "totalResults": len(rows), "startIndex": start,
                      "itemsPerPage": len(page), "Resources": [self.shown(r, only) for r in page]}
@@ -280,7 +291,7 @@ class ScimService:
         if headers.get("Authorization") != "Bearer " + self.token:
             raise Refusal(401)
         parts = urllib.parse.urlsplit(target)
-        found = re.fullmatch(r"/a/scim/v2/(Users|Groups)(?:/([^/]+))?", parts.path)
+        found = re.fullmatch(re.escape(self.path) + "/(Users|Groups)(?:/([^/]+))?", parts.path)
         if not found:
             raise Refusal(404, None, "no such endpoint")
         table = self.users if found.group(1) == "Users" else self.groups
