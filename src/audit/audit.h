@@ -188,12 +188,13 @@ struct audit_holder {
     bool holds, found; /* found: rosterd met it there, and no line of its own gave it */
     bool disabled;
     bool gone; /* the user was not at the contact center when rosterd last looked */
+    bool renamed; /* the login is not the one that they began with */
 };
 struct audit_who {
     const char *field, *name; /* "role", "team" or "skill", and which */
     const char *at;           /* an ISO time or its beginning, all of which counts; NULL: now */
-    struct audit_holder *people;
-    size_t n_people, capacity;
+    struct audit_holder **people; /* who had it, by their logins */
+    size_t n_people;
     uint64_t n_erased; /* lines whose personal data is gone: they may have told more */
     struct audit_doubts doubts;
 };

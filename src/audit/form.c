@@ -414,18 +414,6 @@ bool form_is_named(const struct form_span *key, const char *name)
     return strncmp(key->text, name, key->size) == 0 && key->size == strlen(name);
 }
 
-json_t *form_read(const char *line, size_t size)
-{
-    struct form_reader f;
-    json_t *object = NULL;
-    bool fine = form_begin(&f, line, size) && *line == '{' && form_value(&f, &object);
-
-    if (form_end(&f) && fine)
-        return object;
-    json_decref(object);
-    return NULL;
-}
-
 bool form_is_ours(const char *line, size_t size)
 {
     struct form_reader f;

@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A new reference, or NULL when it is no such object (or there is no memory). */
-json_t *form_read(const char *line, size_t size);
 /* The same look without building anything. */
 bool form_is_ours(const char *line, size_t size);
 

@@ -11,6 +11,7 @@
 #include "audit/signer.h"
 #include "audit/tree.h"
 #include "audit/view.h"
+#include "base/text.h"
 
 struct erased {
     int64_t seq;
@@ -31,6 +32,7 @@ struct verifier {
     struct tree_window window;
     struct audit_view *view; /* which intents are open */
     char key[SIGNER_VKEY_MAX + 1];
+    struct string_list trusted; /* the key that is trusted, and those to which it handed over */
     /* The checkpoint whose key is not the trusted one; it may hand over to that. seq 0: none */
     struct erased foreign;
     int64_t unsigned_since; /* the last line that a checkpoint covers */
@@ -42,6 +44,7 @@ struct verifier {
     /* The checkpoint that was kept elsewhere. */
     bool has_note;
     int64_t note_seq;
+    char note_sig[SIGNER_SIG_MAX + 1];
     struct chain_hash note_link;
 };
 
@@ -54,5 +57,11 @@ bool verify_is_event(const struct line_chain *l, const char *line, const char *e
 /* Was this checkpoint's line signed as it stands there, by the key in force? */
 bool verify_signature_fits(const struct verifier *v, const struct line_chain *l, const json_t *row,
                            struct note *ret);
+/* The note of the options: read, compared with each line, held against the keys that are trusted,
+ * and judged. */
+int verify_read_note(struct verifier *v, struct error *e);
+void verify_compare_note(struct verifier *v, const struct line_chain *l);
+int verify_check_note(struct verifier *v, struct error *e);
+int verify_judge_note(struct verifier *v);
 /* The chain does not hold: says what was done to which line. */
 int verify_find_breaks(struct verifier *v, struct error *e);

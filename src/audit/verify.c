@@ -17,7 +17,6 @@
 #include "audit/checkpoint.h"
 #include "audit/form.h"
 #include "audit/verify-internal.h"
-#include "base/base64.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -33,6 +32,7 @@ static void verifier_done(struct verifier *v)
 {
     line_reader_done(&v->reader);
     audit_view_free(v->view);
+    string_list_done(&v->trusted);
     free(v->erased);
     free(v->acts);
 }
@@ -43,6 +43,12 @@ static bool change_key(struct verifier *v, const char *key, bool handed_over)
 
     snprintf(v->key, sizeof(v->key), "%s", key);
     return fine;
+}
+
+/* Where none was given, the first key in the files is the one that is trusted. */
+static int trust_first(struct verifier *v)
+{
+    return v->trusted.n_items || !v->key[0] ? 0 : string_list_add(&v->trusted, v->key);
 }
 
 /* The signed tree is one over these very lines, as far as they are there. */
@@ -92,6 +98,8 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
                                   "signature: line %" PRId64
                                   " is a checkpoint without signature",
                                   l->seq);
+    if (trust_first(v) < 0)
+        return -ENOMEM;
     if (!verify_signature_fits(v, l, object, &n))
         return verify_found(
             v, at->file, at->number, l->seq,
@@ -125,8 +133,10 @@ static int check_key_line(struct verifier *v, const struct line_chain *l, const 
     if (fine)
         checkpoint_key_note(&note, name, key, l->time);
     if (fine && !note.failed && signer_verify(v->key, note.data, note.size, sig)) {
+        bool trusted = string_list_contains(&v->trusted, v->key);
+
         (void)change_key(v, key, true);
-        return 0;
+        return trusted ? string_list_add(&v->trusted, key) : 0;
     }
     return verify_found(v, v->reader.file, v->reader.number, l->seq,
                         "key: line %" PRId64 " brings a new key that the old one did not sign",
@@ -176,12 +186,6 @@ static int check_personal(struct verifier *v, const struct line_chain *l)
     return 0;
 }
 
-static void compare_note(struct verifier *v, const struct line_chain *l)
-{
-    if (v->has_note && l->seq == v->note_seq && chain_equal(&l->link, &v->note_link))
-        v->result->note_fits = true;
-}
-
 static int count_unknown(struct verifier *v, const struct line_chain *l, const char *line)
 {
     enum audit_intent intent;
@@ -200,7 +204,7 @@ static int check_line(struct verifier *v, const struct line_chain *l, const char
     if (r == 0 && l->version == LINE_NEW && !form_is_ours(line, v->reader.size))
         r = verify_found(v, v->reader.file, v->reader.number, l->seq, FORM_FINDING, l->seq);
 
-    compare_note(v, l);
+    verify_compare_note(v, l);
     r = r == 0 ? count_unknown(v, l, line) : r;
     if (l->version == LINE_OLD)
         v->result->n_old++;
@@ -324,65 +328,6 @@ static int check_erased(struct verifier *v)
     return r;
 }
 
-/* The signature by that name; others may have signed the note as well. */
-static bool find_signature(const char *lines, const char *name,
-                           char sig[static SIGNER_SIG_MAX + 1])
-{
-    char start[SIGNER_NAME_MAX + 16];
-
-    snprintf(start, sizeof(start), "\n\xe2\x80\x94 %s ", name);
-    lines = strstr(lines, start);
-    return lines && sscanf(lines + strlen(start), "%96s", sig) == 1;
-}
-
-/* A signed note of ours: name, number, link and time, a blank line, signatures. */
-static int read_note(struct verifier *v, struct error *e)
-{
-    const char *text = v->options->note, *end = text ? strstr(text, "\n\n") : NULL;
-    char name[SIGNER_NAME_MAX + 1] = "", link[64] = "", sig[SIGNER_SIG_MAX + 1] = "";
-    long long seq = -1;
-    bool fine;
-
-    if (!text)
-        return 0;
-    fine = end && sscanf(text, "%128[^\n]\n%lld\n%63[^\n]\n", name, &seq, link) == 3 &&
-           find_signature(end + 1, name, sig) && seq >= 0 &&
-           base64_decode(v->note_link.bytes, sizeof(v->note_link.bytes), link, strlen(link),
-                         false) == DIGEST_SIZE;
-    if (!fine)
-        return error_set(e, -EINVAL, "this is no checkpoint of rosterd (a signed note)");
-    if (v->key[0] && !signer_verify(v->key, text, (size_t)(end + 1 - text), sig))
-        return error_set(e, -EINVAL,
-                         "the checkpoint was not signed by %.120s: it is another one's, or it "
-                         "was changed",
-                         v->key);
-    v->has_note = true;
-    v->note_seq = seq;
-    return 0;
-}
-
-static int judge_note(struct verifier *v)
-{
-    struct audit_verify_result *r = v->result;
-    size_t file = v->files->n_paths ? v->files->n_paths - 1 : 0;
-
-    if (!v->has_note || r->note_fits || v->note_seq == 0)
-        return 0;
-    if (v->note_seq > v->last.seq)
-        return verify_found(v, file, 0, v->last.seq,
-                            "cut: the checkpoint that was kept speaks of line %" PRId64
-                            ", and these files end with line %" PRId64,
-                            v->note_seq, v->last.seq);
-    if (v->note_seq < (int64_t)r->first_seq)
-        return 0; /* older than these files: they say nothing of it */
-    return verify_found(
-        v, file, 0, v->note_seq,
-        "rewritten: line %" PRId64
-        ", or one before it, is not what it was when the checkpoint that was kept was "
-        "signed",
-        v->note_seq);
-}
-
 /* The trusted key signed nothing behind it, so nobody who is trusted did. */
 static int judge_key(struct verifier *v)
 {
@@ -435,15 +380,17 @@ static int count_whole(struct verifier *v, struct error *e)
 static int verify(struct verifier *v, struct error *e)
 {
     struct audit_verify_result *result = v->result;
-    int r = read_note(v, e);
+    int r = verify_read_note(v, e);
 
     if (r == 0)
         r = scan(v, e);
+    if (r == 0)
+        r = verify_check_note(v, e);
     if (r == 0 && !v->holds)
         r = verify_find_breaks(v, e);
     if (r < 0)
         return r;
-    if (check_erased(v) < 0 || judge_note(v) < 0 || judge_key(v) < 0 ||
+    if (check_erased(v) < 0 || verify_judge_note(v) < 0 || judge_key(v) < 0 ||
         (v->holds && judge_signatures(v) < 0))
         return error_out_of_memory(e);
     verify_sort_findings(v);
@@ -471,8 +418,11 @@ int audit_verify(const char *const *paths, size_t n_files,
                          .reader = {.files = &files}};
     int r = v.view ? audit_files_order(&files, paths, n_files, e) : error_out_of_memory(e);
 
-    if (r == 0 && v.options->key)
+    if (r == 0 && v.options->key) {
         snprintf(v.key, sizeof(v.key), "%s", v.options->key);
+        if (string_list_add(&v.trusted, v.key) < 0)
+            r = error_out_of_memory(e);
+    }
     if (r == 0)
         r = verify(&v, e);
     if (r < 0)

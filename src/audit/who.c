@@ -1,8 +1,9 @@
 /*
  * Who had a role, a team or a skill: what outcomes say, in their order, and what rosterd found at
  * the contact center where it took note of that. Only lines that name what is asked for are parsed,
- * outcomes of intents that did, and those that may end it, so the answer is fast and its memory
- * grows with the holders and not with the files.
+ * outcomes of intents that did, and those that may end it, so the answer is fast. Of who does not
+ * have it a few bytes are remembered (known.h): its memory grows with the holders, and not with the
+ * files.
  */
 #include "config.h"
 
@@ -14,6 +15,7 @@
 
 #include "audit/approvals.h"
 #include "audit/audit.h"
+#include "audit/holders.h"
 #include "audit/line.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -25,27 +27,8 @@ struct looker {
     char *field;  /* "role:Supervisor", "team" */
     json_t *intents; /* number: sequence number of the intent that names it */
     struct approvals *approvals;
-    json_t *index;  /* id: place in people */
-    json_t *logins; /* folded: place in people */
+    struct holders holders;
 };
-
-void audit_who_done(struct audit_who *w)
-{
-    for (size_t i = 0; i < w->n_people; i++) {
-        struct audit_holder *h = &w->people[i];
-
-        free(h->id);
-        free(h->login);
-        free(h->dn);
-        free(h->value);
-        free(h->place);
-        free(h->approved_by);
-    }
-    free(w->people);
-    audit_doubts_done(&w->doubts);
-    w->people = NULL;
-    w->n_people = w->capacity = 0;
-}
 
 static void looker_done(struct looker *k)
 {
@@ -53,8 +36,7 @@ static void looker_done(struct looker *k)
     free(k->field);
     json_decref(k->intents);
     approvals_free(k->approvals);
-    json_decref(k->index);
-    json_decref(k->logins);
+    holders_done(&k->holders);
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -96,7 +78,7 @@ static bool is_known_anew(const struct looker *k, const struct line_chain *l, co
                          : NULL;
     size_t size = id ? strcspn(id + sizeof(key) - 1, "\"") : 0;
 
-    return id && json_object_getn(k->index, id + sizeof(key) - 1, size);
+    return id && known_get(&k->holders.ids, id + sizeof(key) - 1, size);
 }
 
 /* Not the end: a clock that was put right leaves later lines with earlier times. */
@@ -129,70 +111,6 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
     return named || (number && json_object_get(k->intents, key)) ? AUDIT_READ : AUDIT_PASS_OVER;
 }
 
-static int set_text(char **to, const char *text)
-{
-    char *copy = text ? strdup(text) : NULL;
-
-    if (text && !copy)
-        return -ENOMEM;
-    free(*to);
-    *to = copy;
-    return 0;
-}
-
-static struct audit_holder *holder_of(struct looker *k, const json_t *person, bool make)
-{
-    struct audit_who *w = k->who;
-    const char *id = text_of(person, "id"), *dn = text_of(person, "dn");
-    const char *key = id ? id : dn;
-    const json_t *place = key ? json_object_get(k->index, key) : NULL;
-    struct audit_holder *h;
-
-    if (place)
-        return &w->people[json_integer_value(place)];
-    if (!key || !make ||
-        memory_grow(&w->people, &w->capacity, w->n_people + 1, sizeof(*w->people)) < 0)
-        return NULL;
-    h = &w->people[w->n_people];
-    *h = (struct audit_holder){0};
-    if (set_text(&h->id, id) < 0)
-        return NULL;
-    json_object_set_new(k->index, key, json_integer((json_int_t)w->n_people));
-    w->n_people++;
-    return h;
-}
-
-static struct audit_holder *called(const struct looker *k, const char *key)
-{
-    const json_t *place = json_object_get(k->logins, key);
-
-    return place ? &k->who->people[json_integer_value(place)] : NULL;
-}
-
-static void forget_login(struct looker *k, const struct audit_holder *h)
-{
-    CLEANUP(freep) char *key = h->login ? text_fold(h->login, strlen(h->login)) : NULL;
-
-    if (key && called(k, key) == h)
-        json_object_del(k->logins, key);
-}
-
-/* What the user is called now: another who was called so is not any more. */
-static int set_login(struct looker *k, struct audit_holder *h, const char *login)
-{
-    CLEANUP(freep) char *key = login ? text_fold(login, strlen(login)) : NULL;
-    struct audit_holder *other = key ? called(k, key) : NULL;
-
-    if (!login || (h->login && strcmp(h->login, login) == 0))
-        return 0;
-    if (other && other != h)
-        other->holds = false;
-    forget_login(k, h);
-    if (!key || json_object_set_new(k->logins, key, json_integer(h - k->who->people)) < 0)
-        return -ENOMEM;
-    return set_text(&h->login, login);
-}
-
 static char *place_of(const json_t *change)
 {
     const char *rule = text_of(change, "rule"), *file = text_of(change, "file");
@@ -223,9 +141,9 @@ static int gains(struct looker *k, struct audit_holder *h, const json_t *view, c
     h->approve_seq = json_integer_value(json_object_get(approval, "seq"));
     free(h->place);
     h->place = TAKE(place);
-    if (set_text(&h->approved_by, text_of(approval, "by")) < 0)
+    if (text_replace(&h->approved_by, text_of(approval, "by")) < 0)
         return -ENOMEM;
-    return set_text(&h->value, value);
+    return text_replace(&h->value, value);
 }
 
 static int take_change(struct looker *k, struct audit_holder *h, const json_t *view,
@@ -293,7 +211,7 @@ static int take_found(struct looker *k, struct audit_holder *h, const json_t *vi
     h->disabled = json_is_true(json_object_get(found, "disabled"));
     h->gone = false;
     if (has && h->holds)
-        return set_text(&h->value, value[0] ? value : NULL);
+        return text_replace(&h->value, value[0] ? value : NULL);
     if (!has) {
         h->holds = false;
         return 0;
@@ -332,17 +250,17 @@ static bool begins(const struct looker *k, const json_t *view)
 static int find_holder(struct looker *k, const json_t *view, struct audit_holder **ret)
 {
     const json_t *person = json_object_get(view, "person");
-    struct audit_holder *h = holder_of(k, person, begins(k, view));
+    struct audit_holder *h = holders_get(&k->holders, person, begins(k, view));
 
     *ret = h;
     if (!h)
         return 0;
-    if (set_text(&h->dn, text_of(person, "dn") ? text_of(person, "dn") : h->dn) < 0)
+    if (text_replace(&h->dn, text_of(person, "dn") ? text_of(person, "dn") : h->dn) < 0)
         return -ENOMEM;
     /* A line that was planned before the user was renamed has the name of then. */
     if (h->login && !is_kind_of(view, "create") && !is_kind_of(view, "adopt"))
         return 0;
-    return set_login(k, h, text_of(person, "login"));
+    return holders_call(&k->holders, h, text_of(person, "login"));
 }
 
 static int take_changes(struct looker *k, struct audit_holder *h, const json_t *view)
@@ -357,8 +275,10 @@ static int take_changes(struct looker *k, struct audit_holder *h, const json_t *
 
         if (field && strcmp(field, "disabled") == 0)
             h->disabled = to && strcmp(to, "true") == 0;
-        if (r == 0 && field && strcmp(field, "login_id") == 0)
-            r = set_login(k, h, to);
+        if (r == 0 && field && strcmp(field, "login_id") == 0) {
+            r = holders_call(&k->holders, h, to);
+            h->renamed = h->renamed || !is_kind_of(view, "create");
+        }
         if (r == 0)
             r = take_change(k, h, view, change);
     }
@@ -371,7 +291,7 @@ static int take_over(struct looker *k, const json_t *view)
     const json_t *person = json_object_get(view, "person");
     const char *login = text_of(person, "login"), *id = text_of(person, "id");
     CLEANUP(freep) char *key = login ? text_fold(login, strlen(login)) : NULL;
-    struct audit_holder *h = key ? called(k, key) : NULL;
+    struct audit_holder *h = key ? holders_called(&k->holders, key) : NULL;
 
     if (login && !key)
         return -ENOMEM;
@@ -418,9 +338,11 @@ static int take_sight(struct looker *k, const json_t *view)
         return r;
     if (gone)
         h->gone = json_is_true(gone);
-    if (renamed)
+    if (renamed) {
         h->gone = false;
-    r = set_login(k, h, renamed);
+        h->renamed = true;
+    }
+    r = holders_call(&k->holders, h, renamed);
     return r == 0 ? take_found(k, h, view) : r;
 }
 
@@ -444,9 +366,15 @@ static int take_event(struct looker *k, const json_t *view, const char *event)
         return json_object_set(k->intents, key, json_object_get(view, "seq"));
     if (strcmp(event, "approve") == 0 || strcmp(event, "start") == 0 || strcmp(event, "repair") == 0)
         return begin_anew(k, view);
+    if (strcmp(event, "drift") == 0) {
+        r = take_sight(k, view);
+        return r == 0 ? holders_settle(&k->holders, json_object_get(view, "person")) : r;
+    }
     if (strcmp(event, "outcome") != 0)
-        return strcmp(event, "drift") == 0 ? take_sight(k, view) : 0;
+        return 0;
     r = done ? take_done(k, view) : take_sight(k, view);
+    if (r == 0)
+        r = holders_settle(&k->holders, json_object_get(view, "person"));
     json_object_del(k->intents, key);
     if (done)
         approvals_over(k->approvals, view);
@@ -474,14 +402,12 @@ static int begin(struct looker *k, struct error *e)
 
     k->intents = json_object();
     k->approvals = approvals_new();
-    k->index = json_object();
-    k->logins = json_object();
     if (asprintf(&k->field, "%s%s%s", w->field, team ? "" : ":", team ? "" : w->name) < 0)
         k->field = NULL;
     /* An adopted user's roles and skills stand under their own names. */
     line_add_string(&b, w->name);
     k->needle = b.failed ? NULL : strdup(b.data + 1);
-    if (!k->intents || !k->approvals || !k->index || !k->logins || !k->field || !k->needle)
+    if (!k->intents || !k->approvals || !k->field || !k->needle)
         return error_out_of_memory(e);
     return 0;
 }
@@ -494,6 +420,8 @@ int audit_who(struct audit_who *w, const char *const *files, size_t n_files, str
 
     if (r == 0)
         r = audit_each(files, n_files, &filter, take_line, &k, e);
+    if (r == 0)
+        r = holders_gather(&k.holders, w);
     if (r == -ENOMEM)
         return error_out_of_memory(e);
     return r < 0 ? r : 0;

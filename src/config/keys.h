@@ -82,7 +82,6 @@ void config_release(const struct config_key *key, void *slot);
 config_parse_fn config_parse_text;
 config_parse_fn config_parse_path; /* absolute, or a credential's name without a slash */
 config_parse_fn config_parse_absolute_path;
-config_parse_fn config_parse_dn;
 config_parse_fn config_parse_bind_name; /* a DN, or a name that Active Directory takes */
 config_parse_fn config_parse_dn_list; /* one a line */
 config_parse_fn config_parse_filter;

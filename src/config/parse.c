@@ -68,7 +68,7 @@ static void free_strings(char ***items)
     text_array_free(*items);
 }
 
-int config_parse_dn(const struct config_key *key, const struct config_value *value, void *slot,
+static int parse_dn(const struct config_key *key, const struct config_value *value, void *slot,
                     size_t *ret_offset, struct error *e)
 {
     CLEANUP(freep) char *dn = NULL;
@@ -88,7 +88,7 @@ int config_parse_bind_name(const struct config_key *key, const struct config_val
     /* What has no '=' is no DN; Active Directory looks such a name up (MS-ADTS 5.1.1.1.1). */
     if (!strchr(text, '=') && at > 0 && text[at] && text[at + 1])
         return store_text(slot, text, e);
-    int r = config_parse_dn(key, value, slot, ret_offset, e);
+    int r = parse_dn(key, value, slot, ret_offset, e);
     return r < 0 && !strchr(text, '=')
                ? error_set(e, r,
                            "'%s' is neither a DN such as cn=rosterd,dc=example,dc=com nor, for "
@@ -674,13 +674,12 @@ static const struct {
     config_parse_fn *parse;
     void (*release)(void *slot);
 } owners[] = {
-    {config_parse_text, release_text},       {config_parse_path, release_text},
-    {config_parse_dn, release_text},         {config_parse_absolute_path, release_text},
-    {config_parse_filter, release_text},     {config_parse_attribute, release_text},
-    {config_parse_url, release_text},        {config_parse_bind_name, release_text},
-    {config_parse_list, release_words},      {config_parse_uri_list, release_words},
-    {config_parse_dn_list, release_words},   {config_parse_command, release_words},
-    {config_parse_mapping, release_mapping},
+    {config_parse_text, release_text},          {config_parse_path, release_text},
+    {config_parse_absolute_path, release_text}, {config_parse_filter, release_text},
+    {config_parse_attribute, release_text},     {config_parse_url, release_text},
+    {config_parse_bind_name, release_text},     {config_parse_list, release_words},
+    {config_parse_uri_list, release_words},     {config_parse_dn_list, release_words},
+    {config_parse_command, release_words},      {config_parse_mapping, release_mapping},
 };
 
 void config_release(const struct config_key *key, void *slot)

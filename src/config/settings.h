@@ -125,13 +125,10 @@ int settings_compare(const struct settings *old, const struct settings *new,
                      char **ret_not_reloadable);
 
 /* Effective values of all keys, with where each comes from; secrets shown as "(set)". Malloc'd
- * JSON, or INI text that parses to the same settings. */
+ * JSON. */
 char *settings_to_json(const struct settings *s);
-char *settings_to_ini(const struct settings *s);
 /* {"[tenant] url": "…", "[rule \"Agents\"] team": "…"}: what is set. Malloc'd. */
 char *settings_to_facts(const struct settings *s);
-/* The commented sample file, from the table. Malloc'd. */
-char *settings_sample(void);
 
 static inline void settings_freep(struct settings **s)
 {

@@ -1,7 +1,6 @@
 /*
- * The configuration in effect, for people (INI that parses to the same settings) and programs
- * (JSON), and the sample file. All of it comes from the table; secrets appear by path, since no
- * setting holds one.
+ * The configuration in effect, as JSON and as the facts that a checkpoint notes. All of it comes
+ * from the table; secrets appear by path, since no setting holds one.
  */
 #include "config.h"
 
@@ -13,8 +12,6 @@
 #include "base/memory.h"
 #include "config/keys.h"
 #include "config/settings.h"
-
-#define SAMPLE_WIDTH 92
 
 static const struct mapping_text *rule_text(const struct mapping_rule *r,
                                             const struct config_key *key)
@@ -115,111 +112,4 @@ char *settings_to_facts(const struct settings *s)
     add_named_facts(facts, s, "rule");
     add_named_facts(facts, s, "conflict");
     return facts ? json_dumps(facts, JSON_COMPACT) : NULL;
-}
-
-static void add_section(struct buffer *b, const struct settings *s, const char *section)
-{
-    buffer_format(b, "%s[%s]\n", b->size > 0 ? "\n" : "", section);
-    for (size_t i = 0; i < config_n_keys; i++) {
-        const struct config_key *key = &config_keys[i];
-        const char *text = s->values[i].text;
-        if (strcmp(key->section, section) != 0)
-            continue;
-        for (const char *p = text; p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
-            buffer_format(b, "%s = %.*s\n", key->name, (int)strcspn(p, "\n"), p);
-        if (!text && (key->flags & KEY_CLEARABLE))
-            buffer_format(b, "%s =\n", key->name);
-    }
-}
-
-static void add_named_sections(struct buffer *b, const struct settings *s, const char *section)
-{
-    size_t n_named;
-    const struct mapping_rule *named = config_named(s, section, &n_named);
-
-    for (size_t n = 0; n < n_named; n++) {
-        buffer_format(b, "\n[%s \"%s\"]\n", section, named[n].name);
-        for (size_t i = 0; i < config_n_keys; i++) {
-            if (strcmp(config_keys[i].section, section) != 0)
-                continue;
-            const struct mapping_text *t = rule_text(&named[n], &config_keys[i]);
-            if (t->text)
-                buffer_format(b, "%s = %s\n", config_keys[i].name, t->text);
-        }
-    }
-}
-
-char *settings_to_ini(const struct settings *s)
-{
-    CLEANUP(buffer_done) struct buffer b = {0};
-
-    for (size_t i = 0; i < config_n_sections; i++) {
-        if (config_is_named(config_sections[i].name))
-            add_named_sections(&b, s, config_sections[i].name);
-        else
-            add_section(&b, s, config_sections[i].name);
-    }
-    return buffer_take(&b);
-}
-
-/* A comment, broken at blanks. */
-static void add_comment(struct buffer *b, const char *text)
-{
-    size_t column = 0;
-
-    while (*text) {
-        size_t word = strcspn(text, " ");
-        if (column > 0 && column + 1 + word > SAMPLE_WIDTH) {
-            buffer_add_text(b, "\n");
-            column = 0;
-        }
-        buffer_add_text(b, column == 0 ? "# " : " ");
-        column += column == 0 ? 2 : 1;
-        buffer_add(b, text, word);
-        column += word;
-        text += word;
-        while (*text == ' ')
-            text++;
-    }
-    buffer_add_text(b, "\n");
-}
-
-static void add_sample_key(struct buffer *b, const struct config_key *key)
-{
-    bool live = (key->flags & KEY_IN_SAMPLE) != 0;
-
-    buffer_add_text(b, "\n");
-    add_comment(b, key->help);
-    if (live)
-        buffer_format(b, "%s = %s\n", key->name, key->example);
-    else if (key->otherwise)
-        buffer_format(b, "#%s = %s\n", key->name, key->otherwise);
-    else
-        buffer_format(b, "#%s = %s\n", key->name, key->example ? key->example : "");
-}
-
-char *settings_sample(void)
-{
-    CLEANUP(buffer_done) struct buffer b = {0};
-
-    add_comment(&b, "The configuration of rosterd; rosterd.conf(5) says all of it. A line that "
-                    "begins with # or ; is a comment; values are taken as written. A key that "
-                    "is commented out shows its default or, where it has none, an example. "
-                    "\"rosterd --check\" looks for mistakes, \"systemctl reload rosterd\" "
-                    "applies changes.");
-    for (size_t i = 0; i < config_n_sections; i++) {
-        const struct config_section_help *section = &config_sections[i];
-        buffer_add_text(&b, "\n");
-        add_comment(&b, section->help);
-        if (strcmp(section->name, "rule") == 0)
-            buffer_add_text(&b, "[rule \"Support agents\"]\n");
-        else if (strcmp(section->name, "conflict") == 0)
-            buffer_add_text(&b, "#[conflict \"Four eyes\"]\n");
-        else
-            buffer_format(&b, "[%s]\n", section->name);
-        for (size_t k = 0; k < config_n_keys; k++)
-            if (strcmp(config_keys[k].section, section->name) == 0)
-                add_sample_key(&b, &config_keys[k]);
-    }
-    return buffer_take(&b);
 }

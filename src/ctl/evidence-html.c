@@ -14,7 +14,8 @@
 #include "render/output.h"
 #include "render/render.h"
 
-void html_escape(struct buffer *b, const char *text)
+/* Text between tags or in quotes. */
+static void html_escape(struct buffer *b, const char *text)
 {
     for (; text && *text; text++)
         switch (*text) {

@@ -70,8 +70,6 @@ void evidence_html(struct buffer *b, const struct evidence *v, const char *since
 void evidence_text_row(struct evidence *v, enum audit_list list, const json_t *view,
                        const json_t *approval);
 
-/* Text between tags or in quotes. */
-void html_escape(struct buffer *b, const char *text);
 /* One row of a table on the page. */
 void html_chart(struct buffer *b, const json_t *days);
 void html_row(struct buffer *b, const struct evidence_list *l, const json_t *view,

@@ -90,13 +90,6 @@ int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files)
                  : ctl_doubts(c, &doubts);
 }
 
-static int by_login(const void *a, const void *b)
-{
-    const struct audit_holder *x = a, *y = b;
-
-    return strcmp(x->login ? x->login : "", y->login ? y->login : "");
-}
-
 static json_t *holder_of(const struct audit_holder *h)
 {
     return json_pack("{s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:b, s:s?, s:I, s:I, s:I, s:b}", "id",
@@ -107,15 +100,79 @@ static json_t *holder_of(const struct audit_holder *h)
                      "disabled", h->disabled);
 }
 
+/* All but the people. */
 static json_t *who_of(const struct audit_who *w)
 {
-    json_t *people = json_array();
+    return json_pack("{s:s, s:s, s:s?, s:[], s:I, s:o}", "what", w->field, "name", w->name, "at", w->at,
+                     "people", "erased", (json_int_t)w->n_erased, "doubts", doubts_of(&w->doubts));
+}
 
-    for (size_t i = 0; i < w->n_people; i++)
-        if (w->people[i].holds && !w->people[i].gone)
-            json_array_append_new(people, holder_of(&w->people[i]));
-    return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o}", "what", w->field, "name", w->name, "at", w->at,
-                     "people", people, "erased", (json_int_t)w->n_erased, "doubts", doubts_of(&w->doubts));
+static int print_person(struct ctl *c, const struct audit_holder *h, bool first)
+{
+    CLEANUP(buffer_done) struct buffer text = {0};
+    json_auto_t *person = holder_of(h);
+
+    if (!person)
+        return -ENOMEM;
+    buffer_add_text(&c->output.text, first ? "\n    " : ",\n    ");
+    output_json_within(&c->output.text, person, JSON_INDENT(2) | JSON_SORT_KEYS, 2);
+    return c->output.text.failed ? -ENOMEM : output_flush(&c->output);
+}
+
+/* One object, as it would be printed as a whole, whose people are written one by one. */
+static int print_who(struct ctl *c, const struct audit_who *w, json_t *answer)
+{
+    static const char nobody[] = "\n  \"people\": []"; /* no text within it has a newline */
+    struct buffer *text = &c->output.text;
+    CLEANUP(freep) char *rest = NULL;
+    const char *at;
+
+    if (ctl_print_json(c, json_incref(answer), JSON_INDENT(2) | JSON_SORT_KEYS) != EXIT_FINE)
+        return -ENOMEM;
+    if (w->n_people == 0)
+        return 0;
+    at = text->data ? strstr(text->data, nobody) : NULL;
+    if (at)
+        at += sizeof(nobody) - 2; /* the bracket that closes */
+    rest = at ? strdup(at) : NULL;
+    if (!rest)
+        return -ENOMEM;
+    text->size = (size_t)(at - text->data);
+    for (size_t i = 0; i < w->n_people; i++) {
+        int r = print_person(c, w->people[i], i == 0);
+
+        if (r < 0)
+            return r;
+    }
+    buffer_add_text(text, "\n  ");
+    buffer_add_text(text, rest);
+    return text->failed ? -ENOMEM : 0;
+}
+
+/* A table for each thousand, since a table is laid out in memory. */
+#define PEOPLE_TOGETHER 1000U
+
+static int show_people(struct ctl *c, const struct audit_who *w, size_t from)
+{
+    json_auto_t *people = json_array();
+    size_t end = w->n_people - from > PEOPLE_TOGETHER ? from + PEOPLE_TOGETHER : w->n_people;
+
+    for (size_t i = from; i < end; i++)
+        if (json_array_append_new(people, holder_of(w->people[i])) < 0)
+            return -ENOMEM;
+    render_audit_people(&c->output, people, from == 0);
+    return c->output.text.failed ? -ENOMEM : output_flush(&c->output);
+}
+
+static int show_who(struct ctl *c, const struct audit_who *w, const json_t *answer)
+{
+    int r = 0;
+
+    render_audit_who(&c->output, answer, w->n_people);
+    for (size_t i = 0; r == 0 && i < w->n_people; i += PEOPLE_TOGETHER)
+        r = show_people(c, w, i);
+    render_audit_who_else(&c->output, answer);
+    return r;
 }
 
 int ctl_audit_who(struct ctl *c, const char *const *files, size_t n_files)
@@ -132,11 +189,12 @@ int ctl_audit_who(struct ctl *c, const char *const *files, size_t n_files)
         return ctl_misuse(c, "audit who takes one of --role NAME, --team NAME, --skill NAME");
     if (audit_who(&w, files, n_files, &e) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
-    if (w.n_people)
-        qsort(w.people, w.n_people, sizeof(*w.people), by_login);
     json_auto_t *answer = who_of(&w);
     if (!answer)
         return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
-    int r = ctl_show(c, answer, render_audit_who);
-    return r == EXIT_FINE ? ctl_doubts(c, &w.doubts) : r;
+    int r = c->json ? print_who(c, &w, answer) : show_who(c, &w, answer);
+    if (r == -EPIPE)
+        return EXIT_FINE; /* whoever read it has seen enough */
+    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "the output cannot be written: %s", strerror(-r))
+                 : ctl_doubts(c, &w.doubts);
 }

@@ -36,6 +36,8 @@ struct progress {
     unsigned tenths;
     bool is_long;
     uint64_t n_done, looked_usec; /* at the last look */
+    bool was_idle;                /* likewise, and … */
+    uint64_t n_done_before;       /* … how many operations were done by then */
 };
 
 struct daemon {
@@ -148,7 +150,6 @@ void progress_show(struct daemon *d);
 void progress_hide(struct daemon *d);
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
-json_t *report_status(struct daemon *d, struct error *e);
 /* Of any engine, so that it also serves a look at another configuration. state: its tables, through
  * whatever connection. */
 json_t *report_plan(const struct engine_view *v, struct state *s, struct error *e);

@@ -311,12 +311,3 @@ static json_t *answer_metrics(const void *noted, struct state *state, struct err
 }
 
 const struct question question_metrics = {status_note, answer_metrics, status_forget};
-
-json_t *report_status(struct daemon *d, struct error *e)
-{
-    struct status *s = status_note(d, NULL, e);
-    json_t *all = s ? answer(s, d->state, e) : NULL;
-    if (s)
-        status_forget(s);
-    return all;
-}

@@ -23,7 +23,8 @@
  * of fewer. */
 #define ODD_MOST 12
 
-int libldap_errno(int code)
+/* The -errno that an LDAP result code means to a caller. */
+static int number_of(int code)
 {
     switch (code) {
     case LDAP_SUCCESS: return 0;
@@ -50,7 +51,7 @@ int libldap_errno(int code)
 
 static int write_error(struct error *e, int code, const char *said, const char *context)
 {
-    int r = libldap_errno(code);
+    int r = number_of(code);
     if (r == 0)
         r = -EIO;
     if (said && *said)

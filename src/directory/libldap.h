@@ -19,10 +19,8 @@ struct secret;
 #define LIBLDAP_OID_NOTIFICATION "1.2.840.113556.1.4.528"
 #define LIBLDAP_OID_SHOW_DELETED "1.2.840.113556.1.4.417"
 
-/* The -errno that an LDAP result code means to a caller. */
-int libldap_errno(int code);
-/* Writes "context: what the code means (code N): what the server said" and returns
- * libldap_errno(code). `said`, of libldap_said(), may be NULL. */
+/* Writes "context: what the code means (code N): what the server said" and returns the
+ * -errno that it means to a caller. `said`, of libldap_said(), may be NULL. */
 int libldap_error(struct error *e, int code, const char *said, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same, with the code and as much of the diagnostic message that the handle holds as

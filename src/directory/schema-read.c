@@ -257,13 +257,6 @@ int schema_read_subschema(const struct schema_definitions *d, struct schema **re
     return 0;
 }
 
-int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
-                            struct error *e)
-{
-    return schema_read_subschema(
-        &(struct schema_definitions){.types = definitions, .n_types = n}, ret, e);
-}
-
 /* A value that holds a NUL is no definition, and would be cut. */
 static int take_values(LDAP *ld, LDAPMessage *m, const char *attribute, struct string_list *ret)
 {

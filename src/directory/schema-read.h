@@ -17,6 +17,3 @@ int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct er
 /* The same from the texts. */
 int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
                           struct error *e);
-/* Of attribute types alone. */
-int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
-                            struct error *e);

@@ -62,7 +62,7 @@ struct task_slot *task_slot_free(struct task_slot *s)
     return NULL;
 }
 
-bool task_slot_is_busy(const struct task_slot *s)
+static bool is_busy(const struct task_slot *s)
 {
     return atomic_load(&s->busy);
 }
@@ -149,7 +149,7 @@ int task_start(struct task **ret, struct sd_event *event, struct task_slot *slot
                const struct task_ops *ops, void *data, uint64_t timeout_usec, task_done_fn done,
                void *userdata, struct error *e)
 {
-    if (task_slot_is_busy(slot)) {
+    if (is_busy(slot)) {
         ops->free(data);
         return error_set(e, -EBUSY, "an earlier attempt (%s) has not come back yet", ops->name);
     }

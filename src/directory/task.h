@@ -24,7 +24,6 @@ struct task_ops {
 
 struct task_slot *task_slot_new(void);
 struct task_slot *task_slot_free(struct task_slot *s); /* a thread given up keeps its share */
-bool task_slot_is_busy(const struct task_slot *s);
 
 /* in_time false: given up, or finished after the deadline; `data` is NULL when the thread still
  * has it. Borrowed. */

@@ -85,7 +85,7 @@ static int value_matches(const struct filter_node *n, const struct subject *s,
     return of(normal_equal(&value, &n->parts[0].normal));
 }
 
-bool filter_node_takes(const struct filter_node *n, const struct subject *s, size_t attribute)
+static bool node_takes(const struct filter_node *n, const struct subject *s, size_t attribute)
 {
     if (!subject_has_options(s, attribute, n->attribute.options))
         return false;
@@ -102,7 +102,7 @@ static int item_evaluate(const struct filter_node *n, const struct subject *s)
     int result = FILTER_FALSE;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {
         const struct attribute *a = &s->entry->attributes[i];
-        if (!filter_node_takes(n, s, i))
+        if (!node_takes(n, s, i))
             continue;
         if (n->kind == FILTER_PRESENT)
             return FILTER_TRUE;
@@ -117,12 +117,14 @@ static int item_evaluate(const struct filter_node *n, const struct subject *s)
     return result;
 }
 
+static int node_evaluate(const struct filter_node *n, const struct subject *s);
+
 /* AND stops at FALSE, OR at TRUE; else Undefined wins over the neutral value. */
 static int set_evaluate(const struct filter_node *n, const struct subject *s)
 {
     int stop = n->kind == FILTER_AND ? FILTER_FALSE : FILTER_TRUE, result = negate(stop);
     for (size_t i = 0; i < n->n_children; i++) {
-        int r = filter_node_evaluate(n->children[i], s);
+        int r = node_evaluate(n->children[i], s);
         if (r < 0 || r == stop)
             return r;
         if (r == FILTER_UNDEFINED)
@@ -131,18 +133,18 @@ static int set_evaluate(const struct filter_node *n, const struct subject *s)
     return result;
 }
 
-int filter_node_evaluate(const struct filter_node *n, const struct subject *s)
+static int node_evaluate(const struct filter_node *n, const struct subject *s)
 {
     if (n->kind == FILTER_AND || n->kind == FILTER_OR)
         return set_evaluate(n, s);
     if (n->kind == FILTER_NOT)
-        return negate(filter_node_evaluate(n->children[0], s));
+        return negate(node_evaluate(n->children[0], s));
     return item_evaluate(n, s);
 }
 
 int filter_evaluate(const struct filter *f, const struct subject *s)
 {
-    return filter_node_evaluate(f->root, s);
+    return node_evaluate(f->root, s);
 }
 
 static bool is_secret(const char *attribute)
@@ -165,7 +167,7 @@ static void explain_values(const struct filter_node *n, const struct subject *s,
     size_t n_values = 0;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {
         const struct attribute *a = &s->entry->attributes[i];
-        if (!filter_node_takes(n, s, i))
+        if (!node_takes(n, s, i))
             continue;
         for (size_t k = 0; k < a->n_values; k++) {
             const struct value *v = &a->values[k];
@@ -203,7 +205,7 @@ static const struct filter_node *decisive(const struct filter_node *n, const str
         result == (n->kind == FILTER_AND ? FILTER_TRUE : FILTER_FALSE))
         return NULL; /* all of them did */
     for (size_t i = 0; i < n->n_children; i++)
-        if (filter_node_evaluate(n->children[i], s) == wanted)
+        if (node_evaluate(n->children[i], s) == wanted)
             return n->children[i];
     return NULL;
 }
@@ -211,7 +213,7 @@ static const struct filter_node *decisive(const struct filter_node *n, const str
 static void explain_node(const struct filter *f, const struct filter_node *n,
                          const struct subject *s, struct buffer *to, bool nested)
 {
-    int result = filter_node_evaluate(n, s);
+    int result = node_evaluate(n, s);
     if (result < 0) {
         to->failed = true;
         return;

@@ -88,10 +88,6 @@ int filter_evaluate(const struct filter *f, const struct subject *s);
 /* "(x=y) is false: employeeType is 'Temp'" */
 int filter_explain(const struct filter *f, const struct subject *s, struct buffer *to);
 
-/* Shared by evaluation and explanation. */
-bool filter_node_takes(const struct filter_node *n, const struct subject *s, size_t attribute);
-int filter_node_evaluate(const struct filter_node *n, const struct subject *s);
-
 static inline void filter_freep(struct filter **f)
 {
     if (*f)

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -306,10 +307,23 @@ bool operation_equal(const struct operation *a, const struct operation *b)
     return true;
 }
 
-static void write_member(struct buffer *b, const char *key, const char *text)
+/* [[FILE, [RULE, [LINE, FIELD, FROM, TO]...]...]...]: most changes of a person come from one file,
+ * and several from one rule, which is half of what would be written otherwise. */
+static bool same_file(const struct change *a, const struct change *b)
 {
-    json_write_key(b, key);
-    json_write_text(b, text);
+    return text_equal(a->source.file, b->source.file);
+}
+
+static bool same_rule(const struct change *a, const struct change *b)
+{
+    return same_file(a, b) && text_equal(a->source.rule, b->source.rule);
+}
+
+static void begin_group(struct buffer *b, const char *name)
+{
+    json_write_comma(b);
+    buffer_add(b, "[", 1);
+    json_write_text(b, name);
 }
 
 char *operation_changes_to_json(const struct operation *o)
@@ -318,24 +332,76 @@ char *operation_changes_to_json(const struct operation *o)
 
     buffer_add(&b, "[", 1);
     for (size_t i = 0; i < o->n_changes; i++) {
-        const struct change *c = &o->changes[i];
-        json_write_comma(&b);
-        buffer_add(&b, "{", 1);
-        write_member(&b, "field", c->field);
-        if (c->source.file)
-            write_member(&b, "file", c->source.file);
-        write_member(&b, "from", c->from);
-        if (c->source.line > 0) {
-            json_write_key(&b, "line");
-            json_write_integer(&b, c->source.line);
+        const struct change *c = &o->changes[i], *next = i + 1 < o->n_changes ? c + 1 : NULL;
+        if (i == 0 || !same_file(c - 1, c))
+            begin_group(&b, c->source.file);
+        if (i == 0 || !same_rule(c - 1, c))
+            begin_group(&b, c->source.rule);
+        buffer_add_text(&b, ",[");
+        json_write_integer(&b, c->source.line);
+        for (size_t k = 0; k < 3; k++) {
+            buffer_add(&b, ",", 1);
+            json_write_text(&b, k == 0 ? c->field : k == 1 ? c->from : c->to);
         }
-        if (c->source.rule)
-            write_member(&b, "rule", c->source.rule);
-        write_member(&b, "to", c->to);
-        buffer_add(&b, "}", 1);
+        buffer_add_text(&b, !next || !same_file(c, next) ? "]]]"
+                            : !same_rule(c, next)        ? "]]"
+                                                         : "]");
     }
     buffer_add(&b, "]", 1);
     return buffer_take(&b);
+}
+
+static void add_read(struct json_reader *r, struct operation *o, struct change *taken)
+{
+    if (!taken->field)
+        json_read_fail(r, -EINVAL);
+    if (r->failed == 0 && memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1,
+                                      sizeof(*o->changes)) < 0)
+        json_read_fail(r, -ENOMEM);
+    if (r->failed == 0)
+        o->changes[o->n_changes++] = *taken;
+    else
+        change_done(taken);
+}
+
+static char *read_item(struct json_reader *r)
+{
+    if (!json_read_item(r))
+        json_read_fail(r, -EINVAL);
+    return json_read_text(r, NULL);
+}
+
+static void read_change(struct json_reader *r, const char *file, const char *rule,
+                        struct operation *o)
+{
+    struct change c = {0};
+    int64_t line = -1;
+
+    json_read_open(r, '[');
+    if (json_read_item(r))
+        line = json_read_integer(r);
+    if (line < 0 || line > UINT_MAX)
+        json_read_fail(r, -EINVAL);
+    c.field = read_item(r);
+    c.from = read_item(r);
+    c.to = read_item(r);
+    if (json_read_item(r))
+        json_read_fail(r, -EINVAL);
+    if (r->failed == 0 && source_set(&c.source, rule, file, (unsigned)line) < 0)
+        json_read_fail(r, -ENOMEM);
+    add_read(r, o, &c);
+}
+
+static void read_group(struct json_reader *r, struct operation *o)
+{
+    json_read_open(r, '[');
+    CLEANUP(freep) char *file = read_item(r);
+    while (json_read_item(r)) {
+        json_read_open(r, '[');
+        CLEANUP(freep) char *rule = read_item(r);
+        while (json_read_item(r))
+            read_change(r, file, rule, o);
+    }
 }
 
 static void read_member(struct json_reader *r, const char *key, struct change *c)
@@ -352,7 +418,8 @@ static void read_member(struct json_reader *r, const char *key, struct change *c
         *text = json_read_text(r, NULL);
 }
 
-static void read_change(struct json_reader *r, struct operation *o)
+/* As state files up to form 26 have it: one object for each change. */
+static void read_object(struct json_reader *r, struct operation *o)
 {
     struct change c = {0};
 
@@ -363,15 +430,7 @@ static void read_change(struct json_reader *r, struct operation *o)
             break;
         read_member(r, key, &c);
     }
-    if (!c.field)
-        json_read_fail(r, -EINVAL);
-    if (r->failed == 0 && memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1,
-                                      sizeof(*o->changes)) < 0)
-        json_read_fail(r, -ENOMEM);
-    if (r->failed == 0)
-        o->changes[o->n_changes++] = c;
-    else
-        change_done(&c);
+    add_read(r, o, &c);
 }
 
 /* Replaces the changes; on failure they stay as they were. */
@@ -383,7 +442,7 @@ int operation_changes_from_json(struct operation *o, const char *json)
     json_read_start(&r, json);
     json_read_open(&r, '[');
     while (json_read_item(&r))
-        read_change(&r, &read);
+        (json_read_peek(&r) == '{' ? read_object : read_group)(&r, &read);
     int failed = json_read_end(&r);
     if (failed < 0) {
         changes_free(read.changes, read.n_changes);

@@ -150,16 +150,9 @@ static void add_holder(struct table *t, const json_t *h)
     table_add(t, COLOUR_DIM, lines_of(h, room, sizeof(room)));
 }
 
-int render_audit_who(struct output *o, const json_t *answer)
+void render_audit_who(struct output *o, const json_t *answer, size_t n_people)
 {
-    static const char *const heads[] = {"LOGIN", "SINCE (UTC)", "WHY", "LINES"};
-    CLEANUP(table_done) struct table t = {.n_columns = ARRAY_SIZE(heads), .heads = heads};
-    const json_t *people = json_object_get(answer, "people");
     const char *what = member_text(answer, "what"), *at = member_text(answer, "at");
-    const json_t *doubts = json_object_get(answer, "doubts");
-    long long n_erased = member_number(answer, "erased");
-    size_t i;
-    json_t *h;
 
     output_format(o, "The ");
     output_text(o, what);
@@ -167,15 +160,30 @@ int render_audit_who(struct output *o, const json_t *answer)
     output_text_colour(o, COLOUR_BOLD, member_text(answer, "name"));
     output_format(o, ", ");
     output_text(o, at ? at : "now");
-    output_format(o, ": %zu %s\n", json_array_size(people), json_array_size(people) == 1 ? "person" : "people");
-    json_array_foreach(people, i, h) add_holder(&t, h);
-    if (t.n_cells > 0 || t.failed)
-        table_print(&t, o, 0);
+    output_format(o, ": %zu %s\n", n_people, n_people == 1 ? "person" : "people");
+}
+
+void render_audit_people(struct output *o, const json_t *people, bool first)
+{
+    static const char *const heads[] = {"LOGIN", "SINCE (UTC)", "WHY", "LINES"};
+    CLEANUP(table_done)
+    struct table t = {.n_columns = ARRAY_SIZE(heads), .heads = first ? heads : NULL};
+    size_t i;
+    json_t *h;
+
+    json_array_foreach((json_t *)(uintptr_t)people, i, h) add_holder(&t, h);
+    table_print(&t, o, 0);
+}
+
+void render_audit_who_else(struct output *o, const json_t *answer)
+{
+    const json_t *doubts = json_object_get(answer, "doubts");
+    long long n_erased = member_number(answer, "erased");
+
     if (n_erased > 0)
         output_format(o, "%lld line%s told of people whose data was erased: there may have been more\n",
                       n_erased, text_plural((uint64_t)n_erased));
     count(o, doubts, "unknown",
           "outcome whose intent is in none of these files: there may have been more",
           "outcomes whose intent is in none of these files: there may have been more");
-    return EXIT_FINE;
 }

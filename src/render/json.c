@@ -193,7 +193,12 @@ static void write_value(struct buffer *b, const json_t *value, size_t flags, uns
     }
 }
 
+void output_json_within(struct buffer *b, const json_t *value, size_t flags, unsigned depth)
+{
+    write_value(b, value, flags, depth);
+}
+
 void output_json(struct buffer *b, const json_t *value, size_t flags)
 {
-    write_value(b, value, flags, 0);
+    output_json_within(b, value, flags, 0);
 }

@@ -50,6 +50,8 @@ void output_add_printable(struct buffer *b, const char *text); /* NULL: nothing 
 /* On one line for whoever reads lines, whatever they take for the end of one: what steers a
  * terminal or divides lines stands there as \uXXXX, which is the same value. */
 void output_json(struct buffer *b, const json_t *value, size_t flags);
+/* The same of a value that stands so deep within another one. */
+void output_json_within(struct buffer *b, const json_t *value, size_t flags, unsigned depth);
 void output_json_text(struct buffer *b, const char *text, size_t size); /* the same of a string */
 extern const char *const output_colours[];
 

@@ -41,7 +41,10 @@ int render_check(struct output *o, const json_t *answer);
 /* The answers to status and holds as a Prometheus textfile. */
 void render_metrics(struct output *o, const json_t *status, const json_t *holds);
 int render_audit_verify(struct output *o, const json_t *answer);
-int render_audit_who(struct output *o, const json_t *answer);
+/* What is asked, then its people, so many at a time, then what else is to be said. */
+void render_audit_who(struct output *o, const json_t *answer, size_t n_people);
+void render_audit_people(struct output *o, const json_t *people, bool first);
+void render_audit_who_else(struct output *o, const json_t *answer);
 /* One line of the audit, parsed. */
 void render_audit_line(struct output *o, const json_t *line);
 /* Values that change, by a sign and never by colour alone, with the rules that give them. In the

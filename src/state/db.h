@@ -291,9 +291,13 @@ void link_forget_counts(struct state *s);
 void unresolved_forget(struct state *s);
 void unresolved_lend(struct state *s, struct state *reader);
 void unresolved_learn(struct state *s, const struct state *reader);
+/* What undoes one statement of many rows stays in memory up to this size; SQLite 3.40 writes it out
+ * in one piece, of below 128 KiB. */
+#define SPACE_UNDO_IN_MEMORY (120 << 10)
 /* What SQLite puts aside goes beside the state file: /tmp may be memory, or may not be written. */
 int space_use_folder_of(const char *path, struct error *e);
-/* Makes an older file one that can become smaller; it stays as it is where that fails. */
+/* Makes an older file one that can become smaller; it stays as it is where that fails. From now on
+ * pages that become free are not written once more. */
 int space_compact(sqlite3 *db, const char *path, struct error *e);
 /* Gives pages back when many are free; between two transactions. */
 void space_trim(struct state *s);

@@ -232,7 +232,10 @@ static const char *const migrations[] = {
     "DROP INDEX operation_person; CREATE INDEX operation_person ON operation(entry_n);"
     "DROP INDEX operation_waiting; CREATE INDEX operation_waiting ON operation(not_before_usec) "
     "WHERE state = 1 AND not_before_usec > 0;",
-    /* 27: what was approved and is not released yet. */
+    /* 27: the changes of an operation have a shorter form (operation_changes_to_json()), beside
+     * which the one of before is still read; an earlier rosterd could not read it. */
+    "",
+    /* 28: what was approved and is not released yet. */
     "CREATE TABLE approval(number INTEGER PRIMARY KEY, " TIME("until_usec") ", " TEXT("about") ");"
     "CREATE TABLE approval_part(number INTEGER PRIMARY KEY, " NUMBER("approval") ", "
     TEXT("operations") ");",
@@ -242,7 +245,7 @@ static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);
 #define NUMBERS 24
 /* clang-format on */
 
-int migrate_newest(void)
+static int newest(void)
 {
     return (int)ARRAY_SIZE(migrations);
 }
@@ -321,13 +324,12 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
                   path);
         return STATE_DAMAGED;
     }
-    if (version > migrate_newest()) {
-        error_set(
-            e, 0,
-            "The state file %s was written by a newer rosterd (form %d, this one knows "
-            "%d); nothing was changed. Install that version again, or move the file aside "
-            "to rebuild the state by adoption",
-            path, (int)version, migrate_newest());
+    if (version > newest()) {
+        error_set(e, 0,
+                  "The state file %s was written by a newer rosterd (form %d, this one knows "
+                  "%d); nothing was changed. Install that version again, or move the file aside "
+                  "to rebuild the state by adoption",
+                  path, (int)version, newest());
         return STATE_DAMAGED;
     }
     if (version < 1)
@@ -378,7 +380,7 @@ static int add_functions(sqlite3 *db, const char *path, struct error *e)
 
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e)
 {
-    return migrate_to(db, path, version, migrate_newest(), e);
+    return migrate_to(db, path, version, newest(), e);
 }
 
 int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error *e)

@@ -16,4 +16,3 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e);
 /* Only to this later one. */
 int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error *e);
-int migrate_newest(void);

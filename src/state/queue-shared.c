@@ -22,6 +22,33 @@ bool queue_reason_is_shared(const char *reason)
     return false;
 }
 
+#define TO_READY(index)                                                                        \
+    "UPDATE operation INDEXED BY " index " SET state = 1, sentence = NULL, cause = NULL, "     \
+    "reason = CASE WHEN reason = '" REASON_UNCLEAR                                             \
+    "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
+
+int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
+                  size_t *ret_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     cause ? TO_READY("operation_cause") " AND cause = ?2 AND reason NOT NULL"
+                     : reason ? TO_READY("operation_state") " AND reason = ?2"
+                              : TO_READY("operation_state"),
+                     e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    if (cause || reason)
+        stmt_bind_text(q, 2, cause ? cause : reason);
+    r = stmt_run(q, e);
+    if (r == 0 && ret_n)
+        *ret_n = (size_t)sqlite3_changes(s->db);
+    return r;
+}
+
 int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

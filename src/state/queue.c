@@ -147,14 +147,21 @@ int queue_clear(struct state *s, struct error *e)
     return db_write(s, "DELETE FROM operation", NULL, e);
 }
 
-int queue_load(struct state *s, int64_t number, struct operation **ret, struct error *e)
+static int load_one(struct state *s, const char *sql, struct bind by, struct operation **ret,
+                    struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT " COLUMNS " FROM operation o WHERE o.number = ?1",
-                       WITH(as_int(number)), e);
+    int r = stmt_query(&q, s, sql, WITH(by), e);
+
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return read_operation(q, ret, e);
+}
+
+int queue_load(struct state *s, int64_t number, struct operation **ret, struct error *e)
+{
+    return load_one(s, "SELECT " COLUMNS " FROM operation o WHERE o.number = ?1", as_int(number),
+                    ret, e);
 }
 
 int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
@@ -268,11 +275,11 @@ int queue_each(struct state *s, enum operation_state state,
 #define OVER(is) OF_BUDGET("operation_over", is) "o.state = 2 AND o.reason = 'budget'"
 static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
 
-static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
-                 struct error *e)
+static int count(struct state *s, const char *sql, struct bind of, size_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, sql, WITH(as_int(budget)), e);
+    int r = stmt_query(&q, s, sql, WITH(of), e);
+
     if (r == STMT_ROW)
         *ret = (size_t)stmt_int(q, 0);
     return r < 0 ? r : 0;
@@ -280,7 +287,7 @@ static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
 
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
 {
-    return count(s, "SELECT count(*)" LET_THROUGH("="), budget, ret, e);
+    return count(s, "SELECT count(*)" LET_THROUGH("="), as_int(budget), ret, e);
 }
 
 int queue_shares(struct state *s, unsigned from, struct queue_shares *ret, size_t n,
@@ -364,33 +371,6 @@ int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_
     return 0;
 }
 
-#define TO_READY(index)                                                                        \
-    "UPDATE operation INDEXED BY " index " SET state = 1, sentence = NULL, cause = NULL, "     \
-    "reason = CASE WHEN reason = '" REASON_UNCLEAR                                             \
-    "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
-
-int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
-                  size_t *ret_n, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     cause ? TO_READY("operation_cause") " AND cause = ?2 AND reason NOT NULL"
-                     : reason ? TO_READY("operation_state") " AND reason = ?2"
-                              : TO_READY("operation_state"),
-                     e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    if (cause || reason)
-        stmt_bind_text(q, 2, cause ? cause : reason);
-    r = stmt_run(q, e);
-    if (r == 0 && ret_n)
-        *ret_n = (size_t)sqlite3_changes(s->db);
-    return r;
-}
-
 int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
                     struct error *e)
 {
@@ -425,16 +405,10 @@ int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
 
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(
-        &q, s,
-        "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 AND "
-        "not_before_usec > 0 AND not_before_usec > ?1",
-        WITH(as_usec(now_usec)), e);
-    if (r < 0)
-        return r;
-    *ret = r == STMT_ROW ? (size_t)stmt_int(q, 0) : 0;
-    return 0;
+    return count(s,
+                 "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 AND "
+                 "not_before_usec > 0 AND not_before_usec > ?1",
+                 as_usec(now_usec), ret, e);
 }
 
 int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e)
@@ -446,18 +420,8 @@ int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e)
         r = count(s,
                   "SELECT count(*) FROM operation o INDEXED BY operation_ready WHERE o.state = 1 "
                   "AND " LANE " = ?1",
-                  lane, &ret[lane], e);
+                  as_int(lane), &ret[lane], e);
     return r;
-}
-
-static int load_at(struct state *s, const char *sql, uint64_t at_usec, struct operation **ret,
-                   struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, sql, WITH(as_usec(at_usec)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return read_operation(q, ret, e);
 }
 
 int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, struct error *e)
@@ -467,16 +431,16 @@ int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, s
 
     if (r < 0 || !at)
         return r < 0 ? r : STATE_NONE;
-    r = load_at(s,
-                "SELECT " COLUMNS " FROM operation o INDEXED BY operation_waiting WHERE "
-                "o.state = 1 AND o.not_before_usec > 0 AND o.not_before_usec = ?1 LIMIT 1",
-                at, ret, e);
+    r = load_one(s,
+                 "SELECT " COLUMNS " FROM operation o INDEXED BY operation_waiting WHERE "
+                 "o.state = 1 AND o.not_before_usec > 0 AND o.not_before_usec = ?1 LIMIT 1",
+                 as_usec(at), ret, e);
     if (r != STATE_NONE)
         return r;
-    return load_at(s,
-                   "SELECT " COLUMNS " FROM operation o INDEXED BY operation_held WHERE "
-                   "o.state = 3 AND o.not_before_usec = ?1 LIMIT 1",
-                   at, ret, e);
+    return load_one(s,
+                    "SELECT " COLUMNS " FROM operation o INDEXED BY operation_held WHERE "
+                    "o.state = 3 AND o.not_before_usec = ?1 LIMIT 1",
+                    as_usec(at), ret, e);
 }
 
 #define HOLDS_OF(rows)                                                                         \

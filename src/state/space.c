@@ -21,14 +21,14 @@ void space_empty_log(sqlite3 *db, const char *path)
     (void)db_exec(db, path, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 }
 
-#define KEPT_IN_MEMORY (120 << 10) /* SQLite 3.40 writes it out in one piece, of below 128 KiB */
-
 /* SQLite has one such name for the whole program. What it needs to undo one statement of many rows
  * stays in memory up to a size: that is a few pages for each of them, and no reason to make a file.
- * (That is to be said before its first use, and refused, without harm, later.) */
+ * Nor does anybody ask how much memory it has, which it counts under a lock at each piece.
+ * (Both are to be said before its first use, and are refused, without harm, later.) */
 int space_use_folder_of(const char *path, struct error *e)
 {
-    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, KEPT_IN_MEMORY);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, SPACE_UNDO_IN_MEMORY);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 
     const char *slash = strrchr(path, '/');
     int size = slash && slash > path ? (int)(slash - path) : 1;
@@ -41,20 +41,24 @@ int space_use_folder_of(const char *path, struct error *e)
     return 0;
 }
 
+/* Some systems have SQLite write zeros over each page that becomes free, and so once more into the
+ * log: the queue and the lines of the audit come and go. Rows that are deleted are overwritten. */
+#define WITHOUT_ZEROS "PRAGMA secure_delete=FAST"
+
 int space_compact(sqlite3 *db, const char *path, struct error *e)
 {
     int64_t mode = 0;
     int r = db_number(db, path, "PRAGMA auto_vacuum", &mode, e);
 
     if (r < 0 || mode == 2)
-        return r;
+        return r < 0 ? r : db_exec(db, path, WITHOUT_ZEROS, e);
     r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", e);
     space_empty_log(db, path);
     if (r == -EBADMSG)
         return r;
     if (r < 0)
         log_info("The state file stays larger than it must be, until the next start: %s", e->message);
-    return 0;
+    return db_exec(db, path, WITHOUT_ZEROS, e);
 }
 
 void space_trim(struct state *s)

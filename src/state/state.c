@@ -25,7 +25,7 @@
 #include "state/migrate.h"
 #include "state/trail.h"
 
-#define CHECKPOINT_PAGES 1000 /* 4 MB */
+#define CHECKPOINT_PAGES 4000 /* 16 MB; what changes often is moved once for so many */
 #define BUSY_MS          1000 /* the loop stands still meanwhile */
 
 static const char magic[16] = "SQLite format 3";

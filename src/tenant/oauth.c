@@ -92,12 +92,6 @@ static uint64_t life_sec(const json_t *object)
     return seconds > MAX_LIFE_SEC ? MAX_LIFE_SEC : seconds;
 }
 
-uint64_t oauth_read_expiry(const char *body, size_t size)
-{
-    json_auto_t *object = json_loadb(body, size, 0, NULL);
-    return life_sec(object);
-}
-
 /* RFC 6750's b64token and what servers use besides it: visible ASCII. */
 static bool token_is_safe(const char *token)
 {

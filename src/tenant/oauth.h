@@ -56,9 +56,7 @@ const char *oauth_url(const struct oauth *o); /* borrowed */
 uint64_t oauth_expires_usec(const struct oauth *o); /* real time; 0: none */
 uint64_t oauth_n_requests(const struct oauth *o);
 
-/* Pure: the token of an answer, and for how many seconds it is good (below). What is wrong with
- * an answer is said without what it holds. */
+/* Pure: the token of an answer, and for how many seconds it is good: "3600", 3600, or an hour for
+ * what is absent or not believable. What is wrong with an answer is said without what it holds. */
 int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *body, size_t size,
                      struct error *e);
-/* Pure: "3600", 3600 or nothing, as seconds; an hour for what is absent or not believable. */
-uint64_t oauth_read_expiry(const char *body, size_t size);

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import time
 
 from lib import Slapd, base, deadline, histories, need, wait_for
@@ -115,6 +116,22 @@ def test_a_million_lines(t):
         need(took < 4 * seconds, "fast enough for a million in ten seconds", arguments, took)
 
 
+# A process begins with the memory of whoever started it on record, so that is to be a small one.
+PEAK = """import os, sys
+with open(os.devnull, "wb") as nowhere:
+    pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, nowhere.fileno(), 1)])
+_, status, usage = os.wait4(pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)"""
+
+
+def peak_of(*arguments):
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", PEAK, base.built("rosterctl"), *arguments], stdin=subprocess.DEVNULL,
+                          capture_output=True, check=True, text=True)
+    code, peak = done.stdout.split()
+    need(code == "0", "it answers", arguments, done)
+    return int(peak)
+
+
 def cpu_of(path, *arguments):
     with open(os.devnull, "wb") as nowhere:
         process = subprocess.Popen([base.built("rosterctl"), "audit", *arguments, path], stdin=subprocess.DEVNULL, stdout=nowhere)
@@ -122,6 +139,27 @@ def cpu_of(path, *arguments):
     process.returncode = os.waitstatus_to_exitcode(status)
     need(process.returncode == 0, "it answers", arguments)
     return usage.ru_utime
+
+
+@deadline(120)
+def test_memory_of_many_people(t):
+    """Of people who do not have what is asked for a few bytes are remembered; who has it takes what the answer says of them."""
+    def written(name, n_others, n_holders):
+        writer = Writer()
+        for i in range(n_others + n_holders):
+            person = {"id": "6f0c2c1e-7fd6-1041-%012x" % i, "dn": "uid=somebody%d,ou=people,dc=example,dc=com" % i, "login": "somebody%d" % i}
+            change = {"set": [["role:Supervisor", "Supervisor", 0]]} if i >= n_others else {}
+            writer.add(1, "outcome", {"no": i + 1, "op": "profile" if change else "disable", "at": ["rosterd.conf:12 Rule A"], "code": "done"},
+                       {**person, **change})
+        with open(t.path(name), "wb") as out:
+            out.write(b"".join(line + b"\n" for line in writer.lines))
+        return t.path(name)
+
+    few, others, holders = written("few.jsonl", 10, 10), written("others.jsonl", 20000, 10), written("holders.jsonl", 10, 8000)
+    for form in ((), ("--json",)):
+        took = {path: peak_of(*form, "audit", "who", "--role", "Supervisor", path) for path in (few, others, holders)}
+        need((took[others] - took[few]) / 20000 < 150, "bytes for somebody who does not have it", form, took)
+        need((took[holders] - took[few]) / 8000 < 1200, "bytes for somebody who has it", form, took)
 
 
 def test_a_login_of_many(t):

@@ -5,6 +5,7 @@ import json
 import os
 
 from lib import Slapd, auditlines, base, need, wait_for
+from test_audit_tamper import note_of
 
 
 def scene(t):
@@ -36,6 +37,17 @@ def test_handed_over(t):
     need(kinds(daemon) == [] and kinds(daemon, "--key", old) == [] and kinds(daemon, "--key", new) == [], "whole by either")
     other = new[:-6] + ("A" if new[-6] != "A" else "B") + new[-5:]
     need("key" in kinds(daemon, "--key", other), "a third key")
+    # A checkpoint that was kept is signed by the new key: who trusts the old one believes it, as that handed over.
+    with open(daemon.audit_file, "rb") as data:
+        kept = t.write("kept.note", note_of(data.read().split(b"\n")[-2]))
+    need(all(kinds(daemon, "--key", key, "--checkpoint", kept) == [] for key in (old, new)) and kinds(daemon, "--checkpoint", kept) == [],
+         "a kept checkpoint by either")
+    foreign = t.rosterd(t.shared(Slapd), t.simulator(), t.shared(Slapd).fresh())
+    foreign.once()
+    with open(foreign.audit_file, "rb") as data:
+        kept = t.write("foreign.note", note_of(data.read().split(b"\n")[-2]))
+    need("not signed" in daemon.ctl("audit", "verify", "--key", old, "--checkpoint", kept, daemon.audit_file, code=1).err, "another's")
+    need("key" in kinds(daemon, "--checkpoint", kept), "another's, without a key")
     daemon.start()  # the new key is the one that is used from now on
     need(daemon.ctl("audit", "key").out.strip() == new, "still the new one")
     daemon.stop()

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "config/settings.h"
+#include "../unit/config-forms.h"
 #include "fuzz.h"
 
 static int load(struct settings **ret, const char *content, size_t size)
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (load(&s, (const char *)data, size) < 0)
         return 0;
-    CLEANUP(freep) char *ini = settings_to_ini(s);
+    CLEANUP(freep) char *ini = config_ini(s);
     CLEANUP(freep) char *json = settings_to_json(s);
     if (!ini || !json || load(&again, ini, strlen(ini)) < 0 ||
         strcmp(s->fingerprint, again->fingerprint) != 0)

@@ -36,7 +36,10 @@ static int read_schema(const char *path, struct schema **ret, struct error *e)
         if (string_list_add_n(&lines, line, (size_t)n - (line[n - 1] == '\n')) < 0)
             return error_out_of_memory(e);
     fclose(file);
-    return schema_read_definitions((const char *const *)lines.items, lines.n_items, ret, e);
+    return schema_read_subschema(
+        &(struct schema_definitions){.types = (const char *const *)lines.items,
+                                     .n_types = lines.n_items},
+        ret, e);
 }
 
 int main(int argc, char **argv)

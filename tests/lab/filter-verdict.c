@@ -35,7 +35,9 @@ static struct schema *read_schema(const json_t *definitions)
     const char **texts = calloc(n + 1, sizeof(*texts));
     for (size_t i = 0; texts && i < n; i++)
         texts[i] = json_string_value(json_array_get(definitions, i));
-    if (texts && n > 0 && schema_read_definitions(texts, n, &schema, &e) < 0)
+    if (texts && n > 0 &&
+        schema_read_subschema(&(struct schema_definitions){.types = texts, .n_types = n}, &schema,
+                              &e) < 0)
         fail(e.message);
     free(texts);
     return schema ? schema : schema_new();

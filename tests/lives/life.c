@@ -126,10 +126,9 @@ json_t *life_explain(const char *person)
     return report_explain(running->engine, running->state, person, &found, &e);
 }
 
-json_t *life_status(void)
+struct daemon *life_running(void)
 {
-    struct error e = {0};
-    return running ? report_status(running, &e) : NULL;
+    return running;
 }
 
 /* ---- what happens ---- */

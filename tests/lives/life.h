@@ -20,7 +20,7 @@ bool life_was_quiet(uint64_t since_usec);
 /* What waits in the daemon that runs now, as it tells an operator. */
 json_t *life_plan(void);
 json_t *life_explain(const char *person); /* NULL: it cannot */
-json_t *life_status(void);                /* likewise */
+struct daemon *life_running(void);        /* NULL: it does not */
 
 /* aftermath.c: the state file's parts, under another name; what a life left behind. ended_well:
  * nothing is under way any more. */

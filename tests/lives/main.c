@@ -21,6 +21,7 @@
 #include "life.h"
 #include "plan.h"
 #include "shrink.h"
+#include "state/db.h"
 #include "world.h"
 
 #define LONGEST_LIFE      600 /* seconds of a processor, whatever else the machine does */
@@ -111,6 +112,9 @@ static void prepare_process(void)
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    /* The witness asks how much memory SQLite holds, which rosterd has it not count. */
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, SPACE_UNDO_IN_MEMORY);
+    sqlite3_initialize();
 }
 
 /* Each in a process of its own: what libraries keep to themselves is the same at the start of

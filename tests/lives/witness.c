@@ -15,7 +15,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/error.h"
 #include "company.h"
+#include "daemon/reader.h"
 #include "directory.h"
 #include "life.h"
 #include "losses.h"
@@ -220,6 +222,17 @@ bool witness_alarm(const char *cause)
     return n != 0; /* what cannot be asked is not denied */
 }
 
+static json_t *status_now(void)
+{
+    struct daemon *d = life_running();
+    struct error e = {0};
+    void *note = d ? question_status.note(d, &e) : NULL;
+    json_t *status = note ? question_status.answer(note, d->state, &e) : NULL;
+    if (note)
+        question_status.forget(note);
+    return status;
+}
+
 /* What the daemon counts as it goes is what a count of the rows gives. */
 static void check_counts(sqlite3 *db)
 {
@@ -235,7 +248,7 @@ static void check_counts(sqlite3 *db)
         {"queue", "started", "SELECT count(*) FROM operation WHERE state = 4"},
         {"mapping", "dirty", "SELECT count(*) FROM dirty"},
     };
-    json_t *status = life_status();
+    json_t *status = status_now();
     for (size_t i = 0; status && i < sizeof(rows) / sizeof(*rows); i++) {
         const json_t *told = json_object_get(json_object_get(status, rows[i].part), rows[i].name);
         long long n = ask(db, rows[i].statement, NULL);

@@ -86,7 +86,8 @@ static struct schema *schema_of(const char *const *definitions, size_t n)
 {
     struct schema *schema = NULL;
     struct error e = {0};
-    if (schema_read_definitions(definitions, n, &schema, &e) < 0)
+    if (schema_read_subschema(&(struct schema_definitions){.types = definitions, .n_types = n},
+                              &schema, &e) < 0)
         fail_msg("%s", e.message);
     return schema;
 }

@@ -286,8 +286,8 @@ static void test_intent_elsewhere(void **state)
     /* With both files it is all there. */
     ok(f, audit_who(&w, FILES(audit_path, rotated_path), &f->e));
     assert_int_equal(w.n_people, 1);
-    assert_true(w.people[0].holds);
-    assert_string_equal(w.people[0].login, "ann");
+    assert_true(w.people[0]->holds);
+    assert_string_equal(w.people[0]->login, "ann");
     assert_int_equal(w.doubts.n_unknown, 0);
     audit_who_done(&w);
     operation_free(o);

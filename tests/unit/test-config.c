@@ -26,6 +26,7 @@
 #include "base/memory.h"
 #include "config/keys.h"
 #include "config/settings.h"
+#include "config-forms.h"
 #include "model/user.h"
 
 static const char *data_directory(void)
@@ -98,13 +99,13 @@ static void test_pairs(void **state)
         CLEANUP(freep) char *said = problem_list_to_text(&problems);
         if (r != 0)
             fail_msg("%s: %s", names[i], said);
-        CLEANUP(freep) char *ok = settings_to_ini(s);
+        CLEANUP(freep) char *ok = config_ini(s);
         (void)snprintf(path, sizeof(path), "%s/%s.ok", data_directory(), names[i]);
         expect_text(path, ok);
 
         /* The canonical form parses to itself, to the same settings. */
         assert_int_equal(load_text(&again, ok, strlen(ok), &more), 0);
-        CLEANUP(freep) char *ok_again = settings_to_ini(again);
+        CLEANUP(freep) char *ok_again = config_ini(again);
         assert_string_equal(ok, ok_again);
         assert_string_equal(s->fingerprint, again->fingerprint);
     }
@@ -207,7 +208,7 @@ static void test_every_key(void **state)
     CLEANUP(freep) char *said = problem_list_to_text(&problems);
     if (r != 0)
         fail_msg("%s", said);
-    CLEANUP(freep) char *ini = settings_to_ini(s);
+    CLEANUP(freep) char *ini = config_ini(s);
     json_auto_t *json = NULL;
     CLEANUP(freep) char *json_text = settings_to_json(s);
     json = json_loads(json_text, 0, NULL);
@@ -463,7 +464,7 @@ static void test_sample(void **state)
     const char *srcdir = getenv("srcdir");
 
     (void)state;
-    CLEANUP(freep) char *sample = settings_sample();
+    CLEANUP(freep) char *sample = config_sample();
     (void)snprintf(path, sizeof(path), "%s/etc/rosterd.conf", srcdir ? srcdir : ".");
     expect_text(path, sample);
     assert_int_equal(load_text(&s, sample, strlen(sample), &problems), 0);

@@ -4,8 +4,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "dice.h"
 #include "model/operation.h"
 #include "unit.h"
 
@@ -122,25 +125,85 @@ static void test_equal(void **state)
     assert_false(operation_equal(a, b));
 }
 
-#define SAMPLE                                                                                 \
+/* As state files up to form 26 have it. */
+#define SAMPLE_BEFORE                                                                          \
     "[{\"field\":\"team\",\"file\":\"rosterd.conf\",\"from\":\"Sales\",\"line\":12,"           \
     "\"rule\":\"Support agents\",\"to\":\"Support\"},"                                         \
     "{\"field\":\"skill:English\",\"from\":null,\"to\":\"100\"},"                              \
     "{\"field\":\"skill:Old\",\"from\":\"5\",\"to\":null}]"
+#define SAMPLE                                                                                 \
+    "[[\"rosterd.conf\",[\"Support agents\",[12,\"team\",\"Sales\",\"Support\"]]],"                \
+    "[null,[null,[0,\"skill:English\",null,\"100\"],[0,\"skill:Old\",\"5\",null]]]]"
 
 static void test_json(void **state)
 {
     (void)state;
+    static const char *const forms[] = {SAMPLE, SAMPLE_BEFORE};
     CLEANUP(operation_freep) struct operation *o = sample();
     CLEANUP(operation_freep) struct operation *read = sample();
     CLEANUP(freep) char *json = operation_changes_to_json(o);
     assert_string_equal(json, SAMPLE);
-    assert_int_equal(operation_changes_from_json(read, "[]"), 0);
-    assert_int_equal(read->n_changes, 0);
-    assert_int_equal(operation_changes_from_json(read, json), 0);
-    assert_true(operation_equal(o, read));
-    CLEANUP(freep) char *again = operation_changes_to_json(read);
-    assert_string_equal(again, json);
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        assert_int_equal(operation_changes_from_json(read, "[]"), 0);
+        assert_int_equal(read->n_changes, 0);
+        assert_int_equal(operation_changes_from_json(read, forms[i]), 0);
+        assert_true(operation_equal(o, read));
+        CLEANUP(freep) char *again = operation_changes_to_json(read);
+        assert_string_equal(again, json);
+    }
+}
+
+static const char *one_of(const char *a, const char *b)
+{
+    const char *const texts[] = {a, b, "\"odd\" [x] \\ \xc3\x9f\n", NULL};
+    return texts[below(ARRAY_SIZE(texts))];
+}
+
+/* What another reader of JSON finds in the groups is what the changes are, in their order. */
+static void hold_against_jansson(const struct operation *o, const char *text)
+{
+    json_auto_t *files = json_loads(text, 0, NULL);
+    size_t i, j, k, n = 0;
+    json_t *file, *group, *change;
+    assert_true(json_is_array(files));
+    json_array_foreach(files, i, file)
+        for (j = 1; (group = json_array_get(file, j)); j++)
+            for (k = 1; (change = json_array_get(group, k)); k++) {
+                const struct change *c = &o->changes[n++];
+                const char *const texts[] = {c->source.file, c->source.rule, c->field, c->from,
+                                             c->to};
+                const json_t *const found[] = {
+                    json_array_get(file, 0), json_array_get(group, 0), json_array_get(change, 1),
+                    json_array_get(change, 2), json_array_get(change, 3)};
+                assert_int_equal(json_array_size(change), 4);
+                assert_int_equal(json_integer_value(json_array_get(change, 0)), c->source.line);
+                for (size_t t = 0; t < ARRAY_SIZE(texts); t++)
+                    assert_true(text_equal(json_string_value(found[t]), texts[t]));
+            }
+    assert_int_equal(n, o->n_changes);
+}
+
+static void test_json_of_any(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 2000; round++) {
+        dice = round;
+        CLEANUP(operation_freep)
+        struct operation *o = operation_new(OPERATION_UPDATE, "1", "d", "l");
+        CLEANUP(operation_freep)
+        struct operation *read = operation_new(OPERATION_UPDATE, "1", "d", "l");
+        for (unsigned i = below(8); i > 0; i--) {
+            struct source source = {(char *)one_of("r", "s"), (char *)one_of("f", "g"), below(3)};
+            assert_int_equal(operation_add_change(o, below(2) ? "team" : "role:A", one_of("a", ""),
+                                                  one_of("b", "c"), &source), 0);
+        }
+        CLEANUP(freep) char *text = operation_changes_to_json(o);
+        hold_against_jansson(o, text);
+        assert_int_equal(operation_changes_from_json(read, text), 0);
+        assert_true(operation_equal(o, read));
+        CLEANUP(freep) char *again = operation_changes_to_json(read);
+        assert_string_equal(again, text);
+    }
 }
 
 static void test_json_refused(void **state)
@@ -156,6 +219,18 @@ static void test_json_refused(void **state)
         "[{\"field\":\"a\",\"to\":false}]",
         "[{\"field\":\"a\",\"line\":\"x\"}]",
         "[{\"field\":\"a\"},{\"field\":2}]",
+        "[[]]",
+        "[[1]]",
+        "[[\"f\",1]]",
+        "[[\"f\",[]]]",
+        "[[\"f\",[null,[]]]]",
+        "[[\"f\",[null,[1,null,null,null]]]]",
+        "[[\"f\",[null,[1,\"a\",null]]]]",
+        "[[\"f\",[null,[-1,\"a\",null,null]]]]",
+        "[[\"f\",[null,[4294967296,\"a\",null,null]]]]",
+        "[[\"f\",[null,[1,\"a\",null,null,null]]]]",
+        "[[\"f\",[null,[1,\"a\",null,false]]]]",
+        "[[\"f\",[null,[1,\"a\",null,null]]],2]",
     };
     CLEANUP(operation_freep) struct operation *o = sample();
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -179,7 +254,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names), cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_new),   cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_json),  cmocka_unit_test(test_json_refused),
+        cmocka_unit_test(test_json),  cmocka_unit_test(test_json_of_any),
+        cmocka_unit_test(test_json_refused),
         cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
