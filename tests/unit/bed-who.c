@@ -82,8 +82,8 @@ static bool has(const struct user *u, const char *what, const char *name, unsign
 static const struct audit_holder *holder_of(const struct audit_who *w, const char *id)
 {
     for (size_t i = 0; i < w->n_people; i++)
-        if (text_equal(w->people[i].id, id))
-            return w->people[i].holds && !w->people[i].gone ? &w->people[i] : NULL;
+        if (text_equal(w->people[i]->id, id))
+            return w->people[i]->holds && !w->people[i]->gone ? w->people[i] : NULL;
     return NULL;
 }
 
@@ -149,7 +149,7 @@ static void check_one(struct bed *b, const struct holdings *holdings, char *what
     bed_ok(b, audit_who(&k.who, &path, 1, &e));
     bed_ok(b, link_each(b->state, check_link, &k, &e));
     for (size_t i = 0; i < k.who.n_people; i++)
-        n += k.who.people[i].holds && !k.who.people[i].gone;
+        n += k.who.people[i]->holds && !k.who.people[i]->gone;
     if (n != k.n_seen)
         fail_msg("%zu have the %s %s by the audit, of whom %zu have no link", n, what, name, n - k.n_seen);
     audit_who_done(&k.who);
