@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/text.h"
 
 bool chain_equal(const struct chain_hash *a, const struct chain_hash *b)
 {
@@ -23,17 +24,11 @@ bool chain_from_text(const char *text, struct chain_hash *ret)
            DIGEST_SIZE;
 }
 
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool chain_from_hexadecimal(const char *text, struct chain_hash *ret)
 {
     for (size_t i = 0; i < sizeof(ret->bytes); i++) {
-        int high = nibble(text[2 * i]), low = high < 0 ? -1 : nibble(text[2 * i + 1]);
+        int high = text_hex_digit(text[2 * i]);
+        int low = high < 0 ? -1 : text_hex_digit(text[2 * i + 1]);
 
         if (low < 0)
             return false;

@@ -8,6 +8,7 @@
 #include "audit/line.h"
 #include "audit/recall.h"
 #include "base/error.h"
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "state/state.h"
 #include "state/trail.h"
@@ -49,9 +50,20 @@ int compose_link_of(struct state *s, int64_t seq, struct chain_hash *ret, struct
     return r == 0 ? STATE_NONE : r;
 }
 
+/* A text of ours, in which nothing is to be escaped. */
+static void add_quoted(struct buffer *b, const char *key, const char *text)
+{
+    json_write_key(b, key);
+    buffer_add(b, "\"", 1);
+    buffer_add_text(b, text);
+    buffer_add(b, "\"", 1);
+}
+
 void compose_begin(struct buffer *b, int64_t seq, const char *time)
 {
-    buffer_format(b, "{\"v\":1,\"seq\":%lld,\"t\":\"%s\"", (long long)seq, time);
+    buffer_add_text(b, "{\"v\":1,\"seq\":");
+    json_write_integer(b, seq);
+    add_quoted(b, "t", time);
 }
 
 int compose_end(struct state *s, struct buffer *b, const struct buffer *personal,
@@ -68,10 +80,10 @@ int compose_end(struct state *s, struct buffer *b, const struct buffer *personal
         if (chain_commitment(personal->data, personal->size, &hash) < 0)
             return error_set(e, -EIO, "SHA-256 failed");
         chain_text(text, &hash);
-        buffer_format(b, ",\"pc\":\"%s\"", text);
+        add_quoted(b, "pc", text);
     }
     chain_text(text, &head->link);
-    buffer_format(b, ",\"prev\":\"%s\"", text);
+    add_quoted(b, "prev", text);
     if (personal) {
         buffer_add_text(b, ",\"p\":");
         buffer_add(b, personal->data, personal->size);

@@ -30,6 +30,8 @@
 #include "model/dn.h"
 
 #define SHORTEST_VALUE 5 /* shorter ones stand in too many places by chance */
+#define WORD   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define JOINTS ".-_+%" /* between two parts of one address */
 
 void erase_plan_done(struct erase_plan *p)
 {
@@ -105,6 +107,45 @@ static int learn(struct erase_plan *p, const json_t *view, bool ids_only)
     return add_values(p, json_object_get(view, "changes"));
 }
 
+/* A letter or a digit that makes another word of what stands beside it; the end of an escape is
+ * none: \n, \u000A, and \\x0a, which stands for a byte. */
+static bool goes_on_before(const char *text, const char *at)
+{
+    const char *p = at - 1;
+
+    if (at == text || !strchr(WORD, *p))
+        return false;
+    if (p > text && p[-1] == '\\' && strchr("bfnrt", *p))
+        return false;
+    if (p - text >= 3 && p[-2] == 'x' && p[-3] == '\\')
+        return false;
+    return !(p - text >= 5 && memcmp(p - 5, "\\u00", 4) == 0);
+}
+
+/* A stop and the like go on only before another letter. */
+static bool goes_on_behind(const char *at, const char *end)
+{
+    if (at < end && strchr(JOINTS, *at))
+        at++;
+    return at < end && strchr(WORD, *at);
+}
+
+/* As a value of its own: +44 20 555 1 is not in +44 20 555 12, nor ann@example.com in
+ * jo.ann@example.com. */
+static bool stands_in(const char *text, size_t size, const char *value, size_t n)
+{
+    const char *end = text + size;
+
+    for (const char *at = text; (at = memmem(at, (size_t)(end - at), value, n)); at++) {
+        const char *before = at > text && strchr(JOINTS, at[-1]) && at - 1 > text ? at - 1 : at;
+
+        if (!goes_on_before(text, before) && !goes_on_before(text, at) &&
+            !goes_on_behind(at + n, end))
+            return true;
+    }
+    return false;
+}
+
 /* Does what a line tells of somebody else hold a value of this person? */
 static bool mentions(const struct erase_plan *p, const char *text, size_t size)
 {
@@ -112,12 +153,12 @@ static bool mentions(const struct erase_plan *p, const char *text, size_t size)
         CLEANUP(buffer_done) struct buffer b = {0};
 
         line_add_string(&b, p->values.items[i]);
-        if (!b.failed && memmem(text, size, b.data + 1, b.size - 2))
+        if (!b.failed && stands_in(text, size, b.data + 1, b.size - 2))
             return true;
     }
     for (size_t i = 0; i < p->names.n_items; i++)
         if (strlen(p->names.items[i]) >= 16 &&
-            memmem(text, size, p->names.items[i], strlen(p->names.items[i])))
+            stands_in(text, size, p->names.items[i], strlen(p->names.items[i])))
             return true;
     return false;
 }

@@ -229,6 +229,19 @@ static int refuse_encoding(const struct line_reader *l, const char *path, struct
     return 0;
 }
 
+/* A file is read more than once. */
+static int refuse_pipe(const char *path, struct error *e)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        return 0;
+    return error_set(e, -EINVAL,
+                     "%s is a pipe, and audit files are read more than once: write it into a file "
+                     "first (files that gzip compressed are read as they are)",
+                     path);
+}
+
 /* The number of the first line, counted back from the first lines that can be read. *ret_empty:
  * there is no line at all. */
 static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct error *e)
@@ -241,6 +254,9 @@ static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct err
     int r;
 
     *ret_empty = true;
+    r = refuse_pipe(path, e);
+    if (r < 0)
+        return r;
     while (n < ASKED && (r = line_reader_next(&l, e)) != 0) {
         if (r > 0 && l.number == 1)
             r = refuse_encoding(&l, path, e);
@@ -252,6 +268,24 @@ static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct err
     }
     *ret = agreed(first, n);
     return 0;
+}
+
+bool audit_files_is_one(const char *path, int64_t *ret_first)
+{
+    struct audit_files one = {.paths = (char **)&path, .n_paths = 1};
+    CLEANUP(line_reader_done) struct line_reader l = {.files = &one};
+    struct line_chain chain;
+    struct error ignored = {0};
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    for (size_t i = 0; i < ASKED && line_reader_next(&l, &ignored) > 0; i++)
+        if (line_look(l.line, l.size, &chain) > 0) {
+            *ret_first = chain.seq - l.number + 1;
+            return true;
+        }
+    return false;
 }
 
 /* The same file under two names or given twice. */

@@ -16,6 +16,10 @@ void audit_files_done(struct audit_files *f);
 int audit_files_order(struct audit_files *ret, const char *const *paths, size_t n_paths,
                       struct error *e);
 
+/* Is this a file with audit lines? *ret_first: the number of its first one. What cannot be read is
+ * none, and nothing but a file is opened. */
+bool audit_files_is_one(const char *path, int64_t *ret_first);
+
 /* How far a reading of these files is, in bytes as they lie on the disk; fn runs for each block,
  * in whatever thread reads. NULL: nobody watches. For programs that do nothing else meanwhile. */
 void audit_files_watch(void (*fn)(uint64_t done, uint64_t total));

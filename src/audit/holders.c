@@ -40,17 +40,6 @@ void holders_done(struct holders *k)
     known_done(&k->logins);
 }
 
-int text_replace(char **to, const char *text)
-{
-    char *copy = text ? strdup(text) : NULL;
-
-    if (text && !copy)
-        return -ENOMEM;
-    free(*to);
-    *to = copy;
-    return 0;
-}
-
 static const char *text_of(const json_t *object, const char *name)
 {
     return json_string_value(json_object_get(object, name));

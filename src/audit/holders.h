@@ -22,4 +22,3 @@ int holders_settle(struct holders *k, const json_t *person);
 /* Hands over who has it. */
 int holders_gather(struct holders *k, struct audit_who *w);
 
-int text_replace(char **to, const char *text); /* by a copy; NULL: by nothing. 0 or -ENOMEM */

@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/operation.h"
 #include "model/user.h"
 
 #define ABSENT 0U
@@ -148,10 +149,13 @@ static int take_change(struct holdings *h, struct holding *u, const json_t *chan
         forget(h, u, field);
         return 0;
     }
-    if (strcmp(field, "disabled") == 0)
+    switch (change_kind_of(field, NULL)) {
+    case CHANGE_DISABLED:
         return set_disabled(h, u, text && strcmp(text, "false") != 0 && strcmp(text, "no") != 0);
-    if (strncmp(field, "role:", 5) == 0)
-        return set(h, u, field, text ? 1 : ABSENT);
+    case CHANGE_ROLE: return set(h, u, field, text ? 1 : ABSENT);
+    case CHANGE_FIELD:
+    case CHANGE_SKILL: break;
+    }
     return set(h, u, field, text ? number_of(text) : ABSENT);
 }
 
@@ -351,16 +355,14 @@ static bool value_of_field(const struct comparison *c, const char *name, uint32_
 
 static bool value_of(const struct comparison *c, const char *name, uint32_t *ret)
 {
-    if (strcmp(name, "disabled") == 0) {
-        *ret = number_of(c->known->disabled ? "true" : "false");
-        return true;
+    switch (change_kind_of(name, &name)) {
+    case CHANGE_FIELD: return value_of_field(c, name, ret);
+    case CHANGE_SKILL: return value_of_skill(c, name, ret);
+    case CHANGE_DISABLED: *ret = number_of(c->known->disabled ? "true" : "false"); return true;
+    case CHANGE_ROLE: break;
     }
-    if (strncmp(name, "skill:", 6) == 0)
-        return value_of_skill(c, name + 6, ret);
-    if (strncmp(name, "role:", 5) != 0)
-        return value_of_field(c, name, ret);
-    *ret = user_role(c->known, name + 5) ? 1 : ABSENT;
-    return c->wanted && !(c->quirks && user_role(c->quirks, name + 5));
+    *ret = user_role(c->known, name) ? 1 : ABSENT;
+    return c->wanted && !(c->quirks && user_role(c->quirks, name));
 }
 
 int holdings_compare(const struct holdings *h, const char *entry_id, const struct user *known,

@@ -69,11 +69,13 @@ static void look_at_roles(const struct reporter *k, const json_t *view, bool *re
     {
         const char *field = text_of(change, "field");
 
-        if (!field || strncmp(field, "role:", 5) != 0)
+        const char *role;
+
+        if (!field || change_kind_of(field, &role) != CHANGE_ROLE)
             continue;
         *ret_any = true;
         for (size_t n = 0; n < k->privileged.n_items; n++)
-            if (text_equal_fold(field + 5, k->privileged.items[n]))
+            if (text_equal_fold(role, k->privileged.items[n]))
                 *ret_privileged = true;
     }
 }

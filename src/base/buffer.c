@@ -47,6 +47,11 @@ void buffer_grow_and_add(struct buffer *b, const void *bytes, size_t size)
     b->data[b->size] = '\0';
 }
 
+char *buffer_room(struct buffer *b, size_t size)
+{
+    return reserve(b, size) ? b->data + b->size : NULL;
+}
+
 void buffer_add_text(struct buffer *b, const char *text)
 {
     buffer_add(b, text, strlen(text));

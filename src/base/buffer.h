@@ -24,6 +24,9 @@ static inline void buffer_add(struct buffer *b, const void *bytes, size_t size)
     b->size += size;
     b->data[b->size] = '\0';
 }
+/* Room for so many bytes behind what is there, for whoever writes them itself, adds to `size` and
+ * ends with a NUL; NULL after a failed allocation. */
+char *buffer_room(struct buffer *b, size_t size);
 void buffer_add_text(struct buffer *b, const char *text);
 void buffer_format(struct buffer *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

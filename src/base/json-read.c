@@ -168,16 +168,30 @@ static size_t undo_escape(const char *at, char *to, size_t *ret_n)
     return taken + 1;
 }
 
-/* The end of the text that begins at `at`: its closing quotation mark, or NULL. */
-static const char *end_of_text(const char *at)
+/* Of a text: what is known of it before it is copied. */
+struct span {
+    const char *end; /* its closing quotation mark; NULL: it has none, or is no text */
+    bool escapes, ascii;
+};
+
+static struct span look_at_text(const char *at)
 {
-    for (; *at && *at != '"'; at++) {
-        if ((unsigned char)*at < 0x20)
-            return NULL;
-        if (*at == '\\' && !*++at)
-            return NULL;
+    struct span s = {.ascii = true};
+
+    for (; *at != '"'; at++) {
+        unsigned char c = (unsigned char)*at;
+
+        if (c < 0x20) /* the end of all, too */
+            return s;
+        s.ascii = s.ascii && c < 0x80;
+        if (c != '\\')
+            continue;
+        s.escapes = true;
+        if (!*++at)
+            return s;
     }
-    return *at ? at : NULL;
+    s.end = at;
+    return s;
 }
 
 static size_t copy_text(struct json_reader *r, const char *end, char *to)
@@ -203,32 +217,81 @@ static size_t copy_text(struct json_reader *r, const char *end, char *to)
     return n;
 }
 
+/* `to` has room for what stands there. */
+static size_t copy_span(struct json_reader *r, const struct span *s, char *to)
+{
+    size_t n = (size_t)(s->end - r->at);
+
+    if (s->escapes)
+        n = copy_text(r, s->end, to);
+    else
+        memcpy(to, r->at, n);
+    to[n] = '\0';
+    if (r->failed == 0 && (!s->ascii || s->escapes) && !text_is_utf8(to, n))
+        json_read_fail(r, -EINVAL);
+    if (r->failed == 0)
+        r->at = s->end + 1;
+    return n;
+}
+
+static bool take_quote(struct json_reader *r, struct span *ret)
+{
+    if (take(r, '"'))
+        *ret = look_at_text(r->at);
+    if (!ret->end)
+        json_read_fail(r, -EINVAL);
+    return ret->end;
+}
+
 char *json_read_text(struct json_reader *r, size_t *ret_size)
 {
+    struct span s = {0};
+
     if (ret_size)
         *ret_size = 0;
-    if (take_word(r, "null"))
+    skip_blanks(r);
+    if (*r->at != '"' && take_word(r, "null"))
         return NULL;
-    const char *end = take(r, '"') ? end_of_text(r->at) : NULL;
-    if (!end) {
-        json_read_fail(r, -EINVAL);
+    if (!take_quote(r, &s))
         return NULL;
-    }
-    CLEANUP(freep) char *text = malloc((size_t)(end - r->at) + 1);
+    CLEANUP(freep) char *text = malloc((size_t)(s.end - r->at) + 1);
     if (!text) {
         json_read_fail(r, -ENOMEM);
         return NULL;
     }
-    size_t n = copy_text(r, end, text);
-    text[n] = '\0';
-    if (r->failed == 0 && !text_is_utf8(text, n))
-        json_read_fail(r, -EINVAL);
+    size_t n = copy_span(r, &s, text);
     if (r->failed)
         return NULL;
-    r->at = end + 1;
     if (ret_size)
         *ret_size = n;
     return TAKE(text);
+}
+
+bool json_read_name(struct json_reader *r, char ret[static JSON_NAME_SIZE])
+{
+    struct span s = {0};
+
+    if (!json_read_item(r))
+        return false;
+    skip_blanks(r);
+    if (!take_quote(r, &s))
+        return false;
+    if (s.end - r->at < JSON_NAME_SIZE) {
+        (void)copy_span(r, &s, ret);
+    } else {
+        CLEANUP(freep) char *text = malloc((size_t)(s.end - r->at) + 1);
+
+        if (!text) {
+            json_read_fail(r, -ENOMEM);
+            return false;
+        }
+        (void)copy_span(r, &s, text);
+        memcpy(ret, text, JSON_NAME_SIZE - 1);
+        ret[JSON_NAME_SIZE - 1] = '\0';
+    }
+    if (!take(r, ':'))
+        json_read_fail(r, -EINVAL);
+    return r->failed == 0;
 }
 
 /* -- everything else -- */

@@ -5,9 +5,8 @@
  *
  *     json_read_start(&r, text);
  *     json_read_open(&r, '{');
- *     while (json_read_key(&r, &key)) {
+ *     while (json_read_name(&r, name)) {
  *         ... one of json_read_text(), json_read_integer(), json_read_open(), json_read_skip() ...
- *         free(key);
  *     }
  *     return json_read_end(&r);
  *
@@ -36,6 +35,9 @@ void json_read_open(struct json_reader *r, char bracket); /* '{' or '[' */
 /* The next member of the open object: its key, malloc'd. False at the object's end, which is
  * consumed, and after an error. */
 bool json_read_key(struct json_reader *r, char **ret);
+/* The same where only short keys are known; a longer one is cut. */
+#define JSON_NAME_SIZE 48
+bool json_read_name(struct json_reader *r, char ret[static JSON_NAME_SIZE]);
 /* Does another item of the open array follow? False likewise. */
 bool json_read_item(struct json_reader *r);
 /* A text, malloc'd, with its size or NULL; NULL for null, and after an error. */

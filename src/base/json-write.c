@@ -31,25 +31,43 @@ static void add_escape(struct buffer *b, unsigned char c)
         buffer_format(b, "\\u%04X", c);
 }
 
+/* How many bytes stand for themselves, copied. */
+static size_t copy_plain(char *to, const char *text, size_t size, bool *ascii)
+{
+    size_t i = 0;
+
+    for (; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c < 0x20 || c == '"' || c == '\\')
+            break;
+        *ascii = *ascii && c < 0x80;
+        to[i] = (char)c;
+    }
+    return i;
+}
+
 void json_write_bytes(struct buffer *b, const char *text, size_t size)
 {
-    size_t from = 0;
     bool ascii = true;
+    size_t from = 0;
 
     buffer_add(b, "\"", 1);
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0x80)
-            ascii = false;
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buffer_add(b, text + from, i - from);
-        add_escape(b, c);
-        from = i + 1;
+    while (from < size) {
+        char *room = buffer_room(b, size - from);
+
+        if (!room)
+            return;
+        size_t n = copy_plain(room, text + from, size - from, &ascii);
+
+        b->size += n;
+        from += n;
+        b->data[b->size] = '\0';
+        if (from < size)
+            add_escape(b, (unsigned char)text[from++]);
     }
     if (!ascii && !text_is_utf8(text, size))
         b->failed = true;
-    buffer_add(b, text + from, size - from);
     buffer_add(b, "\"", 1);
 }
 
@@ -82,8 +100,15 @@ void json_write_comma(struct buffer *b)
 
 void json_write_key(struct buffer *b, const char *key)
 {
-    json_write_comma(b);
-    buffer_add(b, "\"", 1);
-    buffer_add_text(b, key);
-    buffer_add(b, "\":", 2);
+    size_t n = strlen(key);
+    char *to = buffer_room(b, n + 4), *at = to;
+
+    if (!to)
+        return;
+    if (b->size > 0 && at[-1] != '{' && at[-1] != '[')
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, key, n);
+    memcpy(at + n, "\":", 3);
+    b->size += (size_t)(at + n + 2 - to);
 }

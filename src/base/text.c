@@ -25,7 +25,11 @@ bool text_is_plain(const char *bytes, size_t size)
 
 bool text_is_utf8(const char *bytes, size_t size)
 {
-    return u8_check((const uint8_t *)bytes, size) == NULL;
+    size_t n = 0;
+
+    while (n < size && (unsigned char)bytes[n] < 0x80) /* most texts to their end */
+        n++;
+    return n == size || u8_check((const uint8_t *)bytes + n, size - n) == NULL;
 }
 
 /* C0, C1, DEL, LINE SEPARATOR, PARAGRAPH SEPARATOR */
@@ -86,6 +90,24 @@ int text_compare_ascii_case(const char *a, const char *b)
         b++;
     }
     return (int)lower_ascii(*a) - (int)lower_ascii(*b);
+}
+
+int text_replace(char **to, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+
+    if (text && !copy)
+        return -ENOMEM;
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+int text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool text_equal_ascii_case(const char *a, const char *b)

@@ -41,6 +41,8 @@ static inline const char *text_plural(size_t n)
     return n == 1 ? "" : "s";
 }
 bool text_equal(const char *a, const char *b); /* both NULL are equal */
+int text_replace(char **to, const char *text); /* by a copy; NULL: by nothing. 0 or -ENOMEM */
+int text_hex_digit(char c);                    /* small letters alone; -1: it is none */
 bool text_equal_ascii_case(const char *a, const char *b);
 int text_compare_ascii_case(const char *a, const char *b);
 /* The text behind "HEADING: " where it begins so, else all of it: for what stands beside or below

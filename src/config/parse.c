@@ -685,6 +685,8 @@ static const struct {
 void config_release(const struct config_key *key, void *slot)
 {
     for (size_t i = 0; i < ARRAY_SIZE(owners); i++)
-        if (owners[i].parse == key->parse)
+        if (owners[i].parse == key->parse) {
             owners[i].release(slot);
+            return;
+        }
 }

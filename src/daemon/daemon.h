@@ -94,10 +94,11 @@ int daemon_audit_start(struct daemon *d, struct error *e);
 void daemon_audit_close(struct daemon *d);
 void daemon_audit_key(struct daemon *d, struct control_call *call, bool renew);
 
-/* history.c: the audit file and what was rotated away; ret_unread: names of what cannot be read. */
+/* history.c: the audit file and what was rotated away, copies of it too; ret_unread: names of what
+ * cannot be read. */
 struct string_list;
-int history_files(struct daemon *d, struct string_list *ret, struct string_list *ret_unread,
-                  struct error *e);
+int history_files(struct daemon *d, bool copies, struct string_list *ret,
+                  struct string_list *ret_unread, struct error *e);
 /* erase.c */
 void erase_start(struct daemon *d, struct control_call *call, const char *person,
                  const struct audit_actor *actor, const char *reason);

@@ -215,7 +215,7 @@ static int find_closed(struct erasure *x, struct error *e)
 {
     struct string_list all = {0}, unread = {0};
     const char *present = strrchr(x->daemon->settings->audit_file, '/');
-    int r = history_files(x->daemon, &all, &unread, e);
+    int r = history_files(x->daemon, true, &all, &unread, e);
     for (size_t i = 0; i < all.n_items && r == 0; i++)
         if (strcmp(strrchr(all.items[i], '/'), present) != 0 &&
             string_list_add(&x->files, all.items[i]) < 0)

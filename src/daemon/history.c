@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/files.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -150,19 +151,23 @@ static void on_done(void *userdata)
 }
 
 /* FILE, and what rotation makes of it: FILE.1, FILE-20261124, FILE.2.gz. */
+static bool is_rotated(const char *name, const char *base)
+{
+    const char *rest = name + strlen(base);
+    size_t left = strlen(rest);
+
+    if (left > 3 && strcmp(rest + left - 3, ".gz") == 0)
+        left -= 3;
+    return left == 0 || (left > 1 && strspn(rest + 1, "0123456789.-") >= left - 1);
+}
+
+/* Whatever somebody called it, as FILE.old or FILE-web1: what it holds says whether it is one. */
 static bool is_sibling(const char *name, const char *base)
 {
     size_t size = strlen(base);
-    if (strncmp(name, base, size) != 0)
-        return false;
-    const char *rest = name + size;
-    if (!*rest)
-        return true;
-    size_t left = strlen(rest);
-    if (left > 3 && strcmp(rest + left - 3, ".gz") == 0)
-        left -= 3;
-    return (*rest == '.' || *rest == '-') && left > 1 &&
-           strspn(rest + 1, "0123456789.-") >= left - 1;
+
+    return strncmp(name, base, size) == 0 && strchr("-.", name[size]) &&
+           !strstr(name, ".erasing");
 }
 
 /* Of another compression: the answer says that it was not read. */
@@ -178,8 +183,40 @@ static bool is_unreadable(const char *name, const char *base)
     return false;
 }
 
-int history_files(struct daemon *d, struct string_list *ret, struct string_list *ret_unread,
-                  struct error *e)
+/* Whether it holds what a file that was taken begins with as well: a copy. */
+static bool is_copy(const struct string_list *taken, int64_t first)
+{
+    int64_t other;
+
+    for (size_t i = 0; i < taken->n_items; i++)
+        if (audit_files_is_one(taken->items[i], &other) && other == first)
+            return true;
+    return false;
+}
+
+/* Of a folder what begins as our file is called: first what rotation names, then what else holds
+ * lines. */
+static int list_files(DIR *dir, const char *folder, const char *base, bool odd, bool copies,
+                      struct string_list *ret)
+{
+    int r = 0;
+
+    rewinddir(dir);
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
+        char path[4096];
+        int64_t first;
+
+        if (!is_sibling(entry->d_name, base) || is_rotated(entry->d_name, base) == odd ||
+            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= (int)sizeof(path))
+            continue;
+        if (!odd || (audit_files_is_one(path, &first) && (copies || !is_copy(ret, first))))
+            r = string_list_add(ret, path);
+    }
+    return r;
+}
+
+int history_files(struct daemon *d, bool copies, struct string_list *ret,
+                  struct string_list *ret_unread, struct error *e)
 {
     CLEANUP(freep) char *for_folder = strdup(d->settings->audit_file);
     CLEANUP(freep) char *for_base = strdup(d->settings->audit_file);
@@ -190,15 +227,13 @@ int history_files(struct daemon *d, struct string_list *ret, struct string_list 
     if (!dir)
         return error_set(e, -errno, "%s cannot be read: %s", folder, strerror(errno));
     int r = 0;
-    for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
-        char path[4096];
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir));)
         if (is_unreadable(entry->d_name, base))
             r = string_list_add(ret_unread, entry->d_name);
-        if (!is_sibling(entry->d_name, base))
-            continue;
-        if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < (int)sizeof(path))
-            r = string_list_add(ret, path);
-    }
+    if (r == 0)
+        r = list_files(dir, folder, base, false, copies, ret);
+    if (r == 0)
+        r = list_files(dir, folder, base, true, copies, ret);
     (void)closedir(dir);
     return r < 0 ? error_out_of_memory(e) : 0;
 }
@@ -236,7 +271,7 @@ void history_start(struct daemon *d, struct control_call *call, const char *pers
     h->call = call;
     d->history = h;
     export_rows(d);
-    int r = history_files(d, &h->files, &h->unread, &e);
+    int r = history_files(d, false, &h->files, &h->unread, &e);
     if (r == 0)
         r = find_ids(h, person, &e);
     if (r == 0)

@@ -37,15 +37,14 @@ static const char *what_of(const struct operation *o)
 /* "team Sales -> Support", "+ Supervisor", "- skill Billing", "email". */
 static void describe_change(const struct change *c, bool of_team, char *ret, size_t size)
 {
-    static const char role[] = "role:", skill[] = "skill:";
     const char *sign = c->from && c->to ? "~" : c->to ? "+" : "-";
     if (text_equal(c->field, "team"))
         snprintf(ret, size, "%s%s -> %s", of_team ? "" : "team ", c->from ? c->from : "no team",
                  c->to ? c->to : "no team");
-    else if (strncmp(c->field, role, sizeof(role) - 1) == 0)
-        snprintf(ret, size, "%s %s", sign, c->field + sizeof(role) - 1);
-    else if (strncmp(c->field, skill, sizeof(skill) - 1) == 0)
-        snprintf(ret, size, "%s skill %s", sign, c->field + sizeof(skill) - 1);
+    else if (c->kind == CHANGE_ROLE)
+        snprintf(ret, size, "%s %s", sign, c->name);
+    else if (c->kind == CHANGE_SKILL)
+        snprintf(ret, size, "%s skill %s", sign, c->name);
     else
         snprintf(ret, size, "%s", c->field);
 }
@@ -64,8 +63,7 @@ static int count_changes(json_t *tally, const struct operation *o, const char *w
     bool of_team = text_equal(what, "team"), roles = text_equal(what, "privileged");
     for (size_t i = 0; i < o->n_changes && r == 0; i++) {
         const struct change *c = &o->changes[i];
-        if ((of_team && !text_equal(c->field, "team")) ||
-            (roles && strncmp(c->field, "role:", 5) != 0))
+        if ((of_team && !text_equal(c->field, "team")) || (roles && c->kind != CHANGE_ROLE))
             continue;
         describe_change(c, of_team, text, sizeof(text));
         r = count_text(tally, text, e);

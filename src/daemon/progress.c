@@ -33,14 +33,6 @@ static const char *const tenant_words[] = {
     [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
 };
 
-static size_t in_state(const struct queue_counts *c, enum operation_state state)
-{
-    size_t n = 0;
-    for (int k = 0; k < OPERATION_N_KINDS; k++)
-        n += c->n[k][state];
-    return n;
-}
-
 bool progress_of(const struct daemon *d, struct progress_now *ret)
 {
     const struct progress *p = &d->progress;
@@ -114,8 +106,8 @@ static int look(struct daemon *d, struct queue_counts *c, struct error *e)
         r = queue_count_waiting(d->state, clock_steady_usec(), &waiting, e);
     if (r < 0)
         return r;
-    size_t ready = in_state(c, OPERATION_READY);
-    size_t left = (ready > waiting ? ready - waiting : 0) + in_state(c, OPERATION_STARTED);
+    size_t ready = queue_count_of(c, OPERATION_READY);
+    size_t left = (ready > waiting ? ready - waiting : 0) + queue_count_of(c, OPERATION_STARTED);
     bool moves = !es.paused && !es.observing && !es.state_failed && es.tenant == ENGINE_TENANT_OK;
     follow(&d->progress, moves ? left : 0, es.n_done, clock_monotonic_usec());
     return 0;
@@ -145,9 +137,9 @@ static void tell(struct daemon *d, const struct queue_counts *c)
     size_t n_users = link_count(d->state, LINK_ACTIVE);
     add(text, sizeof(text), n_users, n_users == 1 ? "user" : "users");
     if (c) {
-        size_t n_parked = in_state(c, OPERATION_PARKED);
+        size_t n_parked = queue_count_of(c, OPERATION_PARKED);
         add(text, sizeof(text), n_parked, n_parked == 1 ? "waits for you" : "wait for you");
-        add(text, sizeof(text), in_state(c, OPERATION_HELD), "held");
+        add(text, sizeof(text), queue_count_of(c, OPERATION_HELD), "held");
     }
     if (progress_of(d, &now) && now.total >= LONG_LOAD) {
         size_t used = strlen(text);

@@ -241,7 +241,7 @@ static int begin(struct reconciliation *x, struct error *e)
     x->exported = trail_exported_get(d->state);
     string_list_done(&x->files);
     if (r == 0)
-        r = history_files(d, &x->files, &unread, e);
+        r = history_files(d, false, &x->files, &unread, e);
     string_list_done(&unread);
     return r < 0 ? r : worker_start(&x->worker, d->event, work, on_read, x, e);
 }

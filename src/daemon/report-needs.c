@@ -43,11 +43,10 @@ static int collect(const struct operation *o, void *userdata)
     for (size_t i = 0; i < o->n_changes && r == 0 && o->kind != OPERATION_ADOPT; i++) {
         const struct change *c = &o->changes[i];
         char team[600];
-        bool named = !strncmp(c->field, "role:", 5) || !strncmp(c->field, "skill:", 6);
         snprintf(team, sizeof(team), "team:%s", c->to ? c->to : "");
         if (c->to && text_equal(c->field, "team") && engine_view_lacks_team(n->view, c->to))
             r = add_need(n, team, o->entry_id);
-        else if (c->to && named)
+        else if (c->to && (c->kind == CHANGE_ROLE || c->kind == CHANGE_SKILL))
             r = add_need(n, c->field, o->entry_id);
     }
     return r;

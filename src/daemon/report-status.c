@@ -57,14 +57,6 @@ static json_t *run_of(struct status *s)
                      "last", last);
 }
 
-static size_t queue_sum(const struct queue_counts *c, enum operation_state state)
-{
-    size_t n = 0;
-    for (int k = 0; k < OPERATION_N_KINDS; k++)
-        n += c->n[k][state];
-    return n;
-}
-
 static json_t *queue_by_kind(const struct queue_counts *c)
 {
     json_auto_t *by_kind = json_object();
@@ -82,7 +74,7 @@ static json_t *queue_by_kind(const struct queue_counts *c)
 /* What waits for its time is counted apart from what is ready. */
 static json_t *queue_of(struct status *s)
 {
-    size_t waiting = 0, ready = queue_sum(&s->queue, OPERATION_READY);
+    size_t waiting = 0, ready = queue_count_of(&s->queue, OPERATION_READY);
     if (queue_count_waiting(s->state, clock_steady_usec(), &waiting, s->e) < 0)
         return NULL;
     size_t lanes[4];
@@ -94,9 +86,9 @@ static json_t *queue_of(struct status *s)
                                 (json_int_t)lanes[QUEUE_NEWCOMERS]);
     return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "by_lane", by_lane, "ready",
                      (json_int_t)(ready > waiting ? ready - waiting : 0), "parked",
-                     (json_int_t)queue_sum(&s->queue, OPERATION_PARKED), "held",
-                     (json_int_t)queue_sum(&s->queue, OPERATION_HELD), "started",
-                     (json_int_t)queue_sum(&s->queue, OPERATION_STARTED), "waiting",
+                     (json_int_t)queue_count_of(&s->queue, OPERATION_PARKED), "held",
+                     (json_int_t)queue_count_of(&s->queue, OPERATION_HELD), "started",
+                     (json_int_t)queue_count_of(&s->queue, OPERATION_STARTED), "waiting",
                      (json_int_t)waiting, "by_kind", queue_by_kind(&s->queue));
 }
 

@@ -14,38 +14,30 @@
 #include "base/text.h"
 #include "judge/quirks.h"
 
-static const struct change *change_of(const struct operation *o, const char *prefix,
+static const struct change *change_of(const struct operation *o, enum change_kind kind,
                                       const char *name)
 {
-    size_t length = strlen(prefix);
-    for (size_t i = 0; i < o->n_changes; i++) {
-        const char *field = o->changes[i].field;
-        if (!strncmp(field, prefix, length) && text_equal(field + length, name))
+    for (size_t i = 0; i < o->n_changes; i++)
+        if (o->changes[i].kind == kind && text_equal(o->changes[i].name, name))
             return &o->changes[i];
-    }
     return NULL;
 }
 
 const struct change *apply_field_change(const struct operation *o, enum user_field f)
 {
-    return change_of(o, "", user_field_name(f));
-}
-
-static bool is_of(const struct change *c, const char *prefix)
-{
-    return !strncmp(c->field, prefix, strlen(prefix));
+    return change_of(o, CHANGE_FIELD, user_field_name(f));
 }
 
 int apply_roles(const struct operation *o, const struct user *current, struct user *ret)
 {
     int r = 0;
     for (size_t i = 0; i < current->n_roles && r == 0; i++) {
-        const struct change *c = change_of(o, "role:", current->roles[i].name);
+        const struct change *c = change_of(o, CHANGE_ROLE, current->roles[i].name);
         if (!c || c->to)
             r = user_add_role(ret, current->roles[i].name, NULL);
     }
     for (size_t i = 0; i < o->n_changes && r == 0; i++)
-        if (is_of(&o->changes[i], "role:") && o->changes[i].to)
+        if (o->changes[i].kind == CHANGE_ROLE && o->changes[i].to)
             r = user_add_role(ret, o->changes[i].to, NULL);
     return r;
 }
@@ -61,13 +53,12 @@ int apply_skills(const struct operation *o, const struct user *current, struct u
     int r = 0;
     for (size_t i = 0; i < current->n_skills && r == 0; i++) {
         const struct user_skill *s = &current->skills[i];
-        if (!change_of(o, "skill:", s->name))
+        if (!change_of(o, CHANGE_SKILL, s->name))
             r = user_add_skill(ret, s->name, s->level, NULL);
     }
     for (size_t i = 0; i < o->n_changes && r == 0; i++)
-        if (is_of(&o->changes[i], "skill:") && o->changes[i].to)
-            r = user_add_skill(ret, o->changes[i].field + strlen("skill:"),
-                               level_of(&o->changes[i]), NULL);
+        if (o->changes[i].kind == CHANGE_SKILL && o->changes[i].to)
+            r = user_add_skill(ret, o->changes[i].name, level_of(&o->changes[i]), NULL);
     return r;
 }
 
@@ -100,7 +91,7 @@ int apply_skills_left(const struct operation *o, const struct user *wanted,
     int r = 0;
     for (size_t i = 0; i < after->n_skills && r == 0; i++) {
         const struct user_skill *s = &after->skills[i];
-        const struct change *c = change_of(o, "skill:", s->name);
+        const struct change *c = change_of(o, CHANGE_SKILL, s->name);
         const struct user_skill *had = user_skill(before, s->name);
         unsigned level = s->level;
         if (c)
@@ -110,12 +101,11 @@ int apply_skills_left(const struct operation *o, const struct user *wanted,
         r = user_add_skill(ret, s->name, level, NULL);
     }
     for (size_t i = 0; i < o->n_changes && r == 0; i++)
-        if (is_of(&o->changes[i], "skill:") && o->changes[i].to)
-            r = user_add_skill(ret, o->changes[i].field + strlen("skill:"),
-                               level_of(&o->changes[i]), NULL);
+        if (o->changes[i].kind == CHANGE_SKILL && o->changes[i].to)
+            r = user_add_skill(ret, o->changes[i].name, level_of(&o->changes[i]), NULL);
     for (size_t i = 0; i < before->n_skills && moved && r == 0; i++) {
         const struct user_skill *s = &before->skills[i];
-        if (!change_of(o, "skill:", s->name) && user_skill(wanted, s->name))
+        if (!change_of(o, CHANGE_SKILL, s->name) && user_skill(wanted, s->name))
             r = user_add_skill(ret, s->name, s->level, NULL);
     }
     return r;
@@ -137,7 +127,7 @@ bool apply_skills_done(const struct operation *o, const struct user *left,
 {
     for (size_t i = 0; i < left->n_skills; i++) {
         const struct user_skill *l = &left->skills[i];
-        const struct change *c = change_of(o, "skill:", l->name);
+        const struct change *c = change_of(o, CHANGE_SKILL, l->name);
         if (c ? !is_applied(c, l->name, after) : !has_level(after, l->name, l->level))
             return false;
     }
@@ -156,7 +146,7 @@ static int learn_skill(const struct operation *o, const char *name, const struct
                        const struct user *before, const struct user *after, struct user *ret)
 {
     const struct user_skill *b = user_skill(before, name), *a = user_skill(after, name);
-    const struct change *c = change_of(o, "skill:", name);
+    const struct change *c = change_of(o, CHANGE_SKILL, name);
     bool changed = (b != NULL) != (a != NULL) || (a && b && a->level != b->level);
     bool is_new = c ? is_applied(c, name, after) : changed;
     if (c && c->to && is_new && !a) /* level 0, which some show as no skill */
@@ -171,8 +161,8 @@ int apply_learn_skills(const struct operation *o, const struct user *known,
     for (size_t i = 0; i < known->n_skills && r == 0; i++)
         r = learn_skill(o, known->skills[i].name, known, before, after, ret);
     for (size_t i = 0; i < o->n_changes && r == 0; i++) {
-        const char *name = o->changes[i].field + strlen("skill:");
-        if (is_of(&o->changes[i], "skill:") && !user_skill(known, name))
+        const char *name = o->changes[i].name;
+        if (o->changes[i].kind == CHANGE_SKILL && !user_skill(known, name))
             r = learn_skill(o, name, known, before, after, ret);
     }
     return r;
@@ -190,9 +180,9 @@ bool apply_is_done(const struct change *c, const struct user *known, const struc
     int f = user_field_from_name(c->field);
     if (f >= 0)
         return has_field((enum user_field)f, c->to, known, quirks);
-    if (is_of(c, "role:"))
-        return !user_role(known, c->to ? c->to : c->from) == !c->to;
-    if (is_of(c, "skill:"))
-        return is_applied(c, c->field + strlen("skill:"), known);
+    if (c->kind == CHANGE_ROLE)
+        return !user_role(known, c->name) == !c->to;
+    if (c->kind == CHANGE_SKILL)
+        return is_applied(c, c->name, known);
     return text_equal(c->to, "true") == known->disabled;
 }

@@ -128,7 +128,7 @@ static bool hold_conflict(struct execution *x, const struct tenant_answer *a)
     conflicts.items = ruleset_conflicts(rules_ruleset(x->delivery->rules), &conflicts.n_items);
     for (size_t i = 0; i < x->operation->n_changes && !c; i++) {
         const struct change *change = &x->operation->changes[i];
-        bool gives = change->to && !strncmp(change->field, "role:", 5);
+        bool gives = change->to && change->kind == CHANGE_ROLE;
         given = gives ? user_role(roles, change->to) : NULL;
         if (given && !user_role(x->current, given->name))
             c = conflict_with(&conflicts, given->name, roles, &other);

@@ -110,7 +110,7 @@ static void prepare_merge(struct execution *x)
 static bool says_disabled(const struct operation *o)
 {
     for (size_t i = 0; i < o->n_changes; i++)
-        if (text_equal(o->changes[i].field, "disabled"))
+        if (o->changes[i].kind == CHANGE_DISABLED)
             return true;
     return false;
 }

@@ -22,11 +22,12 @@ static const char *describe(const struct tenant_answer *a, char *buffer, size_t 
 
 /* The values of this kind that the operation names, as one cause: "role:Agent, Supervisor"; of
  * what was sent by value the first that was refused. */
-static size_t name_references(const struct execution *x, const char *prefix, char *cause,
+static size_t name_references(const struct execution *x, enum change_kind kind, char *cause,
                               size_t size)
 {
     const struct operation *o = x->operation;
-    size_t n = 0, length = strlen(prefix);
+    const char *prefix = kind == CHANGE_ROLE ? "role:" : "skill:";
+    size_t n = 0;
     if (x->refused && x->refused->n_roles) {
         snprintf(cause, size, "%s%s", prefix, x->refused->roles[0].name);
         return 1;
@@ -34,10 +35,10 @@ static size_t name_references(const struct execution *x, const char *prefix, cha
     snprintf(cause, size, "%s", prefix);
     for (size_t i = 0; i < o->n_changes; i++) {
         const struct change *c = &o->changes[i];
-        if (!c->to || strncmp(c->field, prefix, length) != 0)
+        if (!c->to || c->kind != kind)
             continue;
         size_t used = strlen(cause);
-        snprintf(cause + used, size - used, "%s%s", n++ ? ", " : "", c->field + length);
+        snprintf(cause + used, size - used, "%s%s", n++ ? ", " : "", c->name);
     }
     return n;
 }
@@ -83,11 +84,11 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
         break;
     case TENANT_REFERENCE_ROLE:
         reason = REASON_ROLE_MISSING;
-        n_names = name_references(x, "role:", cause, sizeof(cause));
+        n_names = name_references(x, CHANGE_ROLE, cause, sizeof(cause));
         break;
     case TENANT_REFERENCE_SKILL:
         reason = REASON_SKILL_MISSING;
-        n_names = name_references(x, "skill:", cause, sizeof(cause));
+        n_names = name_references(x, CHANGE_SKILL, cause, sizeof(cause));
         break;
     case TENANT_REFERENCE_NONE:
         snprintf(cause, sizeof(cause), "reference:%s", x->operation->entry_id);

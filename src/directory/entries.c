@@ -276,13 +276,14 @@ static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const cha
 }
 
 /* A group that was there and only has more members now: they alone are decoded. Answers
- * SINK_UNKNOWN_ID when all of it must be. */
+ * SINK_UNKNOWN_ID when all of it must be; *ret_shrank: some of its members are not shown. */
 static int take_growth(struct entries *x, LDAP *ld, LDAPMessage *m, struct raw_entry *raw,
-                       struct error *e)
+                       bool *ret_shrank, struct error *e)
 {
     CLEANUP(group_growth_done) struct group_growth growth = {0};
     CLEANUP(entry_freep) struct entry *added = NULL;
     int r = group_memory_compare(&x->env->decoder, ld, m, raw->id, &growth, e);
+    *ret_shrank = r == GROUP_SHRANK;
     if (r != 0)
         return r < 0 ? r : SINK_UNKNOWN_ID;
     added = entry_new(raw->id, "", ENTRY_GROUP);
@@ -311,10 +312,24 @@ static int take_growth(struct entries *x, LDAP *ld, LDAPMessage *m, struct raw_e
 }
 
 static int take_known(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
-                      struct raw_entry *raw, struct error *e)
+                      struct raw_entry *raw, bool *ret_shrank, struct error *e)
 {
     int r = take_unchanged(x, ld, m, id, raw, e);
-    return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, ld, m, raw, e) : r;
+    return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, ld, m, raw, ret_shrank, e) : r;
+}
+
+static int ask(struct entries *x, const char *dn, const char *id, const char *lacking,
+               struct error *e)
+{
+    log_debug("%s: the server's message has less of %s than was there: it is asked", dn, lacking);
+    return fetches_lacking(x->fetches, x->search, dn, id, lacking, e);
+}
+
+/* A group that lacks members is asked for, so what is there of it need not be decoded before. */
+static int ask_members(struct entries *x, const struct raw_entry *raw, struct error *e)
+{
+    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
+    return dn ? ask(x, dn, raw->id, "member", e) : error_out_of_memory(e);
 }
 
 int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
@@ -322,10 +337,11 @@ int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
 {
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     CLEANUP(decoded_done) struct decoded d = {0};
-    int r = take_known(x, ld, m, id, &raw, e);
+    bool shrank = false;
+    int r = take_known(x, ld, m, id, &raw, &shrank, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
-    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, &d, e);
+    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, !x->full, &d, e);
     return r < 0 ? r : entries_take(x, x->search, &d, e);
 }
 
@@ -334,20 +350,20 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     CLEANUP(decoded_done) struct decoded d = {0};
     CLEANUP(freep) char *lacking = NULL;
-    bool change = entries_tell_changes(x);
-    int r = take_known(x, ld, m, id, &raw, e);
+    bool change = entries_tell_changes(x), shrank = false;
+    int r = take_known(x, ld, m, id, &raw, &shrank, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
-    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, &d, e);
+    if (change && shrank)
+        return ask_members(x, &raw, e);
+    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, change, &d, e);
     if (r == 0 && d.entry && change && !d.bad_dn) /* nothing can be asked by such a name */
         r = x->env->sink->lacking(x->env->userdata, d.entry, &lacking, e);
     if (r < 0)
         return r;
     if (!lacking)
         return entries_take(x, x->search, &d, e);
-    log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
-              lacking);
-    return fetches_lacking(x->fetches, x->search, d.dn, d.entry->id, lacking, e);
+    return ask(x, d.dn, d.entry->id, lacking, e);
 }
 
 int entries_roll(struct entries *x, LDAP *ld, LDAPMessage *m, struct error *e)

@@ -279,7 +279,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     int r = f->kind == FETCH_ENTRY ? decode_raw(&l->env->decoder, ld, m, NULL, &raw, e) : 0;
     if (r >= 0)
-        r = group_memory_decode(&l->env->decoder, ld, m, NULL, &raw, &d, e);
+        r = group_memory_decode(&l->env->decoder, ld, m, NULL, &raw, !l->full, &d, e);
     if (r < 0)
         return r;
     CLEANUP(freep) char *key = NULL;

@@ -193,9 +193,10 @@ static void note_raw(struct decoded *d, const struct raw_entry *raw)
 }
 
 int group_memory_decode(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
-                        const struct raw_entry *raw, struct decoded *ret, struct error *e)
+                        const struct raw_entry *raw, bool remember, struct decoded *ret,
+                        struct error *e)
 {
-    int r = raw->id ? note(d, ld, m, raw, e) : 0;
+    int r = raw->id && remember ? note(d, ld, m, raw, e) : 0;
     if (r == 0)
         r = decode_entry(d, ld, m, id, ret, e);
     if (!raw->id)
@@ -258,8 +259,11 @@ int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m, cons
     if (r < 0)
         return r;
     memcpy(ret->was, g->raw, sizeof(ret->was));
-    bool same = r == 0 && memcmp(rest, g->rest, sizeof(rest)) == 0 && c.n_seen == g->n_values;
-    return same && !is_too_full(g, ret->n_added) ? 0 : GROUP_DIFFERS;
+    if (r != 0 || memcmp(rest, g->rest, sizeof(rest)) != 0)
+        return GROUP_DIFFERS;
+    if (c.n_seen < g->n_values)
+        return GROUP_SHRANK;
+    return is_too_full(g, ret->n_added) ? GROUP_DIFFERS : 0;
 }
 
 void group_memory_grew(const struct decoder *d, const struct raw_entry *raw,

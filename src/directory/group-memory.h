@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <ldap.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "model/entry.h"
@@ -19,9 +20,10 @@ int group_memory_new(struct group_memory **ret); /* 0 or a negative errno value 
 struct group_memory *group_memory_free(struct group_memory *m);
 
 /* decode_entry() for what decode_raw() gave `raw` of: the entry is known whenever these bytes come
- * again, and, if it is a large group, by its members. */
+ * again. remember: it changed, so that a large group is known by its members as well. */
 int group_memory_decode(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
-                        const struct raw_entry *raw, struct decoded *ret, struct error *e);
+                        const struct raw_entry *raw, bool remember, struct decoded *ret,
+                        struct error *e);
 
 /* Values that the group did not have when it was decoded, in the message. */
 struct group_growth {
@@ -30,8 +32,10 @@ struct group_growth {
     size_t n_added, capacity;
 };
 void group_growth_done(struct group_growth *g);
-/* Answers GROUP_DIFFERS unless the group is remembered and only has more members now. */
+/* 0: the group is remembered and only has more members now. Else GROUP_SHRANK when members are all
+ * that differs, and some of them are not there any more, or GROUP_DIFFERS. */
 #define GROUP_DIFFERS 1
+#define GROUP_SHRANK  2
 int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
                          struct group_growth *ret, struct error *e);
 /* What was found came to be taken. */

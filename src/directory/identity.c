@@ -16,10 +16,14 @@
 
 static void uuid_text(const unsigned char b[static 16], char ret[static IDENTITY_TEXT_SIZE])
 {
-    snprintf(ret, IDENTITY_TEXT_SIZE,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-             b[15]);
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *ret++ = '-';
+        *ret++ = digits[b[i] >> 4];
+        *ret++ = digits[b[i] & 15];
+    }
+    *ret = '\0';
 }
 
 static char *guid_text(const unsigned char *b, size_t size)

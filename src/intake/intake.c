@@ -152,7 +152,7 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
  * empty one: the right to see them was lost. A few may leave all at once. */
 static int doubt_nobody(struct reading *g, struct feed_commit *c, struct error *e)
 {
-    struct mirror_counts all;
+    struct mirror_counts all = {0};
     size_t unseen = 0;
     if (c->absence != FEED_ABSENCE_UNSEEN || g->batch_people)
         return 0;

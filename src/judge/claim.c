@@ -72,12 +72,6 @@ struct likeness {
     struct error *e;
 };
 
-static bool same_value(const struct user *a, const struct user *b, enum user_field f)
-{
-    const char *x = user_get(a, f), *y = user_get(b, f);
-    return x && y && *x && text_equal_fold(x, y);
-}
-
 static int is_alike(const char *login, const char *found, void *userdata)
 {
     struct likeness *l = userdata;
@@ -85,7 +79,8 @@ static int is_alike(const char *login, const char *found, void *userdata)
     int r = user_from_json(&other, found, l->e);
     if (r < 0)
         return r;
-    if (!planner_same_person(l->known, other) && !same_value(l->known, other, USER_EXTENSION))
+    if (!planner_same_person(l->known, other) &&
+        !planner_same_field(l->known, other, USER_EXTENSION))
         return 0;
     snprintf(l->login, sizeof(l->login), "%s", login);
     return 1;

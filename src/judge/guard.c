@@ -15,8 +15,7 @@ static bool gives_privileged_role(const struct operation *o, const struct sync_o
 {
     for (size_t i = 0; i < o->n_changes; i++) {
         const struct change *c = &o->changes[i];
-        if (c->to && !strncmp(c->field, "role:", 5) &&
-            options_role_is_privileged(options, c->field + 5))
+        if (c->to && c->kind == CHANGE_ROLE && options_role_is_privileged(options, c->name))
             return true;
     }
     return false;

@@ -29,8 +29,7 @@ static bool takes_role(const struct operation *o, const char *role)
 {
     for (size_t i = 0; i < o->n_changes; i++) {
         const struct change *c = &o->changes[i];
-        if (!strncmp(c->field, "role:", 5) && !c->to &&
-            (!role || text_equal_fold(c->field + 5, role)))
+        if (c->kind == CHANGE_ROLE && !c->to && (!role || text_equal_fold(c->name, role)))
             return true;
     }
     return false;

@@ -36,14 +36,14 @@ bool planner_takes_away(const struct operation *o)
             continue;
         if (!c->to || text_equal(c->field, "team"))
             return true;
-        if (!strncmp(c->field, "skill:", 6) && text_parse_unsigned(c->from, 100, &from) == 0 &&
+        if (c->kind == CHANGE_SKILL && text_parse_unsigned(c->from, 100, &from) == 0 &&
             text_parse_unsigned(c->to, 100, &to) == 0 && to < from)
             return true;
     }
     return false;
 }
 
-bool plan_same_field(const struct user *a, const struct user *b, enum user_field f)
+bool planner_same_field(const struct user *a, const struct user *b, enum user_field f)
 {
     const char *x = user_get(a, f), *y = user_get(b, f);
     return x && y && *x && text_equal_fold(x, y);
@@ -51,8 +51,8 @@ bool plan_same_field(const struct user *a, const struct user *b, enum user_field
 
 bool planner_same_person(const struct user *a, const struct user *b)
 {
-    return plan_same_field(a, b, USER_EMAIL) ||
-           (plan_same_field(a, b, USER_FIRST_NAME) && plan_same_field(a, b, USER_LAST_NAME));
+    return planner_same_field(a, b, USER_EMAIL) ||
+           (planner_same_field(a, b, USER_FIRST_NAME) && planner_same_field(a, b, USER_LAST_NAME));
 }
 
 /* Puts an operation into its waiting state; texts may be NULL. What is held here has no time:

@@ -21,7 +21,6 @@ int plan_add_level(struct operation *o, const char *name, const struct user_skil
                    const struct user_skill *to);
 int plan_add_role(struct operation *o, const char *name, bool gives,
                   const struct source *source);
-bool plan_same_field(const struct user *a, const struct user *b, enum user_field f);
 int plan_diff_field(const struct planner_input *in, struct operation *o, enum user_field f);
 int plan_diff_roles(const struct planner_input *in, struct operation *o);
 int plan_diff_skills(const struct planner_input *in, struct operation *o);

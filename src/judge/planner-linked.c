@@ -185,7 +185,7 @@ static int enable_after_losses(const struct planner_input *in, struct planner_re
     for (size_t i = 0; i < r->operations.n_items; i++) {
         const struct operation *o = r->operations.items[i];
         for (size_t j = 0; j < o->n_changes; j++)
-            if (!strncmp(o->changes[j].field, "role:", 5) && !o->changes[j].to)
+            if (o->changes[j].kind == CHANGE_ROLE && !o->changes[j].to)
                 return plan_wait(
                     enable, OPERATION_HELD, REASON_ROLES_FIRST, REASON_ROLES_FIRST,
                     "the user has roles that are no longer theirs: enabled as soon as those are "

@@ -74,7 +74,7 @@ bool planner_adoption_needs_approval(const struct user *wanted, const struct use
                                      const struct parts *parts,
                                      const struct sync_options *options)
 {
-    return !plan_same_field(wanted, found, USER_EMAIL) || parts->hides & PART_ROLES ||
+    return !planner_same_field(wanted, found, USER_EMAIL) || parts->hides & PART_ROLES ||
            planner_privileged_role(found, options);
 }
 
@@ -110,7 +110,7 @@ static const char *approval_sentence(const struct planner_input *in, char *buffe
                  "over only when the plan is approved; if it is somebody else, give %s another "
                  "login",
                  login, role, in->dn);
-    else if (plan_same_field(in->wanted, in->found, USER_EMAIL))
+    else if (planner_same_field(in->wanted, in->found, USER_EMAIL))
         snprintf(buffer, size,
                  "the tenant has a user %s already, and does not show which roles it has: it is "
                  "taken over only when the plan is approved; if it is somebody else, give %s "

@@ -106,6 +106,8 @@ bool planner_takes_away(const struct operation *o);
 /* Have the two users the same mail, or the same first and last name? What links an existing
  * account. */
 bool planner_same_person(const struct user *a, const struct user *b);
+/* Both have it, and the same but for upper and lower case. */
+bool planner_same_field(const struct user *a, const struct user *b, enum user_field f);
 
 /* May this user be adopted only with a person's approval? Yes unless the mail is the same, and
  * always when it has a privileged role, or the tenant does not show whether it has one. */

@@ -99,14 +99,6 @@ int filter_special_category(const struct filter_node *n, const struct value *v)
     return strcmp(name, n->parts[0].normal.data) == 0 ? FILTER_TRUE : FILTER_FALSE;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int replace_bytes(struct filter_part *part, const unsigned char *bytes, size_t size)
 {
     char *copy = malloc(size + 1);
@@ -140,7 +132,7 @@ static int prepare_guid(struct filter_part *part)
                 return FILTER_SPECIAL_NONE;
             continue;
         }
-        int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+        int high = matching_hex_digit(text[i]), low = matching_hex_digit(text[i + 1]);
         if (high < 0 || low < 0)
             return FILTER_SPECIAL_NONE;
         bytes[place[n++]] = (unsigned char)(high * 16 + low);

@@ -148,7 +148,7 @@ static int normalise_text(struct normal *ret, const struct schema *schema,
     return 0;
 }
 
-static int hex_digit(char c)
+int matching_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -169,10 +169,10 @@ static int normalise_uuid(struct normal *ret, const char *bytes, size_t size)
             continue;
         }
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash != (bytes[i] == '-') || (!dash && hex_digit(bytes[i]) < 0))
+        if (dash != (bytes[i] == '-') || (!dash && matching_hex_digit(bytes[i]) < 0))
             return MATCHING_NO_FORM;
         if (!dash)
-            digits[n++] = "0123456789abcdef"[hex_digit(bytes[i])];
+            digits[n++] = "0123456789abcdef"[matching_hex_digit(bytes[i])];
     }
     digits[32] = '\0';
     return take_text(ret, strdup(digits));

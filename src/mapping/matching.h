@@ -31,6 +31,7 @@ bool matching_is_assertion(enum matching matching, const char *bytes, size_t siz
 /* Of two normals: below, equal to or above 0. Numbers and times by size, all else by bytes. */
 int matching_compare(enum matching matching, const struct normal *a, const struct normal *b);
 bool normal_equal(const struct normal *a, const struct normal *b);
+int matching_hex_digit(char c); /* -1: it is none */
 
 /* Microseconds since 1970 of a generalizedTime (RFC 4517 3.3.13); -EINVAL. */
 int matching_parse_time(const char *text, int64_t *ret_usec);

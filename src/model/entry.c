@@ -325,13 +325,6 @@ char *entry_attributes_to_json(const struct entry *e)
     return buffer_take(&b);
 }
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int add_binary(struct attribute *a, const char *text)
 {
     size_t size = strlen(text) / 2;
@@ -343,7 +336,7 @@ static int add_binary(struct attribute *a, const char *text)
     if (!bytes)
         return -ENOMEM;
     for (size_t i = 0; i < size; i++) {
-        int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+        int high = text_hex_digit(text[2 * i]), low = text_hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return -EINVAL;
         bytes[i] = (char)(high * 16 + low);

@@ -189,6 +189,22 @@ const char *reason_code_remedy(const char *code)
     return NULL;
 }
 
+enum change_kind change_kind_of(const char *field, const char **ret_name)
+{
+    static const char *const heads[] = {[CHANGE_ROLE] = "role:", [CHANGE_SKILL] = "skill:"};
+    enum change_kind kind = strcmp(field, "disabled") == 0 ? CHANGE_DISABLED : CHANGE_FIELD;
+    const char *name = field;
+
+    for (unsigned k = CHANGE_ROLE; k <= CHANGE_SKILL; k++)
+        if (strncmp(field, heads[k], strlen(heads[k])) == 0) {
+            kind = k;
+            name = field + strlen(heads[k]);
+        }
+    if (ret_name)
+        *ret_name = name;
+    return kind;
+}
+
 static void change_done(struct change *c)
 {
     free(c->field);
@@ -250,6 +266,7 @@ int operation_add_change(struct operation *o, const char *field, const char *fro
         change_done(c);
         return -ENOMEM;
     }
+    c->kind = change_kind_of(c->field, &c->name);
     o->n_changes++;
     return 0;
 }
@@ -268,23 +285,13 @@ void operation_drop_change(struct operation *o, size_t i)
     memmove(&o->changes[i], &o->changes[i + 1], (o->n_changes - i) * sizeof(*o->changes));
 }
 
-static int replace(char **to, const char *text)
-{
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        return -ENOMEM;
-    free(*to);
-    *to = copy;
-    return 0;
-}
-
 int operation_say(struct operation *o, const char *reason, const char *cause,
                   const char *sentence)
 {
-    int r = replace(&o->reason, reason);
+    int r = text_replace(&o->reason, reason);
     if (r == 0)
-        r = replace(&o->cause, cause);
-    return r < 0 ? r : replace(&o->sentence, sentence);
+        r = text_replace(&o->cause, cause);
+    return r < 0 ? r : text_replace(&o->sentence, sentence);
 }
 
 bool operation_is_unclear(const struct operation *o)
@@ -353,7 +360,9 @@ char *operation_changes_to_json(const struct operation *o)
 
 static void add_read(struct json_reader *r, struct operation *o, struct change *taken)
 {
-    if (!taken->field)
+    if (taken->field)
+        taken->kind = change_kind_of(taken->field, &taken->name);
+    else
         json_read_fail(r, -EINVAL);
     if (r->failed == 0 && memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1,
                                       sizeof(*o->changes)) < 0)
@@ -425,8 +434,8 @@ static void read_object(struct json_reader *r, struct operation *o)
 
     json_read_open(r, '{');
     for (;;) {
-        CLEANUP(freep) char *key = NULL;
-        if (!json_read_key(r, &key))
+        char key[JSON_NAME_SIZE];
+        if (!json_read_name(r, key))
             break;
         read_member(r, key, &c);
     }

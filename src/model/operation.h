@@ -29,8 +29,20 @@ enum operation_state {     /* stored: never renumber, never reuse */
 };
 const char *operation_state_name(enum operation_state s);
 
+enum change_kind {
+    CHANGE_FIELD,
+    CHANGE_DISABLED,
+    CHANGE_ROLE,
+    CHANGE_SKILL,
+};
+/* Of what is written "team", "disabled", "role:Agent", "skill:English"; *ret_name (NULL: not
+ * asked for) is within it. */
+enum change_kind change_kind_of(const char *field, const char **ret_name);
+
 struct change {
-    char *field; /* a user field's name, "disabled", "role:NAME", "skill:NAME" */
+    enum change_kind kind;
+    char *field;      /* how it is written */
+    const char *name; /* of the field, role or skill; within `field` */
     char *from;  /* NULL: was absent */
     char *to;    /* NULL: is removed */
     struct source source;

@@ -147,8 +147,8 @@ static void read_value(struct json_reader *r, char type, struct value *ret)
     }
     json_read_open(r, '{');
     for (;;) {
-        CLEANUP(freep) char *key = NULL;
-        if (!json_read_key(r, &key))
+        char key[JSON_NAME_SIZE];
+        if (!json_read_name(r, key))
             break;
         if (strcmp(key, "value") == 0 && !ret->found)
             read_bare(r, type, ret);
@@ -234,17 +234,14 @@ int user_from_json(struct user **ret, const char *json, struct error *e)
 {
     CLEANUP(user_freep) struct user *u = user_new();
     struct json_reader r;
-    char member[32] = "";
+    char member[JSON_NAME_SIZE] = "";
 
     if (!u)
         return error_out_of_memory(e);
     json_read_start(&r, json);
     json_read_open(&r, '{');
-    for (;;) {
-        CLEANUP(freep) char *key = NULL;
-        if (!json_read_key(&r, &key))
-            break;
-        snprintf(member, sizeof(member), "%.31s", key);
+    for (char key[JSON_NAME_SIZE]; json_read_name(&r, key);) {
+        memcpy(member, key, sizeof(member));
         read_member(&r, u, key);
     }
     int failed = json_read_end(&r);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* The system's number for an input/output error: of the log, else of the file, else as the
  * connection remembers it (which misses failed writes of the log). */
@@ -336,19 +337,14 @@ void row_numbers_done(struct row_numbers *n)
     *n = (struct row_numbers){0};
 }
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool id_bytes(const char *id, unsigned char ret[static ID_SIZE])
 {
     for (size_t i = 0; i < ID_SIZE; i++) {
         if ((i == 4 || i == 6 || i == 8 || i == 10) && *id++ != '-')
             return false;
-        if (digit(id[0]) < 0 || digit(id[1]) < 0)
+        if (text_hex_digit(id[0]) < 0 || text_hex_digit(id[1]) < 0)
             return false;
-        ret[i] = (unsigned char)(digit(id[0]) << 4 | digit(id[1]));
+        ret[i] = (unsigned char)(text_hex_digit(id[0]) << 4 | text_hex_digit(id[1]));
         id += 2;
     }
     return *id == '\0';

@@ -2,7 +2,7 @@
  * What the mirror knows of an entry and a read does not show any more. To an account that has
  * lost the right to see members a group looks as if they had been removed; which of both it is,
  * whoever reads has to ask before the entry is stored. Members that mean nobody who is there are
- * left out, since nothing follows from them.
+ * left out, since nothing follows from them. And what a message has less of than the mirror.
  */
 #include "config.h"
 
@@ -117,6 +117,60 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
     entry_sort(lost);
     *ret = TAKE(lost);
     return r;
+}
+
+/* Of which each is in the entry once: where there are more, one is lacking. */
+static int lacks_member(struct state *s, int64_t n, const struct entry *entry, bool *ret,
+                        struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *all = NULL, *q = NULL;
+    int r = stmt_query(&all, s, "SELECT count(*) FROM member WHERE group_n = ?1", WITH(as_int(n)), e);
+
+    *ret = r == STMT_ROW && (size_t)stmt_int(all, 0) > entry->n_members;
+    if (r < 0 || *ret)
+        return r < 0 ? r : 0;
+    r = stmt_query(&q, s, "SELECT m.kind, a.key " MEMBERS_OF_GROUP, WITH(as_int(n)), e);
+    for (; r == STMT_ROW && !*ret; r = stmt_step(q, e))
+        *ret = !member_among(entry->members, entry->n_members, (enum member_kind)stmt_int(q, 0),
+                             stmt_text(q, 1));
+    return r < 0 ? r : 0;
+}
+
+static const char *first_lacking(const struct entry *stored, const struct entry *entry)
+{
+    for (size_t i = 0; i < stored->n_attributes; i++) {
+        const struct attribute *a = &stored->attributes[i];
+        const struct attribute *now = entry_attribute(entry, a->name);
+
+        if ((!now || now->n_values < a->n_values) && !text_equal(a->name, ENTRY_UNREADABLE))
+            return a->name;
+    }
+    return NULL;
+}
+
+int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e)
+{
+    CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
+    const char *name;
+    int64_t n = 0;
+    bool lacks = false;
+    int r = mirror_load(s, entry->id, false, &m, e);
+
+    *ret = NULL;
+    if (r < 0 || r == STATE_NONE || m.gone || m.entry->kind != entry->kind)
+        return r < 0 ? r : 0;
+    name = first_lacking(m.entry, entry);
+    if (!name && entry->kind == ENTRY_GROUP) {
+        r = identity_find(s, entry->id, &n, e);
+        if (r == 0)
+            r = lacks_member(s, n, entry, &lacks, e);
+        if (r < 0)
+            return r;
+        name = lacks ? "member" : NULL;
+    }
+    if (name && !(*ret = strdup(name)))
+        return error_out_of_memory(e);
+    return 0;
 }
 
 int mirror_believe(struct state *s, const char *dn, struct error *e)

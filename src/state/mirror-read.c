@@ -68,55 +68,6 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     return 0;
 }
 
-/* Both are sorted in the same way, see entry_sort(). */
-static bool lacks_member(const struct entry *stored, const struct entry *entry)
-{
-    size_t k = 0;
-
-    for (size_t i = 0; i < stored->n_members; i++) {
-        const struct member *was = &stored->members[i];
-        int order = -1;
-
-        for (; k < entry->n_members; k++) {
-            const struct member *is = &entry->members[k];
-            order = is->kind != was->kind ? (int)is->kind - (int)was->kind
-                                          : strcmp(is->key, was->key);
-            if (order >= 0)
-                break;
-        }
-        if (k == entry->n_members || order != 0)
-            return true;
-    }
-    return false;
-}
-
-static const char *first_lacking(const struct entry *stored, const struct entry *entry)
-{
-    for (size_t i = 0; i < stored->n_attributes; i++) {
-        const struct attribute *a = &stored->attributes[i];
-        const struct attribute *now = entry_attribute(entry, a->name);
-
-        if ((!now || now->n_values < a->n_values) && !text_equal(a->name, ENTRY_UNREADABLE))
-            return a->name;
-    }
-    return lacks_member(stored, entry) ? "member" : NULL;
-}
-
-int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e)
-{
-    CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
-    const char *name;
-    int r = mirror_load(s, entry->id, entry->kind == ENTRY_GROUP, &m, e);
-
-    *ret = NULL;
-    if (r < 0 || r == STATE_NONE || m.gone || m.entry->kind != entry->kind)
-        return r < 0 ? r : 0;
-    name = first_lacking(m.entry, entry);
-    if (name && !(*ret = strdup(name)))
-        return error_out_of_memory(e);
-    return 0;
-}
-
 int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

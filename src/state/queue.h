@@ -75,6 +75,13 @@ struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
 };
 int queue_counts(struct state *s, struct queue_counts *ret, struct error *e);
+static inline size_t queue_count_of(const struct queue_counts *c, enum operation_state state)
+{
+    size_t n = 0;
+    for (unsigned k = 0; k < OPERATION_N_KINDS; k++)
+        n += c->n[k][state];
+    return n;
+}
 /* READY ones whose time has not come: a grace time, or a pause before another attempt. */
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e);
 /* READY ones of each lane. */

@@ -6,7 +6,12 @@
 
 #include "tenant/http-handle.h"
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/memory.h"
 
 /* Below the idle limit of common load balancers, which is 60 s. */
@@ -95,4 +100,19 @@ void http_handle_ca(const struct http_handle *h, const char **ret_file,
         *ret_directory = of_curl->capath;
     }
 #endif
+}
+
+static int check_readable(const char *path, const char *what, struct error *e)
+{
+    if (path && access(path, R_OK) < 0) {
+        int r = -errno;
+        return error_set(e, r, "the tenant's %s %s: %s", what, path, strerror(-r));
+    }
+    return 0;
+}
+
+int http_handle_check(const struct http_handle *h, struct error *e)
+{
+    int r = check_readable(h->ca_file, "CA file", e);
+    return r < 0 ? r : check_readable(h->ca_directory, "CA directory", e);
 }

@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/certificate.h"
@@ -26,6 +25,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/trust.h"
 #include "tenant/http-handle.h"
 #include "tenant/http-text.h"
@@ -50,7 +50,8 @@ struct http {
     long n_kept;
     struct http_url url;
     struct http_handle handle;
-    uint64_t certificate_expires_usec; /* of the tenant; 0: not known */
+    char *certificate;                 /* of the tenant, PEM; NULL: not known */
+    uint64_t certificate_expires_usec; /* 0: not known */
     TAILQ_HEAD(exchange_list, http_exchange) busy, idle;
     size_t n_idle;
 };
@@ -72,15 +73,6 @@ struct http_exchange {
 };
 
 static void on_done(void *private_data, CURLcode code);
-
-static int check_readable(const char *path, const char *what, struct error *e)
-{
-    if (path && access(path, R_OK) < 0) {
-        int r = -errno;
-        return error_set(e, r, "the tenant's %s %s: %s", what, path, strerror(-r));
-    }
-    return 0;
-}
 
 /* -- what curl calls -- */
 
@@ -369,13 +361,18 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
 static void note_certificate(struct http_exchange *x)
 {
     struct curl_certinfo *chain = NULL;
+    struct http *h = x->http;
 
     if (curl_easy_getinfo(x->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain ||
         chain->num_of_certs < 1)
         return;
-    for (const struct curl_slist *row = chain->certinfo[0]; row; row = row->next)
-        if (strncmp(row->data, "Cert:", 5) == 0)
-            x->http->certificate_expires_usec = certificate_expires_pem(row->data + 5);
+    for (const struct curl_slist *row = chain->certinfo[0]; row; row = row->next) {
+        if (strncmp(row->data, "Cert:", 5) != 0 || text_equal(h->certificate, row->data + 5))
+            continue;
+        free(h->certificate);
+        h->certificate = strdup(row->data + 5);
+        h->certificate_expires_usec = certificate_expires_pem(row->data + 5);
+    }
 }
 
 uint64_t http_certificate_expires_usec(const struct http *h)
@@ -449,9 +446,7 @@ int http_new(struct http **ret, struct sd_event *event, const struct tenant_opti
         r = http_check_url(&h->url, options->url, h->handle.allow_plain_http, e);
     h->handle.loopback = h->url.loopback;
     if (r == 0)
-        r = check_readable(h->handle.ca_file, "CA file", e);
-    if (r == 0)
-        r = check_readable(h->handle.ca_directory, "CA directory", e);
+        r = http_handle_check(&h->handle, e);
     http_handle_ca(&h->handle, &ca_file, &ca_directory);
     h->trust = trust_of(ca_file, ca_directory);
     if (r == 0)
@@ -478,6 +473,7 @@ struct http *http_free(struct http *h)
     free(h->outgoing);
     sd_event_unref(h->event);
     http_url_done(&h->url);
+    free(h->certificate);
     free(h->handle.ca_file);
     free(h->handle.ca_directory);
     free(h);

@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
@@ -25,88 +27,153 @@ static const char *const property_names[USER_N_FIELDS] = {
     [USER_EXTENSION] = "extension",  [USER_TEAM] = "team",
 };
 
-static json_t *skills_object(const struct user *u)
+/* A body is written into memory of its final size at once, so that of a password that stands in it
+ * no copy is left behind. */
+struct body {
+    struct buffer text;
+    const char *not_utf8; /* the first property that is not; NULL: all are */
+};
+
+#define MEMBER_BYTES 32  /* of a key and what is around a value */
+#define ESCAPE_BYTES 6   /* that a byte may become */
+#define OTHER_BYTES  128 /* everything that has no value of anybody's */
+
+static size_t bytes_of(const char *text)
 {
-    json_t *skills = json_object();
-    for (size_t i = 0; skills && i < u->n_skills; i++)
-        if (json_object_set_new(skills, u->skills[i].name, json_integer(u->skills[i].level)) <
-            0) {
-            json_decref(skills);
-            return NULL;
-        }
-    return skills;
+    return MEMBER_BYTES + ESCAPE_BYTES * strlen(text);
 }
 
-/* Takes `value`, which is NULL when it could not be made. */
-static int put(json_t *object, const char *property, json_t *value, struct error *e)
+static void body_begin(struct body *b, size_t size)
 {
-    if (!value)
-        return error_set(e, -EINVAL, "a name in %s is not UTF-8 or there is no memory",
-                         property);
-    if (json_object_set_new_nocheck(object, property, value) < 0)
+    *b = (struct body){0};
+    if (buffer_room(&b->text, size + OTHER_BYTES))
+        buffer_add(&b->text, "{", 1);
+}
+
+static void put_value(struct body *b, const char *text, const char *what)
+{
+    if (!text_is_utf8(text, strlen(text))) {
+        b->not_utf8 = b->not_utf8 ? b->not_utf8 : what;
+        text = "";
+    }
+    json_write_text(&b->text, text);
+}
+
+static void put_text(struct body *b, const char *property, const char *text, const char *what)
+{
+    json_write_key(&b->text, property);
+    put_value(b, text, what);
+}
+
+static void put_bool(struct body *b, const char *property, bool value)
+{
+    json_write_key(&b->text, property);
+    buffer_add_text(&b->text, value ? "true" : "false");
+}
+
+static size_t skills_bytes(const struct user *u)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < u->n_skills; i++)
+        n += bytes_of(u->skills[i].name);
+    return n;
+}
+
+static void put_skills(struct body *b, const struct user *u)
+{
+    json_write_key(&b->text, "skills");
+    buffer_add(&b->text, "{", 1);
+    for (size_t i = 0; i < u->n_skills; i++) {
+        json_write_comma(&b->text);
+        put_value(b, u->skills[i].name, "skills");
+        buffer_add(&b->text, ":", 1);
+        json_write_integer(&b->text, u->skills[i].level);
+    }
+    buffer_add(&b->text, "}", 1);
+}
+
+static void put_roles(struct body *b, const struct user *u)
+{
+    json_write_key(&b->text, "roles");
+    buffer_add(&b->text, "[", 1);
+    for (size_t i = 0; i < u->n_roles; i++) {
+        json_write_comma(&b->text);
+        put_value(b, u->roles[i].name, "roles");
+    }
+    buffer_add(&b->text, "]", 1);
+}
+
+static int body_end(struct body *b, char **ret, size_t *ret_size, struct error *e)
+{
+    size_t size;
+    buffer_add(&b->text, "}", 1);
+    size = b->text.size;
+    if (b->not_utf8 || b->text.failed) {
+        if (b->text.data)
+            explicit_bzero(b->text.data, size);
+        buffer_done(&b->text);
+    }
+    if (b->not_utf8)
+        return error_set(e, -EINVAL, "the value of %s is not UTF-8", b->not_utf8);
+    *ret = size ? buffer_take(&b->text) : NULL;
+    if (!*ret)
         return error_out_of_memory(e);
+    *ret_size = size;
     return 0;
 }
 
 int user_api_create_body(char **ret, size_t *ret_size, const struct user *user,
                          const struct secret *password, bool change_password, struct error *e)
 {
-    json_auto_t *object = json_object();
-    if (!object)
-        return error_out_of_memory(e);
-    int r = 0;
-    for (enum user_field f = 0; f < USER_N_FIELDS && r == 0; f++) {
+    size_t size = skills_bytes(user) + (password ? bytes_of(secret_text(password)) : 0);
+    struct body b;
+    for (enum user_field f = 0; f < USER_N_FIELDS; f++)
+        size += user_get(user, f) ? bytes_of(user_get(user, f)) : 0;
+    for (size_t i = 0; i < user->n_roles; i++)
+        size += bytes_of(user->roles[i].name);
+    body_begin(&b, size);
+    for (enum user_field f = 0; f < USER_N_FIELDS; f++) {
         const char *text = user_get(user, f);
         if (text && *text)
-            r = json_put_text(object, property_names[f], text, user_field_name(f), e);
+            put_text(&b, property_names[f], text, user_field_name(f));
     }
-    if (r == 0)
-        r = put(object, "disabled", json_boolean(user->disabled), e);
-    if (r == 0 && change_password)
-        r = put(object, "changePassword", json_true(), e);
-    if (r == 0 && user->n_skills > 0)
-        r = put(object, "skills", skills_object(user), e);
-    if (r == 0 && user->n_roles > 0)
-        r = put(object, "roles", json_roles(user), e);
-    if (r == 0 && password)
-        r = json_put_text(object, "password", secret_text(password), "the password", e);
-    if (r == 0)
-        r = json_to_body(ret, ret_size, object, e);
-    json_wipe_string(json_object_get(object, "password"));
-    return r;
+    put_bool(&b, "disabled", user->disabled);
+    if (change_password)
+        put_bool(&b, "changePassword", true);
+    if (user->n_skills > 0)
+        put_skills(&b, user);
+    if (user->n_roles > 0)
+        put_roles(&b, user);
+    if (password)
+        put_text(&b, "password", secret_text(password), "the password");
+    return body_end(&b, ret, ret_size, e);
 }
 
 int user_api_password_body(char **ret, size_t *ret_size, const struct secret *password,
                            bool change_password, struct error *e)
 {
-    json_auto_t *object = json_object();
-    if (!object)
-        return error_out_of_memory(e);
-    int r = json_put_text(object, "password", secret_text(password), "the password", e);
-    if (r == 0 && change_password)
-        r = put(object, "changePassword", json_true(), e);
-    if (r == 0)
-        r = json_to_body(ret, ret_size, object, e);
-    json_wipe_string(json_object_get(object, "password"));
-    return r;
+    struct body b;
+    body_begin(&b, bytes_of(secret_text(password)));
+    put_text(&b, "password", secret_text(password), "the password");
+    if (change_password)
+        put_bool(&b, "changePassword", true);
+    return body_end(&b, ret, ret_size, e);
 }
 
 int user_api_put_body(char **ret, size_t *ret_size, const char *team, const bool *disabled,
                       const struct user *skills_of, struct error *e)
 {
-    json_auto_t *object = json_object();
-    if (!object)
-        return error_out_of_memory(e);
+    struct body b;
     if (!team && !disabled && !skills_of)
         return error_set(e, -EINVAL, "a change that changes nothing");
-    int r = 0;
+    body_begin(&b, (team ? bytes_of(team) : 0) + (skills_of ? skills_bytes(skills_of) : 0));
     if (team)
-        r = json_put_text(object, "team", team, "the team", e);
-    if (r == 0 && disabled)
-        r = put(object, "disabled", json_boolean(*disabled), e);
-    if (r == 0 && skills_of)
-        r = put(object, "skills", skills_object(skills_of), e);
-    return r < 0 ? r : json_to_body(ret, ret_size, object, e);
+        put_text(&b, "team", team, "the team");
+    if (disabled)
+        put_bool(&b, "disabled", *disabled);
+    if (skills_of)
+        put_skills(&b, skills_of);
+    return body_end(&b, ret, ret_size, e);
 }
 
 static unsigned level_of(const json_t *value)

@@ -5,10 +5,11 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import time
 
-from lib import Slapd, auditlines, base, deadline, need, wait_for
+from lib import Slapd, auditlines, base, deadline, histories, need, wait_for
 
 
 def closed(daemon):
@@ -167,3 +168,85 @@ def test_erase_is_tried_again(t):
     wait_for(lambda: daemon.audit(event="erase-end"), 20, "it ends", daemon.log_tail)
     need(not any(trace in text_of(closed(daemon)) for trace in TRACES), "no trace")
     need(len([row for row in auditlines.need_whole(*every(daemon)).lines if row[1]["ev"] == "erase-begin"]) == 1, "one act")
+
+
+@deadline(60)
+def test_whatever_the_files_are_called(t):
+    """Closed files that somebody renamed by a pattern of their own, a copy, and what is no audit at all: what is told of a person
+    leaves all that hold lines, and the history reads each line once."""
+    ground, tenant, daemon = scene(t, n=3)
+    daemon.audit_is_spoilt = True
+    seen = len(daemon.audit())
+    for number, name in enumerate((".old", "-20270331T205346", "-web1.example.com-2027w13", ".save.gz")):
+        path = daemon.audit_file + name
+        os.rename(daemon.audit_file, path + "x")
+        if name.endswith(".gz"):
+            with open(path + "x", "rb") as data, gzip.open(path, "wb") as out:
+                out.write(data.read())
+            os.unlink(path + "x")
+        else:
+            os.rename(path + "x", path)
+        ground.replace("victim", mail="zebulon%d@example.com" % number)
+        tenant.wait_user("victim", email="zebulon%d@example.com" % number)
+        wait_for(lambda: os.path.exists(daemon.audit_file) and daemon.audit(event="outcome", code="done"), 10, "on record", daemon.log_tail)
+    shutil.copy(daemon.audit_file + ".old", daemon.audit_file + ".old.copy")
+    notes = "victim, uid=victim, zeb@example.com: ask again\n" * 3
+    with open(daemon.audit_file + ".notes", "w", encoding="ascii") as out:
+        out.write(notes)
+    os.mkfifo(daemon.audit_file + ".pipe")
+    lines = text_of(every_line(daemon))
+    told = [row["seq"] for row in map(json.loads, lines.split(b"\n")[:-1]) if row.get("p", {}).get("login") == "victim" or b'"victim"' in
+            json.dumps(row).encode()]
+    need(told and seen, "they are told of", told)
+    answer = daemon.ctl("--json", "history", "victim").json
+    numbers = [json.loads(line)["seq"] if isinstance(line, str) else line["seq"] for line in answer["lines"]]
+    need(set(told) <= set(numbers) and len(numbers) == len(set(numbers)), "the history reads each once", told, numbers)
+    files = json.loads(json.dumps(daemon.ctl("--json", "audit", "show", "--person", "victim", *every_line(daemon)).out.splitlines()))
+    need([json.loads(line)["seq"] for line in files] == sorted(numbers), "the same by the files alone", numbers)
+    daemon.ctl("audit", "erase", "victim", "--reason", "GDPR-9")
+    wait_for(lambda: daemon.audit(event="erase-end"), 20, "erased", daemon.log_tail)
+    left = [path for path in glob.glob(daemon.audit_file + "*") if os.path.isfile(path) and not path.endswith(".notes")]
+    text = text_of(left)
+    need(not [trace for trace in (*TRACES, b"zebulon") if trace in text], "nothing is left", [trace for trace in TRACES if trace in text])
+    with open(daemon.audit_file + ".notes", encoding="ascii") as data:
+        need(data.read() == notes, "what is no audit is let be")
+    daemon.stop()
+    auditlines.need_whole(*sorted(every_line(daemon), key=auditlines.reader.first_seq))
+
+
+def every_line(daemon):
+    """The files of the audit, without the copy."""
+    return [path for path in glob.glob(daemon.audit_file + "*") if not path.endswith((".copy", ".notes", ".pipe"))]
+
+
+@deadline(60)
+def test_names_within_names(t):
+    """Lines of others are erased where they tell a value of the person, and not where it is a part of another one: a number that
+    another begins with, an address that another ends in. 400 texts drawn by chance against a plain rule of its own."""
+    ground, _, daemon = scene(t, n=1)
+    daemon.audit_is_spoilt = True
+    chance, writer = random.Random(35), histories.Writer()
+    values = ["ann@example.com", "+44 20 555 1234", "uid=ann,ou=people,dc=example,dc=org", "0123456789abcdef-77"]
+    person = {"id": values[3], "dn": values[2], "login": "annie"}
+    writer.add(1, "outcome", {"no": 1, "op": "create", "code": "done"},
+               {**person, "set": [["email", values[0]], ["work_phone", values[1]]]})
+    around = ["", " ", "x", "7", ".", "-", "jo.", "jo-", "co_", ".au", ".", "99", "-99", ",", "\"", "\\", "\n", "\t", "\u0010", "\u00e9", "(", ">",
+              "cn=x,", "a b "]
+    erased = {1}
+    for _ in range(400):
+        before, value, behind = chance.choice(around), chance.choice(values), chance.choice(around)
+        text = before + value + behind
+        seq = writer.add(1, "hold", {"code": "no-mail"}, {"id": "other-%d" % chance.randrange(9), "dn": "uid=o,dc=x", "say": text})
+        word = "[A-Za-z0-9]"
+        if re.search("(?<!%s)(?<!%s[-._+%%])%s(?![-._+%%]?%s)" % (word, word, re.escape(value), word), text):
+            erased.add(seq)
+    need(100 < len(erased) < 350, "some of each", len(erased))
+    with open(daemon.audit_file + ".0", "wb") as out:
+        out.write(b"".join(line + b"\n" for line in writer.lines))
+    daemon.ctl("audit", "erase", "annie", "--reason", "GDPR-3")
+    wait_for(lambda: daemon.audit(event="erase-end"), 20, "erased", daemon.log_tail)
+    with open(daemon.audit_file + ".0", "rb") as data:
+        rows = [json.loads(line) for line in data]
+    got = {row["seq"] for row in rows if "p" not in row}
+    texts = {row["seq"]: json.loads(line).get("p", {}).get("say") for row, line in zip(rows, writer.lines)}
+    need(got == erased, "which lines", [(seq, texts[seq], seq in got) for seq in sorted(got ^ erased)][:9])

@@ -116,8 +116,9 @@ class Company:
             self.leave()
             self.settle()
         if self.left:
-            login = self.left.pop(0)
+            login, before = self.left.pop(0), self.daemon.audit()[-1]["seq"]
             self.daemon.ctl("audit", "erase", login, "--reason", "GDPR %s" % login)
+            wait_for(lambda: [row for row in self.daemon.audit(event="erase-end") if row["seq"] > before], 20, "erased", self.daemon.log_tail)
             self.erased.add(login)
 
     def reload(self):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import subprocess
 
 from lib import Slapd, auditlines, base, need, wait_for
 from test_audit_tamper import note_of
@@ -136,3 +137,19 @@ def test_odd_files(t):
         out.write(edited(5, b'"t":"', b'"t":"\0'))
     failed = daemon.ctl("audit", "prove", "9", t.path("odd"), code=1)
     need(failed.out == "" and failed.err, "no half of a proof", failed)
+
+
+def test_pipes(t):
+    """What can be read only once is refused, by name or as standard input, and not waited for; a file as standard input is a file."""
+    path = os.path.join(base.ROOT, "tests", "data", "audit-export", "sample.jsonl")
+    pipe = t.path("pipe")
+    os.mkfifo(pipe)
+    with open(path, "rb") as data:
+        whole = data.read()
+    for words in (("verify",), ("show",), ("who", "--role", "Agent"), ("export", "--format", "cef")):
+        for name, given in ((pipe, b""), ("/dev/stdin", whole)):
+            done = subprocess.run([base.built("rosterctl"), "audit", *words, name], input=given, capture_output=True, timeout=20, check=False)
+            need(done.returncode == 1 and b"is a pipe" in done.stderr and not done.stdout, "refused", words, name, done)
+    with open(path, "rb") as data:
+        done = subprocess.run([base.built("rosterctl"), "audit", "verify", "/dev/stdin"], stdin=data, capture_output=True, timeout=20, check=False)
+    need(done.returncode == 0 and done.stdout.startswith(b"whole"), "a file", done)

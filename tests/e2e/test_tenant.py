@@ -357,3 +357,59 @@ def test_lost_answers_of_every_kind(t):
         need(sorted(tenant.users()) == ["profile", "renamed", "return", "update"], "who is left", action, more)
         need(tenant.counters()["creates"] == 6, "nobody was made anew", tenant.counters())
         d.stop()
+
+
+class Proxy:
+    """Tunnels for whoever asks by CONNECT; keeps the heads of the requests."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.heads = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            while True:
+                threading.Thread(target=self.tunnel, args=(self.listener.accept()[0],), daemon=True).start()
+        except OSError:
+            return  # closed
+
+    def tunnel(self, client):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            more = client.recv(4096)
+            if not more:
+                return
+            head += more
+        self.heads.append(head.decode())
+        server = socket.create_connection(("127.0.0.1", int(head.split()[1].rpartition(b":")[2])))
+        client.sendall(b"HTTP/1.1 200 Tunnel\r\n\r\n")
+        threading.Thread(target=pass_on, args=(server, client), daemon=True).start()
+        pass_on(client, server)
+
+
+def pass_on(source, target):
+    try:
+        while True:
+            data = source.recv(65536)
+            if not data:
+                break
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def test_through_a_proxy(t):
+    """A proxy that the service's environment names carries the connections to a tenant that is not this machine by name, and sees
+    none of what they say."""
+    ground, group, tenant = crowd(t, people(20))
+    proxy = Proxy()
+    t.cleanup(proxy.listener.close)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"url": tenant.url.replace("127.0.0.1", "LOCALHOST")})
+    d.start(env={"https_proxy": proxy.url})
+    tenant.wait_users(people(20))
+    settled(d)
+    need(proxy.heads and all(head.startswith("CONNECT ") and "Bearer" not in head for head in proxy.heads), "by it alone", proxy.heads)

@@ -43,6 +43,18 @@ static int render_chosen(struct output *o, const json_t *answer)
     return render_plan(o, answer, RENDER_PLAN_CHOSEN);
 }
 
+/* As rosterctl prints it, whose people come some at a time. */
+static int render_who(struct output *o, const json_t *answer)
+{
+    const json_t *people = json_object_get(answer, "people");
+
+    render_audit_who(o, answer, json_array_size(people));
+    if (json_array_size(people))
+        render_audit_people(o, people, true);
+    render_audit_who_else(o, answer);
+    return EXIT_FINE;
+}
+
 static const struct row {
     const char *sample, *name; /* of NAME.json and NAME-80.txt, NAME-200.txt */
     int (*render)(struct output *o, const json_t *answer);
@@ -67,8 +79,8 @@ static const struct row {
     {"holds", "holds", render_holds, EXIT_FOUND},
     {"holds-none", "holds-none", render_holds, EXIT_FINE},
     {"history", "history", render_history, EXIT_FINE},
-    {"audit-who", "audit-who", render_audit_who, EXIT_FINE},
-    {"audit-who-skill", "audit-who-skill", render_audit_who, EXIT_FINE},
+    {"audit-who", "audit-who", render_who, EXIT_FINE},
+    {"audit-who-skill", "audit-who-skill", render_who, EXIT_FINE},
     {"audit-verify", "audit-verify", render_audit_verify, EXIT_FINE},
     {"audit-verify-broken", "audit-verify-broken", render_audit_verify, EXIT_FOUND},
     {"audit-show", "audit-show", render_history, EXIT_FINE},

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -61,6 +62,65 @@ static void test_create(void **state)
                 "\"extension\":\"1072\",\"disabled\":false,\"changePassword\":true,"
                 "\"password\":\"Ch\\\"nge\",\"skills\":{\"Spanish\":100,\"Level two\":0},"
                 "\"roles\":[\"Agent\",\"Supervisor\"]}");
+}
+
+/* Of odd pieces, some of which JSON must escape; valid UTF-8. */
+static const char *odd_text(char text[static 200])
+{
+    static const char *const pieces[] = {"a",    "\"",   "\\",           "\n",   "\x01",         "\x7f",
+                                         "/",    "\xc3\xb6", "\xe2\x82\xac", "\xf0\x9f\x98\x80", " ",
+                                         "\\u00", "{",    "\b\f\r\t",     "\x1f"};
+    text[0] = '\0';
+    for (int i = rand() % 12; i >= 0; i--)
+        strcat(text, pieces[(size_t)rand() % ARRAY_SIZE(pieces)]);
+    return text;
+}
+
+/* jansson reads in a body what jansson was given of the same user. */
+static void test_create_odd(void **state)
+{
+    static const char *const names[USER_N_FIELDS] = {
+        [USER_LOGIN] = "loginId",        [USER_FIRST_NAME] = "firstName",
+        [USER_LAST_NAME] = "lastName",   [USER_EMAIL] = "email",
+        [USER_WORK_PHONE] = "workPhone", [USER_MOBILE_PHONE] = "mobilePhone",
+        [USER_EXTENSION] = "extension",  [USER_TEAM] = "team",
+    };
+    (void)state;
+    srand(5);
+    for (int round = 0; round < 500; round++) {
+        CLEANUP(user_freep) struct user *u = user_new();
+        json_auto_t *want = json_pack("{s:b}", "disabled", round % 2);
+        json_t *roles = json_array(), *skills = json_object();
+        char text[200], *body = NULL;
+        size_t size = 0;
+        struct error e;
+        u->disabled = round % 2;
+        for (int f = 0; f < USER_N_FIELDS; f++) {
+            assert_int_equal(user_set(u, (enum user_field)f, odd_text(text), NULL), 0);
+            json_object_set_new(want, names[f], json_string(text));
+        }
+        for (int i = rand() % 4; i > 0; i--) {
+            unsigned level = (unsigned)rand() % 101;
+            if (user_skill(u, odd_text(text)))
+                continue;
+            assert_int_equal(user_add_skill(u, text, level, NULL), 0);
+            json_object_set_new(skills, text, json_integer(level));
+        }
+        if (rand() % 2)
+            assert_int_equal(user_add_role(u, odd_text(text), NULL), 0);
+        for (size_t i = 0; i < u->n_roles; i++)
+            json_array_append_new(roles, json_string(u->roles[i].name));
+        if (u->n_skills)
+            json_object_set(want, "skills", skills);
+        if (u->n_roles)
+            json_object_set(want, "roles", roles);
+        json_decref(skills);
+        json_decref(roles);
+        assert_int_equal(user_api_create_body(&body, &size, u, NULL, false, &e), 0);
+        char *expected = json_dumps(want, 0);
+        assert_json(body, size, expected);
+        free(expected);
+    }
 }
 
 static void test_create_minimal_and_large(void **state)
@@ -367,6 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create),
+        cmocka_unit_test(test_create_odd),
         cmocka_unit_test(test_too_many_roles),
         cmocka_unit_test(test_create_minimal_and_large),
         cmocka_unit_test(test_not_utf8_is_refused),
