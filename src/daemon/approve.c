@@ -137,6 +137,10 @@ static void on_found(struct daemon *d, void *about, const json_t *answer, int r,
         refuse(a, found, sentence ? sentence : e.message);
         return;
     }
+    if (four_eyes_forbid(d, a->call, &a->actor)) { /* it may have been loaded meanwhile */
+        approving_free(a);
+        return;
+    }
     struct engine_act act = {.actor = &a->actor, .plan = a->found.hash, .reason = a->reason};
     engine_act(d->engine, &act);
     r = engine_approve(d->engine, &a->found, a->uid, &a->until_usec, &e);
