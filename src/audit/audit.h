@@ -168,6 +168,7 @@ enum audit_want {
 /* Which lines: NULL is any. */
 struct audit_filter {
     const char *person;       /* an id, DN or login */
+    const struct string_list *ids; /* of the same person, as far as is known; NULL: none is */
     const char *since, *until; /* ISO times or their beginnings; until is not included */
     const char *event, *kind, *code;
     int64_t after; /* only lines with a higher number; 0: all */

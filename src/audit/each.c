@@ -79,9 +79,19 @@ static bool has_id(const struct search *s, const struct line_chain *l)
     return id[size] == '\\' || json_object_getn(s->ids, id, size);
 }
 
-static bool may_name(const struct search *s, const char *line)
+/* A name stands in what is personal alone: another place where the word stands, as that of the kind
+ * of an operation, is none. */
+static bool may_name(const struct search *s, const char *line, size_t size)
 {
-    return !s->plain || strcasestr(line, s->filter->person);
+    struct line_chain chain;
+
+    if (!s->plain)
+        return true;
+    if (!strcasestr(line, s->filter->person))
+        return false;
+    if (line_look(line, size, &chain) <= 0 || chain.version == LINE_OLD)
+        return true;
+    return chain.personal && strcasestr(chain.personal, s->filter->person);
 }
 
 /* The ids of whoever is meant: one pass of its own, since a line may come before the name that
@@ -99,7 +109,7 @@ static int find_ids(struct search *s, const struct audit_files *files, struct er
         r = 0;
         if (l.torn)
             continue;
-        if (!may_name(s, l.line)) { /* but a number that it has may be of another now */
+        if (!may_name(s, l.line, l.size)) { /* but a number that it has may be of another now */
             if (audit_view_pass(v, l.line, audit_view_intent(v, l.line)) < 0)
                 r = error_out_of_memory(e);
             continue;
@@ -243,7 +253,7 @@ static bool follow(struct search *s, const struct line_reader *l, const struct l
     return again;
 }
 
-static bool is_about(const struct search *s, const char *line, const json_t *view)
+static bool is_about(const struct search *s, const struct line_reader *l, const json_t *view)
 {
     const struct audit_filter *f = s->filter;
     const char *id;
@@ -252,17 +262,18 @@ static bool is_about(const struct search *s, const char *line, const json_t *vie
         return true;
     id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
     return (id && json_object_get(s->ids, id)) ||
-           (may_name(s, line) && is_named(view, f->person));
+           (may_name(s, l->line, l->size) && is_named(view, f->person));
 }
 
 /* Only an intent that may be about them matters to their outcomes. */
-static enum audit_want wants(struct search *s, const struct line_chain *chain, const char *line,
-                             enum audit_intent intent, void *userdata)
+static enum audit_want wants(struct search *s, const struct line_chain *chain,
+                             const struct line_reader *l, enum audit_intent intent, void *userdata)
 {
+    const char *line = l->line;
     enum audit_want want = filter_wants(s->filter, chain, line, intent);
 
     if (want != AUDIT_PASS_OVER && s->filter->person && intent != AUDIT_INTENT_READ &&
-        !may_name(s, line) && !has_id(s, chain))
+        !may_name(s, line, l->size) && !has_id(s, chain))
         return AUDIT_PASS_OVER;
     return want == AUDIT_READ && s->filter->wants ? s->filter->wants(chain, line, userdata) : want;
 }
@@ -283,7 +294,7 @@ static int look_at(struct search *s, const struct line_reader *l, audit_line_fn 
     intent = audit_view_intent(s->view, l->line);
     if (s->filter->doubts)
         s->filter->doubts->n_unknown += intent == AUDIT_INTENT_MISSING;
-    switch (wants(s, &chain, l->line, intent, userdata)) {
+    switch (wants(s, &chain, l, intent, userdata)) {
     case AUDIT_PASS_OVER:
         r = audit_view_pass(s->view, l->line, intent);
         return r == 0 ? look_at_form(s, l, &chain) : r;
@@ -295,7 +306,7 @@ static int look_at(struct search *s, const struct line_reader *l, audit_line_fn 
     view = audit_view_read(s->view, l->line, l->size);
     if (!view)
         return doubt_line(s, l);
-    if (filter_takes(s->filter, &chain, view) && is_about(s, l->line, view))
+    if (filter_takes(s->filter, &chain, view) && is_about(s, l, view))
         r = fn(l->line, view, userdata);
     json_decref(view);
     return r;
@@ -316,6 +327,9 @@ int audit_each(const char *const *paths, size_t n_files, const struct audit_filt
     s.ids = json_object();
     if (r == 0 && !s.ids)
         r = error_out_of_memory(e);
+    for (size_t i = 0; r == 0 && filter->ids && i < filter->ids->n_items; i++)
+        if (json_object_set_new(s.ids, filter->ids->items[i], json_true()) < 0)
+            r = error_out_of_memory(e);
     if (r == 0 && filter->person)
         r = find_ids(&s, &files, e);
     while (r == 0 && (r = line_reader_next(&l, e)) > 0)

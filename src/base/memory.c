@@ -7,10 +7,12 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
 #define FIRST_CAPACITY 8
+#define KEPT_MAX       ((size_t)2 * 1024 * 1024)
 
 int memory_grow(void *items, size_t *capacity, size_t needed, size_t size)
 {
@@ -36,4 +38,10 @@ int memory_grow(void *items, size_t *capacity, size_t needed, size_t size)
     memcpy(items, &new, sizeof(new));
     *capacity = grown;
     return 0;
+}
+
+void memory_rest(void)
+{
+    if (mallinfo2().fordblks > KEPT_MAX)
+        (void)malloc_trim(0);
 }

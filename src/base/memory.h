@@ -30,3 +30,5 @@ DEFINE_CLEANUP(char *, free) /* freep: for strings */
 /* Grows *items (elements of `size` bytes) so that at least `needed` fit; *capacity counts
  * elements. Returns 0 or -ENOMEM, with *items untouched. */
 int memory_grow(void *items, size_t *capacity, size_t needed, size_t size);
+/* Gives back to the system what the C library keeps for later, if that is much. */
+void memory_rest(void);

@@ -36,6 +36,8 @@ struct progress {
     unsigned tenths;
     bool is_long;
     uint64_t n_done, looked_usec; /* at the last look */
+    bool was_idle;                /* likewise, and … */
+    uint64_t n_done_before;       /* … how many operations were done by then */
 };
 
 struct daemon {

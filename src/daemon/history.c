@@ -34,10 +34,10 @@ struct history {
     struct control_call *call;
     struct worker *worker;
     /* Given to the thread, and its answer. */
-    struct string_list files, words, unread;
+    struct string_list files, ids, unread;
+    char *person;
     struct found *lines;
     size_t n_lines, capacity;
-    size_t first_of_word;
     int r;
     struct error e;
 };
@@ -51,20 +51,19 @@ static void history_free(struct history *h)
         free(h->lines[i].line);
     free(h->lines);
     string_list_done(&h->files);
-    string_list_done(&h->words);
+    string_list_done(&h->ids);
+    free(h->person);
     string_list_done(&h->unread);
     free(h);
 }
 
-/* Only the newest lines of each word are kept. */
+/* Only the newest lines are kept. */
 static void drop_oldest(struct history *h)
 {
-    size_t first = h->first_of_word;
-    for (size_t i = first; i < first + LINES_MAX; i++)
+    for (size_t i = 0; i < LINES_MAX; i++)
         free(h->lines[i].line);
     h->n_lines -= LINES_MAX;
-    memmove(&h->lines[first], &h->lines[first + LINES_MAX],
-            (h->n_lines - first) * sizeof(*h->lines));
+    memmove(h->lines, &h->lines[LINES_MAX], h->n_lines * sizeof(*h->lines));
 }
 
 /* The lines are answered as they read, whatever form they have in the file. */
@@ -72,7 +71,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
 {
     struct history *h = userdata;
     (void)line;
-    if (h->n_lines - h->first_of_word == 2 * (size_t)LINES_MAX)
+    if (h->n_lines == 2 * (size_t)LINES_MAX)
         drop_oldest(h);
     if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof(*h->lines)) < 0)
         return -ENOMEM;
@@ -99,17 +98,14 @@ static int note_damage(struct history *h, const struct audit_doubts *doubts)
     return string_list_add_once(&h->unread, slash ? slash + 1 : doubts->file);
 }
 
-/* A pass for each word: a line that two of them find is there twice until it is answered. */
 static void read_files(void *userdata)
 {
     CLEANUP(audit_doubts_done) struct audit_doubts doubts = {0};
     struct history *h = userdata;
     const char *const *files = (const char *const *)h->files.items;
-    for (size_t i = 0; i < h->words.n_items && h->r == 0 && h->files.n_items; i++) {
-        h->first_of_word = h->n_lines;
-        struct audit_filter filter = {.person = h->words.items[i], .doubts = &doubts};
+    struct audit_filter filter = {.person = h->person, .ids = &h->ids, .doubts = &doubts};
+    if (h->files.n_items)
         h->r = audit_each(files, h->files.n_items, &filter, take_line, h, &h->e);
-    }
     if (h->r == 0)
         h->r = note_damage(h, &doubts);
     if (h->r == -ENOMEM)
@@ -244,18 +240,11 @@ int history_files(struct daemon *d, bool copies, struct string_list *ret,
 
 /* The word itself, and the ids of everybody whom it means now: an id finds rows of an earlier
  * name too. */
-static int find_words(struct history *h, const char *person, struct error *e)
+static int find_ids(struct history *h, const char *person, struct error *e)
 {
-    struct string_list ids = {0};
-    int r = mirror_find_people(h->daemon->state, person, &ids, e);
-    if (r == 0 && string_list_add(&h->words, person) < 0)
-        r = error_out_of_memory(e);
-    for (size_t i = 0; i < ids.n_items && i < 10 && r == 0; i++)
-        if (!string_list_contains(&h->words, ids.items[i]) &&
-            string_list_add(&h->words, ids.items[i]) < 0)
-            r = error_out_of_memory(e);
-    string_list_done(&ids);
-    return r;
+    h->person = strdup(person);
+    return h->person ? mirror_find_people(h->daemon->state, person, &h->ids, e)
+                     : error_out_of_memory(e);
 }
 
 /* Rows that have not left yet belong to the history too. */
@@ -284,7 +273,7 @@ void history_start(struct daemon *d, struct control_call *call, const char *pers
     export_rows(d);
     int r = history_files(d, false, &h->files, &h->unread, &e);
     if (r == 0)
-        r = find_words(h, person, &e);
+        r = find_ids(h, person, &e);
     if (r == 0)
         r = worker_start(&h->worker, d->event, read_files, on_done, h, &e);
     if (r < 0) {

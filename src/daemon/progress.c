@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
 #include "state/link.h"
@@ -157,6 +158,19 @@ void progress_tell(struct daemon *d)
     tell(d, queue_counts(d->state, &c, &e) < 0 ? NULL : &c);
 }
 
+/* After ten seconds in which nothing was done, what a load of thousands took is given back. */
+static void rest(struct daemon *d, bool idle)
+{
+    struct engine_status es;
+    engine_status(d->engine, &es);
+    if (idle && d->progress.was_idle && es.n_done == d->progress.n_done_before) {
+        state_rest(d->state);
+        memory_rest();
+    }
+    d->progress.was_idle = idle;
+    d->progress.n_done_before = es.n_done;
+}
+
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct daemon *d = userdata;
@@ -166,6 +180,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     if (look(d, &c, &e) == 0 && d->directory)
         tell(d, &c);
     bool idle = !d->progress.since_usec && engine_is_idle(d->engine);
+    rest(d, idle);
     (void)sd_event_source_set_time_relative(source, idle ? IDLE_USEC : USEC_PER_SEC);
     (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
     return 0;

@@ -137,6 +137,8 @@ static bool look_at(const struct decoder *d, const struct berval *attribute, boo
     if (want_id && is_named(&name, d->second_id_attribute))
         *second_id = first;
     if (is_named(&name, d->watermark_attribute)) {
+        if (memchr(first.bv_val, 0, first.bv_len))
+            return false;
         free(ret->watermark);
         ret->watermark = strndup(first.bv_val, first.bv_len);
         return ret->watermark != NULL;

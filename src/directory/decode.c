@@ -118,11 +118,14 @@ static const struct raw *find_any_name(const struct decoder *d, const struct raw
 }
 
 /* What it would be cut at is no text: then there is none. */
+static bool has_text(const struct raw *raw)
+{
+    return raw && raw->n_values > 0 && !memchr(raw->values[0].bv_val, 0, raw->values[0].bv_len);
+}
+
 static char *copy_value(const struct raw *raw)
 {
-    if (!raw || raw->n_values == 0 || memchr(raw->values[0].bv_val, 0, raw->values[0].bv_len))
-        return NULL;
-    return strndup(raw->values[0].bv_val, raw->values[0].bv_len);
+    return has_text(raw) ? strndup(raw->values[0].bv_val, raw->values[0].bv_len) : NULL;
 }
 
 /* Servers give values in any order: of several ids it is the least, always. */
@@ -321,7 +324,7 @@ static int primary_of_group(const struct decoder *d, const struct raw_list *raw,
     if (!d->active_directory) {
         const struct raw *gid = find_any_name(d, raw, "gidNumber");
         *ret = copy_value(gid);
-        return gid && gid->n_values > 0 && !*ret ? -ENOMEM : 0;
+        return has_text(gid) && !*ret ? -ENOMEM : 0;
     }
     const struct raw *sid = find(raw, "objectSid");
     uint32_t rid;

@@ -44,6 +44,12 @@ void state_cancel(struct state *s)
     sqlite3_interrupt(s->db);
 }
 
+void state_rest(struct state *s)
+{
+    if (!s->in_transaction)
+        (void)sqlite3_db_release_memory(s->db);
+}
+
 int state_n_changes(const struct state *s)
 {
     return sqlite3_total_changes(s->db);

@@ -50,6 +50,8 @@ int state_commit(struct state *s, struct error *e);
 void state_rollback(struct state *s);
 bool state_in_transaction(const struct state *s);
 bool state_has_changed(const struct state *s); /* since the transaction began */
+/* Nothing is to be done: the pages that are kept in memory are read again when they are needed. */
+void state_rest(struct state *s);
 int state_n_changes(const struct state *s); /* rows that were written, since it was opened */
 /* Checkpoints the WAL from a small thread's own connection when it has grown; called after
  * commits. */

@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     DEMAND(fine || r == -EBADMSG);
     DEMAND(!fine || r == (expected.size > 2 ? 0 : -ENOENT));
     DEMAND(r == 0 || e.message[0]);
-    if (r == -ENOENT)
+    if (r == -ENOENT && !strstr(principal, "only of")) /* it is quoted before the list */
         check_told(e.message, names.data);
     if (r == 0) {
         DEMAND(n == expected.size && memcmp(kept, expected.data, n) == 0);

@@ -76,6 +76,7 @@ static const struct planner_row rows[] = {
 
     /* Before the first day. */
     ROW("not started", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "= skipped", .start = NOW + LATER),
+    ROW("not started, at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "adopt = pending", .start = NOW + LATER, .claim = PLANNER_LOGIN_AT_TENANT, .found = SAME),
     ROW("starts soon", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create = pending", .start = NOW + LATER, .ahead = LATER),
     ROW("starts a moment later than soon", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "= skipped", .start = NOW + LATER + 1, .ahead = LATER),
     ROW("not started, made ahead, waits", VERDICT_USER, LINK_DISABLED, SAME, SAME, SAME, "= unchanged", .disabled_by_us = true, .start = NOW + LATER),

@@ -77,11 +77,43 @@ static void test_large_changes(void **state)
     state_close(copy);
 }
 
+static int cache_of(struct state *s)
+{
+    int now = 0, highest = 0;
+
+    assert_int_equal(sqlite3_db_status(s->db, SQLITE_DBSTATUS_CACHE_USED, &now, &highest, 0),
+                     SQLITE_OK);
+    return now;
+}
+
+/* While nothing is to be done no memory holds pages, and what is asked next is there. */
+static void test_rest(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(freep) char *value = NULL;
+
+    begin(f);
+    for (int i = 0; i < 3000; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "name %d", i);
+        ok(f, state_meta_set(f->s, name, "so long that pages fill up soon", &f->e));
+    }
+    state_rest(f->s); /* not in the middle of it */
+    commit(f);
+    assert_true(cache_of(f->s) > 150000);
+    state_rest(f->s);
+    assert_true(cache_of(f->s) < 50000);
+    ok(f, state_meta_get(f->s, "name 2999", &value, &f->e));
+    assert_string_equal(value, "so long that pages fill up soon");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_log_kept_long, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(test_large_changes, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(test_rest, fixture_new, fixture_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
