@@ -82,6 +82,17 @@ struct trust trust_of(const char *ca_file, const char *ca_directory)
     return look(ca_file, ca_directory, NULL);
 }
 
+/* At least one certificate, and none that is cut off, as while a file of several is written. */
+static bool holds_certificates(FILE *file)
+{
+    size_t n = 0;
+    for (X509 *one; (one = PEM_read_X509(file, NULL, NULL, NULL)); n++)
+        X509_free(one);
+    bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    return n && whole;
+}
+
 static bool is_usable(const char *ca_file, const char *ca_directory)
 {
     if (ca_directory && look_into(ca_directory) == 0)
@@ -89,12 +100,10 @@ static bool is_usable(const char *ca_file, const char *ca_directory)
     if (!ca_file)
         return ca_directory;
     FILE *file = fopen(ca_file, "re");
-    X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    bool usable = file && holds_certificates(file);
     if (file)
         fclose(file);
-    ERR_clear_error();
-    X509_free(certificate);
-    return certificate;
+    return usable;
 }
 
 bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_directory,

@@ -134,9 +134,10 @@ def test_absent_for_a_while(t):
     d.start()
     settled(d)
     for n, (path, name) in enumerate(((ca, "tenant"), (mine, "directory"))):
-        for m, half in enumerate((None, "", "-----BEGIN CERTIFICATE-----\nMIIB") if name == "tenant" else (None,)):
-            with open(path, encoding="ascii") as text:
-                whole = text.read()
+        with open(path, encoding="ascii") as text:
+            whole = text.read()
+        halves = (None, "", "-----BEGIN CERTIFICATE-----\nMIIB", other_authority(t) + whole[:len(whole) // 2])
+        for m, half in enumerate(halves if name == "tenant" else (None,)):
             os.unlink(path)
             if half is not None:
                 base.write_file(path, half)
