@@ -93,9 +93,11 @@ static bool holds_certificates(FILE *file)
     return n && whole;
 }
 
-static bool is_usable(const char *ca_file, const char *ca_directory)
+/* A folder that nobody is trusted by, beside a file, may be as empty as it was. */
+static bool is_usable(const struct trust *before, const char *ca_file, const char *ca_directory)
 {
-    if (ca_directory && look_into(ca_directory) == 0)
+    bool needed = ca_directory && (!ca_file || before->folder[6] != 0);
+    if (needed && look_into(ca_directory) == 0)
         return false;
     if (!ca_file)
         return ca_directory;
@@ -114,7 +116,7 @@ bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_dire
                 memcmp(ret->folder, t->folder, sizeof(ret->folder)) == 0;
     if (same)
         t->looked_usec = ret->looked_usec;
-    bool unusable = !same && !is_usable(ca_file, ca_directory);
+    bool unusable = !same && !is_usable(t, ca_file, ca_directory);
     if (unusable && !t->told)
         log_warning(
             "The CAs that vouch for %s cannot be read any more: what is connected stays so",
