@@ -182,13 +182,21 @@ void approve_over(struct daemon *d)
     }
 }
 
+/* Where the state file could not be written the last step is undone, which may be that. */
 void approve_cancel(struct daemon *d)
 {
+    struct engine_status status = {0};
     struct approving *a;
+    if (d->engine)
+        engine_status(d->engine, &status);
     while ((a = d->approving)) {
         d->approving = a->next;
         control_fail(a->call, "failed",
-                     "rosterd ends: what was approved is on record, and is released when it starts");
+                     status.state_failed
+                         ? "the state file could not be written meanwhile: look at `rosterctl "
+                           "plan`, and approve what still waits"
+                         : "rosterd ends: what was approved is on record, and is released when it "
+                           "starts");
         approving_free(a);
     }
 }
