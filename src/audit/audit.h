@@ -25,12 +25,19 @@ struct audit_actor {
     char name[64];    /* "": the number has none here */
     char login[64];   /* who logged in, where that is somebody else (sudo); "": not known */
     char session[64]; /* of logind; "": none */
+    bool known;       /* who logged in is: `login`, or `name` where that is empty */
 };
 
-#define AUDIT_PERSON_SIZE 64
-/* The person behind the account: who logged in, if that is known; else the account's name or
- * number. */
-void audit_actor_person(const struct audit_actor *a, char ret[static AUDIT_PERSON_SIZE]);
+enum audit_likeness { AUDIT_OTHER, AUDIT_SAME, AUDIT_MAY_BE };
+
+#define AUDIT_IDENTITY_SIZE 136
+/* Who that is, to be kept: who logged in, if that is known, and the account. */
+void audit_actor_identity(const struct audit_actor *a, char ret[static AUDIT_IDENTITY_SIZE]);
+/* A kept identity (of before: the account alone) names somebody who logged in. */
+bool audit_identity_is_known(const char *identity);
+/* Whether the same person stands behind both. An account that several share, or a process of which
+ * nobody knows who started it, proves nobody to be another. */
+enum audit_likeness audit_actor_compare(const struct audit_actor *a, const char *identity);
 
 struct audit_row {
     const char

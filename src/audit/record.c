@@ -262,12 +262,46 @@ static void add_answer(struct buffer *b, const struct audit_row *row, bool refer
                       (unsigned)(row->duration_usec % USEC_PER_MSEC));
 }
 
-void audit_actor_person(const struct audit_actor *a, char ret[static AUDIT_PERSON_SIZE])
+static const char *person_of(const struct audit_actor *a)
 {
-    if (a->login[0] || a->name[0])
-        snprintf(ret, AUDIT_PERSON_SIZE, "%s", a->login[0] ? a->login : a->name);
+    return a->login[0] ? a->login : a->known ? a->name : "";
+}
+
+void audit_actor_identity(const struct audit_actor *a, char ret[static AUDIT_IDENTITY_SIZE])
+{
+    if (a->name[0])
+        snprintf(ret, AUDIT_IDENTITY_SIZE, "%s\n%s", person_of(a), a->name);
     else
-        snprintf(ret, AUDIT_PERSON_SIZE, "%u", a->uid);
+        snprintf(ret, AUDIT_IDENTITY_SIZE, "%s\n%u", person_of(a), a->uid);
+}
+
+bool audit_identity_is_known(const char *identity)
+{
+    return strchr(identity, '\n') && identity[0] != '\n';
+}
+
+static bool is_text(const char *text, const char *other, size_t size)
+{
+    return size && strlen(text) == size && memcmp(text, other, size) == 0;
+}
+
+enum audit_likeness audit_actor_compare(const struct audit_actor *a, const char *identity)
+{
+    char mine[AUDIT_IDENTITY_SIZE];
+    audit_actor_identity(a, mine);
+    const char *person = person_of(a), *account = strchr(mine, '\n') + 1;
+    const char *end = strchr(identity, '\n'), *their_account = end ? end + 1 : identity;
+    size_t their_size = end ? (size_t)(end - identity) : 0;
+    bool one_unknown = !person[0] || !their_size;
+
+    if (is_text(person, identity, their_size) ||
+        (one_unknown && strcmp(account, their_account) == 0) ||
+        (!their_size && strcmp(person, their_account) == 0))
+        return AUDIT_SAME;
+    if (their_size && (!person[0] || strcmp(person, their_account) == 0 ||
+                       is_text(account, identity, their_size)))
+        return AUDIT_MAY_BE;
+    return AUDIT_OTHER;
 }
 
 static void add_actor(struct buffer *b, const struct audit_row *row)

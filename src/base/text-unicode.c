@@ -69,6 +69,19 @@ static ucs4_t map_character(ucs4_t c)
     return c;
 }
 
+bool text_is_visible(const char *text)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+    while (p < end) {
+        ucs4_t c;
+        p += u8_mbtouc_unsafe(&c, p, (size_t)(end - p));
+        c = map_character(c);
+        if (c != ' ' && c != DROP && !uc_is_property_default_ignorable_code_point(c))
+            return true;
+    }
+    return false;
+}
+
 /* No blank in front or behind, single ones between. In place; writes the NUL. */
 static void squeeze_blanks(char *text, size_t size)
 {

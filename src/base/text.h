@@ -35,6 +35,9 @@ bool text_is_utf8(const char *bytes, size_t size);
 /* A C0 or C1 control character, DEL, or a line or paragraph separator is in it. */
 bool text_has_control(const char *bytes, size_t size);
 
+/* Something in it is seen: neither a blank nor what is no character to look at. UTF-8. */
+bool text_is_visible(const char *text);
+
 /* "s" behind a regular noun, unless n is 1. */
 static inline const char *text_plural(size_t n)
 {

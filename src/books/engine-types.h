@@ -22,6 +22,7 @@ struct engine_options {
         *decisions; /* the same of what decides about people, but for the mapping; NULL: not told */
     const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
+    bool four_eyes; /* whoever ends that by loading it is bound by it once more */
     const struct tenant_ops *tenant_ops;
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
     /* Whose users the state holds; url NULL: not checked. path: where a service lies on a host that

@@ -137,6 +137,10 @@ static void on_found(struct daemon *d, void *about, const json_t *answer, int r,
         refuse(a, found, sentence ? sentence : e.message);
         return;
     }
+    if (four_eyes_forbid(d, a->call, &a->actor)) { /* it may have been loaded meanwhile */
+        approving_free(a);
+        return;
+    }
     struct engine_act act = {.actor = &a->actor, .plan = a->found.hash, .reason = a->reason};
     engine_act(d->engine, &act);
     r = engine_approve(d->engine, &a->found, a->uid, &a->until_usec, &e);
@@ -182,21 +186,22 @@ void approve_over(struct daemon *d)
     }
 }
 
-/* Where the state file could not be written the last step is undone, which may be that. */
+/* Nothing more is released: rosterd ends, or the state file has failed, and with it what was not on
+ * record yet. */
 void approve_cancel(struct daemon *d)
 {
-    struct engine_status status = {0};
     struct approving *a;
-    if (d->engine)
-        engine_status(d->engine, &status);
+    struct engine_status status;
+    if (!d->approving)
+        return;
+    engine_status(d->engine, &status);
     while ((a = d->approving)) {
         d->approving = a->next;
         control_fail(a->call, "failed",
                      status.state_failed
-                         ? "the state file could not be written meanwhile: look at `rosterctl "
-                           "plan`, and approve what still waits"
-                         : "rosterd ends: what was approved is on record, and is released when it "
-                           "starts");
+                         ? "the state file cannot be written: what was approved may not be on record, look "
+                           "at `rosterctl plan` again when it can"
+                         : "rosterd ends: what was approved is on record, and is released when it starts");
         approving_free(a);
     }
 }

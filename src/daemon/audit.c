@@ -134,7 +134,8 @@ void daemon_audit_actor(struct audit_actor *ret, uid_t uid, pid_t pid)
     char *session = NULL;
     *ret = (struct audit_actor){.uid = uid};
     (void)file_account_name(uid, ret->name, sizeof(ret->name));
-    if (pid > 0 && sd_pid_get_owner_uid(pid, &login) >= 0 && login != uid)
+    ret->known = pid > 0 && sd_pid_get_owner_uid(pid, &login) >= 0;
+    if (ret->known && login != uid)
         (void)file_account_name(login, ret->login, sizeof(ret->login));
     if (pid > 0 && sd_pid_get_session(pid, &session) >= 0)
         snprintf(ret->session, sizeof(ret->session), "%s", session);

@@ -112,6 +112,10 @@ void reconcile_cancel(struct daemon *d);
 /* reload.c: a broken file keeps the old configuration; the reason is logged and returned. */
 int daemon_reload(struct daemon *d, struct error *e);
 
+/* four-eyes.c: true: the call was answered, since whoever asks must not approve. */
+bool four_eyes_forbid(struct daemon *d, struct control_call *call,
+                      const struct audit_actor *actor);
+
 /* approve.c: all that was approved is released. */
 void approve_over(struct daemon *d);
 

@@ -129,25 +129,6 @@ static void handle_plan(struct request *q)
                      "config must be a list of up to %d {name, content}", CONFIG_FILES_MAX);
 }
 
-/* [guard] four_eyes: whoever loaded the configuration in force does not approve what follows from
- * it; somebody else does. true: it was answered. */
-static bool is_own_configuration(struct request *q)
-{
-    CLEANUP(freep) char *loader = NULL;
-    struct error e = {0};
-    char self[AUDIT_PERSON_SIZE];
-    if (!q->d->settings->four_eyes ||
-        state_meta_get(q->d->state, "configuration-by", &loader, &e) != 0)
-        return false;
-    audit_actor_person(&q->actor, self);
-    if (!text_equal(loader, self))
-        return false;
-    control_fail(q->call, "four-eyes",
-                 "you loaded the configuration in force, so somebody else must approve what follows from "
-                 "it ([guard] four_eyes)");
-    return true;
-}
-
 static void handle_approve(struct request *q)
 {
     const char *hash;
@@ -158,7 +139,7 @@ static void handle_approve(struct request *q)
         control_fail(q->call, "invalid-parameter", "groups must be a list of letters");
         return;
     }
-    if (!is_own_configuration(q))
+    if (!four_eyes_forbid(q->d, q->call, &q->actor))
         approve_start(q->d, q->call, hash, letters, q->peer, &q->act);
 }
 
@@ -304,6 +285,9 @@ static void handle_start(struct request *q)
 {
     struct error e = {0};
     bool was_observing = false;
+    /* It releases the plan that was shown, as an approval of all of it does. */
+    if (engine_observes(q->d->engine) && four_eyes_forbid(q->d, q->call, &q->actor))
+        return;
     if (engine_begin_writing(q->d->engine, &was_observing, &e) < 0)
         fail(q, &e);
     else
@@ -390,10 +374,25 @@ bool daemon_is_for_readers(const char *method)
     return false;
 }
 
+#define REASON_MAX 1000
+
+/* It stands in each line of what was asked for. false: the call was answered. */
+static bool reason_parameter(struct request *q)
+{
+    if (!text_parameter(q, "reason", false, &q->act.reason))
+        return false;
+    bool says = !q->act.reason || text_is_visible(q->act.reason);
+    if (says && (!q->act.reason || strlen(q->act.reason) <= REASON_MAX))
+        return true;
+    control_fail(q->call, "invalid-parameter", "the reason %s",
+                 says ? "must not be longer than 1000 bytes" : "says nothing: it is blank");
+    return false;
+}
+
 /* What follows is on record as asked for by the caller. false: it was answered. */
 static bool begin_act(struct request *q)
 {
-    if (!text_parameter(q, "reason", false, &q->act.reason))
+    if (!reason_parameter(q))
         return false;
     if (!q->act.reason && q->d->settings->audit_require_reason) {
         control_fail(q->call, "reason-required",

@@ -93,6 +93,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
         .decisions = s->decisions,
+        .four_eyes = s->four_eyes,
         .tenant_ops = tenant_kind_ops(&s->tenant),
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,

@@ -51,6 +51,7 @@ static int take(struct daemon *d, struct settings **taken, struct error *e)
         .mapping = &fresh->mapping,
         .fingerprint = fresh->fingerprint,
         .decisions = fresh->decisions,
+        .four_eyes = fresh->four_eyes,
         .max_concurrent = fresh->tenant.max_concurrent,
     };
     int r = d->audit ? daemon_audit_configuration(d, fresh, &options, e) : 0;

@@ -111,20 +111,26 @@ static bool compact(const char *value, char text[static 64], bool *ret_date)
     return !*value;
 }
 
-static bool parse_time(const char *value, bool starts, struct expiry *ret)
+enum { TIME_NONE, TIME_READ, TIME_TOO_EARLY };
+
+static int parse_time(const char *value, bool starts, struct expiry *ret)
 {
     char text[64];
     int64_t usec;
     bool date;
     if (is_integer(value) && strlen(value) != 8)
-        return false; /* a count of something; a time without a zone needs its hyphens */
+        return TIME_NONE; /* a count of something; a time without a zone needs its hyphens */
     if (!compact(value, text, &date) || matching_parse_time(text, &usec) < 0)
-        return false;
+        return TIME_NONE;
     /* A date alone is the last day, which is over when it ends in UTC. */
     if (date && !starts)
         usec += USEC_PER_DAY;
+    /* Somebody may have begun before 1970. As an end it is how a program writes that it knows none:
+     * 16010101000000.0Z, 00010101000000Z, 19700101000000Z. */
+    if (usec <= 0 && !starts)
+        return TIME_TOO_EARLY;
     *ret = (struct expiry){.usec = usec > 0 ? (uint64_t)usec : 0};
-    return true;
+    return TIME_READ;
 }
 
 static int parse(const char *attribute, const char *value, bool starts, struct expiry *ret,
@@ -132,7 +138,15 @@ static int parse(const char *attribute, const char *value, bool starts, struct e
 {
     if (text_equal_ascii_case(attribute, "shadowExpire") && is_integer(value))
         return parse_days(value, ret, e);
-    if (parse_time(value, starts, ret))
+    int r = parse_time(value, starts, ret);
+    if (r == TIME_TOO_EARLY && text_equal_ascii_case(attribute, "krbPrincipalExpiration") &&
+        strcmp(value, "19700101000000Z") == 0) {
+        *ret = (struct expiry){.never = true}; /* how MIT Kerberos writes it */
+        return 0;
+    }
+    if (r == TIME_TOO_EARLY)
+        return error_set(e, -EINVAL, "'%s' is not after 1970 began, and so no account's end", value);
+    if (r == TIME_READ)
         return 0;
     if (!is_integer(value))
         return error_set(e, -EINVAL,

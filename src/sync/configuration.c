@@ -25,15 +25,37 @@ static int keep_configuration(struct engine *n, struct error *e)
                                 n->options.configuration_facts, e);
 }
 
-/* Who loaded the configuration in force; nobody is known for one that a start found. */
+/* Who ends [guard] four_eyes does not approve what follows from that configuration either. */
+static int keep_who_ended_it(struct engine *n, const char *by, struct error *e)
+{
+    struct state *s = books_state(n->books);
+    CLEANUP(freep) char *before = NULL;
+    int r = state_meta_get(s, "four-eyes", &before, e);
+    if (r < 0)
+        return r;
+    if (n->options.four_eyes || before)
+        r = state_meta_set(s, "four-eyes-ended-by", n->options.four_eyes ? NULL : by, e);
+    return r < 0 ? r : state_meta_set(s, "four-eyes", n->options.four_eyes ? "yes" : NULL, e);
+}
+
+/* Who loaded the configuration in force; nobody is known for one that a start found. Of whom nobody
+ * knows who it is does not take the place of somebody who is known. */
 static int keep_loader(struct engine *n, struct error *e)
 {
-    char person[AUDIT_PERSON_SIZE];
+    char by[AUDIT_IDENTITY_SIZE];
+    CLEANUP(freep) char *before = NULL;
     const struct engine_act *act = books_asked_by(n->books);
-    if (act && act->actor)
-        audit_actor_person(act->actor, person);
-    return state_meta_set(books_state(n->books), "configuration-by",
-                          act && act->actor ? person : NULL, e);
+    const struct audit_actor *actor = act ? act->actor : NULL;
+    int r = state_meta_get(books_state(n->books), "configuration-by", &before, e);
+    if (r < 0)
+        return r;
+    if (actor)
+        audit_actor_identity(actor, by);
+    const char *now = actor ? by : NULL;
+    if (actor && before && audit_identity_is_known(before) && !audit_identity_is_known(by))
+        now = before;
+    r = keep_who_ended_it(n, now, e);
+    return r < 0 ? r : state_meta_set(books_state(n->books), "configuration-by", now, e);
 }
 
 /* When rosterd ran, and when it did not and so did nothing to anybody. */
@@ -46,6 +68,8 @@ int configuration_note_life(struct engine *n, const char *event, struct error *e
     int r = books_audit(n->books, &row, e);
     if (r == 0 && start)
         r = keep_configuration(n, e);
+    if (r == 0 && start && !n->options.plan_only && n->options.four_eyes)
+        r = state_meta_set(books_state(n->books), "four-eyes", "yes", e);
     if (r == 0 && !n->options.plan_only)
         r = books_note_steady(n->books, e);
     return r < 0 ? r : books_commit(n->books, e);

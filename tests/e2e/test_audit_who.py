@@ -1,11 +1,15 @@
 """The audit says who asked for what, by names that mean something a year later, and under which configuration."""
 
 import getpass
+import grp
 import hashlib
 import json
 import os
+import signal
+import subprocess
 
-from lib import Slapd, auditlines, need, wait_for
+from lib import Slapd, auditlines, base, need, wait_for
+from lib.varlink import Refused, Varlink
 
 
 def scene(t, **keys):
@@ -105,3 +109,95 @@ def test_reason_and_four_eyes(t):
     answer = daemon.ctl("approve", parked_hash(daemon, 1), "--reason", "leaver", code=1)
     need("somebody else must approve" in answer.err, "four eyes", answer)
     need(not tenant.user("u2")["disabled"], "nothing was done")
+
+
+def test_four_eyes_ended_by_the_same(t):
+    """Who ends four_eyes by loading another configuration is bound by it once more, also after a further load and a
+    restart; somebody else is not."""
+    ground, tenant, daemon = scene(t, guard={"four_eyes": True}, control={"group": "mail"})
+    ground.remove("u1")
+    plan = parked_hash(daemon, 1)
+    daemon.configure(guard={"four_eyes": False})
+    daemon.ctl("reload")
+    need("somebody else" in daemon.ctl("approve", plan, code=1).err, "who ended it")
+    daemon.configure(guard={"max_rename": "3"})
+    daemon.ctl("reload")
+    daemon.restart()
+    plan = parked_hash(daemon, 1)
+    need("somebody else" in daemon.ctl("approve", plan, code=1).err, "still the same person")
+    need(not tenant.user("u1")["disabled"], "nothing was done")
+    if os.geteuid() == 0:  # another user's identity needs root
+        for folder in (t.folder, daemon.folder):
+            os.chmod(folder, 0o711)
+        done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--groups", str(grp.getgrnam("mail").gr_gid), "--",
+                               base.built("rosterctl"), "--socket", daemon.socket, "approve", plan],
+                              capture_output=True, text=True, timeout=30, check=False, env=daemon.environment())
+        need(done.returncode == 0, "somebody else", done)
+        tenant.wait_user("u1", disabled=True)
+
+
+def test_four_eyes_while_observing(t):
+    """`start` releases the plan that was shown, so it is an approval."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"o1": {}})
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, guard={"four_eyes": True}, sync={"mode": "observe"}).start()
+    daemon.configure(guard={"max_rename": "3"})
+    daemon.ctl("reload")
+    need("somebody else" in daemon.ctl("start", code=1).err, "four eyes")
+    need(not tenant.writes(), "nothing was written")
+
+
+def test_four_eyes_over_a_reload(t):
+    """Asked for before a configuration was loaded and answered after it: that is the new one's plan."""
+    ground, _, daemon = scene(t, guard={"four_eyes": True})
+    for i in range(1, 4):
+        ground.remove("u%d" % i)
+    plan = parked_hash(daemon, 3)
+    daemon.configure(guard={"max_rename": "3"})
+    asking, loading = Varlink(daemon.socket), Varlink(daemon.socket)
+    for client in (loading, asking):
+        client.call("org.varlink.service.GetInfo")
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    asking.send("org.rosterd.Approve", {"hash": plan})
+    loading.send("org.rosterd.Reload", {})
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    loading.receive()
+    try:
+        asking.receive()
+    except Refused as refused:
+        need("FourEyes" in refused.error, "four eyes", refused)
+    rows(daemon, "configuration")
+    daemon.stop()
+    events = [row["event"] for row in daemon.audit() if row["event"] in ("approve", "configuration")]
+    need("approve" not in events or "configuration" not in events[:events.index("approve")], "never behind it", events)
+
+
+def test_reasons_over_the_socket(t):
+    """A reason says something: blanks do not, nor what cannot be seen; it is bounded, and stays one line of the audit."""
+    _, _, daemon = scene(t, audit={"require_reason": True})
+    client = Varlink(daemon.socket)
+
+    def refused(reason):
+        try:
+            client.call("org.rosterd.Pause", {"reason": reason})
+        except Refused as answer:
+            return answer.error
+        return None
+    for reason in ("", " ", "\t \n", "\u00a0\u3000", "\u200b\u2060\ufeff", "\x1b\x07", "x" * 1001, 7, ["x"], {"x": 1}, True):
+        need(refused(reason), "refused", repr(reason)[:40])
+    need(refused("a\x00b"), "a NUL is no text")
+    client = Varlink(daemon.socket)
+    need(refused(None).endswith("ReasonRequired"), "none is none")
+    need(not daemon.ctl("status", "--json", code=None).json["paused"], "nothing was paused")
+    hostile = "a\nb\r\x1b[2J\u202e\u2028\"},\"p\":{\"s\":\"x"
+    for reason in (hostile, "\u00e9" * 500, "x" * 1000):
+        client.call("org.rosterd.Pause", {"reason": reason})
+        client.call("org.rosterd.Resume", {"reason": "over"})
+    written = [row["reason"] for row in wait_for(lambda: len(daemon.audit(event="configuration", code="paused")) == 6 and
+                                                 daemon.audit(event="configuration", code="paused"), 10, "six rows")]
+    need(written[0].startswith("a\\x0ab\\x0d\\x1b[2J") and written[2::2] == ["\u00e9" * 500, "x" * 1000], "kept", written)
+    shown = daemon.ctl("audit", "show", daemon.audit_file).out
+    need(not any(c in shown for c in "\x1b\r\u202e\u2028"), "inert in the text", shown)
+    daemon.stop()
+    auditlines.need_whole(daemon.audit_file)

@@ -3,6 +3,7 @@
  * `set` says it. */
 #include "config.h"
 
+#include "audit/audit.h"
 #include "audit/holdings.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -229,10 +230,56 @@ static void test_against_the_document(void **state)
     }
 }
 
+/* Who is proved to be somebody else than who did something, and who is not. */
+static void test_who_is_another(void **state)
+{
+    static const struct {
+        struct audit_actor before, now;
+        enum audit_likeness likeness;
+    } rows[] = {
+        {{.name = "alice", .known = true}, {.name = "alice", .known = true}, AUDIT_SAME},
+        {{.name = "alice", .known = true}, {.name = "bob", .known = true}, AUDIT_OTHER},
+        {{.name = "alice", .known = true},
+         {.name = "root", .login = "alice", .known = true},
+         AUDIT_SAME},
+        {{.name = "root", .login = "alice", .known = true},
+         {.name = "alice", .known = true},
+         AUDIT_SAME},
+        {{.name = "root", .login = "alice", .known = true},
+         {.name = "root", .login = "bob", .known = true},
+         AUDIT_OTHER},
+        /* The account itself, to which she can become. */
+        {{.name = "desk", .login = "alice", .known = true}, {.name = "desk", .known = true}, AUDIT_MAY_BE},
+        {{.name = "desk", .known = true}, {.name = "desk", .login = "alice", .known = true}, AUDIT_MAY_BE},
+        /* A process that ended, or a timer's. */
+        {{.name = "alice", .known = true}, {.name = "desk"}, AUDIT_MAY_BE},
+        {{.name = "desk", .login = "alice", .known = true}, {.name = "desk"}, AUDIT_SAME},
+        {{.name = "root"}, {.name = "root", .login = "alice", .known = true}, AUDIT_SAME},
+        {{.name = "root"}, {.name = "alice", .known = true}, AUDIT_OTHER},
+        /* Where nobody is known, accounts are people. */
+        {{.name = "root"}, {.name = "root"}, AUDIT_SAME},
+        {{.name = "root"}, {.name = "bob"}, AUDIT_OTHER},
+        {{.uid = 1000}, {.uid = 1000}, AUDIT_SAME},
+        {{.uid = 1000}, {.uid = 10000}, AUDIT_OTHER},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char identity[AUDIT_IDENTITY_SIZE];
+        audit_actor_identity(&rows[i].before, identity);
+        if (audit_actor_compare(&rows[i].now, identity) != rows[i].likeness)
+            fail_msg("row %zu", i);
+        assert_int_equal(audit_identity_is_known(identity), rows[i].before.known);
+    }
+    struct audit_actor alice = {.name = "root", .login = "alice", .known = true};
+    assert_int_equal(audit_actor_compare(&alice, "alice"), AUDIT_SAME); /* as kept before */
+    assert_false(audit_identity_is_known("alice"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_the_document),
+        cmocka_unit_test(test_who_is_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

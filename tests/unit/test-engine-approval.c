@@ -190,6 +190,37 @@ static void test_over_reloads(void **state)
     assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_TEAM), "Support");
 }
 
+static void load_as(struct bed *b, const struct audit_actor *actor, const char *name,
+                    const char *wanted)
+{
+    CLEANUP(freep) char *by = NULL;
+    struct error e = {0};
+    struct engine_act act = {.actor = actor};
+    engine_act(b->engine, actor ? &act : NULL);
+    reload(b, name);
+    engine_act(b->engine, NULL);
+    int r = state_meta_get(b->state, "configuration-by", &by, &e);
+    assert_true(r >= 0);
+    assert_true(wanted ? by && strcmp(by, wanted) == 0 : !by);
+}
+
+/* Whom nobody knows (a signal of the service manager's, a process that ended) does not take the
+ * place of who is known to have loaded what is in force. */
+static void test_who_loaded(void **state)
+{
+    struct bed *b = *state;
+    const struct audit_actor alice = {.name = "root", .login = "alice", .known = true};
+    const struct audit_actor nobody = {.name = "root"};
+    const struct audit_actor bob = {.name = "bob", .known = true};
+    start_with(b, 2);
+    load_as(b, &nobody, "a", "\nroot");
+    load_as(b, &alice, "b", "alice\nroot");
+    load_as(b, &nobody, "c", "alice\nroot");
+    load_as(b, &bob, "c", "alice\nroot"); /* the same again */
+    load_as(b, &bob, "d", "bob\nbob");
+    load_as(b, NULL, "e", NULL);
+}
+
 /* Approved as dormant, and then left the directory: leaving has a grace time and a budget. */
 static void test_dormant_then_leaves(void **state)
 {
@@ -457,6 +488,7 @@ int main(int argc, char **argv)
         scenario(test_role_becomes_privileged),
         scenario(test_over_reloads),
         scenario(test_dormant_then_leaves),
+        scenario(test_who_loaded),
         scenario(test_through_clock_steps),
         cmocka_unit_test(test_death_between_slices),
         scenario(test_parked_anew_between_slices),

@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -149,7 +151,7 @@ static const struct {
     {"krbPrincipalExpiration", "20240115010000+0100", AT, 1705276800000000},
     {"krbPrincipalExpiration", "202401150000.5Z", AT, 1705276830000000},
     {"krbPrincipalExpiration", "2024011500,25Z", AT, 1705277700000000},
-    {"krbPrincipalExpiration", "19600101000000Z", AT, 0},
+    {"krbPrincipalExpiration", "19600101000000Z", BAD, 0}, /* nobody knew the end */
     {"krbPrincipalExpiration", "20240229000000Z", AT, 1709164800000000},
     {"krbPrincipalExpiration", "20230229000000Z", BAD, 0},
     {"krbPrincipalExpiration", "20240115000000", BAD, 0},
@@ -205,10 +207,68 @@ static const struct {
     {"endDate", "-1234567", BAD, 0},
     {"endDate", "2024-01-15T00:00:000", BAD, 0},
     {"endDate", "2024-01-15T00:00:00.", BAD, 0},
+    {"endDate", "16010101000000.0Z", BAD, 0},
+    {"endDate", "0001-01-01T00:00:00Z", BAD, 0},
+    {"endDate", "00000101000000Z", BAD, 0},
+    {"endDate", "19691231235959Z", BAD, 0},
+    {"endDate", "1969-12-31", BAD, 0}, /* a date ends with its day */
+    {"endDate", "19700101000000Z", BAD, 0},
+    {"krbPrincipalExpiration", "19700101000000Z", NEVER, 0}, /* MIT Kerberos */
+    {"endDate", "19700101000001Z", AT, 1000000},
     {"endDate", "9999-12-30", AT, 253402214400000000},
     {"endDate", "9999-12-31", NEVER, 0}, /* ends with the last year that there is */
     {"shadowexpire", "0", NEVER, 0},
 };
+
+/* Any generalizedTime of RFC 4517, against the C library's calendar. */
+static void test_reads_times_of_any_form(void **state)
+{
+    static const int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    (void)state;
+    srandom(1601);
+    for (int i = 0; i < 20000; i++) {
+        struct tm tm = {.tm_year = (int)(random() % 10000) - 1900, .tm_mon = (int)(random() % 12)};
+        int year = tm.tm_year + 1900, form = (int)(random() % 3), sign = (int)(random() % 3) - 1;
+        bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        int length = tm.tm_mon == 1 && !leap ? 28 : lengths[tm.tm_mon];
+        tm.tm_mday = (int)(random() % 31) + 1;
+        tm.tm_hour = (int)(random() % 24);
+        tm.tm_min = form > 0 ? (int)(random() % 60) : 0;
+        tm.tm_sec = form > 1 ? (int)(random() % 61) : 0;
+        unsigned tenths = random() % 2 ? (unsigned)(random() % 10000) : 0;
+        int zone = (int)(random() % (24 * 60)), with_minutes = (int)(random() % 2);
+        static const int64_t units[] = {3600000000, 60000000, 1000000};
+        char value[64];
+        int n = snprintf(value, sizeof(value), "%04d%02d%02d%02d", year, tm.tm_mon + 1, tm.tm_mday,
+                         tm.tm_hour);
+        if (form > 0)
+            n += snprintf(value + n, sizeof(value) - (size_t)n, "%02d", tm.tm_min);
+        if (form > 1)
+            n += snprintf(value + n, sizeof(value) - (size_t)n, "%02d", tm.tm_sec);
+        if (tenths)
+            n += snprintf(value + n, sizeof(value) - (size_t)n, "%c%04u", random() % 2 ? '.' : ',', tenths);
+        zone -= with_minutes ? 0 : zone % 60;
+        if (!sign)
+            snprintf(value + n, sizeof(value) - (size_t)n, "Z");
+        else
+            snprintf(value + n, sizeof(value) - (size_t)n, with_minutes ? "%c%02d%02d" : "%c%02d",
+                     sign > 0 ? '+' : '-', zone / 60, zone % 60);
+        bool exists = tm.tm_mday <= length;
+        int64_t usec = (int64_t)timegm(&tm) * 1000000 + units[form] / 10000 * tenths -
+                       sign * zone * (int64_t)60000000;
+        struct expiry x = {0}, start = {0};
+        struct error e = {0};
+        int r = expiry_parse("endDate", value, &x, &e);
+        bool never = usec > 253402300799999999;
+        if (r != (exists && usec > 0 ? 0 : -EINVAL) || x.never != (r == 0 && never) ||
+            (r == 0 && !never && x.usec != (uint64_t)usec))
+            fail_msg("%s: %d %llu, not %lld", value, r, (unsigned long long)x.usec, (long long)usec);
+        r = expiry_parse_start("begin", value, &start, &e);
+        if (r != (exists ? 0 : -EINVAL) ||
+            (exists && !never && start.usec != (uint64_t)(usec > 0 ? usec : 0)))
+            fail_msg("%s as a start: %d", value, r);
+    }
+}
 
 static void test_reads_ends_of_accounts(void **state)
 {
@@ -236,6 +296,7 @@ static void test_reads_beginnings(void **state)
         {"begin", "20240115", false, 1705276800000000},
         {"begin", "2024-01-15T12:00:00Z", false, 1705320000000000},
         {"begin", "1705276800", false, 1705276800000000},
+        {"begin", "19650301", false, 0},
         {"begin", "-1", true, 0},
         {"begin", "9999-12-31", false, 253402214400000000},
         {"begin", "99991231235959.999999Z", false, 253402300799999999},
@@ -259,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_lists),
         cmocka_unit_test(test_reads_values_of_directories),
+        cmocka_unit_test(test_reads_times_of_any_form),
         cmocka_unit_test(test_reads_ends_of_accounts),
         cmocka_unit_test(test_reads_beginnings),
     };
