@@ -360,7 +360,7 @@ int contact_check_tenant(struct contact *c, struct error *e)
 
 int contact_accept(struct contact *c, struct error *e)
 {
-    if (!c->adoption_open || !c->adoption_reported)
+    if (!c->adoption_open)
         return 0;
     int r = finish_first_contact(c, e);
     if (r < 0 || !c->other_tenant[0])

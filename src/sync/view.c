@@ -65,7 +65,9 @@ int engine_view_approval(const struct engine_view *v, struct state *s, const cha
                          const struct engine_choice *choice, struct engine_approval *ret,
                          struct error *e)
 {
-    return gate_read_approval(s, v->status.observing, v->slice, hash, choice, ret, e);
+    int r = gate_read_approval(s, v->status.observing, v->slice, hash, choice, ret, e);
+    ret->adoption &= v->status.adoption_reported;
+    return r;
 }
 
 void engine_approval_done(struct engine_approval *a)

@@ -443,28 +443,6 @@ static void test_guard_waits_for_slices(void **state)
     assert_int_equal(n_disabled(b), 10);
 }
 
-/* The whole plan for one tenant was approved, so that observing ends; another tenant is configured
- * before that was done: of its plan nobody has seen anything. */
-static void test_before_another_tenant(void **state)
-{
-    struct bed *b = *state;
-    struct error e = {0};
-    char hash[65];
-    size_t n = 0;
-    b->sync.mode = SYNC_OBSERVE;
-    b->options.tenant_url = "https://one.example.com";
-    start_with(b, 3);
-    assert_true(engine_observes(b->engine));
-    bed_plan_hash(b, hash, &n);
-    bed_ok(b, bed_approve_hash(b, hash, &n, &e));
-    bed_ok(b, books_commit(b->engine->books, &e));
-    b->options.tenant_url = "https://two.example.com";
-    bed_crash(b);
-    bed_sync(b);
-    assert_true(engine_observes(b->engine));
-    assert_int_equal(b->tenant->n_users, 0);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -481,7 +459,6 @@ int main(int argc, char **argv)
         scenario(test_parked_anew_between_slices),
         cmocka_unit_test(test_away_between_slices),
         scenario(test_guard_waits_for_slices),
-        scenario(test_before_another_tenant),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

@@ -304,6 +304,61 @@ static void test_disabled_by_others_meanwhile(void **state)
     one_stays(b);
 }
 
+/* The whole plan for one tenant was approved, so that observing ends; another tenant is configured
+ * before that was done: of its plan nobody has seen anything. */
+static void test_before_another_tenant(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char hash[65];
+    size_t n = 0;
+    b->sync.mode = SYNC_OBSERVE;
+    b->options.tenant_url = "https://one.example.com";
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_true(engine_observes(b->engine));
+    bed_plan_hash(b, hash, &n);
+    bed_ok(b, bed_approve_hash(b, hash, &n, &e));
+    bed_ok(b, books_commit(b->engine->books, &e));
+    b->options.tenant_url = "https://two.example.com";
+    bed_crash(b);
+    bed_sync(b);
+    assert_true(engine_observes(b->engine));
+    assert_int_equal(b->tenant->n_users, 0);
+}
+
+/* The plan for another tenant is approved, and a death comes before all of it is released: the
+ * state belongs to that tenant then, and what comes later waits for nobody. */
+static void test_death_before_acceptance(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char hash[65];
+    size_t n = 0;
+    b->options.tenant_url = "https://one.example.com";
+    b->options.slice = 2;
+    bed_start(b);
+    bed_sync(b);
+    b->options.tenant_url = "https://two.example.com";
+    bed_restart(b);
+    people(b, 5, "support");
+    bed_sync(b);
+    bed_plan_hash(b, hash, &n);
+    assert_int_equal(n, 5);
+    bed_ok(b, bed_approve_hash(b, hash, &n, &e));
+    assert_true(sd_event_run(b->event, 0) > 0);
+    bed_ok(b, books_commit(b->engine->books, &e));
+    bed_crash(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, NULL), 0);
+    assert_null(contact_other_tenant(b->engine->contact));
+    people(b, 6, "support");
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, NULL), 0);
+    assert_int_equal(b->tenant->n_users, 6);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +372,8 @@ int main(int argc, char **argv)
         scenario(test_death_while_only_reading),
         scenario(test_alarms_notify),
         scenario(test_stop),
+        scenario(test_before_another_tenant),
+        scenario(test_death_before_acceptance),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
