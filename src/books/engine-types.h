@@ -57,7 +57,8 @@ struct engine_approval {
     char hash[65];
     struct string_list parts; /* as many operations in each as a turn releases */
     size_t n, n_left;         /* operations; and those that wait and were not chosen */
-    bool adoption, vanished;  /* what waits for this was shown, and nothing of it left out */
+    bool adoption;            /* what waits for this was shown, and nothing of it left out */
+    char *vanished;           /* the same of these attributes, of META_VANISHED; NULL: of none */
     bool whole;               /* all that the hash stands for */
     char *names;              /* of the chosen groups; NULL: whole */
 };

@@ -65,6 +65,8 @@ static int drop_operations(struct books *b, const char *sentence, struct error *
         r = books_audit(b, &row, e);
     }
     operation_list_done(&started);
+    if (r == 0) /* it was about another plan */
+        r = approval_forget_all(books_state(b), e);
     return r < 0 ? r : queue_clear(books_state(b), e);
 }
 

@@ -186,13 +186,22 @@ void approve_over(struct daemon *d)
     }
 }
 
+/* Nothing more is released: rosterd ends, or the state file has failed, and with it what was not on
+ * record yet. */
 void approve_cancel(struct daemon *d)
 {
     struct approving *a;
+    struct engine_status status;
+    if (!d->approving)
+        return;
+    engine_status(d->engine, &status);
     while ((a = d->approving)) {
         d->approving = a->next;
         control_fail(a->call, "failed",
-                     "rosterd ends: what was approved is on record, and is released when it starts");
+                     status.state_failed
+                         ? "the state file cannot be written: what was approved may not be on record, look "
+                           "at `rosterctl plan` again when it can"
+                         : "rosterd ends: what was approved is on record, and is released when it starts");
         approving_free(a);
     }
 }

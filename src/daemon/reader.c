@@ -76,7 +76,7 @@ static void tell_first(struct reader *r)
     if (a->why_not)
         error_set(&a->e, a->r = a->late ? -ETIMEDOUT : -ECANCELED, "%s", a->why_not);
     if (a->done)
-        a->done(r->daemon, a->about, a->answer, a->r, &a->e);
+        a->done(r->daemon, a->about, a->why_not ? NULL : a->answer, a->r, &a->e);
     else if (a->text && !a->why_not)
         control_reply_text(TAKE(a->call), a->text);
     else

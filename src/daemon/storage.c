@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon.h"
+#include "daemon/report.h"
 #include "model/operation.h"
 
 #define LOOK_EVERY_USEC (5 * USEC_PER_SEC)
@@ -171,6 +172,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     struct daemon *d = userdata;
     if (d->stopping)
         return 0;
+    if (d->storage->failed_since_usec)
+        approve_cancel(d);
     if (!state_is_in_place(d->state)) {
         log_error("The state file %s was removed or replaced while rosterd runs. rosterd ends, "
                   "since what it writes would be lost: put the right file there and start it again "

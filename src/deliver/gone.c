@@ -154,6 +154,8 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
                 ? person_sharing_login(books_state(b), key, "", &wanting, e)
                 : error_out_of_memory(e);
     g->n_strangers += r == 0 && u && !wanting.n_items;
+    for (size_t i = 0; i < wanting.n_items && r == 0; i++) /* it may have been asked for */
+        r = person_mark_dirty(books_state(b), wanting.items[i], e);
     string_list_done(&wanting);
     if (r < 0)
         return r;

@@ -318,18 +318,15 @@ static int take_known(struct entries *x, LDAP *ld, LDAPMessage *m, const char *i
     return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, ld, m, raw, ret_shrank, e) : r;
 }
 
-static int ask(struct entries *x, const char *dn, const char *id, const char *lacking,
-               struct error *e)
-{
-    log_debug("%s: the server's message has less of %s than was there: it is asked", dn, lacking);
-    return fetches_lacking(x->fetches, x->search, dn, id, lacking, e);
-}
-
-/* A group that lacks members is asked for, so what is there of it need not be decoded before. */
+/* A group that lacks members is asked for, so what is there of it need not be decoded before. Nor
+ * is it known that the server computes them: they may be spelt otherwise, and all there. */
 static int ask_members(struct entries *x, const struct raw_entry *raw, struct error *e)
 {
     CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
-    return dn ? ask(x, dn, raw->id, "member", e) : error_out_of_memory(e);
+    if (!dn)
+        return error_out_of_memory(e);
+    log_debug("%s: not all members of before are in the server's message: it is asked", dn);
+    return fetches_entry(x->fetches, x->search, dn, raw->id, e);
 }
 
 int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
@@ -363,7 +360,9 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
         return r;
     if (!lacking)
         return entries_take(x, x->search, &d, e);
-    return ask(x, d.dn, d.entry->id, lacking, e);
+    log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
+              lacking);
+    return fetches_lacking(x->fetches, x->search, d.dn, d.entry->id, lacking, e);
 }
 
 int entries_roll(struct entries *x, LDAP *ld, LDAPMessage *m, struct error *e)

@@ -24,6 +24,7 @@
 #define MEMBERS_SIZE_MIN 8192         /* of a small group all is compared in no time */
 #define SLOTS_MAX        (1u << 18)   /* of all groups together: 4 MiB */
 #define GROUPS_MAX       64
+#define SLOTS_SPARE      8            /* of few members, too, an eighth stays free */
 
 struct slot {
     unsigned char hash[SIPHASH_SIZE]; /* all 0: free */
@@ -158,7 +159,7 @@ static int note(const struct decoder *d, LDAP *ld, LDAPMessage *msg, const struc
     if (raw->members_size < MEMBERS_SIZE_MIN)
         return 0;
     int r = decode_raw_members(d, ld, msg, rest, count, &n, e);
-    size_t n_slots = n + n / 2;
+    size_t n_slots = n + n / 2 + SLOTS_SPARE;
     if (r != 0 || n_slots > SLOTS_MAX)
         return r < 0 ? r : 0;
     make_room(m, n_slots);

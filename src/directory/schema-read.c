@@ -100,6 +100,15 @@ static const LDAPAttributeType *find(const struct types *t, const char *name)
     return NULL;
 }
 
+/* Behind a semicolon stands an option, so such a name could never be found. */
+static bool has_names(const LDAPAttributeType *type)
+{
+    for (char **name = type->at_names; name && *name; name++)
+        if (!**name || strchr(*name, ';'))
+            return false;
+    return type->at_oid; /* libldap allows a definition without one */
+}
+
 static int parse_type(struct types *t, const char *definition)
 {
     int code = 0;
@@ -108,7 +117,7 @@ static int parse_type(struct types *t, const char *definition)
         is_well_formed(definition)
             ? ldap_str2attributetype(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL)
             : NULL;
-    if (!type || !type->at_oid) { /* libldap allows a definition without one */
+    if (!type || !has_names(type)) {
         leave_out("attribute type", code ? ldap_scherr2str(code) : "it is malformed",
                   definition);
         ldap_attributetype_free(type);

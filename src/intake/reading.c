@@ -19,7 +19,7 @@ int reading_new(struct reading **ret, struct books *b, struct rules *rules, stru
         return error_out_of_memory(e);
     *g = (struct reading){
         .books = b, .rules = rules, .state = books_state(b), .options = books_options(b)};
-    int r = state_meta_get(g->state, "vanished", &vanished, e);
+    int r = state_meta_get(g->state, META_VANISHED, &vanished, e);
     if (r < 0) {
         free(g);
         return r;

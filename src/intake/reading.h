@@ -27,8 +27,10 @@ void reading_reads_more(struct reading *g); /* what was not read yet is not what
 /* Entries that came and may be revocations; they are the caller's then. */
 struct string_list reading_take_revocations(struct reading *g);
 
-/* vanish.c: an attribute that vanished from many, and from this entry too; NULL: none. */
+/* vanish.c: the attributes that vanished from many, between commas. */
+#define META_VANISHED "vanished"
+/* One of them that this entry lacks, too; NULL: none. */
 const char *reading_vanished_here(const struct reading *g, const struct entry *entry,
                                   char *buffer, size_t size);
-int reading_accept_vanished(struct reading *g,
-                            struct error *e); /* a person takes it as it is */
+/* A person takes it as it is, if these are still all that vanished. */
+int reading_accept_vanished(struct reading *g, const char *shown, struct error *e);

@@ -86,7 +86,7 @@ static int note_vanished(struct reading *g, const char *vanished, struct error *
     if (!strcmp(vanished, g->vanished) || (!g->vanished[0] && !strcmp(vanished, ",")))
         return 0;
     snprintf(g->vanished, sizeof(g->vanished), "%s", vanished);
-    int r = state_meta_set(g->state, "vanished", vanished, e);
+    int r = state_meta_set(g->state, META_VANISHED, vanished, e);
     return r < 0 ? r : person_mark_all_dirty(g->state, e);
 }
 
@@ -122,11 +122,11 @@ static int compare(struct reading *g, bool whole, size_t *counts, struct error *
     return r < 0 ? r : note_vanished(g, vanished, e);
 }
 
-int reading_accept_vanished(struct reading *g, struct error *e)
+int reading_accept_vanished(struct reading *g, const char *shown, struct error *e)
 {
     char name[256];
     const char *p = g->vanished + strspn(g->vanished, ",");
-    if (!*p)
+    if (!*p || !text_equal(shown, g->vanished))
         return 0;
     for (; *p; p += strspn(p, ",")) {
         size_t length = strcspn(p, ",");
@@ -135,7 +135,7 @@ int reading_accept_vanished(struct reading *g, struct error *e)
         p += length;
     }
     g->vanished[0] = '\0';
-    int r = state_meta_set(g->state, "vanished", NULL, e);
+    int r = state_meta_set(g->state, META_VANISHED, NULL, e);
     return r < 0 ? r : state_meta_set(g->state, "attribute-counts", NULL, e);
 }
 

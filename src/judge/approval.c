@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/digest.h"
+#include "intake/reading.h"
 #include "judge/gate-internal.h"
 
 uint64_t gate_approval_end_usec(const struct gate *g)
@@ -37,6 +38,7 @@ struct hashing {
     const struct engine_choice *choice;
     struct buffer part;
     size_t n_of_part, slice;
+    size_t n_vanished, n_vanished_left; /* that wait since an attribute vanished */
 };
 
 static int by_number(const void *a, const void *b)
@@ -62,10 +64,12 @@ static int end_part(struct hashing *h)
 
 static int add_to_approval(struct hashing *h, const struct operation *o)
 {
-    if (!is_chosen(h->choice, o->number)) {
+    bool chosen = is_chosen(h->choice, o->number);
+    *(chosen ? &h->n_vanished : &h->n_vanished_left) +=
+        text_equal(o->reason, REASON_ATTRIBUTE_VANISHED);
+    if (!chosen) {
         h->approval->n_left++;
         h->approval->adoption &= !text_equal(o->reason, REASON_ADOPTION);
-        h->approval->vanished &= !text_equal(o->reason, REASON_ATTRIBUTE_VANISHED);
         return 0;
     }
     h->approval->n++;
@@ -125,20 +129,28 @@ int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
     return r;
 }
 
-static bool was_asked(const struct engine_choice *choice, const char *reason)
+static bool adoption_was_asked(const struct engine_choice *choice)
 {
     bool asked = !choice;
     for (size_t i = 0; choice && i < choice->n_reasons; i++)
-        asked |= text_equal(choice->reasons[i], reason);
+        asked |= text_equal(choice->reasons[i], REASON_ADOPTION);
     return asked;
+}
+
+/* What a person is shown of an attribute that vanished is whoever waits for it: where that is
+ * nobody yet, or somebody was left out, it was not taken as it is. */
+static int read_vanished(struct state *s, const struct hashing *h, char **ret, struct error *e)
+{
+    bool shown = h->n_vanished && !h->n_vanished_left;
+    int r = shown ? state_meta_get(s, META_VANISHED, ret, e) : 0;
+    return r < 0 ? r : 0;
 }
 
 int gate_read_approval(struct state *s, bool observing, size_t slice, const char *hash,
                        const struct engine_choice *choice, struct engine_approval *ret,
                        struct error *e)
 {
-    *ret = (struct engine_approval){.adoption = was_asked(choice, REASON_ADOPTION),
-                                    .vanished = was_asked(choice, REASON_ATTRIBUTE_VANISHED),
+    *ret = (struct engine_approval){.adoption = adoption_was_asked(choice),
                                     .whole = !choice};
     struct hashing h = {
         .parked_only = !observing, .approval = ret, .choice = choice, .slice = gate_slice(slice)};
@@ -147,6 +159,8 @@ int gate_read_approval(struct state *s, bool observing, size_t slice, const char
         r = error_out_of_memory(e);
     if (r == 0 && choice && !(ret->names = strdup(choice->names)))
         r = error_out_of_memory(e);
+    if (r == 0)
+        r = read_vanished(s, &h, &ret->vanished, e);
     buffer_done(&h.text);
     buffer_done(&h.part);
     if (r < 0)
@@ -166,7 +180,7 @@ static char *describe(const struct engine_approval *a, const struct engine_act *
 {
     const struct audit_actor *actor = act ? act->actor : NULL;
     json_auto_t *about = json_pack(
-        "{s:I, s:s, s:s*, s:s*, s:b, s:b, s:b}", "uid", (json_int_t)uid, "plan", a->hash, "groups",
+        "{s:I, s:s, s:s*, s:s*, s:b, s:s*, s:b}", "uid", (json_int_t)uid, "plan", a->hash, "groups",
         a->names, "reason", act ? act->reason : NULL, "adoption", a->adoption, "vanished",
         a->vanished, "whole", a->whole);
     if (about && actor &&
@@ -292,7 +306,7 @@ static int release_part(struct gate *g, const struct approval_part *p, const str
         return r;
     struct gate_accepted what = {
         .adoption = json_is_true(json_object_get(a->about, "adoption")),
-        .vanished = json_is_true(json_object_get(a->about, "vanished")),
+        .vanished = text_of(a->about, "vanished"),
         .whole = json_is_true(json_object_get(a->about, "whole")),
     };
     books_note(g->books, WORK_GUARD | WORK_COMMIT);

@@ -61,7 +61,8 @@ int gate_read_approval(struct state *s, bool observing, size_t slice, const char
  * a person has let go. With the last part, accept learns what else was accepted. */
 int gate_approve(struct gate *g, const struct engine_approval *a, unsigned uid, struct error *e);
 struct gate_accepted {
-    bool adoption, vanished, whole; /* as in struct engine_approval */
+    bool adoption, whole; /* as in struct engine_approval */
+    const char *vanished;
 };
 typedef int gate_accept_fn(const struct gate_accepted *what, void *userdata, struct error *e);
 int gate_release_approved(struct gate *g, gate_accept_fn *accept, void *userdata, struct error *e);

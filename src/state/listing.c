@@ -34,11 +34,13 @@ int listing_refresh_begin(struct state *s, struct error *e)
     return db_write(s, "UPDATE listing SET stale = 1 WHERE stale = 0", NULL, e);
 }
 
+/* Who is asked for still is: whoever wants the login waits for that answer. */
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e)
 {
     return db_write(s,
                     "INSERT INTO listing(login_key, login) VALUES(?1, ?2) ON "
-                    "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = 0",
+                    "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = CASE stale WHEN 3 "
+                    "THEN 3 ELSE 0 END",
                     WITH(as_text(login_key), as_text(login)), e);
 }
 

@@ -51,7 +51,7 @@ int engine_accept(const struct gate_accepted *what, void *userdata, struct error
     struct engine *n = userdata;
     int r = what->adoption ? contact_accept(n->contact, e) : 0;
     if (r == 0 && what->vanished)
-        r = reading_accept_vanished(n->reading, e);
+        r = reading_accept_vanished(n->reading, what->vanished, e);
     if (r == 0 && what->whole)
         r = gate_end_observing(n->gate, "the whole plan was approved, so observing is over", e);
     return r;

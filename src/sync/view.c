@@ -71,6 +71,7 @@ int engine_view_approval(const struct engine_view *v, struct state *s, const cha
 void engine_approval_done(struct engine_approval *a)
 {
     string_list_done(&a->parts);
+    free(TAKE(a->vanished));
     free(TAKE(a->names));
 }
 

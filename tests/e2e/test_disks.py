@@ -91,6 +91,33 @@ def test_failing_sync(t):
 
 
 @deadline(120)
+def test_approval_is_lost(t):
+    """T78: the state cannot be synced when an approval is to be put on record: whoever approves is told so, nothing is released, and
+    the same approval holds when the disk is well again."""
+    lie = Faked(t)
+    ground, group, tenant, d, told = estate(t, env=lie.env)
+    people = ["q%02d" % i for i in range(8)]
+    ground.persons(people)
+    ground.join(group, *people)
+    tenant.wait_users(["ada"] + people)
+    settled(d)
+    ground.leave(group, *people)
+    wait_for(lambda: d.ctl("status", "--json", code=None).json["queue"]["parked"] == 3, 30, "three are parked", d.log_tail)
+    settled(d)
+    digest = d.ctl("plan", "--json", code=None).json["hash"]
+    lie.say("fail-sync", "state.db")
+    answer = d.ctl("approve", digest, "--json", code=None)
+    need(answer.code == 1 and "is on record" not in answer.out and "plan" in answer.out, "it is not said to be on record", answer)
+    need(sum(u["disabled"] for u in tenant.users().values()) == 5, "nothing was released", tenant.users)
+    lie.unsay("fail-sync")
+    wait_for(lambda: told() and told()[-1]["event"] == "alarm-over", 40, "over", lambda: (told(), d.log_tail()))
+    plan = d.ctl("plan", "--json", code=None).json
+    need(plan["summary"] == {"disable": 3} and plan["hash"] == digest, "they still wait", plan)
+    need(d.ctl("approve", digest, "--json", code=None).json["approved"] == 3, "approved")
+    wait_for(lambda: sum(u["disabled"] for u in tenant.users().values()) == 8, 30, "all are disabled", tenant.users)
+
+
+@deadline(120)
 def test_read_only(t):
     """T53 T78: the file system of the state, or of the audit, becomes read-only while rosterd runs, as after an error of the disk: told at
     once, nothing is sent, it stays; put right and started again, nothing is lost or done twice."""

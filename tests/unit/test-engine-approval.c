@@ -62,38 +62,42 @@ static void test_before_an_older_state(void **state)
     assert_int_equal(n_disabled(b), 3);
 }
 
-/* Approved as too many, then an attribute vanishes from everybody: that is another doubt. */
-static void test_before_an_attribute_vanished(void **state)
+/* Twenty people; some have another first name than before, and everybody an employeeType or not. */
+static void describe_all(struct bed *b, size_t n_new, const char *type)
 {
-    struct bed *b = *state;
+    for (size_t i = 0; i < 20; i++) {
+        char id[32], dn[80], uid[16];
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
+        bed_person(b, id, dn, "uid", uid, "givenName", i < n_new ? "New" : "First", "sn", uid,
+                   "mail", "x@example.com", type ? "employeeType" : NULL, type, NULL);
+    }
+}
+
+/* Of so many a change waits since it is one too many, and nothing is sent. */
+static void change_some(struct bed *b, size_t n)
+{
     b->sync.budgets[BUDGET_UPDATE] = (struct budget){0};
     b->mapping.disabled_when = (struct mapping_text){
         .text = (char *)"(employeeType=Gone)", .file = (char *)"test.conf", .line = 9};
     people(b, 20, "support");
-    for (size_t i = 0; i < 20; i++) {
-        char id[32], dn[80], uid[16];
-        snprintf(uid, sizeof(uid), "u%zu", i);
-        snprintf(id, sizeof(id), "id-%s", uid);
-        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
-        bed_person(b, id, dn, "uid", uid, "givenName", "First", "sn", uid, "mail",
-                   "x@example.com", "employeeType", "Staff", NULL);
-    }
+    describe_all(b, 0, "Staff");
     bed_start(b);
     bed_sync(b);
     set_pause(b, true);
-    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", "New",
-               "sn", "u0", "mail", "x@example.com", "employeeType", "Staff", NULL);
+    describe_all(b, n, "Staff");
     bed_sync(b);
-    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), n);
+}
+
+/* Approved as too many, then an attribute vanishes from everybody: that is another doubt. */
+static void test_before_an_attribute_vanished(void **state)
+{
+    struct bed *b = *state;
+    change_some(b, 1);
     assert_int_equal(bed_approve(b), 1);
-    for (size_t i = 0; i < 20; i++) {
-        char id[32], dn[80], uid[16];
-        snprintf(uid, sizeof(uid), "u%zu", i);
-        snprintf(id, sizeof(id), "id-%s", uid);
-        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
-        bed_person(b, id, dn, "uid", uid, "givenName", i ? "First" : "New", "sn", uid, "mail",
-                   "x@example.com", NULL);
-    }
+    describe_all(b, 1, NULL);
     bed_sync(b);
     set_pause(b, false);
     bed_advance(b, MINUTE);
@@ -101,6 +105,29 @@ static void test_before_an_attribute_vanished(void **state)
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 0);
     assert_int_equal(bed_approve(b), 1);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 1);
+}
+
+/* It vanishes while what was approved is being released: nobody was shown that, either. */
+static void test_attribute_vanishes_between_slices(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char hash[65];
+    size_t n = 0;
+    b->options.slice = 2;
+    change_some(b, 5);
+    bed_plan_hash(b, hash, &n);
+    bed_ok(b, bed_approve_hash(b, hash, &n, &e));
+    describe_all(b, 5, NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED), 5);
+    set_pause(b, false);
+    bed_ok(b, engine_look_again(b->engine, NULL, &e));
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED), 5);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 0);
+    assert_int_equal(bed_approve(b), 5);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 5);
 }
 
 /* Approved as many newcomers; another configuration says that one of their roles is privileged: as
@@ -400,11 +427,34 @@ static void test_guard_waits_for_slices(void **state)
     assert_int_equal(n_disabled(b), 10);
 }
 
+/* The whole plan for one tenant was approved, so that observing ends; another tenant is configured
+ * before that was done: of its plan nobody has seen anything. */
+static void test_before_another_tenant(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char hash[65];
+    size_t n = 0;
+    b->sync.mode = SYNC_OBSERVE;
+    b->options.tenant_url = "https://one.example.com";
+    start_with(b, 3);
+    assert_true(engine_observes(b->engine));
+    bed_plan_hash(b, hash, &n);
+    bed_ok(b, bed_approve_hash(b, hash, &n, &e));
+    bed_ok(b, books_commit(b->engine->books, &e));
+    b->options.tenant_url = "https://two.example.com";
+    bed_crash(b);
+    bed_sync(b);
+    assert_true(engine_observes(b->engine));
+    assert_int_equal(b->tenant->n_users, 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_before_an_older_state),
         scenario(test_before_an_attribute_vanished),
+        scenario(test_attribute_vanishes_between_slices),
         scenario(test_role_becomes_privileged),
         scenario(test_over_reloads),
         scenario(test_dormant_then_leaves),
@@ -414,6 +464,7 @@ int main(int argc, char **argv)
         scenario(test_parked_anew_between_slices),
         cmocka_unit_test(test_away_between_slices),
         scenario(test_guard_waits_for_slices),
+        scenario(test_before_another_tenant),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

@@ -152,12 +152,40 @@ static void test_disabled_without_a_list(void **state)
     is_idle(b);
 }
 
+/* Users are listed anew, since one is gone, while many are still to be asked for: who is found by
+ * that list, or looked at for it, is disabled as well. */
+static void test_listed_while_asked_for(void **state)
+{
+    struct bed *b = *state;
+    char uid[8];
+    b->sync.verify_interval_usec = DAY;
+    start_with(b, 3);
+    fake_tenant_remove(b->tenant, "u2"); /* before its id was learnt */
+    people(b, 63, "support");
+    for (size_t i = 3; i < 63; i++) {
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        add_user(b, uid);
+        revoked_newcomer(b, uid);
+    }
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.percent = 100, .floor = 100};
+    b->tenant->hold = true;
+    bed_sync(b);
+    bed_advance(b, 25 * HOUR); /* the verification begins */
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    bed_advance(b, HOUR);
+    for (size_t i = 3; i < 63; i++) {
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        assert_true(is_disabled(b, uid));
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_user_of_no_list),          scenario(test_user_of_no_list_in_an_outage),
         scenario(test_mail_under_another_login), scenario(test_disabled_though_in_no_list),
-        scenario(test_disabled_without_a_list),
+        scenario(test_disabled_without_a_list),  scenario(test_listed_while_asked_for),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
