@@ -85,7 +85,8 @@ static void by_hand(struct world *w, size_t i, size_t role)
             (void)user_remove_role(u->user, others_write[k]);
     }
     if (below(3) && !(roles_of(u->user) & 1u << role))
-        assert_int_equal(user_add_role(u->user, below(2) ? names[role] : others_write[role], NULL), 0);
+        assert_int_equal(
+            user_add_role(u->user, below(2) ? names[role] : others_write[role], NULL), 0);
     w->had[i] = roles_of(u->user);
 }
 
@@ -120,7 +121,9 @@ static void play(void)
         .name = (char *)"Apart",
         .file = (char *)"test.conf",
         .line = 60,
-        .roles = {.text = (char *)"AGENT, seller, Supervisor", .file = (char *)"test.conf", .line = 61}};
+        .roles = {.text = (char *)"AGENT, seller, Supervisor",
+                  .file = (char *)"test.conf",
+                  .line = 61}};
     static char *privileged[] = {(char *)"supervisor"};
     struct world w = {.b = bed_new(true)};
     struct bed *b = w.b;
@@ -132,7 +135,8 @@ static void play(void)
     b->sync.privileged_roles = privileged;
     b->sync.n_privileged_roles = 1;
     b->rules[1].roles.text = (char *)"Seller";
-    b->rules[2].roles = (struct mapping_text){.text = (char *)"Supervisor", .file = (char *)"test.conf", .line = 33};
+    b->rules[2].roles = (struct mapping_text){
+        .text = (char *)"Supervisor", .file = (char *)"test.conf", .line = 33};
     b->mapping.conflicts = &conflict;
     b->mapping.n_conflicts = 1;
     b->tenant->on_write = on_write;
