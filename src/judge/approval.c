@@ -137,6 +137,15 @@ static bool adoption_was_asked(const struct engine_choice *choice)
     return asked;
 }
 
+/* What is approved already, and waits as before until its part is released. */
+static int is_being_released(struct state *s, bool *ret, struct error *e)
+{
+    CLEANUP(approval_part_done) struct approval_part p = {0};
+    int r = approval_next(s, &p, e);
+    *ret = r == 0;
+    return r < 0 ? r : 0;
+}
+
 /* What a person is shown of an attribute that vanished is whoever waits for it: where that is
  * nobody yet, or somebody was left out, it was not taken as it is. */
 static int read_vanished(struct state *s, const struct hashing *h, char **ret, struct error *e)
@@ -154,7 +163,10 @@ int gate_read_approval(struct state *s, bool observing, size_t slice, const char
                                     .whole = !choice};
     struct hashing h = {
         .parked_only = !observing, .approval = ret, .choice = choice, .slice = gate_slice(slice)};
+    bool others = false;
     int r = hash_plan(s, &h, ret->hash, e);
+    if (r == 0)
+        r = is_being_released(s, &others, e);
     if (r == 0 && end_part(&h) < 0)
         r = error_out_of_memory(e);
     if (r == 0 && choice && !(ret->names = strdup(choice->names)))
@@ -167,6 +179,8 @@ int gate_read_approval(struct state *s, bool observing, size_t slice, const char
         return r;
     if (!h.n_parked && (h.parked_only || choice))
         return ENGINE_NOTHING;
+    if (others)
+        return ENGINE_STALE_HASH;
     return text_equal(hash, ret->hash) ? 0 : ENGINE_STALE_HASH;
 }
 

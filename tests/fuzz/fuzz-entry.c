@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -140,6 +141,22 @@ static const char *const singles[] = {
     "entryUUID", "objectGUID", "nsUniqueId", "gidNumber",       "primaryGroupID",
     "objectSid", "uSNChanged", "isDeleted",  "hasSubordinates", "modifyTimestamp"};
 
+/* Nor does any answer with several parts of one attribute. */
+static bool has_ranges(const struct wire_entry *x)
+{
+    static const char range[] = ";range=";
+    const size_t size = sizeof(range) - 1;
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->n_attributes; i++) {
+        const struct berval *name = &x->attributes[i].name;
+
+        for (size_t k = 0; k + size <= name->bv_len; k++)
+            n += strncasecmp(name->bv_val + k, range, size) == 0;
+    }
+    return n > 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct wire_entry x;
@@ -158,6 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wire_read(data + 1, size - 1, &x);
     for (size_t i = 0; i < ARRAY_SIZE(singles); i++)
         wire_single(&x, singles[i]);
+    if (has_ranges(&x))
+        return 0;
     CLEANUP(wire_freep) LDAPMessage *forwards = wire_send(&ld, &x, false);
     CLEANUP(wire_freep) LDAPMessage *backwards = wire_send(&ld, &x, true);
     CLEANUP(freep) char *a = decode(d, ld, forwards);

@@ -361,6 +361,22 @@ static void test_death_between_slices(void **state)
     }
 }
 
+/* What was approved waits as before until its turn comes, and is approved once. */
+static void test_approved_twice(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char hash[65];
+    size_t n = 0;
+    approve_seven(b);
+    bed_plan_hash(b, hash, &n);
+    assert_int_equal(bed_approve_hash(b, hash, &n, &e), ENGINE_STALE_HASH);
+    bed_run(b);
+    assert_int_equal(n_approved(b), 7);
+    assert_int_equal(bed_audit(b, "approve", NULL, NULL), 7);
+    assert_int_equal(bed_audit(b, "request", "approve", NULL), 1);
+}
+
 /* What waits for another occasion by the time that its turn comes was not approved. */
 static void test_parked_anew_between_slices(void **state)
 {
@@ -461,6 +477,7 @@ int main(int argc, char **argv)
         scenario(test_who_loaded),
         scenario(test_through_clock_steps),
         cmocka_unit_test(test_death_between_slices),
+        scenario(test_approved_twice),
         scenario(test_parked_anew_between_slices),
         cmocka_unit_test(test_away_between_slices),
         scenario(test_guard_waits_for_slices),
