@@ -38,6 +38,7 @@ void erase_plan_done(struct erase_plan *p)
     for (size_t i = 0; i < p->n_files; i++)
         free(p->files[i].seqs);
     free(p->files);
+    free(p->named);
     string_list_done(&p->names);
     string_list_done(&p->values);
     *p = (struct erase_plan){0};
@@ -88,6 +89,64 @@ static int add_values(struct erase_plan *p, const json_t *changes)
                 return -ENOMEM;
         }
     return 0;
+}
+
+/* What the act that is resumed has named is to be erased, though what told whose a value is may be
+ * gone by now. */
+static int learn_named(struct erase_plan *p, const json_t *view, int64_t by)
+{
+    const char *event = text_of(view, "event");
+    const json_t *lines = json_object_get(json_object_get(view, "details"), "lines"), *range;
+    size_t i;
+
+    if (event && strcmp(event, "erase-begin") == 0 && by > p->begun)
+        p->begun = by;
+    if (!event || strcmp(event, "erased") != 0)
+        return 0;
+    json_array_foreach((json_t *)(uintptr_t)lines, i, range)
+    {
+        if (memory_grow(&p->named, &p->named_capacity, p->n_named + 1, sizeof(*p->named)) < 0)
+            return -ENOMEM;
+        p->named[p->n_named++] = (struct erase_stretch){
+            .by = by,
+            .first = json_integer_value(json_array_get(range, 0)),
+            .last = json_integer_value(json_array_get(range, 1)),
+        };
+    }
+    return 0;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct erase_stretch *left = a, *right = b;
+    return (left->first > right->first) - (left->first < right->first);
+}
+
+static void keep_last_act(struct erase_plan *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_named; i++)
+        if (p->named[i].by > p->begun)
+            p->named[n++] = p->named[i];
+    p->n_named = n;
+    if (n)
+        qsort(p->named, n, sizeof(*p->named), by_first);
+}
+
+/* Stretches of one act do not overlap. */
+static bool is_named(const struct erase_plan *p, int64_t seq)
+{
+    size_t low = 0, high = p->n_named;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (p->named[middle].last < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < p->n_named && p->named[low].first <= seq;
 }
 
 /* The first look finds ids by any name, the second all names and values by the ids. */
@@ -180,7 +239,8 @@ static int judge(struct erase_plan *p, struct erase_lines *found, const struct l
         found->n_old += theirs || mentions(p, l->line, l->size);
         return 0;
     }
-    if (!c->personal || (!theirs && !mentions(p, c->personal, c->personal_size)))
+    if (!c->personal ||
+        (!theirs && !is_named(p, c->seq) && !mentions(p, c->personal, c->personal_size)))
         return 0;
     return note(found, c->seq);
 }
@@ -208,6 +268,8 @@ static int look(struct erase_plan *p, const struct audit_files *all, enum look h
             r = judge(p, &p->files[l.file], &l, &c, view);
         else if (view)
             r = learn(p, view, how == LOOK_IDS);
+        if (view && r == 0 && p->resumed && how == LOOK_IDS)
+            r = learn_named(p, view, c.seq);
         json_decref(view);
         if (r < 0)
             return error_out_of_memory(e);
@@ -225,6 +287,7 @@ int erase_find(struct erase_plan *p, const char *const *paths, size_t n_paths, s
         return error_out_of_memory(e);
     p->n_files = n_paths;
     r = look(p, &all, LOOK_IDS, e);
+    keep_last_act(p);
     if (r == 0)
         r = look(p, &all, LOOK_NAMES, e);
     return r == 0 ? look(p, &all, LOOK_LINES, e) : r;

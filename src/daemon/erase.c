@@ -33,6 +33,7 @@ struct erasure {
     struct control_call *call; /* NULL: it goes on after a restart */
     struct worker *worker;
     bool resumed;
+    bool judged; /* who is meant is settled: `names` are ids alone when it is resumed */
     enum stage stage;
     struct string_list files;
     struct erase_plan plan;
@@ -182,9 +183,33 @@ static int count_ids(const struct erasure *x)
     return (int)x->plan.names.n_items - 1;
 }
 
+static char *memory_of(const struct erasure *x)
+{
+    json_auto_t *object =
+        json_pack("{s:s, s:s?, s:I, s:s, s:s, s:s}", "person", x->person, "reason", x->reason, "uid",
+                  (json_int_t)x->actor.uid, "name", x->actor.name, "login", x->actor.login, "session",
+                  x->actor.session);
+    json_t *ids = x->judged ? json_array() : NULL;
+    for (size_t i = 1; ids && i < x->plan.names.n_items; i++)
+        json_array_append_new(ids, json_string(x->plan.names.items[i]));
+    if (ids)
+        json_object_set_new(object, "ids", ids);
+    return object ? json_dumps(object, JSON_COMPACT) : NULL;
+}
+
+/* Before the first file is written: later the files do not tell any more who was meant, and another
+ * may have the name. */
+static int remember_ids(struct erasure *x, struct error *e)
+{
+    x->judged = true;
+    CLEANUP(freep) char *text = memory_of(x);
+    return text ? engine_remember(x->daemon->engine, META_ERASING, text, NULL, e)
+                : error_out_of_memory(e);
+}
+
 static int on_found(struct erasure *x, struct error *e)
 {
-    if (!x->resumed && count_ids(x) > 1) {
+    if (!x->judged && count_ids(x) > 1) {
         int r = record(x, &(struct memory){NULL}, "erase-end",
                        "nothing was erased: the name means more than one person",
                        json_pack("{s:i}", "lines", 0), e);
@@ -195,6 +220,8 @@ static int on_found(struct erasure *x, struct error *e)
                                  x->plan.names.n_items > 3 ? " …" : "");
     }
     int r = record_lines(x, e);
+    if (r == 0 && !x->judged)
+        r = remember_ids(x, e);
     return r < 0 ? r : start_work(x, STAGE_WRITE, e);
 }
 
@@ -231,7 +258,8 @@ static int find_closed(struct erasure *x, struct error *e)
 
 static int begin(struct erasure *x, struct error *e)
 {
-    if (string_list_add(&x->plan.names, x->person) < 0)
+    x->plan.resumed = x->resumed;
+    if (!x->judged && string_list_add(&x->plan.names, x->person) < 0)
         return error_out_of_memory(e);
     int r = audit_export_rotate(x->daemon->audit, true, e);
     if (r == 0)
@@ -256,11 +284,7 @@ static struct erasure *erasure_new(struct daemon *d, const char *person, const c
 
 static int remember(struct erasure *x, struct error *e)
 {
-    json_auto_t *object =
-        json_pack("{s:s, s:s?, s:I, s:s, s:s, s:s}", "person", x->person, "reason", x->reason, "uid",
-                  (json_int_t)x->actor.uid, "name", x->actor.name, "login", x->actor.login, "session",
-                  x->actor.session);
-    CLEANUP(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    CLEANUP(freep) char *text = memory_of(x);
     if (!text)
         return error_out_of_memory(e);
     return record(x, &(struct memory){text}, "erase-begin", "a person's data is erased from the audit",
@@ -289,6 +313,17 @@ void erase_start(struct daemon *d, struct control_call *call, const char *person
         erasure_fail(x, &e);
 }
 
+static int take_ids(struct erasure *x, const json_t *ids, struct error *e)
+{
+    const json_t *id;
+    size_t i;
+    x->judged = ids;
+    json_array_foreach((json_t *)(uintptr_t)ids, i, id)
+        if (json_string_value(id) && string_list_add(&x->plan.names, json_string_value(id)) < 0)
+            return error_out_of_memory(e);
+    return 0;
+}
+
 static void text_into(char *to, size_t size, const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -313,6 +348,8 @@ void erase_resume(struct daemon *d)
     text_into(x->actor.login, sizeof(x->actor.login), object, "login");
     text_into(x->actor.session, sizeof(x->actor.session), object, "session");
     int r = engine_remember(d->engine, META_ERASING, text, NULL, &e); /* commits what is open */
+    if (r == 0)
+        r = take_ids(x, json_object_get(object, "ids"), &e);
     if (r == 0)
         r = begin(x, &e);
     if (r < 0)

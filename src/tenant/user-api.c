@@ -188,8 +188,44 @@ static unsigned level_of(const json_t *value)
     return number <= 0 ? 0 : number >= 100 ? 100 : (unsigned)number;
 }
 
+/* 2000 to 9999: nothing else is a log-in, and another number may be of a form that is not known. */
+static bool number_of_time(double number, uint64_t *ret_usec)
+{
+    bool seconds = number >= 946684800.0 && number < 253402300800.0;
+    if (!seconds && !(number >= 946684800000.0 && number < 253402300800000.0))
+        return false;
+    *ret_usec = (uint64_t)(number * (seconds ? (double)USEC_PER_SEC : (double)USEC_PER_MSEC));
+    return true;
+}
+
+static bool text_of_time(const char *text, uint64_t *ret_usec)
+{
+    char iso[32] = "";
+    uint64_t number;
+    if (text_parse_unsigned(text, UINT64_MAX, &number) == 0)
+        return number_of_time((double)number, ret_usec);
+    if (strlen(text) >= 19 && text[2] == '-') /* 06-03-2020T07:46:33 */
+        snprintf(iso, sizeof(iso), "%.4s-%.5s%.9sZ", text + 6, text, text + 10);
+    else if (strlen(text) < sizeof(iso) - 1)
+        snprintf(iso, sizeof(iso), "%s%s", text, strchr(text, 'Z') ? "" : "Z");
+    return iso[0] && clock_parse(iso, ret_usec) == 0;
+}
+
+/* How "never" is written: nothing, 0, or a date before there were tenants. */
+static bool is_no_time(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    size_t n = text ? strlen(text) : 0;
+    if (text)
+        return !*text || strcmp(text, "0") == 0 ||
+               (n >= 10 && text[4] == '-' && (text[0] == '0' || strncmp(text, "19", 2) == 0)) ||
+               (n >= 10 && text[2] == '-' && (text[6] == '0' || strncmp(text + 6, "19", 2) == 0));
+    return json_is_number(value) ? json_number_value(value) <= 0 : !json_is_true(value);
+}
+
 /* When the user logged in last, as the tenant shows it: the vendor names no property, so one that
- * speaks of a log-in, in either form of its dates, or in milliseconds. 0: not known. */
+ * speaks of a log-in, in either form of its dates, or in seconds or milliseconds. 0: not known, or
+ * never. In a form that nobody knows it may have been today, and nobody is dormant by that. */
 static uint64_t last_login(const json_t *info)
 {
     static const char *const names[] = {"lastLoginTime", "lastLogin", "lastLoginDate", "loginTime"};
@@ -197,15 +233,12 @@ static uint64_t last_login(const json_t *info)
     for (size_t i = 0; i < ARRAY_SIZE(names) && !usec; i++) {
         const json_t *value = json_object_get(info, names[i]);
         const char *text = json_string_value(value);
-        char iso[32] = "";
-        if (json_is_integer(value) && json_integer_value(value) > 0)
-            usec = (uint64_t)json_integer_value(value) * USEC_PER_MSEC;
-        if (text && strlen(text) >= 19 && text[2] == '-') /* 06-03-2020T07:46:33 */
-            snprintf(iso, sizeof(iso), "%.4s-%.5s%.9sZ", text + 6, text, text + 10);
-        else if (text && strlen(text) < sizeof(iso) - 1)
-            snprintf(iso, sizeof(iso), "%s%s", text, strchr(text, 'Z') ? "" : "Z");
-        if (iso[0] && clock_parse(iso, &usec) < 0)
-            usec = 0;
+        if (!value || is_no_time(value))
+            continue;
+        bool read = text ? text_of_time(text, &usec)
+                         : json_is_number(value) && number_of_time(json_number_value(value), &usec);
+        if (!read)
+            usec = clock_now_usec();
     }
     return usec;
 }

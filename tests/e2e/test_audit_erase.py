@@ -250,3 +250,58 @@ def test_names_within_names(t):
     got = {row["seq"] for row in rows if "p" not in row}
     texts = {row["seq"]: json.loads(line).get("p", {}).get("say") for row, line in zip(rows, writer.lines)}
     need(got == erased, "which lines", [(seq, texts[seq], seq in got) for seq in sorted(got ^ erased)][:9])
+
+
+def split(daemon, lines, at):
+    """Two older files beside the present one; the later one cannot be written anew before its `.erasing` is away."""
+    older, later = daemon.audit_file + ".2", daemon.audit_file + ".1"
+    for path, part in ((older, lines[:at]), (later, lines[at:])):
+        with open(path, "wb") as out:
+            out.write(b"".join(line + b"\n" for line in part))
+    return older, later
+
+
+def test_erase_goes_on_with_what_it_named(t):
+    """Cut short between two files, it ends with all that it named, though what told whose a value is was erased by then; and
+    whoever got the same login meanwhile is another person."""
+    _, _, daemon = scene(t, n=1, retry={"min": "100ms", "max": "1s", "hold": "1s"})
+    daemon.audit_is_spoilt = True
+    writer = histories.Writer()
+    annie = {"id": "0123456789abcdef-77", "dn": "uid=ann,ou=people,dc=example,dc=org", "login": "annie"}
+    writer.add(1, "outcome", {"no": 1, "op": "create", "code": "done"}, {**annie, "set": [["email", "ann@example.com"]]})
+    for i in range(5):
+        writer.add(1, "hold", {"code": "no-mail"}, {"id": "other-%d" % i, "dn": "uid=o,dc=x", "say": "like ann@example.com"})
+    older, later = split(daemon, writer.lines, 1)
+    os.mkdir(later + ".erasing")
+    daemon.ctl("audit", "erase", "annie", "--reason", "GDPR-3", code=1)
+    with open(older, "rb") as data:
+        need(b"ann@example.com" not in data.read(), "the first file was written")
+    with open(later, "rb") as data:
+        need(b"ann@example.com" in data.read(), "the second was not")
+    new = writer.add(1, "outcome", {"no": 2, "op": "create", "code": "done"},
+                     {"id": "0123456789abcdef-78", "dn": "uid=ann2,ou=people,dc=example,dc=org", "login": "annie", "set": []})
+    with open(later, "ab") as out:
+        out.write(writer.lines[new - 1] + b"\n")
+    os.rmdir(later + ".erasing")
+    wait_for(lambda: daemon.audit(event="erase-end"), 20, "it ends", daemon.log_tail)
+    with open(later, "rb") as data:
+        rows = [json.loads(line) for line in data]
+    need([row["seq"] for row in rows if "p" in row] == [new], "all that was named, and nobody else", rows)
+
+
+def test_erase_of_two_is_refused_later_too(t):
+    """A name that means two people erases nobody, also where the first attempt could not look."""
+    _, _, daemon = scene(t, n=1, retry={"min": "100ms", "max": "1s", "hold": "1s"})
+    daemon.audit_is_spoilt = True
+    writer = histories.Writer()
+    for i in range(2):
+        writer.add(1, "outcome", {"no": i, "op": "create", "code": "done"}, {"id": "id-%d" % i, "dn": "uid=a%d" % i, "login": "annie", "set": []})
+    older, _ = split(daemon, writer.lines, 2)
+    odd = daemon.audit_file + ".9.xz"
+    with open(odd, "wb") as data:
+        data.write(b"\xfd7zXZ\x00")
+    daemon.ctl("audit", "erase", "annie", "--reason", "x", code=1)
+    os.unlink(odd)
+    wait_for(lambda: daemon.audit(event="erase-end"), 20, "it ends", daemon.log_tail)
+    with open(older, "rb") as data:
+        need(all("p" in json.loads(line) for line in data), "nobody was erased")

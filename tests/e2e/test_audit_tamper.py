@@ -141,7 +141,61 @@ def rewrite_tail(chance, lines, at):
     return {next_checkpoint}
 
 
-KINDS = {"byte": edit_byte, "number": edit_number, "neighbours": two_neighbours, "garbage": garbage, "remove": remove,
+def same_bytes_in_base64(chance, lines, at):
+    """The last character has bits that no byte is made of."""
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    name = chance.choice((b"prev", b"pc" if b'"pc":"' in lines[at] else b"prev"))
+    last = lines[at].index(b'"', lines[at].index(b'"' + name + b'":"') + len(name) + 4) - 1
+    other = alphabet[alphabet.index(lines[at][last:last + 1]) ^ 1]
+    lines[at] = lines[at][:last] + bytes([other]) + lines[at][last + 1:]
+    return {at}
+
+
+def same_json(chance, lines, at):
+    """What a reader of JSON takes for the same, or for a second value."""
+    old, new = chance.choice(((b'{"v":1,', b'{"v":1,"v":1,'), (b'":', b'": '), (b'"ev":"', b'"ev":"\\u0061'), (b'"seq":', b'"seq":0'),
+                              (b',"prev":"', b',"p":{"s":"AAAAAAAA"},"prev":"')))
+    lines[at] = lines[at].replace(old, new, 1)
+    return {at}
+
+
+def behind(chance, lines, at):
+    lines[at] = chance.choice((lines[at] + b" ", lines[at] + b"\0", lines[at][:-1] + b',"p":{"s":"AAAA"}}', b"\xef\xbb\xbf " + lines[at]))
+    return {at}
+
+
+def join(chance, lines, at):
+    """The finding names the line before as well: one of the two was edited."""
+    del chance
+    at = min(at, len(lines) - 2)
+    lines[at:at + 2] = [lines[at] + lines[at + 1]]
+    return {at - 1, at}
+
+
+def split(chance, lines, at):
+    place = chance.randrange(1, len(lines[at]))
+    lines[at:at + 1] = [lines[at][:place], lines[at][place:]]
+    return {at}
+
+
+def exchange_persons(chance, lines, at):
+    theirs = [i for i, line in enumerate(lines) if b',"p":{"s":"' in line]
+    at, other = chance.sample(theirs, 2)
+    (short, person), (other_short, other_person) = reader.cut(lines[at]), reader.cut(lines[other])
+    lines[at], lines[other] = short[:-1] + b',"p":' + other_person + b"}", other_short[:-1] + b',"p":' + person + b"}"
+    return {at, other}
+
+
+def exchange_signatures(chance, lines, at):
+    signed = [i for i, line in enumerate(lines) if b'"ev":"checkpoint"' in line]
+    at, other = chance.sample(signed, 2)
+    mine, theirs = (re.search(rb'"sig":"([^"]*)"', lines[i])[1] for i in (at, other))
+    lines[at], lines[other] = lines[at].replace(mine, theirs), lines[other].replace(theirs, mine)
+    return {at, other}
+
+
+KINDS = {"base64": same_bytes_in_base64, "json": same_json, "behind": behind, "join": join, "split": split,
+         "persons": exchange_persons, "signatures": exchange_signatures, "byte": edit_byte, "number": edit_number, "neighbours": two_neighbours, "garbage": garbage, "remove": remove,
          "repeat": repeat, "swap": swap, "forge": forge, "take": take_person, "change": change_person,
          "rewrite": rewrite_tail}
 

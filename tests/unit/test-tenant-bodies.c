@@ -207,6 +207,51 @@ static void test_read_user(void **state)
     }
 }
 
+/* A form that is not known makes nobody dormant, nor does one that overflows. */
+static void test_read_last_login(void **state)
+{
+    static const struct {
+        const char *value;
+        int64_t usec; /* -1: it may be today */
+    } rows[] = {
+        {"1606471593000", 1606471593000000},
+        {"1606471593", 1606471593000000},
+        {"\"1606471593000\"", 1606471593000000},
+        {"\"11-27-2020T10:06:33\"", 1606471593000000},
+        {"\"2020-11-27T10:06:33Z\"", 1606471593000000},
+        {"0", 0},
+        {"-1", 0},
+        {"null", 0},
+        {"false", 0},
+        {"\"\"", 0},
+        {"\"0001-01-01T00:00:00\"", 0},
+        {"\"1970-01-01T00:00:00Z\"", 0},
+        {"\"01-01-0001T00:00:00\"", 0},
+        {"9223372036854775807", -1},
+        {"18446744073709551", -1},
+        {"637420611930000000", -1},
+        {"12345", -1},
+        {"true", -1},
+        {"{}", 0},
+        {"\"2020-11-27T10:06:33+01:00\"", -1},
+        {"\"yesterday\"", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct user *u = NULL;
+        struct error e = {0};
+        bool logged_in;
+        char body[200];
+        uint64_t before = clock_now_usec();
+        snprintf(body, sizeof(body), "{\"loginId\":\"a\",\"loginInfo\":{\"lastLogin\":%s}}", rows[i].value);
+        assert_int_equal(user_api_read_user(&u, &logged_in, body, strlen(body), &e), 0);
+        bool today = u->last_login_usec >= before;
+        if (rows[i].usec >= 0 ? u->last_login_usec != (uint64_t)rows[i].usec : !today)
+            fail_msg("%s: %llu", rows[i].value, (unsigned long long)u->last_login_usec);
+        user_free(u);
+    }
+}
+
 static void test_read_what_is_no_user(void **state)
 {
     (void)state;
@@ -433,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_not_utf8_is_refused),
         cmocka_unit_test(test_put),
         cmocka_unit_test(test_read_user),
+        cmocka_unit_test(test_read_last_login),
         cmocka_unit_test(test_read_what_is_no_user),
         cmocka_unit_test(test_read_lists),
         cmocka_unit_test(test_scim_lookup_query),

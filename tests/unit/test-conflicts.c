@@ -1,0 +1,179 @@
+/*
+ * [conflict] of three roles, in whatever case: swaps within one commit, roles that come together,
+ * that others give at the tenant, whose removal is held, or that come back with a person. At no
+ * write of ours is a role given beside another one of them. --seed N, --histories N.
+ */
+#include "config.h"
+
+#include "dice.h"
+#include "engine-test.h"
+
+#define N_PEOPLE 5
+
+struct world {
+    struct bed *b;
+    unsigned had[N_PEOPLE], rules[N_PEOPLE]; /* roles at the tenant; that rules give */
+    bool away[N_PEOPLE];
+};
+
+static uint64_t seed = 1;
+static unsigned n_histories = 30;
+static size_t n_given, n_held, n_both; /* over all histories */
+static const char *const names[] = {"Agent", "Seller", "Supervisor"};
+static const char *const others_write[] = {"AGENT", "seller", "SuperVisor"};
+
+static unsigned roles_of(const struct user *u)
+{
+    unsigned roles = 0;
+    for (size_t i = 0; i < u->n_roles; i++)
+        for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+            roles |= strcasecmp(u->roles[i].name, names[k]) == 0 ? 1u << k : 0;
+    return roles;
+}
+
+static void on_write(enum fake_kind kind, const struct fake_user *after, const char *login,
+                     void *userdata)
+{
+    struct world *w = userdata;
+    (void)kind;
+    if (!after || login[0] != 'u' || login[1] < '0' || login[1] >= '0' + N_PEOPLE)
+        return;
+    unsigned now = roles_of(after->user), *had = &w->had[login[1] - '0'];
+    unsigned given = now & ~*had;
+    n_given += given != 0;
+    if (given && (now & (now - 1)))
+        fail_msg("seed %llu: %s was given %x beside %x", (unsigned long long)seed, login, given, now);
+    *had = now;
+}
+
+static void tell_groups(struct world *w)
+{
+    const char *members[2][N_PEOPLE];
+    static const char *const uids[N_PEOPLE] = {"u0", "u1", "u2", "u3", "u4"};
+    size_t n[2] = {0};
+    for (size_t i = 0; i < N_PEOPLE; i++) {
+        char id[16], dn[64];
+        snprintf(id, sizeof(id), "id-u%zu", i);
+        snprintf(dn, sizeof(dn), "uid=u%zu,ou=people,dc=example,dc=com", i);
+        if (w->away[i]) {
+            if (bed_find(w->b, id))
+                bed_leave(w->b, id);
+            continue;
+        }
+        bed_person(w->b, id, dn, "uid", uids[i], "givenName", "First", "sn", uids[i], "mail",
+                   "x@example.com", "preferredLanguage", w->rules[i] & 4 ? "es" : "de", NULL);
+        for (unsigned k = 0; k < 2; k++)
+            if (w->rules[i] & 1u << k)
+                members[k][n[k]++] = uids[i];
+    }
+    bed_group_uids(w->b, "support", members[0], n[0]);
+    bed_group_uids(w->b, "sales", members[1], n[1]);
+    bed_sync(w->b);
+}
+
+static void by_hand(struct world *w, size_t i, size_t role)
+{
+    struct fake_user *u;
+    char login[8];
+    snprintf(login, sizeof(login), "u%zu", i);
+    if (!(u = fake_tenant_find(w->b->tenant, login)))
+        return;
+    for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+        if (below(2))
+            (void)user_remove_role(u->user, names[k]);
+        if (below(2))
+            (void)user_remove_role(u->user, others_write[k]);
+    }
+    if (below(3) && !(roles_of(u->user) & 1u << role))
+        assert_int_equal(
+            user_add_role(u->user, below(2) ? names[role] : others_write[role], NULL), 0);
+    w->had[i] = roles_of(u->user);
+}
+
+static void step(struct world *w)
+{
+    size_t i = below(N_PEOPLE);
+    switch (below(7)) {
+    case 0:
+        by_hand(w, i, below(3));
+        return;
+    case 1:
+        w->away[i] = !w->away[i];
+        break;
+    case 2:
+        bed_advance(w->b, below(2) ? HOUR + MINUTE : 3 * MINUTE);
+        break;
+    case 3:
+        bed_crash(w->b);
+        break;
+    default: /* several at once */
+        for (size_t k = 0; k < N_PEOPLE; k++)
+            if (k == i || !below(3))
+                w->rules[k] = below(8);
+    }
+    tell_groups(w);
+    n_held += bed_queue(w->b, OPERATION_HELD, REASON_ROLE_CONFLICT);
+}
+
+static void play(void)
+{
+    static struct mapping_rule conflict = {
+        .name = (char *)"Apart",
+        .file = (char *)"test.conf",
+        .line = 60,
+        .roles = {.text = (char *)"AGENT, seller, Supervisor",
+                  .file = (char *)"test.conf",
+                  .line = 61}};
+    static char *privileged[] = {(char *)"supervisor"};
+    struct world w = {.b = bed_new(true)};
+    struct bed *b = w.b;
+    dice = seed;
+    for (int k = 1; k < BUDGET_N_KINDS; k++)
+        b->sync.budgets[k] = (struct budget){.unlimited = true};
+    b->sync.verify_interval_usec = HOUR;
+    b->sync.leave_grace_usec = 0;
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    b->rules[1].roles.text = (char *)"Seller";
+    b->rules[2].roles = (struct mapping_text){
+        .text = (char *)"Supervisor", .file = (char *)"test.conf", .line = 33};
+    b->mapping.conflicts = &conflict;
+    b->mapping.n_conflicts = 1;
+    b->tenant->on_write = on_write;
+    b->tenant->write_data = &w;
+    for (size_t i = 0; i < N_PEOPLE; i++)
+        w.rules[i] = below(8);
+    bed_start(b);
+    tell_groups(&w);
+    for (int n = 0; n < 25; n++)
+        step(&w);
+    for (size_t i = 0; i < N_PEOPLE; i++)
+        n_both += (w.had[i] & (w.had[i] - 1)) != 0;
+    bed_free(b);
+}
+
+static void test_never_beside_another(void **state)
+{
+    (void)state;
+    uint64_t first = seed;
+    for (unsigned i = 0; i < n_histories; i++) {
+        seed = first + i;
+        play();
+    }
+    assert_true(n_histories < 20 || (n_given && n_held));
+    if (getenv("V"))
+        print_message("given %zu, held %zu, both by others %zu\n", n_given, n_held, n_both);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--seed"))
+            seed = strtoull(argv[i + 1], NULL, 10);
+        else if (!strcmp(argv[i], "--histories"))
+            n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_beside_another)};
+    log_set_level(LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
