@@ -82,19 +82,30 @@ struct trust trust_of(const char *ca_file, const char *ca_directory)
     return look(ca_file, ca_directory, NULL);
 }
 
-static bool is_usable(const char *ca_file, const char *ca_directory)
+/* At least one certificate, and none that is cut off, as while a file of several is written. */
+static bool holds_certificates(FILE *file)
 {
-    if (ca_directory && look_into(ca_directory) == 0)
+    size_t n = 0;
+    for (X509 *one; (one = PEM_read_X509(file, NULL, NULL, NULL)); n++)
+        X509_free(one);
+    bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    return n && whole;
+}
+
+/* A folder that nobody is trusted by, beside a file, may be as empty as it was. */
+static bool is_usable(const struct trust *before, const char *ca_file, const char *ca_directory)
+{
+    bool needed = ca_directory && (!ca_file || before->folder[6] != 0);
+    if (needed && look_into(ca_directory) == 0)
         return false;
     if (!ca_file)
         return ca_directory;
     FILE *file = fopen(ca_file, "re");
-    X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    bool usable = file && holds_certificates(file);
     if (file)
         fclose(file);
-    ERR_clear_error();
-    X509_free(certificate);
-    return certificate;
+    return usable;
 }
 
 bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_directory,
@@ -105,7 +116,7 @@ bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_dire
                 memcmp(ret->folder, t->folder, sizeof(ret->folder)) == 0;
     if (same)
         t->looked_usec = ret->looked_usec;
-    bool unusable = !same && !is_usable(ca_file, ca_directory);
+    bool unusable = !same && !is_usable(t, ca_file, ca_directory);
     if (unusable && !t->told)
         log_warning(
             "The CAs that vouch for %s cannot be read any more: what is connected stays so",

@@ -14,21 +14,21 @@ def hire(ground, group, uid):
     ground.join(group, uid)
 
 
-def through_a_front(t, keeps):
+def through_a_front(t, keeps, folder=None):
     ground, group, tenant = crowd(t, ["ada"])
     front = TlsFront(t, tenant, keeps)
     with open(front.certificate, encoding="ascii") as text:
         good = text.read()
     ca = t.write("trusted.pem", good)
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
-                    tenant_keys={"url": front.url, "tls_ca_file": ca}).start()
+                    tenant_keys={"url": front.url, "tls_ca_file": ca, "tls_ca_directory": folder}).start()
     tenant.wait_user("ada")
     settled(d)
     return ground, group, tenant, front, d, ca, good
 
 
-def no_longer_vouched(t, keeps):
-    ground, group, tenant, front, d, ca, good = through_a_front(t, keeps)
+def no_longer_vouched(t, keeps, folder=None):
+    ground, group, tenant, front, d, ca, good = through_a_front(t, keeps, folder)
     base.write_file(ca, other_authority(t))
     tenant.forget_requests()
     hire(ground, group, "bob")
@@ -49,6 +49,12 @@ def test_tenant_resumed_session(t):
     """The same when the connection is new and only its TLS session is old: tickets show no certificate."""
     front = no_longer_vouched(t, False)
     need(True in front.handshakes, "sessions are resumed while the CAs are the same", front.handshakes)
+
+
+def test_beside_an_empty_folder(t):
+    """A folder without any CA beside the file keeps nobody from following the file."""
+    os.mkdir(t.path("nobody"))
+    no_longer_vouched(t, True, t.path("nobody"))
 
 
 def test_directory_kept_connection(t):
@@ -134,9 +140,10 @@ def test_absent_for_a_while(t):
     d.start()
     settled(d)
     for n, (path, name) in enumerate(((ca, "tenant"), (mine, "directory"))):
-        for m, half in enumerate((None, "", "-----BEGIN CERTIFICATE-----\nMIIB") if name == "tenant" else (None,)):
-            with open(path, encoding="ascii") as text:
-                whole = text.read()
+        with open(path, encoding="ascii") as text:
+            whole = text.read()
+        halves = (None, "", "-----BEGIN CERTIFICATE-----\nMIIB", other_authority(t) + whole[:len(whole) // 2])
+        for m, half in enumerate(halves if name == "tenant" else (None,)):
             os.unlink(path)
             if half is not None:
                 base.write_file(path, half)
