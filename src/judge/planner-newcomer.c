@@ -70,11 +70,19 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
     return rc;
 }
 
+/* Equal but for the case of ASCII: a full folding takes two mailboxes for one, with a sharp s for
+ * two, or a character that is not seen. */
+static bool is_same_mailbox(const struct user *a, const struct user *b)
+{
+    const char *x = user_get(a, USER_EMAIL), *y = user_get(b, USER_EMAIL);
+    return x && y && *x && text_equal_ascii_case(x, y);
+}
+
 bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
                                      const struct parts *parts,
                                      const struct sync_options *options)
 {
-    return !planner_same_field(wanted, found, USER_EMAIL) || parts->hides & PART_ROLES ||
+    return !is_same_mailbox(wanted, found) || parts->hides & PART_ROLES ||
            planner_privileged_role(found, options);
 }
 
@@ -110,7 +118,7 @@ static const char *approval_sentence(const struct planner_input *in, char *buffe
                  "over only when the plan is approved; if it is somebody else, give %s another "
                  "login",
                  login, role, in->dn);
-    else if (planner_same_field(in->wanted, in->found, USER_EMAIL))
+    else if (is_same_mailbox(in->wanted, in->found))
         snprintf(buffer, size,
                  "the tenant has a user %s already, and does not show which roles it has: it is "
                  "taken over only when the plan is approved; if it is somebody else, give %s "

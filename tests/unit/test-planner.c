@@ -114,6 +114,43 @@ static void test_rows(void **state)
     planner_rows_check(rows, ARRAY_SIZE(rows));
 }
 
+/* A mailbox is another one where a folding of texts sees the same. */
+static void test_mailboxes(void **state)
+{
+    static const struct {
+        const char *wanted, *found;
+        bool same;
+    } mails[] = {
+        {"Ann@X.example", "ann@x.Example", true},
+        {"stra\xc3\x9f"
+         "e@x",
+         "strasse@x", false},
+        {"a\xc2\xad"
+         "b@x",
+         "ab@x", false},
+        {"a@b\xc3\xbc"
+         "cher.example",
+         "a@xn--bcher-kva.example", false},
+        {"a+b@x", "a@x", false},
+        {"a@x.", "a@x", false},
+        {"\"a\"@x", "a@x", false},
+        {" a@x", "a@x", false},
+        {"", "", false},
+    };
+    static const struct sync_options options;
+    static const struct parts parts;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(mails); i++) {
+        struct user *wanted = user_new(), *found = user_new();
+        assert_int_equal(user_set(wanted, USER_EMAIL, mails[i].wanted, NULL), 0);
+        assert_int_equal(user_set(found, USER_EMAIL, mails[i].found, NULL), 0);
+        bool needs = planner_adoption_needs_approval(wanted, found, &parts, &options);
+        assert_row(mails[i].wanted, needs != mails[i].same);
+        user_free(wanted);
+        user_free(found);
+    }
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -348,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_mailboxes),
         cmocka_unit_test(test_one_part),
         cmocka_unit_test(test_hidden_roles),
         cmocka_unit_test(test_times),
