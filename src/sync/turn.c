@@ -218,7 +218,7 @@ static int turn(struct engine *n, struct error *e)
     look_at_alarms(n, settled);
     if (books_have_failed(n->books))
         return error_set(e, -EIO, "%s", books_error(n->books));
-    if (gather_outcomes(n, more))
+    if (!n_picked && gather_outcomes(n, more)) /* what was picked leaves by what is in force now */
         return 0;
     CLEANUP(freep) char *ledger = NULL;
     if (settled)
