@@ -56,11 +56,14 @@ char *session_said_url(const struct session *s, char *buffer, const char *url)
 {
     const char *host = strstr(url, "://");
     buffer[0] = '\0';
-    if (!session_said(s, buffer, url) || strcmp(buffer, url) == 0 || !host)
-        return buffer[0] ? buffer : strcpy(buffer, "unreadable");
-    CLEANUP(freep)
-    char *server = strndup(url, (size_t)(host - url) + 3 + strcspn(host + 3, "/?"));
-    return server ? session_said(s, buffer, server) : buffer;
+    if (session_said(s, buffer, url) && strcmp(buffer, url) != 0 && host) {
+        CLEANUP(freep)
+        char *server = strndup(url, (size_t)(host - url) + 3 + strcspn(host + 3, "/?"));
+        return server ? session_said(s, buffer, server) : buffer;
+    }
+    if (!buffer[0])
+        snprintf(buffer, LIBLDAP_SAID_SIZE, "unreadable");
+    return buffer;
 }
 
 LDAP *session_ldap(const struct session *s)
