@@ -378,15 +378,14 @@ struct asking {
     bool asked;
 };
 
-/* Once, when outcomes wait for others, and with them what is to start after their commit. */
+/* Once, when outcomes wait for others, and what is to follow them for their commit. */
 static int ask_while_outcomes_wait(sd_event_source *source, void *userdata)
 {
     (void)source;
     struct asking *a = userdata;
     struct engine *n = a->b->engine;
     struct error e = {0};
-    if (a->asked || !books_outcome_since_usec(n->books) || a->b->tenant->n_under_way ||
-        delivery_in_flight(n->delivery) < a->b->options.max_concurrent)
+    if (a->asked || !books_outcome_since_usec(n->books) || a->b->tenant->n_under_way)
         return 0;
     a->asked = true;
     bed_ok(a->b, engine_commit(n, &e));
