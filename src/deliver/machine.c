@@ -243,6 +243,13 @@ static bool is_elsewhere(struct execution *x, const struct tenant_answer *a,
     return true;
 }
 
+/* Whether an earlier attempt did it, no read says. It is written again, also when by now something
+ * else is to be done: otherwise a role could stay that nobody knows of. */
+static bool writes_unseen(const struct execution *x)
+{
+    return x->set & delivery_parts(x->delivery)->hides;
+}
+
 static void on_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
@@ -259,7 +266,7 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         next = k->decide(x, a);
     else if (absent && k->absent)
         next = k->absent(x, a);
-    if (next == NEXT_WRITE && x->was_unclear)
+    if (next == NEXT_WRITE && x->was_unclear && !writes_unseen(x))
         execution_undone(x, a);
     else if (next != NEXT_WRITE || !k->hold_back || !k->hold_back(x, a))
         go_on(x, a, next);
