@@ -20,6 +20,7 @@ struct address {
     unsigned n_failures;
     bool refused;
     uint64_t not_before_usec; /* monotonic */
+    uint64_t ask_usec;        /* monotonic: when DNS may name others; 0: it did not name it */
 };
 
 int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris,
@@ -39,10 +40,15 @@ void address_failed(struct address *a, bool refused, uint64_t now_usec);
 void address_worked(struct address *a);
 void address_try_now(struct address_list *l); /* ends the pauses of all */
 
-/* Puts what an address was resolved to in its place; SRV answers are looked up again when none
- * of them works, at the earliest after a minute. */
+/* Puts what an address was resolved to in its place, and in that of its siblings of an earlier
+ * answer; who was named before keeps its pauses. */
 int address_resolved(struct address_list *l, struct address *a, const struct string_list *uris,
                      struct error *e);
+/* One that DNS named some time ago, since it may name others by now; NULL: none. To be asked
+ * before each new connection. */
+struct address *address_to_ask_again(struct address_list *l, uint64_t now_usec);
+/* DNS did not say: what it named before stays, and it is asked again in a minute. */
+void address_not_resolved(struct address_list *l, struct address *a);
 
 /* "srv:example.com" and "ldap:///dc=example,dc=com" -> the domain, malloc'd; NULL: an ordinary
  * address. */

@@ -40,6 +40,7 @@ struct connection {
     const struct connection_events *events;
     void *owner;
     struct address_list *addresses;
+    struct task_slot *asking; /* DNS again, for servers that it named before */
     sd_event_source *retry, *heartbeat, *comeback, *ca;
     bool stays;
 
@@ -274,18 +275,8 @@ static void on_resolved(struct task *t, bool in_time, void *data, void *userdata
 {
     (void)t;
     struct connection *c = userdata;
-    struct resolution *s = data;
     struct error e = {0};
-    int r = 0;
-    if (!in_time || !s)
-        r = error_set(&e, -ETIMEDOUT, "%s: DNS did not answer in time", c->address->configured);
-    else if (s->r < 0)
-        r = error_set(&e, s->r, "%s: %s", c->address->configured, s->error.message);
-    else
-        r = address_keep_allowed(&s->uris, s->domain, c->options->srv_hosts,
-                                 c->options->n_srv_hosts, &e);
-    if (r == 0)
-        r = address_resolved(c->addresses, c->address, &s->uris, &e);
+    int r = resolution_take(in_time ? data : NULL, c->options, c->addresses, c->address, &e);
     if (r < 0) {
         fail(c, r, false, &e);
         return;
@@ -297,10 +288,8 @@ static void on_resolved(struct task *t, bool in_time, void *data, void *userdata
 
 static int resolve(struct connection *c, struct error *e)
 {
-    const char *configured = c->address->configured;
-    bool ldaps = address_is_ldaps_service(configured) || c->options->tls == DIRECTORY_TLS_LDAPS;
-    return resolution_start(&c->resolve, c->event, c->address->slot, configured, ldaps,
-                            c->options->connect_timeout_usec, on_resolved, c, e);
+    return resolution_start(&c->resolve, c->event, c->address->uri ? c->asking : c->address->slot,
+                            c->address, c->options, on_resolved, c, e);
 }
 
 static void wait_for_next(struct connection *c, uint64_t now, uint64_t when)
@@ -318,6 +307,11 @@ static void try_next(struct connection *c)
     uint64_t now = clock_monotonic_usec(), when;
     if (c->connect || c->session || c->resolve)
         return;
+    c->address = address_to_ask_again(c->addresses, now);
+    if (c->address && resolve(c, &e) == 0)
+        return;
+    if (c->address) /* the last question may not have ended yet */
+        address_not_resolved(c->addresses, c->address);
     c->address = address_next(c->addresses, now, &when);
     if (!c->address) {
         wait_for_next(c, now, when);
@@ -403,6 +397,9 @@ int connection_new(struct connection **ret, struct sd_event *event,
     c->events = events;
     c->owner = owner;
     int r = address_list_new(&c->addresses, options->uris, options->n_uris, e);
+    c->asking = task_slot_new();
+    if (r == 0 && !c->asking)
+        r = error_out_of_memory(e);
     if (r < 0) {
         connection_free(c);
         return r;
@@ -433,6 +430,7 @@ struct connection *connection_free(struct connection *c)
     c->comeback = sd_event_source_disable_unref(c->comeback);
     c->ca = sd_event_source_disable_unref(c->ca);
     address_list_free(c->addresses);
+    task_slot_free(c->asking);
     free(c->uri);
     free(c->product);
     sd_event_unref(c->event);

@@ -7,6 +7,10 @@
 #include "base/text.h"
 #include "directory/task.h"
 
+struct address;
+struct address_list;
+struct directory_options;
+
 /* What `done` of the task is given as its data. */
 struct resolution {
     char *domain;
@@ -16,7 +20,12 @@ struct resolution {
     struct error error;
 };
 
-/* configured: the address as address.h has it. */
+/* For an address that stands for a domain, or that DNS named for one. */
 int resolution_start(struct task **ret, struct sd_event *event, struct task_slot *slot,
-                     const char *configured, bool ldaps, uint64_t timeout_usec,
+                     const struct address *a, const struct directory_options *options,
                      task_done_fn done, void *userdata, struct error *e);
+/* Puts those that were named, and are believed, in the place of `a`; NULL: there was no answer in
+ * time. Where `a` was named before and none is now, what was named before stays, which is no
+ * failure: DNS that fails takes away no server that may be there. */
+int resolution_take(struct resolution *s, const struct directory_options *options,
+                    struct address_list *l, struct address *a, struct error *e);

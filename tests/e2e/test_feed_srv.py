@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from lib import Missing, ScriptedServer, base, need
+from lib import Missing, ScriptedServer, base, need, wait_for
 from lib.feed import Feed
 
 
@@ -87,6 +87,52 @@ def test_order_and_failover(t):
         need(status["uri"] == "ldap://dc2.lab.test:%d" % server.port, "the second", status)
         need(any("dc1.lab.test" in e.get("error", "") for e in feed.events), "after the first", feed.events)
         feed.stop()
+
+
+def follow(feed, left, uri):
+    """The connection to the server that is to be left is cut, again and again, until the other one is followed."""
+    def there():
+        left.cut_all()
+        return feed.wait_following()["uri"] == uri
+    wait_for(there, 40, "the next connection goes to %s" % uri, lambda: feed.events[-8:])
+
+
+def test_records_that_change(t):
+    """The server of the connection still serves, but DNS names another one by now: a new connection goes there, though the old one would
+    take it. What is wrong with the old name alone is none of the old server's: it is followed back."""
+    old, new = t.server(ScriptedServer), t.server(ScriptedServer)
+    service, here = ("_ldap._tcp.lab.test", 33), [bytes([127, 0, 0, 1])]
+    for server in (old, new):
+        server.people(3)
+    names = NameServer(t, {service: [srv(10, old.port, "dc1.lab.test")], ("dc1.lab.test", 1): here, ("dc2.lab.test", 1): here})
+    uris = {old: "ldap://dc1.lab.test:%d" % old.port, new: "ldap://dc2.lab.test:%d" % new.port}
+    feed = Feed(t, old, tls="no", uri="srv:lab.test", wrap=wrap(t, names))
+    need(feed.wait_following()["uri"] == uris[old], "the old one")
+    names.records[service] = [srv(10, new.port, "dc2.lab.test")]
+    follow(feed, old, uris[new])
+    names.records[service] = [srv(10, old.port, "dc1.lab.test"), srv(20, new.port, "dc2.lab.test")]
+    follow(feed, new, uris[old])
+    feed.stop()
+
+
+def test_host_that_moves(t):
+    """The host of the address has another address by now: where the connection fails the new one is connected to; one that works is kept."""
+    old = t.server(ScriptedServer)
+    new = t.server(ScriptedServer, host=base.free_address(), port=old.port)
+    host = ("dc1.lab.test", 1)
+    for server in (old, new):
+        server.people(3)
+    names = NameServer(t, {host: [bytes(map(int, old.host.split(".")))]})
+    feed = Feed(t, old, tls="no", uri="ldap://dc1.lab.test:%d" % old.port, wrap=wrap(t, names))
+    feed.wait_following()
+    need(old.connections() and not new.connections(), "the old address")
+    names.records[host] = [bytes(map(int, new.host.split(".")))]
+    old.person("late")
+    feed.wait(lambda f: any("late" in dn for dn in f.dns()), "a connection that works is kept")
+    old.stop()
+    feed.wait_following()
+    need(new.connections(), "the new address")
+    feed.stop()
 
 
 def test_no_record(t):

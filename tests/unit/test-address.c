@@ -101,10 +101,54 @@ static void test_resolved(void **state)
     assert_string_equal(a->uri, "ldap://y:389");
     address_failed(a, false, now);
     address_failed(address_next(l, now, &when), false, now);
-    /* None of them works: DNS is asked again, after a minute. */
-    address_next(l, now + 61 * USEC_PER_SEC, &when);
-    assert_int_equal(address_count(l), 3);
+    assert_null(address_to_ask_again(l, now + 9 * USEC_PER_SEC));
+    assert_string_equal(address_to_ask_again(l, now + 10 * USEC_PER_SEC)->uri, "ldap://x:389");
     string_list_done(&found);
+    address_list_free(l);
+    clock_freeze(0, 0);
+}
+
+/* Of what DNS named some time ago some stay, with their pauses, some go, and some come. */
+static void test_resolved_again(void **state)
+{
+    (void)state;
+    const char *uris[] = {"ldap://first", "srv:example.com", "ldap://last"};
+    struct address_list *l = list(3, uris);
+    struct error e;
+    struct string_list found = {}, others = {}, none = {};
+    uint64_t now = 1000 * USEC_PER_SEC, when;
+    clock_freeze(now, now);
+    address_failed(address_next(l, now, &when), false, now);
+    string_list_add(&found, "ldap://x:389");
+    string_list_add(&found, "ldap://y:389");
+    assert_int_equal(address_resolved(l, address_next(l, now, &when), &found, &e), 0);
+    address_failed(address_next(l, now, &when), true, now); /* x is refused: a long pause */
+    now += 10 * USEC_PER_SEC;
+    clock_freeze(now, now);
+    /* DNS does not say: they stay, and it is asked again a minute later. */
+    struct address *a = address_to_ask_again(l, now);
+    assert_int_equal(address_resolved(l, a, &none, &e), -ENOENT);
+    address_not_resolved(l, a);
+    assert_int_equal(address_count(l), 4);
+    assert_null(address_to_ask_again(l, now + 59 * USEC_PER_SEC));
+    now += 60 * USEC_PER_SEC;
+    clock_freeze(now, now);
+    string_list_add(&others, "ldap://z:389");
+    string_list_add(&others, "ldap://x:389");
+    assert_int_equal(address_resolved(l, address_to_ask_again(l, now), &others, &e), 0);
+    assert_int_equal(address_count(l), 4);
+    assert_null(address_to_ask_again(l, now));
+    static const char *const order[] = {"ldap://first", "ldap://z:389", "ldap://last"};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        a = address_next(l, now, &when);
+        assert_string_equal(a->uri, order[i]);
+        address_failed(a, false, now);
+    }
+    assert_null(address_next(l, now, &when)); /* x keeps its pause */
+    address_try_now(l);
+    assert_string_equal(address_next(l, now, &when)->uri, "ldap://first");
+    string_list_done(&found);
+    string_list_done(&others);
     address_list_free(l);
     clock_freeze(0, 0);
 }
@@ -204,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_pauses), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_better),           cmocka_unit_test(test_resolved),
+        cmocka_unit_test(test_resolved_again),
         cmocka_unit_test(test_domain),           cmocka_unit_test(test_srv_order),
         cmocka_unit_test(test_srv_parse),
     };
