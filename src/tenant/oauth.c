@@ -102,8 +102,33 @@ static bool token_is_safe(const char *token)
     return n > 0;
 }
 
-int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *body, size_t size,
-                     struct error *e)
+/* The last label of a host name, with its dot; NULL: it is none. */
+static const char *top_of_host(const char *word, size_t size)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+    const char *dot = memrchr(word, '.', size);
+    return dot && dot > word && strspn(word, letters) >= size ? dot : NULL;
+}
+
+bool oauth_scope_is_of_another(const char *asked, const char *answered)
+{
+    size_t n_asked = asked ? strlen(asked) : 0;
+    const char *top = n_asked ? top_of_host(asked, n_asked) : NULL;
+    bool another = false;
+    for (const char *at = answered; top && at && *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        if (n == n_asked && strncasecmp(at, asked, n) == 0)
+            return false;
+        const char *its = top_of_host(at, n);
+        another |= its && (size_t)(at + n - its) == strlen(top) &&
+                   strncasecmp(its, top, strlen(top)) == 0;
+        at += n;
+    }
+    return another;
+}
+
+int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *asked_scope,
+                     const char *body, size_t size, struct error *e)
 {
     json_auto_t *object = NULL;
     int r = json_from_body(&object, body, size, e);
@@ -112,12 +137,16 @@ int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *bo
     const json_t *value = json_object_get(object, "access_token");
     const char *text = json_string_value(value);
     const char *type = json_string_value(json_object_get(object, "token_type"));
+    const char *scope = json_string_value(json_object_get(object, "scope"));
     if (!text)
         r = error_set(e, -EBADMSG, "the answer to the token request holds no access_token");
     else if (!token_is_safe(text))
         r = error_set(e, -EBADMSG, "the access token holds characters that no header may hold");
     else if (type && strcasecmp(type, "bearer") != 0)
         r = error_set(e, -EBADMSG, "the tenant gives tokens of another type than Bearer");
+    else if (oauth_scope_is_of_another(asked_scope, scope))
+        r = error_set(e, -EXDEV, "it is for the tenant %.200s, and was asked for %.200s", scope,
+                      asked_scope);
     else
         r = secret_new(ret, text, strlen(text), e);
     *ret_life_sec = life_sec(object);
@@ -179,7 +208,7 @@ static int take_token(struct oauth *o, const struct http_result *result, struct 
 {
     CLEANUP(secret_freep) struct secret *token = NULL;
     uint64_t life = 0;
-    int r = oauth_read_token(&token, &life, result->body, result->body_size, e);
+    int r = oauth_read_token(&token, &life, o->scope, result->body, result->body_size, e);
     if (r < 0)
         return r;
     forget_token(o);
@@ -237,6 +266,7 @@ static void on_answer(const struct http_result *result, void *userdata)
     };
     struct tenant_answer answer = {.class = TENANT_AWAY};
     struct error error;
+    int r = 0;
     o->exchange = NULL;
     if (result->broken) { /* over another connection, when the pace lets it */
         forget_request(o);
@@ -245,8 +275,11 @@ static void on_answer(const struct http_result *result, void *userdata)
     }
     answer_decide(&answer, &question, result);
     /* A renewal that cannot be understood is no reason to lose a token that is valid. */
-    if (answer.class == TENANT_DONE && take_token(o, result, &error) < 0) {
+    if (answer.class == TENANT_DONE && (r = take_token(o, result, &error)) < 0)
         answer_not_understood(&answer, &question, result, error.message);
+    if (r == -EXDEV) {
+        answer.class = TENANT_NOT_AUTHORISED;
+        answer.remedy = "Check [tenant] url and scope, and whose secret client_secret_file holds";
     }
     forget_request(o);
     if (answer.class == TENANT_DONE) {

@@ -57,6 +57,12 @@ uint64_t oauth_expires_usec(const struct oauth *o); /* real time; 0: none */
 uint64_t oauth_n_requests(const struct oauth *o);
 
 /* Pure: the token of an answer, and for how many seconds it is good: "3600", 3600, or an hour for
- * what is absent or not believable. What is wrong with an answer is said without what it holds. */
-int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *body, size_t size,
-                     struct error *e);
+ * what is absent or not believable. What is wrong with an answer is said without the token that it
+ * holds. -EXDEV: it is for another tenant. */
+int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *asked_scope,
+                     const char *body, size_t size, struct error *e);
+/* Pure: does the scope of an answer name another tenant than was asked for? A server says the scope
+ * that it grants if it is not the one that was asked for (RFC 6749, 5.1), and the vendor's is a
+ * tenant's domain name. Only host names below the same top domain are taken for such; words of
+ * other kinds, and no scope at all, say nothing. NULL: none. */
+bool oauth_scope_is_of_another(const char *asked, const char *answered);

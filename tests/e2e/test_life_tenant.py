@@ -1,5 +1,7 @@
 """Another tenant behind the same state file."""
 
+import json
+
 from lib import life, need, wait_for
 from lib.life import AGENTS, PARKED, crowd, settled, wait_held
 
@@ -111,3 +113,35 @@ def test_same_tenant_in_other_letters(t):
     ground.join(group, "bob")
     tenant.wait_users(["ada", "bob"])
     settled(d)
+
+
+def test_token_of_another_organisation(t):
+    """T72: the secret is another organisation's of the same host, as the answer to the request for a token says: nothing is asked or written
+    with that token, the account waits with an alarm, and with the right one it goes on."""
+    ground, group, tenant = crowd(t, ["ada", "max"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(["ada", "max"])
+    settled(d)
+    scope = tenant.client()["scope"]
+    other = "other." + scope.split(".", 1)[1] if "." in scope else scope
+    need("." in scope, "the scope is a domain", scope)
+    tenant.fault("status", status=200, count=-1, path="/configapi/v2/oauth", content_type="application/json",
+                 body=json.dumps({"access_token": "theirs", "token_type": "Bearer", "expires_in": "3600", "scope": other}))
+    tenant.revoke_tokens()
+    tenant.forget_requests()
+    ground.person("eve")
+    ground.join(group, "eve")
+    ground.leave(group, "max")
+    wait_for(lambda: d.audit(event="alarm", code="tenant-not-authorised"), 20, "an alarm", lambda: d.audit()[-5:])
+    said = d.ctl("status", code=None).out
+    need(other in said and scope in said, "whose it is", said)
+    need(not [r for r in tenant.requests() if r["status"] == 200 and "oauth" not in r["path"]], "nothing is taken",
+         tenant.requests())
+    asked = [r for r in tenant.requests() if "oauth" not in r["path"]]
+    need(len(asked) <= 2, "nothing is asked with it: those are the calls that met the revoked one", asked)
+    tenant.clear_faults()
+    d.ctl("retry", "--all", code=None)
+    tenant.wait_users(["ada", "max", "eve"], seconds=40)
+    tenant.wait_user("max", disabled=True, seconds=40)
+    settled(d)
+    wait_for(lambda: d.audit(event="alarm-over", code="tenant-not-authorised"), 10, "over", lambda: d.audit()[-5:])

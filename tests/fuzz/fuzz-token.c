@@ -37,7 +37,7 @@ static void check_token(const char *token, uint64_t life, const char *body, size
     json_auto_t *other = json_pack("{s:s,s:I,s:s}", "token_type", "bEARER", "expires_in",
                                    (json_int_t)life, "access_token", token);
     DEMAND((written = json_dumps(other, 0)));
-    DEMAND(oauth_read_token(&again, &life_again, written, strlen(written), &e) == 0);
+    DEMAND(oauth_read_token(&again, &life_again, "acme.example.com", written, strlen(written), &e) == 0);
     DEMAND(strcmp(secret_text(again), token) == 0 && life_again == life);
 }
 
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             buffer_add_text(&b, SECRET);
         else
             buffer_add(&b, &data[i], 1);
-    int r = oauth_read_token(&token, &life, b.data, b.size, &e);
+    int r = oauth_read_token(&token, &life, "acme.example.com", b.data, b.size, &e);
     if (r == 0) {
         check_token(secret_text(token), life, b.data, b.size);
         return 0;

@@ -436,7 +436,7 @@ static void test_expires_in(void **state)
         char body[100];
         int n = snprintf(body, sizeof(body), "{\"access_token\":\"t\"%s%s}",
                          *rows[i].body ? "," : "", rows[i].body);
-        assert_int_equal(oauth_read_token(&token, &seconds, body, (size_t)n, &e), 0);
+        assert_int_equal(oauth_read_token(&token, &seconds, NULL, body, (size_t)n, &e), 0);
         assert_int_equal(seconds, rows[i].seconds);
     }
 }

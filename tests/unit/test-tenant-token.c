@@ -126,6 +126,47 @@ static void test_token_forms(void **state)
     }
 }
 
+/* Whose token it is, as RFC 6749 (5.1) has a server say it: no other tenant is written to. */
+static void test_token_of_another_tenant(void **state)
+{
+    struct bed *b = *state;
+    static const struct {
+        const char *scope;
+        bool other;
+    } rows[] = {
+        {"\"acme.example.com\"", false},
+        {"\"ACME.Example.com\"", false},
+        {"\"users.write acme.example.com\"", false},
+        {"\"other.example.com acme.example.com\"", false},
+        {"null", false},
+        {"17", false},
+        {"\"\"", false},
+        {"\"users.write\"", false},
+        {"\"manage\"", false},
+        {"\"https://other.example.com/all\"", false},
+        {"\"other.example.com\"", true},
+        {"\"acme.example.com.evil.com\"", true},
+        {"\"acme2.example.com\"", true},
+        {"\"Other.EXAMPLE.COM\"", true},
+        {"\"  users.write  other.example.com \"", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char body[300];
+        unsigned before = b->n_requests;
+        snprintf(body, sizeof(body), "{\"access_token\":\"x\",\"scope\":%s}", rows[i].scope);
+        b->token_body = body;
+        connect_client(b);
+        struct seen *s = create(b, "ada", NULL);
+        run_until(b, all_done);
+        if (s->class != (rows[i].other ? TENANT_NOT_AUTHORISED : TENANT_DONE))
+            fail_msg("%s: class %d, %s", rows[i].scope, s->class, s->hint);
+        assert_int_equal(b->n_requests - before, rows[i].other ? 0 : 1);
+        if (rows[i].other)
+            assert_non_null(strstr(s->hint, "and was asked for acme.example.com"));
+        b->client = tenant_client_free(b->client);
+    }
+}
+
 static void test_token_is_renewed_before_it_expires(void **state)
 {
     struct bed *b = *state;
@@ -179,6 +220,7 @@ int main(void)
         TEST(test_token_refused),
         TEST(test_token_answers_that_are_none),
         TEST(test_token_forms),
+        TEST(test_token_of_another_tenant),
         TEST(test_token_is_renewed_before_it_expires),
         TEST(test_secret_is_read_again),
     };
