@@ -417,6 +417,55 @@ int db_write(struct state *s, const char *sql, const struct bind *binds, struct 
     return r < 0 ? r : 0;
 }
 
+static int list(struct state *s, const char *sql, const struct bind *binds,
+                const char *(*value)(struct stmt *q, int column), struct string_list *ret,
+                struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, binds, e);
+
+    for (; r == STMT_ROW; r = stmt_step(q, e))
+        if (string_list_add(ret, value(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
+int db_texts(struct state *s, const char *sql, const struct bind *binds,
+             struct string_list *ret, struct error *e)
+{
+    return list(s, sql, binds, stmt_text, ret, e);
+}
+
+int db_ids(struct state *s, const char *sql, const struct bind *binds,
+           struct string_list *ret_ids, struct error *e)
+{
+    return list(s, sql, binds, stmt_id, ret_ids, e);
+}
+
+static int first(struct state *s, const char *sql, const struct bind *binds,
+                 int (*copy)(struct stmt *q, int column, char **ret), char **ret,
+                 struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, binds, e);
+
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int db_text(struct state *s, const char *sql, const struct bind *binds, char **ret,
+            struct error *e)
+{
+    return first(s, sql, binds, stmt_copy, ret, e);
+}
+
+int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret,
+          struct error *e)
+{
+    return first(s, sql, binds, stmt_copy_id, ret, e);
+}
+
 size_t db_count(struct state *s, const char *sql)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

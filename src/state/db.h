@@ -230,6 +230,16 @@ int stmt_query(struct stmt **ret, struct state *s, const char *sql, const struct
                struct error *e);
 /* The same for what gives no rows, and lets go of it: 0 or -errno. */
 int db_write(struct state *s, const char *sql, const struct bind *binds, struct error *e);
+/* The first column of each row, appended; and that of the first row, malloc'd, or STATE_NONE.
+ */
+int db_texts(struct state *s, const char *sql, const struct bind *binds,
+             struct string_list *ret, struct error *e);
+int db_ids(struct state *s, const char *sql, const struct bind *binds,
+           struct string_list *ret_ids, struct error *e);
+int db_text(struct state *s, const char *sql, const struct bind *binds, char **ret,
+            struct error *e);
+int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret,
+          struct error *e);
 
 /* STMT_ROW, 0 when there is no (further) row, or -errno. One that writes begins the transaction,
  * and fails when SQLite has rolled it back already. */

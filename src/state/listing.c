@@ -84,12 +84,8 @@ int listing_each_found(struct state *s,
 
 int listing_find(struct state *s, const char *login_key, char **ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT login FROM listing WHERE login_key = ?1 AND stale = 0",
-                       WITH(as_text(login_key)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+    return db_text(s, "SELECT login FROM listing WHERE login_key = ?1 AND stale = 0",
+                   WITH(as_text(login_key)), ret, e);
 }
 
 size_t listing_count(struct state *s)
@@ -143,44 +139,29 @@ int listing_ask_again(struct state *s, struct error *e)
 
 int listing_asked(struct state *s, size_t limit, struct string_list *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 ORDER BY "
-                       "login_key LIMIT ?1",
-                       WITH(as_int((int64_t)limit)), e);
-
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret, stmt_text(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
+    return db_texts(s,
+                    "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 ORDER BY "
+                    "login_key LIMIT ?1",
+                    WITH(as_int((int64_t)limit)), ret, e);
 }
 
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(
-        &q, s,
+    return db_text(
+        s,
         "SELECT login FROM listing t WHERE mail_key = ?1 AND stale = 0 AND NOT EXISTS (SELECT 1 "
         "FROM link l WHERE l.login_key = t.login_key AND l.status <> 3) LIMIT 1",
-        WITH(as_text(mail_key)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+        WITH(as_text(mail_key)), ret, e);
 }
 
 int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT login FROM listing t WHERE (stale = 3 OR (stale = 0 AND (mail_key "
-                       "IS NULL OR (found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE "
-                       "p.login_key = t.login_key))))) AND NOT EXISTS (SELECT 1 FROM link l WHERE "
-                       "l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
-                       WITH(as_int((int64_t)limit)), e);
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret, stmt_text(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
+    return db_texts(s,
+                    "SELECT login FROM listing t WHERE (stale = 3 OR (stale = 0 AND (mail_key "
+                    "IS NULL OR (found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE "
+                    "p.login_key = t.login_key))))) AND NOT EXISTS (SELECT 1 FROM link l WHERE "
+                    "l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
+                    WITH(as_int((int64_t)limit)), ret, e);
 }
 
 int listing_set_looked(struct state *s, const char *login_key, const char *mail_key,
@@ -205,12 +186,8 @@ int listing_set_found(struct state *s, const char *login, const char *login_key,
 
 int listing_found(struct state *s, const char *login_key, char **ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT found FROM listing WHERE login_key = ?1 AND stale = 0 AND "
-                       "found IS NOT NULL",
-                       WITH(as_text(login_key)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+    return db_text(s,
+                   "SELECT found FROM listing WHERE login_key = ?1 AND stale = 0 AND "
+                   "found IS NOT NULL",
+                   WITH(as_text(login_key)), ret, e);
 }

@@ -8,12 +8,7 @@
 
 int state_meta_get(struct state *s, const char *name, char **ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT value FROM meta WHERE name = ?1", WITH(as_text(name)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    r = stmt_copy(q, 0, ret);
-    return r < 0 ? error_out_of_memory(e) : 0;
+    return db_text(s, "SELECT value FROM meta WHERE name = ?1", WITH(as_text(name)), ret, e);
 }
 
 int state_meta_set(struct state *s, const char *name, const char *value, struct error *e)

@@ -378,15 +378,10 @@ int mirror_grew(struct state *s, const char *group_id,
 
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT i.id FROM (SELECT DISTINCT group_n FROM stale) few "
-                       "CROSS JOIN entry g ON g.n = few.group_n CROSS JOIN identity i ON "
-                       "i.n = g.n WHERE g.kind = 2 AND "
-                       "g.gone_usec = 0 ORDER BY g.n",
-                       NULL, e);
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
+    return db_ids(s,
+                  "SELECT i.id FROM (SELECT DISTINCT group_n FROM stale) few "
+                  "CROSS JOIN entry g ON g.n = few.group_n CROSS JOIN identity i ON "
+                  "i.n = g.n WHERE g.kind = 2 AND "
+                  "g.gone_usec = 0 ORDER BY g.n",
+                  NULL, ret_ids, e);
 }

@@ -286,17 +286,13 @@ void mirror_drop_schema(struct state *s, const struct schema *schema)
 
 int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT coalesce(o.dn, a.text) FROM " ENTRY_NAMED
-                       "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n WHERE "
-                       "e.n = " NUMBER_OF " AND e.gone_usec = 0 AND o.n <> e.n AND "
-                       "o.gone_usec = 0 AND coalesce(o.dn, a.text) <> " ENTRY_DN
-                       " ORDER BY o.n LIMIT 1",
-                       WITH(as_id(id)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return stmt_copy(q, 0, ret_dn) < 0 ? error_out_of_memory(e) : 0;
+    return db_text(s,
+                   "SELECT coalesce(o.dn, a.text) FROM " ENTRY_NAMED
+                   "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n WHERE "
+                   "e.n = " NUMBER_OF " AND e.gone_usec = 0 AND o.n <> e.n AND "
+                   "o.gone_usec = 0 AND coalesce(o.dn, a.text) <> " ENTRY_DN
+                   " ORDER BY o.n LIMIT 1",
+                   WITH(as_id(id)), ret_dn, e);
 }
 
 int twins_dirty(struct state *s, int64_t n, struct error *e)

@@ -70,26 +70,17 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
 
 int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT i.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
-                       "e.kind = 2 AND e.gone_usec = 0 CROSS JOIN identity i ON i.n = e.n "
-                       "WHERE instr(h.names, char(10) || 'memberurl' || char(10))",
-                       NULL, e);
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
+    return db_ids(s,
+                  "SELECT i.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
+                  "e.kind = 2 AND e.gone_usec = 0 CROSS JOIN identity i ON i.n = e.n "
+                  "WHERE instr(h.names, char(10) || 'memberurl' || char(10))",
+                  NULL, ret_ids, e);
 }
 
 int mirror_dn(struct state *s, const char *id, char **ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT " ENTRY_DN " FROM " ENTRY_BY_ID " AND e.gone_usec = 0",
-                       WITH(as_id(id)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+    return db_text(s, "SELECT " ENTRY_DN " FROM " ENTRY_BY_ID " AND e.gone_usec = 0",
+                   WITH(as_id(id)), ret, e);
 }
 
 int mirror_find_people(struct state *s, const char *text, struct string_list *ret_ids,
@@ -108,11 +99,9 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
         "UNION SELECT n FROM person WHERE login_key = ?3 "
         "UNION SELECT n FROM link WHERE login_key = ?3 AND status <> 3 "
         "UNION SELECT n FROM entry WHERE mail_key = ?3 AND kind = 1) ORDER BY id";
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *key = NULL;
     CLEANUP(freep) char *lower = strdup(text);
     CLEANUP(freep) char *folded = text_fold(text, strlen(text));
-    int r;
 
     if (!folded)
         return error_set(e, -EINVAL, "The name of a person must be UTF-8 text");
@@ -121,37 +110,31 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
     for (char *p = lower; *p; p++)
         *p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
     if (*text && dn_is_valid(text)) {
-        r = dn_key(s->schema, text, &key, e);
+        int r = dn_key(s->schema, text, &key, e);
+
         if (r < 0)
             return r;
     }
-    r = stmt_query(&q, s, sql,
-                   WITH(as_id(text), as_text(key), as_text(folded), as_id(lower), as_text(text)),
-                   e);
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
+    return db_ids(s, sql,
+                  WITH(as_id(text), as_text(key), as_text(folded), as_id(lower), as_text(text)),
+                  ret_ids, e);
 }
 
 int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *key = NULL;
     int r;
 
     if (!*dn || !dn_is_valid(dn))
         return STATE_NONE;
     r = dn_key(s->schema, dn, &key, e);
-    if (r == 0)
-        r = stmt_query(&q, s,
-                       "SELECT i.id FROM name a CROSS JOIN entry e ON e.name_n = a.n CROSS JOIN "
-                       "identity i ON i.n = e.n WHERE a.kind = 1 AND a.key = ?1 AND "
-                       "e.gone_usec = 0 ORDER BY e.n LIMIT 1",
-                       WITH(as_text(key)), e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return stmt_copy_id(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
+    if (r < 0)
+        return r;
+    return db_id(s,
+                 "SELECT i.id FROM name a CROSS JOIN entry e ON e.name_n = a.n CROSS JOIN "
+                 "identity i ON i.n = e.n WHERE a.kind = 1 AND a.key = ?1 AND e.gone_usec = 0 "
+                 "ORDER BY e.n LIMIT 1",
+                 WITH(as_text(key)), ret_id, e);
 }
 
 int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e)

@@ -202,15 +202,10 @@ int mirror_left(struct state *s, unsigned search, const char *id, const char *wh
 
 int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT i.id FROM entry e INDEXED BY entry_unheld CROSS JOIN identity i "
-                       "ON i.n = e.n WHERE e.searches = 0 AND e.gone_usec = 0 ORDER BY e.n",
-                       NULL, e);
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
+    return db_ids(s,
+                  "SELECT i.id FROM entry e INDEXED BY entry_unheld CROSS JOIN identity i "
+                  "ON i.n = e.n WHERE e.searches = 0 AND e.gone_usec = 0 ORDER BY e.n",
+                  NULL, ret_ids, e);
 }
 
 int mirror_count_removals(struct state *s, unsigned search, const struct string_list *ids,

@@ -113,26 +113,14 @@ int person_forget(struct state *s, const char *entry_id, struct error *e)
                  : db_write(s, "DELETE FROM person WHERE n = " NUMBER_OF, WITH(as_id(entry_id)), e);
 }
 
-static int list_ids(struct state *s, const char *sql, const struct bind *binds,
-                    struct string_list *ret_ids, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, sql, binds, e);
-
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
-}
-
 int person_sharing_login(struct state *s, const char *login_key, const char *entry_id,
                          struct string_list *ret_ids, struct error *e)
 {
-    return list_ids(s,
-                    "SELECT i.id FROM person p CROSS JOIN identity i ON i.n = p.n WHERE "
-                    "p.login_key = ?2 AND i.id <> ?1 AND p.verdict = 1 AND NOT EXISTS (SELECT 1 "
-                    "FROM entry x WHERE x.n = p.n AND x.gone_usec > 0) ORDER BY i.id",
-                    WITH(as_id(entry_id), as_text(login_key)), ret_ids, e);
+    return db_ids(s,
+                  "SELECT i.id FROM person p CROSS JOIN identity i ON i.n = p.n WHERE "
+                  "p.login_key = ?2 AND i.id <> ?1 AND p.verdict = 1 AND NOT EXISTS (SELECT 1 "
+                  "FROM entry x WHERE x.n = p.n AND x.gone_usec > 0) ORDER BY i.id",
+                  WITH(as_id(entry_id), as_text(login_key)), ret_ids, e);
 }
 
 int person_may_clash(struct state *s, const char *entry_id, const char *login_key,
@@ -163,10 +151,10 @@ int person_logins(struct state *s, const char *prefix, unsigned max, struct stri
     if (!folded)
         return error_set(e, -EINVAL, "The beginning of a login must be UTF-8 text");
     /* Up to the last character that there is. */
-    return list_ids(s,
-                    "SELECT DISTINCT login_key FROM person WHERE login_key >= ?1 AND "
-                    "login_key < ?1 || x'f48fbfbf' ORDER BY login_key LIMIT ?2",
-                    WITH(as_text(folded), as_int(max)), ret, e);
+    return db_ids(s,
+                  "SELECT DISTINCT login_key FROM person WHERE login_key >= ?1 AND "
+                  "login_key < ?1 || x'f48fbfbf' ORDER BY login_key LIMIT ?2",
+                  WITH(as_text(folded), as_int(max)), ret, e);
 }
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
@@ -219,7 +207,7 @@ int person_mark_reason_dirty(struct state *s, const char *reason, struct error *
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e)
 {
-    return list_ids(
+    return db_ids(
         s,
         "SELECT i.id FROM dirty d CROSS JOIN identity i ON i.n = d.entry_n ORDER BY d.n LIMIT ?1",
         WITH(as_int(limit > INT64_MAX ? -1 : (int64_t)limit)), ret_ids, e);

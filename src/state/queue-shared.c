@@ -80,14 +80,9 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
 static int due_causes(struct state *s, uint64_t now_usec, struct string_list *ret,
                       struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE,
-                       WITH(as_usec(now_usec)), e);
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (string_list_add(ret, stmt_text(q, 0)) < 0)
-            return error_out_of_memory(e);
-    return r;
+    return db_texts(s,
+                    "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE,
+                    WITH(as_usec(now_usec)), ret, e);
 }
 
 static int release_one(struct state *s, const char *cause, uint64_t now_usec, size_t *ret_n,
