@@ -82,15 +82,10 @@ static void fill_rules(struct mapping_options *o, size_t n)
     }
 }
 
-static void problem(enum problem_severity severity, const char *file, unsigned line,
-                    unsigned column, const char *sentence, void *userdata)
+static void problem(const struct problem *p, void *userdata)
 {
-    (void)severity;
-    (void)file;
-    (void)line;
-    (void)column;
     (void)userdata;
-    fprintf(stderr, "%s\n", sentence);
+    fprintf(stderr, "%s\n", p->sentence);
 }
 
 int main(int argc, char **argv)

@@ -211,18 +211,16 @@ static size_t character_offset(const char *text, unsigned n)
 #define COLUMNS_MAX 500
 
 /* The mapping counts columns inside the value; people look for them in the file. */
-static void mapping_problem(enum problem_severity severity, const char *file, unsigned line,
-                            unsigned column, const char *sentence, void *userdata)
+static void mapping_problem(const struct problem *p, void *userdata)
 {
     struct mapping_userdata *u = userdata;
-    const struct config_item *item = config_locate(u->c, file, line);
-    unsigned file_column = 0;
+    const struct config_item *item = config_locate(u->c, p->file, p->line);
+    unsigned line = p->line, column = 0;
 
     if (item && u->c->problems->n_items < COLUMNS_MAX)
-        config_item_place(item, character_offset(item->text, column), &line, &file_column);
-    if (problem_add(u->c->problems, severity == PROBLEM_WARNING ? LEVEL_WARNING : LEVEL_ERROR,
-                    file && line > 0 ? file : u->c->main_file, line, file_column, "%s",
-                    sentence) < 0)
+        config_item_place(item, character_offset(item->text, p->column), &line, &column);
+    if (problem_add(u->c->problems, p->level, line > 0 ? p->file : u->c->main_file, line,
+                    column, "%s", p->sentence) < 0)
         u->c->result = -ENOMEM;
 }
 
@@ -311,10 +309,11 @@ static void check_skills(struct config_context *c, const struct settings *s)
         const struct mapping_rule *rule = &s->mapping.rules[i];
         const struct mapping_text *skills = rule->skills.text ? &rule->skills : &rule->skills_from;
         if (skills->text &&
-            problem_add(c->problems, LEVEL_WARNING, skills->file, skills->line, 0,
-                        "rule \"%s\" gives skills, which a tenant with kind = scim2 does not have: "
-                        "they are left out",
-                        rule->name) < 0)
+            problem_add(
+                c->problems, PROBLEM_WARNING, skills->file, skills->line, 0,
+                "rule \"%s\" gives skills, which a tenant with kind = scim2 does not have: "
+                "they are left out",
+                rule->name) < 0)
             c->result = -ENOMEM;
     }
 }
@@ -337,8 +336,8 @@ static void check_mapping(struct config_context *c, struct settings *s)
         check_unprivileged(c, s, rules);
         check_skills(c, s);
     } else if (c->problems->n_errors == 0 &&
-             problem_add(c->problems, LEVEL_ERROR, c->main_file, 0, 0,
-                         "the mapping cannot be used: %s", strerror(-r)) < 0)
+               problem_add(c->problems, PROBLEM_ERROR, c->main_file, 0, 0,
+                           "the mapping cannot be used: %s", strerror(-r)) < 0)
         c->result = -ENOMEM;
 }
 

@@ -30,9 +30,10 @@ void config_complain(struct config_context *c, const struct settings *s,
                      enum problem_level level, const char *section, const char *name,
                      const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-#define ERROR(section, name, ...) config_complain(c, s, LEVEL_ERROR, section, name, __VA_ARGS__)
+#define ERROR(section, name, ...)                                                              \
+    config_complain(c, s, PROBLEM_ERROR, section, name, __VA_ARGS__)
 #define WARNING(section, name, ...)                                                            \
-    config_complain(c, s, LEVEL_WARNING, section, name, __VA_ARGS__)
+    config_complain(c, s, PROBLEM_WARNING, section, name, __VA_ARGS__)
 
 void config_check_files(struct config_context *c, struct settings *s); /* that keys name */
 /* What no key can know alone, files that keys name, and the mapping. Completes what follows

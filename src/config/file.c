@@ -90,7 +90,7 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct reader *r, unsig
     va_start(ap, format);
     (void)vsnprintf(sentence, sizeof(sentence), format, ap);
     va_end(ap);
-    if (problem_add(r->problems, LEVEL_ERROR, r->document->file, r->line, column, "%s",
+    if (problem_add(r->problems, PROBLEM_ERROR, r->document->file, r->line, column, "%s",
                     sentence) < 0)
         r->result = -ENOMEM;
     r->skip_continuation = true;
@@ -325,7 +325,7 @@ static void read_line(struct reader *r, const char *text, size_t size)
     if (size > 0 && text[size - 1] == '\r') {
         size--;
         if (!r->said_carriage_return &&
-            problem_add(r->problems, LEVEL_WARNING, r->document->file, r->line,
+            problem_add(r->problems, PROBLEM_WARNING, r->document->file, r->line,
                         (unsigned)size + 1,
                         "lines end in CR LF, as written on Windows; the CR is ignored") < 0)
             r->result = -ENOMEM;
@@ -377,7 +377,7 @@ int config_document_read(struct config_document **ret, const char *file, const c
         return -ENOMEM;
     if (size >= 3 && memcmp(content, "\xef\xbb\xbf", 3) == 0) {
         at = 3;
-        if (problem_add(problems, LEVEL_WARNING, file, 1, 1,
+        if (problem_add(problems, PROBLEM_WARNING, file, 1, 1,
                         "the file begins with a byte order mark, which is ignored") < 0)
             return -ENOMEM;
     }

@@ -136,11 +136,12 @@ static int judge_sample(const struct settings *s, const char *file, struct probl
     if (d->n_uris == 0 || !t->url || !is_placeholder(d->uris[0]) || !is_placeholder(t->url) ||
         !is_missing(t->client_secret_file))
         return 0;
-    return problem_add(problems, LEVEL_ERROR, file, 0, 0,
-                       "this is the sample as it came: %s and %s are placeholders, and %s is not "
-                       "there. Write the addresses of your own directory and tenant, and their "
-                       "secrets",
-                       d->uris[0], t->url, t->client_secret_file);
+    return problem_add(
+        problems, PROBLEM_ERROR, file, 0, 0,
+        "this is the sample as it came: %s and %s are placeholders, and %s is not "
+        "there. Write the addresses of your own directory and tenant, and their "
+        "secrets",
+        d->uris[0], t->url, t->client_secret_file);
 }
 
 int settings_load(struct settings **ret, const char *file, struct problem_list *problems,

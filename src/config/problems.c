@@ -15,11 +15,16 @@
 #include "base/text.h"
 #include "config/settings.h"
 
+static void text_done(struct problem *p)
+{
+    free((void *)p->file);
+    free((void *)p->sentence);
+}
+
 void problem_list_done(struct problem_list *l)
 {
     for (size_t i = 0; i < l->n_items; i++) {
-        free(l->items[i].file);
-        free(l->items[i].sentence);
+        text_done(&l->items[i]);
     }
     free(l->items);
     *l = (struct problem_list){0};
@@ -44,12 +49,11 @@ int problem_add(struct problem_list *l, enum problem_level level, const char *fi
                           .file = file ? strdup(file) : NULL,
                           .sentence = strdup(sentence)};
     if (!p->sentence || (file && !p->file)) {
-        free(p->file);
-        free(p->sentence);
+        text_done(p);
         return -ENOMEM;
     }
     l->n_items++;
-    if (level == LEVEL_ERROR)
+    if (level != PROBLEM_WARNING)
         l->n_errors++;
     return 0;
 }
@@ -93,6 +97,11 @@ static void free_order(const struct problem ***order)
     free((void *)*order);
 }
 
+static const char *level_name(enum problem_level level)
+{
+    return level == PROBLEM_WARNING ? "warning" : "error";
+}
+
 char *problem_list_to_text(const struct problem_list *l)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -108,8 +117,7 @@ char *problem_list_to_text(const struct problem_list *l)
             buffer_format(&b, "%u:", p->line);
         if (p->column > 0)
             buffer_format(&b, "%u:", p->column);
-        buffer_format(&b, "%s%s: %s\n", p->file ? " " : "",
-                      p->level == LEVEL_ERROR ? "error" : "warning", p->sentence);
+        buffer_format(&b, "%s%s: %s\n", p->file ? " " : "", level_name(p->level), p->sentence);
     }
     return buffer_take(&b);
 }
@@ -123,11 +131,10 @@ char *problem_list_to_json(const struct problem_list *l)
         return NULL;
     for (size_t i = 0; i < l->n_items; i++) {
         const struct problem *p = order[i];
-        if (json_array_append_new(array,
-                                  json_pack("{s:s, s:s?, s:i, s:i, s:s}", "level",
-                                            p->level == LEVEL_ERROR ? "error" : "warning",
-                                            "file", p->file, "line", (int)p->line, "column",
-                                            (int)p->column, "sentence", p->sentence)) < 0)
+        if (json_array_append_new(
+                array, json_pack("{s:s, s:s?, s:i, s:i, s:s}", "level", level_name(p->level),
+                                 "file", p->file, "line", (int)p->line, "column",
+                                 (int)p->column, "sentence", p->sentence)) < 0)
             return NULL;
     }
     return json_dumps(array, JSON_INDENT(2));

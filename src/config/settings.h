@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/problem.h"
 #include "books/options.h"
 #include "directory/options.h"
 #include "mapping/options.h"
@@ -58,18 +59,8 @@ struct settings {
 };
 struct settings *settings_free(struct settings *s);
 
-enum problem_level {
-    LEVEL_ERROR = 1,
-    LEVEL_WARNING = 2
-};
-struct problem {
-    enum problem_level level;
-    char *file;
-    unsigned line, column; /* 0: none */
-    char *sentence;
-};
 struct problem_list {
-    struct problem *items;
+    struct problem *items; /* with their texts */
     size_t n_items, capacity;
     size_t n_errors;
 };

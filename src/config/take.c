@@ -43,18 +43,18 @@ static void complain_unknown_key(struct config_context *c, const char *file,
 
     (void)snprintf(with_file, sizeof(with_file), "%s_file", i->key);
     if (config_key_find(s->name, with_file))
-        complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+        complain(c, PROBLEM_ERROR, file, i->line, i->key_column,
                  "a secret does not stand in the configuration: put it into a file of its own "
                  "and name that by '%s'",
                  with_file);
     else if (near)
-        complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+        complain(c, PROBLEM_ERROR, file, i->line, i->key_column,
                  "unknown key '%s' in [%s]; did you mean '%s'?", i->key, s->name, near);
     else if (elsewhere)
-        complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+        complain(c, PROBLEM_ERROR, file, i->line, i->key_column,
                  "unknown key '%s' in [%s]; there is one in [%s]", i->key, s->name, elsewhere);
     else
-        complain(c, LEVEL_ERROR, file, i->line, i->key_column, "unknown key '%s' in [%s]",
+        complain(c, PROBLEM_ERROR, file, i->line, i->key_column, "unknown key '%s' in [%s]",
                  i->key, s->name);
 }
 
@@ -78,15 +78,16 @@ static bool section_is_known(struct config_context *c, const char *file,
 
     if (!config_is_section(s->name)) {
         const char *near = config_section_nearest(s->name);
-        complain(c, LEVEL_ERROR, file, s->line, 2, "unknown section [%s]%s%s%s", s->name,
+        complain(c, PROBLEM_ERROR, file, s->line, 2, "unknown section [%s]%s%s%s", s->name,
                  near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
         return false;
     }
     if (named && !s->label)
-        complain(c, LEVEL_ERROR, file, s->line, 2, "a %s has a name, as in [%s \"%s\"]", s->name,
-                 s->name, strcmp(s->name, "rule") == 0 ? "Support agents" : "Four eyes");
+        complain(c, PROBLEM_ERROR, file, s->line, 2, "a %s has a name, as in [%s \"%s\"]",
+                 s->name, s->name,
+                 strcmp(s->name, "rule") == 0 ? "Support agents" : "Four eyes");
     if (!named && s->label)
-        complain(c, LEVEL_ERROR, file, s->line, 2, "[%s] takes no name", s->name);
+        complain(c, PROBLEM_ERROR, file, s->line, 2, "[%s] takes no name", s->name);
     return named == !!s->label;
 }
 
@@ -111,7 +112,7 @@ static bool is_twice(struct config_context *c, const char *file, const struct co
 {
     if (!earlier_file || strcmp(earlier_file, file) != 0)
         return false;
-    complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+    complain(c, PROBLEM_ERROR, file, i->line, i->key_column,
              "'%s' was set in line %u already; a key stands once in a section", i->key,
              earlier_line);
     return true;
@@ -151,9 +152,9 @@ static void take_named(struct config_context *c, struct settings *st, const char
     if ((uintptr_t)place < n_named)
         rule = &named[(uintptr_t)place];
     if (rule && strcmp(rule->file, file) == 0) {
-        complain(c, LEVEL_ERROR, file, s->line, (unsigned)strlen(s->name) + 3,
-                 "a %s \"%s\" begins in line %u already; names of %ss differ", s->name, s->label,
-                 rule->line, s->name);
+        complain(c, PROBLEM_ERROR, file, s->line, (unsigned)strlen(s->name) + 3,
+                 "a %s \"%s\" begins in line %u already; names of %ss differ", s->name,
+                 s->label, rule->line, s->name);
         return;
     }
     if (!rule && !(rule = add_named(&st->mapping, file, s))) {
@@ -255,7 +256,7 @@ static void parse_value(struct config_context *c, struct settings *s,
                                          : config_locate(c, v->file, v->line);
     if (item)
         config_item_place(item, offset, &line, &column);
-    complain(c, LEVEL_ERROR, v->file ? v->file : c->main_file, line, column, "[%s] %s: %s",
+    complain(c, PROBLEM_ERROR, v->file ? v->file : c->main_file, line, column, "[%s] %s: %s",
              key->section, key->name, e.message);
 }
 
@@ -298,7 +299,7 @@ void config_parse_all(struct config_context *c, struct settings *s)
         if (otherwise)
             parse_value(c, s, key);
         else if (key->flags & KEY_REQUIRED)
-            complain(c, LEVEL_ERROR, c->main_file, 0, 0, "[%s] %s is missing", key->section,
+            complain(c, PROBLEM_ERROR, c->main_file, 0, 0, "[%s] %s is missing", key->section,
                      key->name);
     }
 }

@@ -60,13 +60,14 @@ static int read_all(int fd, struct buffer *b, const char *path, struct error *e)
 static int judge_writers(struct problem_list *problems, const char *path, const struct stat *st)
 {
     if (file_is_open_to_all(st))
-        return problem_add(problems, LEVEL_ERROR, path, 0, 0,
-                           "anybody on this machine may write to it (mode %04o), and it says "
-                           "which programs rosterd runs: look whether somebody did, then chmod o-w "
-                           "it",
-                           (unsigned)st->st_mode & 07777U);
+        return problem_add(
+            problems, PROBLEM_ERROR, path, 0, 0,
+            "anybody on this machine may write to it (mode %04o), and it says "
+            "which programs rosterd runs: look whether somebody did, then chmod o-w "
+            "it",
+            (unsigned)st->st_mode & 07777U);
     if (file_has_foreign_owner(st) && geteuid() == 0)
-        return problem_add(problems, LEVEL_WARNING, path, 0, 0,
+        return problem_add(problems, PROBLEM_WARNING, path, 0, 0,
                            "it belongs to user %u, who may change it at any time: chown it to "
                            "root",
                            (unsigned)st->st_uid);
@@ -80,7 +81,7 @@ static int judge_folder(struct problem_list *problems, const char *folder)
 
     return stat(folder, &st) < 0 || !file_is_open_to_all(&st)
                ? 0
-               : problem_add(problems, LEVEL_ERROR, folder, 0, 0,
+               : problem_add(problems, PROBLEM_ERROR, folder, 0, 0,
                              "anybody on this machine may put files here (mode %04o), and they "
                              "say which programs rosterd runs: chmod o-w it",
                              (unsigned)st.st_mode & 07777U);
@@ -172,7 +173,7 @@ static int read_drop_ins(struct settings_texts *t, const char *file,
         return error_out_of_memory(e);
     int n = scandir(directory, &names, is_drop_in, by_name);
     if (n < 0 && errno != ENOENT && errno != ENOTDIR)
-        r = problem_add(problems, LEVEL_ERROR, directory, 0, 0, "cannot be read: %s",
+        r = problem_add(problems, PROBLEM_ERROR, directory, 0, 0, "cannot be read: %s",
                         strerror(errno));
     for (int i = 0; i < n; i++) {
         CLEANUP(buffer_done) struct buffer path = {0};
@@ -184,7 +185,7 @@ static int read_drop_ins(struct settings_texts *t, const char *file,
         if (path.failed)
             r = -ENOMEM;
         else if (read_file(t, path.data, true, problems, &why) < 0)
-            r = problem_add(problems, LEVEL_ERROR, path.data, 0, 0, "%s", why.message);
+            r = problem_add(problems, PROBLEM_ERROR, path.data, 0, 0, "%s", why.message);
     }
     free(names);
     return r < 0 ? error_out_of_memory(e) : 0;

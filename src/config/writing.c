@@ -36,7 +36,7 @@ static void warn(struct config_context *c, const char *file, const struct config
     unsigned line, column;
 
     config_item_place(item, offset, &line, &column);
-    if (problem_add(c->problems, LEVEL_WARNING, file, line, column, "%s: %s", item->key,
+    if (problem_add(c->problems, PROBLEM_WARNING, file, line, column, "%s: %s", item->key,
                     sentence) < 0)
         c->result = -ENOMEM;
 }

@@ -210,23 +210,21 @@ static void check_roles(struct check *c)
 }
 
 /* What this server's schema makes of the rules; what the files alone told was said before. */
-static void say_problem(enum problem_severity severity, const char *file, unsigned line,
-                        unsigned column, const char *sentence, void *userdata)
+static void say_problem(const struct problem *p, void *userdata)
 {
     struct check *c = userdata;
     char subject[1100];
     size_t i;
     json_t *item;
-    (void)column;
     json_array_foreach(c->items, i, item)
     {
         const char *said = json_string_value(json_object_get(item, "sentence"));
-        if (said && strstr(said, sentence))
+        if (said && strstr(said, p->sentence))
             return;
     }
-    snprintf(subject, sizeof(subject), "%s:%u", file, line);
-    check_add(c, severity == PROBLEM_WARNING ? CHECK_WARNING : CHECK_ERROR, subject, "%s",
-              sentence);
+    snprintf(subject, sizeof(subject), "%s:%u", p->file, p->line);
+    check_add(c, p->level == PROBLEM_WARNING ? CHECK_WARNING : CHECK_ERROR, subject, "%s",
+              p->sentence);
 }
 
 static void check_rules(struct check *c)

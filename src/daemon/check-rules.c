@@ -17,6 +17,7 @@
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "mapping/filter.h"
+#include "mapping/ruleset.h"
 #include "model/schema.h"
 #include "state/mirror.h"
 #include "state/person.h"

@@ -42,8 +42,8 @@ static void add_problems(struct check *c, const struct problem_list *problems)
             snprintf(subject, sizeof(subject), "%s:%u", file, p->line);
         else
             snprintf(subject, sizeof(subject), "%s", file);
-        check_add_text(c, p->level == LEVEL_ERROR ? CHECK_ERROR : CHECK_WARNING, subject,
-                 p->sentence);
+        check_add_text(c, p->level == PROBLEM_WARNING ? CHECK_WARNING : CHECK_ERROR, subject,
+                       p->sentence);
     }
 }
 

@@ -146,7 +146,7 @@ static int warn_of_groups(struct look *l, struct error *e)
             continue;
         r = mirror_similar_groups(l->state, groups[i].dn, 1, &similar, e);
         const char *nearest = similar.n_items ? similar.items[0] : NULL;
-        if (r == 0 && problem_add(&l->problems, LEVEL_WARNING, groups[i].file, groups[i].line,
+        if (r == 0 && problem_add(&l->problems, PROBLEM_WARNING, groups[i].file, groups[i].line,
                                   0, "the group %s is not in the directory%s%s%s", groups[i].dn,
                                   nearest ? "; did you mean '" : "", nearest ? nearest : "",
                                   nearest ? "'?" : "") < 0)
@@ -161,10 +161,9 @@ static int warn_of_limits(struct look *l, struct error *e)
     CLEANUP(freep) char *restart = NULL;
     int r = settings_compare(l->daemon->settings, l->settings, &restart);
     if (r >= 0 && restart)
-        r = problem_add(&l->problems, LEVEL_WARNING, NULL, 0, 0,
-                        "%s", restart);
+        r = problem_add(&l->problems, PROBLEM_WARNING, NULL, 0, 0, "%s", restart);
     if (r >= 0 && !needs_read(l) && state_meta_number(l->state, "read-ended", 0) == 0)
-        r = problem_add(&l->problems, LEVEL_WARNING, NULL, 0, 0,
+        r = problem_add(&l->problems, PROBLEM_WARNING, NULL, 0, 0,
                         "the directory was not read to its end yet: the plan is not complete");
     return r < 0 ? error_set(e, r, "the problems cannot be collected: %s", strerror(-r)) : 0;
 }

@@ -29,7 +29,7 @@ static int load(struct daemon *d, struct settings **ret, char **ret_needs_restar
                                  ret_needs_restart, &problems, e);
     for (size_t i = 0; i < problems.n_items; i++) {
         const struct problem *p = &problems.items[i];
-        if (p->level == LEVEL_ERROR)
+        if (p->level != PROBLEM_WARNING)
             log_error("%s:%u: %s", p->file, p->line, p->sentence);
         else
             log_warning("%s:%u: %s", p->file, p->line, p->sentence);

@@ -235,7 +235,7 @@ static json_t *files_of(const struct status *s)
         state = "broken";
         snprintf(sentence, sizeof(sentence), "a restart would fail: %s", e.message);
         for (size_t i = problems.n_items; i-- > 0;)
-            if (problems.items[i].level == LEVEL_ERROR)
+            if (problems.items[i].level != PROBLEM_WARNING)
                 snprintf(sentence, sizeof(sentence), "a restart would fail: %s:%u: %s",
                          problems.items[i].file, problems.items[i].line,
                          problems.items[i].sentence);

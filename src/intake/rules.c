@@ -42,15 +42,13 @@ struct rules {
     struct string_list sightings; /* … and what, in step */
 };
 
-static void problem_to_log(enum problem_severity severity, const char *file, unsigned line,
-                           unsigned column, const char *sentence, void *userdata)
+static void problem_to_log(const struct problem *p, void *userdata)
 {
     (void)userdata;
-    (void)column;
-    if (severity != PROBLEM_WARNING)
-        log_error("%s:%u: %s", file, line, sentence);
+    if (p->level != PROBLEM_WARNING)
+        log_error("%s:%u: %s", p->file, p->line, p->sentence);
     else
-        log_warning("%s:%u: %s", file, line, sentence);
+        log_warning("%s:%u: %s", p->file, p->line, p->sentence);
 }
 
 /* Whom other rules may decide otherwise about is looked at again. What the reach compares is not

@@ -138,12 +138,10 @@ static bool holds(const struct string_list *dns, const char *key, const struct s
 }
 
 /* The configuration was checked before; what its texts are is said there. */
-static void drop_problem(enum problem_severity severity, const char *file, unsigned line,
-                         unsigned column, const char *sentence, void *userdata)
+static void drop_problem(const struct problem *p, void *userdata)
 {
-    (void)column;
-    if (severity == PROBLEM_ERROR)
-        error_set(userdata, 0, "%s:%u: %s", file, line, sentence);
+    if (p->level == PROBLEM_ERROR)
+        error_set(userdata, 0, "%s:%u: %s", p->file, p->line, p->sentence);
 }
 
 int case_judge(const struct mapping_case *c, const struct mapping_options *options, bool explain,

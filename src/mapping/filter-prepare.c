@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "mapping/filter-special.h"
 #include "mapping/filter.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 
 #define RULE_BITS_ALL "1.2.840.113556.1.4.803"
 #define RULE_BITS_ANY "1.2.840.113556.1.4.804"
@@ -21,14 +21,14 @@
 struct context {
     const struct filter *filter;
     const struct schema *schema;
-    struct problems *problems;
+    struct problem_sink *problems;
     const struct mapping_text *where;
     enum schema_kind kind;
 };
 
-#define REPORT(c, severity, offset, ...)                                                       \
-    problems_add((c)->problems, severity, (c)->where,                                          \
-                 problems_column((c)->problems, (c)->filter->text, offset), __VA_ARGS__)
+#define REPORT(c, level, offset, ...)                                                          \
+    problem_tell((c)->problems, level, (c)->where,                                             \
+                 problem_column((c)->problems, (c)->filter->text, offset), __VA_ARGS__)
 /* Undefined, whatever the entry, and a sentence why. */
 #define NEVER(c, n, offset, ...)                                                               \
     ((n)->undefined = true, REPORT(c, PROBLEM_WARNING, offset, __VA_ARGS__))
@@ -308,15 +308,15 @@ static int prepare_attribute(struct context *c, struct filter_node *n)
     if (r < 0)
         return r;
     n->matching = schema_rules(c->schema, n->attribute.canonical).values;
-    unsigned column = problems_column(c->problems, c->filter->text, n->start + 1);
+    unsigned column = problem_column(c->problems, c->filter->text, n->start + 1);
     if (text_equal_ascii_case(n->attribute.canonical, "memberOf") ||
         text_equal_ascii_case(n->attribute.canonical, "isMemberOf"))
-        problems_add(c->problems, PROBLEM_WARNING, c->where, column,
+        problem_tell(c->problems, PROBLEM_WARNING, c->where, column,
                      "'%s' is kept by the server and often missing or late: write "
                      "'group = DN' in the rule, which reads the groups themselves",
                      n->attribute.written);
     if (text_equal_ascii_case(n->attribute.canonical, "aNR"))
-        problems_add(c->problems, PROBLEM_ERROR, c->where, column,
+        problem_tell(c->problems, PROBLEM_ERROR, c->where, column,
                      "'anr' searches several attributes in Active Directory's own way, which "
                      "is not evaluated here: name the attributes");
     /* RFC 4511: an attribute that is not recognised makes the item Undefined. */
@@ -357,7 +357,7 @@ static int prepare_node(struct context *c, struct filter_node *n)
     }
 }
 
-int filter_prepare(struct filter *f, const struct schema *schema, struct problems *problems,
+int filter_prepare(struct filter *f, const struct schema *schema, struct problem_sink *problems,
                    const struct mapping_text *where)
 {
     struct context c = {.filter = f,

@@ -14,7 +14,7 @@
 struct buffer;
 struct error;
 struct mapping_text;
-struct problems;
+struct problem_sink;
 struct schema;
 
 enum filter_kind {
@@ -72,7 +72,7 @@ struct filter *filter_free(struct filter *f);
 /* Settles by the schema how each item matches; reports every item that cannot be evaluated or
  * looks mistaken, at its place. schema is borrowed only during the call. 0 (also with problems)
  * or -ENOMEM. */
-int filter_prepare(struct filter *f, const struct schema *schema, struct problems *problems,
+int filter_prepare(struct filter *f, const struct schema *schema, struct problem_sink *problems,
                    const struct mapping_text *where);
 /* Whether there can be an entry for which it is true (after filter_prepare()). */
 bool filter_can_match(const struct filter *f);

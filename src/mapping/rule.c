@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "mapping/options.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "model/dn.h"
 
 bool mapping_text_is_set(const struct mapping_text *t)
@@ -21,7 +21,7 @@ bool mapping_text_is_set(const struct mapping_text *t)
 }
 
 int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
-                      struct problems *problems, struct filter **ret)
+                      struct problem_sink *problems, struct filter **ret)
 {
     CLEANUP(filter_freep) struct filter *f = NULL;
     struct error e = {0};
@@ -30,7 +30,7 @@ int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
         return 0;
     int r = filter_parse(&f, t->text, &offset, &e);
     if (r == -EINVAL) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset),
+        problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, offset),
                      "filter '%s': %s", t->text, e.message);
         return 0;
     }
@@ -40,7 +40,7 @@ int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
     if (r < 0)
         return r;
     if (!filter_can_match(f))
-        problems_add(problems, PROBLEM_UNDECIDABLE, t, problems_column(problems, t->text, 0),
+        problem_tell(problems, PROBLEM_UNDECIDABLE, t, problem_column(problems, t->text, 0),
                      "filter '%s' can never match, so it would decide about people what nobody "
                      "meant: correct it, or take it out",
                      t->text);
@@ -49,16 +49,16 @@ int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
 }
 
 int rule_parse_attribute(const struct mapping_text *t, const struct schema *schema,
-                         struct problems *problems, struct attribute_name *ret)
+                         struct problem_sink *problems, struct attribute_name *ret)
 {
     if (!mapping_text_is_set(t))
         return 0;
     size_t from = strspn(t->text, " \t");
     size_t size = attribute_name_size(t->text + from);
     size_t end = from + size;
-    unsigned column = problems_column(problems, t->text, from);
+    unsigned column = problem_column(problems, t->text, from);
     if (size == 0 || t->text[end + strspn(t->text + end, " \t")]) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, end),
+        problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, end),
                      "'%s' is not the name of an attribute", t->text);
         return 0;
     }
@@ -78,14 +78,14 @@ static int set_source(struct source *s, const struct mapping_rule *o,
 }
 
 static int init_group(struct rule *rule, const struct mapping_rule *o,
-                      const struct schema *schema, struct problems *problems)
+                      const struct schema *schema, struct problem_sink *problems)
 {
     struct error e = {0};
     if (!mapping_text_is_set(&o->group))
         return 0;
     int r = dn_key(schema, o->group.text, &rule->group_key, &e);
     if (r == -EINVAL) {
-        problems_add(problems, PROBLEM_ERROR, &o->group, 0, "%s", e.message);
+        problem_tell(problems, PROBLEM_ERROR, &o->group, 0, "%s", e.message);
         return 0;
     }
     if (r < 0)
@@ -96,18 +96,18 @@ static int init_group(struct rule *rule, const struct mapping_rule *o,
 
 /* What the tenant would refuse anyway, or what was meant as something else. */
 static bool check_name(const char *name, const char *what, const struct mapping_text *t,
-                       size_t offset, struct problems *problems)
+                       size_t offset, struct problem_sink *problems)
 {
-    unsigned column = problems_column(problems, t->text, offset);
+    unsigned column = problem_column(problems, t->text, offset);
     size_t size = strlen(name);
     if (size > SKILL_NAME_MAX)
-        problems_add(problems, PROBLEM_ERROR, t, column, "the %s is longer than %d bytes", what,
+        problem_tell(problems, PROBLEM_ERROR, t, column, "the %s is longer than %d bytes", what,
                      SKILL_NAME_MAX);
     else if (!text_is_utf8(name, size) || text_has_control(name, size))
-        problems_add(problems, PROBLEM_ERROR, t, column,
+        problem_tell(problems, PROBLEM_ERROR, t, column,
                      "'%s': a %s is UTF-8 text without control characters", name, what);
     else if (strstr(name, "${"))
-        problems_add(problems, PROBLEM_ERROR, t, column,
+        problem_tell(problems, PROBLEM_ERROR, t, column,
                      "'%s': a %s is a plain name; templates are possible under [user] only",
                      name, what);
     else
@@ -115,7 +115,8 @@ static bool check_name(const char *name, const char *what, const struct mapping_
     return false;
 }
 
-static int init_team(struct rule *rule, const struct mapping_rule *o, struct problems *problems)
+static int init_team(struct rule *rule, const struct mapping_rule *o,
+                     struct problem_sink *problems)
 {
     if (!mapping_text_is_set(&o->team) ||
         !check_name(o->team.text, "team", &o->team, 0, problems))
@@ -125,10 +126,10 @@ static int init_team(struct rule *rule, const struct mapping_rule *o, struct pro
 }
 
 static int add_role(struct rule *rule, const struct list_element *x,
-                    const struct mapping_text *t, struct problems *problems)
+                    const struct mapping_text *t, struct problem_sink *problems)
 {
     if (x->rest[0]) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, x->rest_at),
+        problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, x->rest_at),
                      "'%s' follows the closing quote; ',' is expected", x->rest);
         return 0;
     }
@@ -138,7 +139,7 @@ static int add_role(struct rule *rule, const struct list_element *x,
 }
 
 static int add_skill(struct rule *rule, const struct list_element *x,
-                     const struct mapping_text *t, struct problems *problems)
+                     const struct mapping_text *t, struct problem_sink *problems)
 {
     CLEANUP(freep) char *name = NULL;
     struct error e = {0};
@@ -146,8 +147,8 @@ static int add_skill(struct rule *rule, const struct list_element *x,
     size_t offset;
     int r = skill_from_element(x, &name, &level, &offset, &e);
     if (r == -EINVAL) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset), "%s",
-                     e.message);
+        problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, offset),
+                     "%s", e.message);
         return 0;
     }
     if (r < 0 || !check_name(name, "skill", t, x->at, problems))
@@ -156,10 +157,10 @@ static int add_skill(struct rule *rule, const struct list_element *x,
 }
 
 typedef int (*add_fn)(struct rule *rule, const struct list_element *x,
-                      const struct mapping_text *t, struct problems *problems);
+                      const struct mapping_text *t, struct problem_sink *problems);
 
 static int init_list(struct rule *rule, const struct mapping_text *t, add_fn add,
-                     struct problems *problems)
+                     struct problem_sink *problems)
 {
     size_t at = 0;
     while (mapping_text_is_set(t)) {
@@ -168,7 +169,7 @@ static int init_list(struct rule *rule, const struct mapping_text *t, add_fn add
         size_t offset = 0;
         int r = list_next(t->text, &at, &x, &offset, &e);
         if (r == -EINVAL) {
-            problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset),
+            problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, offset),
                          "'%s': %s", t->text, e.message);
             continue;
         }
@@ -199,7 +200,7 @@ static int init_sources(struct rule *rule, const struct mapping_rule *o)
 }
 
 int rule_init(struct rule *rule, const struct mapping_rule *o, const struct schema *schema,
-              struct problems *problems)
+              struct problem_sink *problems)
 {
     *rule = (struct rule){0};
     int r = init_sources(rule, o);
@@ -220,14 +221,15 @@ int rule_init(struct rule *rule, const struct mapping_rule *o, const struct sche
     if (!mapping_text_is_set(&o->team) && !mapping_text_is_set(&o->roles) &&
         !mapping_text_is_set(&o->skills) && !mapping_text_is_set(&o->skills_from)) {
         struct mapping_text section = {.file = o->file, .line = o->line};
-        problems_add(problems, PROBLEM_WARNING, &section, 0,
+        problem_tell(problems, PROBLEM_WARNING, &section, 0,
                      "rule '%s' gives nothing: it has no team, roles, skills or skills_from",
                      o->name);
     }
     return 0;
 }
 
-int rule_init_roles(struct rule *rule, const struct mapping_rule *o, struct problems *problems)
+int rule_init_roles(struct rule *rule, const struct mapping_rule *o,
+                    struct problem_sink *problems)
 {
     *rule = (struct rule){0};
     int r = init_sources(rule, o);

@@ -12,7 +12,7 @@
 
 struct mapping_rule;
 struct mapping_text;
-struct problems;
+struct problem_sink;
 struct schema;
 
 struct rule {
@@ -31,16 +31,17 @@ struct rule {
 /* Reports everything that is wrong. 0 (also with problems) or -ENOMEM; *r can be given to
  * rule_done() either way. */
 /* Of a section that has roles alone. */
-int rule_init_roles(struct rule *rule, const struct mapping_rule *o, struct problems *problems);
+int rule_init_roles(struct rule *rule, const struct mapping_rule *o,
+                    struct problem_sink *problems);
 int rule_init(struct rule *r, const struct mapping_rule *options, const struct schema *schema,
-              struct problems *problems);
+              struct problem_sink *problems);
 void rule_done(struct rule *r);
 
 /* Set and not blank. */
 bool mapping_text_is_set(const struct mapping_text *t);
 /* Parses and prepares a filter, reporting what is wrong; *ret stays NULL then. */
 int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
-                      struct problems *problems, struct filter **ret);
+                      struct problem_sink *problems, struct filter **ret);
 /* The same for the name of an attribute. */
 int rule_parse_attribute(const struct mapping_text *t, const struct schema *schema,
-                         struct problems *problems, struct attribute_name *ret);
+                         struct problem_sink *problems, struct attribute_name *ret);

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text-map.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/ruleset-tree.h"
 #include "model/schema.h"
 
@@ -25,7 +25,7 @@
 struct builder {
     struct ruleset *rs;
     const struct mapping_options *options;
-    struct problems problems;
+    struct problem_sink problems;
     struct text_map groups, names; /* the first struct rule, the first struct mapping_rule */
 };
 
@@ -53,17 +53,19 @@ static int build_template(struct builder *b, enum user_field f, const struct map
     size_t offset;
     int r = template_parse(&template, t->text, &offset, &e);
     if (r == -EINVAL) {
-        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(&b->problems, t->text, offset),
-                     "template '%s': %s", t->text, e.message);
+        problem_tell(&b->problems, PROBLEM_ERROR, t,
+                     problem_column(&b->problems, t->text, offset), "template '%s': %s",
+                     t->text, e.message);
         return 0;
     }
     if (r == 0)
         r = template_prepare(template, b->rs->schema, &b->problems, t);
     if (r == 0 && f == USER_LOGIN && !template_has_attribute(template))
-        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(&b->problems, t->text, 0),
-                     "'%s' names no attribute, so that everybody would have the same login; the "
-                     "value of an attribute is written ${uid}",
-                     t->text);
+        problem_tell(
+            &b->problems, PROBLEM_ERROR, t, problem_column(&b->problems, t->text, 0),
+            "'%s' names no attribute, so that everybody would have the same login; the "
+            "value of an attribute is written ${uid}",
+            t->text);
     if (r == 0)
         r = template_collect(template, &b->rs->attributes);
     snprintf(name, sizeof(name), "[user] %s", user_field_name(f));
@@ -87,7 +89,7 @@ static int build_fields(struct builder *b)
             if (r < 0)
                 return r;
         } else if (mandatory) {
-            problems_add(&b->problems, PROBLEM_ERROR, t->file ? t : NULL, 0,
+            problem_tell(&b->problems, PROBLEM_ERROR, t->file ? t : NULL, 0,
                          "[user] %s is not set; the tenant asks for it, and a template such as "
                          "${%s} is expected",
                          user_field_name(f),
@@ -161,7 +163,7 @@ static int check_name_is_new(struct builder *b, const struct mapping_rule *rule)
         return -ENOMEM;
     const struct mapping_rule *first = found;
     if (first != rule)
-        problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
+        problem_tell(&b->problems, PROBLEM_ERROR, &section, 0,
                      "there is a rule '%s' already, in line %u of %s; names must differ",
                      rule->name, first->line, first->file);
     return 0;
@@ -186,7 +188,7 @@ static int build_rules(struct builder *b)
         team = team || mapping_text_is_set(&b->options->rules[i].team);
     }
     if (!team)
-        problems_add(
+        problem_tell(
             &b->problems, PROBLEM_ERROR, NULL, 0,
             "no rule gives a team, so nobody could be a user; a section [rule \"NAME\"] "
             "with 'team = …' is expected");
@@ -212,11 +214,12 @@ static int check_conflict(struct builder *b, const struct mapping_rule *o, const
         given = string_list_contains(folded, role);
     }
     if (c->roles.n_items < 2)
-        problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
-                     "the conflict '%s' names %zu roles in 'roles = …'; two or more are expected",
-                     o->name, c->roles.n_items);
+        problem_tell(
+            &b->problems, PROBLEM_ERROR, &section, 0,
+            "the conflict '%s' names %zu roles in 'roles = …'; two or more are expected",
+            o->name, c->roles.n_items);
     else if (!given)
-        problems_add(&b->problems, PROBLEM_WARNING, &o->roles, 0,
+        problem_tell(&b->problems, PROBLEM_WARNING, &o->roles, 0,
                      "no rule gives any of the roles of the conflict '%s', so it holds nobody",
                      o->name);
     return 0;
@@ -349,7 +352,7 @@ static void ruleset_freep(struct ruleset **rs)
 }
 
 int ruleset_new(struct ruleset **ret, const struct mapping_options *options,
-                const struct schema *schema, ruleset_problem_fn problem, void *userdata)
+                const struct schema *schema, problem_fn problem, void *userdata)
 {
     CLEANUP(ruleset_freep) struct ruleset *rs = calloc(1, sizeof(*rs));
     if (!rs)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/problem.h"
 #include "base/text.h"
 #include "model/entry.h"
 #include "model/standing.h"
@@ -21,20 +22,9 @@ struct mapping_options;
 struct ruleset;
 struct schema;
 
-enum problem_severity {
-    PROBLEM_ERROR = 1,
-    PROBLEM_WARNING = 2,
-    /* An error too, but not one of the text: this server's schema cannot decide what the filter
-     * asks. The ruleset serves all the same, and holds whom it would decide about. */
-    PROBLEM_UNDECIDABLE = 3,
-};
-typedef void (*ruleset_problem_fn)(enum problem_severity severity, const char *file,
-                                   unsigned line, unsigned column, const char *sentence,
-                                   void *userdata);
-
 /* schema: borrowed for the life of the ruleset. Warnings do not fail. */
 int ruleset_new(struct ruleset **ret, const struct mapping_options *options,
-                const struct schema *schema, ruleset_problem_fn problem, void *userdata);
+                const struct schema *schema, problem_fn problem, void *userdata);
 struct ruleset *ruleset_free(struct ruleset *rs);
 
 /* A digest over all that decides a verdict: rules, templates, schema. Other text = evaluate

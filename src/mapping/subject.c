@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "model/dn.h"
 #include "model/entry.h"
 #include "model/schema.h"
@@ -98,7 +98,7 @@ void attribute_name_done(struct attribute_name *n)
 }
 
 bool attribute_name_check(const struct attribute_name *n, const struct schema *schema,
-                          enum problem_severity severity, struct problems *problems,
+                          enum problem_level level, struct problem_sink *problems,
                           const struct mapping_text *where, unsigned column)
 {
     if (!schema_is_from_server(schema) || schema_knows(schema, n->canonical))
@@ -113,11 +113,11 @@ bool attribute_name_check(const struct attribute_name *n, const struct schema *s
     const char *nearest = text_nearest(n->canonical, known, n_known);
     free(known);
     if (nearest)
-        problems_add(problems, severity, where, column,
+        problem_tell(problems, level, where, column,
                      "the directory's schema has no attribute '%s'; did you mean '%s'?",
                      n->canonical, nearest);
     else
-        problems_add(problems, severity, where, column,
+        problem_tell(problems, level, where, column,
                      "the directory's schema has no attribute '%s'", n->canonical);
     return true;
 }

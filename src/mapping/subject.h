@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 
 struct attribute;
 struct entry;
@@ -28,7 +28,7 @@ void attribute_name_done(struct attribute_name *n);
 /* Reports an attribute that the server does not know, with what may have been meant. Returns
  * true if it is unknown. */
 bool attribute_name_check(const struct attribute_name *n, const struct schema *schema,
-                          enum problem_severity severity, struct problems *problems,
+                          enum problem_level level, struct problem_sink *problems,
                           const struct mapping_text *where, unsigned column);
 
 struct subject {

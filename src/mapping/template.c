@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "mapping/pattern.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/template-tree.h"
 
 #define DEPTH_MAX 16
@@ -408,7 +408,7 @@ static int visit_word(const struct template_word *w, visit_fn fn, void *userdata
 struct prepare {
     const struct template *template;
     const struct schema *schema;
-    struct problems *problems;
+    struct problem_sink *problems;
     const struct mapping_text *where;
 };
 
@@ -420,12 +420,12 @@ static int prepare_expansion(struct template_expansion *x, void *userdata)
         return r;
     attribute_name_check(&x->attribute, prepare->schema, PROBLEM_WARNING, prepare->problems,
                          prepare->where,
-                         problems_column(prepare->problems, prepare->template->text, x->at));
+                         problem_column(prepare->problems, prepare->template->text, x->at));
     return 0;
 }
 
-int template_prepare(struct template *t, const struct schema *schema, struct problems *problems,
-                     const struct mapping_text *where)
+int template_prepare(struct template *t, const struct schema *schema,
+                     struct problem_sink *problems, const struct mapping_text *where)
 {
     struct prepare prepare = {
         .template = t, .schema = schema, .problems = problems, .where = where};

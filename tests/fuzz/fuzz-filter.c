@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "fuzz.h"
 #include "mapping/filter.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "model/entry.h"
 #include "model/schema.h"
 
@@ -25,7 +25,7 @@ static void evaluate(struct filter *f)
     if (!schema)
         schema = schema_new();
     struct entry *entry = entry_new("1", "cn=x", ENTRY_PERSON);
-    struct problems problems = {0};
+    struct problem_sink problems = {0};
     struct subject subject;
     struct buffer text = {0};
     static const char *const pairs[][2] = {{"cn", "Jos\xc3\xa9 a  b"},

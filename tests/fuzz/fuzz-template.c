@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "fuzz.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/subject.h"
 #include "mapping/template.h"
 #include "model/entry.h"
@@ -23,7 +23,7 @@ static void expand(struct template *t, const uint8_t *value, size_t size)
     if (!schema)
         schema = schema_new();
     struct entry *entry = entry_new("1", "cn=x", ENTRY_PERSON);
-    struct problems problems = {0};
+    struct problem_sink problems = {0};
     struct subject subject;
     struct error e = {0};
     const char *code = NULL;

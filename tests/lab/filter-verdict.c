@@ -16,7 +16,7 @@
 #include "directory/schema-read.h"
 #include "mapping/filter.h"
 #include "mapping/options.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "model/class.h"
 #include "model/entry.h"
 #include "model/schema.h"
@@ -75,14 +75,9 @@ static struct entry *read_entry(json_t *object)
     return entry;
 }
 
-static void note(enum problem_severity severity, const char *file, unsigned line,
-                 unsigned column, const char *sentence, void *userdata)
+static void note(const struct problem *p, void *userdata)
 {
-    (void)file;
-    (void)line;
-    (void)column;
-    (void)sentence;
-    *(bool *)userdata = *(bool *)userdata || severity == PROBLEM_ERROR;
+    *(bool *)userdata = *(bool *)userdata || p->level == PROBLEM_ERROR;
 }
 
 static void judge(const char *text, const struct schema *schema, struct entry **entries,
@@ -91,7 +86,7 @@ static void judge(const char *text, const struct schema *schema, struct entry **
     CLEANUP(filter_freep) struct filter *f = NULL;
     struct mapping_text where = {0};
     bool refused = false;
-    struct problems problems = {.report = note, .userdata = &refused};
+    struct problem_sink problems = {.report = note, .userdata = &refused};
     struct error e = {0};
     size_t offset;
     if (filter_parse(&f, text, &offset, &e) < 0 ||

@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/subject.h"
 #include "mapping/template.h"
 #include "model/entry.h"
@@ -49,7 +49,7 @@ static void expand(const char *text, const struct schema *schema, struct entry *
 {
     CLEANUP(template_freep) struct template *t = NULL;
     CLEANUP(freep) char *result = NULL;
-    struct problems problems = {0};
+    struct problem_sink problems = {0};
     struct subject subject;
     struct error e = {0};
     const char *code = NULL;

@@ -7,7 +7,7 @@
 #include "directory/schema-read.h"
 #include "mapping/filter.h"
 #include "mapping/options.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/ruleset.h"
 #include "model/entry.h"
 #include "model/schema.h"
@@ -18,16 +18,15 @@ struct reported {
     char sentence[800];
 };
 
-static void note(enum problem_severity severity, const char *file, unsigned line,
-                 unsigned column, const char *sentence, void *userdata)
+static void note(const struct problem *p, void *userdata)
 {
     struct reported *r = userdata;
-    assert_string_equal(file, "test.conf");
-    assert_int_equal(line, 7);
-    r->n_errors += severity != PROBLEM_WARNING;
-    r->n_warnings += severity == PROBLEM_WARNING;
-    r->column = column;
-    snprintf(r->sentence, sizeof(r->sentence), "%s", sentence);
+    assert_string_equal(p->file, "test.conf");
+    assert_int_equal(p->line, 7);
+    r->n_errors += p->level != PROBLEM_WARNING;
+    r->n_warnings += p->level == PROBLEM_WARNING;
+    r->column = p->column;
+    snprintf(r->sentence, sizeof(r->sentence), "%s", p->sentence);
 }
 
 static struct filter *prepared(const char *text, const struct schema *schema,
@@ -36,7 +35,7 @@ static struct filter *prepared(const char *text, const struct schema *schema,
     struct filter *f = NULL;
     struct error e = {0};
     size_t offset;
-    struct problems problems = {.report = note, .userdata = reported};
+    struct problem_sink problems = {.report = note, .userdata = reported};
     char file[] = "test.conf";
     struct mapping_text where = {.file = file, .line = 7};
     if (filter_parse(&f, text, &offset, &e) < 0)

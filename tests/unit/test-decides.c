@@ -11,10 +11,9 @@
 #include "model/user.h"
 #include "unit.h"
 
-static void ignore_problem(enum problem_severity severity, const char *file, unsigned line,
-                           unsigned column, const char *sentence, void *userdata)
+static void ignore_problem(const struct problem *p, void *userdata)
 {
-    (void)severity, (void)file, (void)line, (void)column, (void)sentence, (void)userdata;
+    (void)p, (void)userdata;
 }
 
 static bool map_otherwise(const struct settings *a, const struct settings *b)

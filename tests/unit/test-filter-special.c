@@ -210,7 +210,7 @@ static int all_of(const struct row *row, const struct schema *schema,
     CLEANUP(buffer_done) struct buffer b = {0};
     struct string_list names = {0};
     struct reported reported = {0};
-    struct problems problems = {.report = note, .userdata = &reported};
+    struct problem_sink problems = {.report = note, .userdata = &reported};
     char file[] = "test.conf";
     struct mapping_text where = {.file = file, .line = 7};
     struct error e = {0};

@@ -14,7 +14,7 @@
 #include "directory/schema-read.h"
 #include "mapping/filter.h"
 #include "mapping/options.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/ruleset.h"
 #include "model/entry.h"
 #include "model/schema.h"

@@ -48,10 +48,9 @@ static struct mapping_rule more_rules[] = {
          .team = TEXT(4, "T"), .skills_from = TEXT(5, "ccSkill")),
 };
 
-static void ignore_problem(enum problem_severity severity, const char *file, unsigned line,
-                           unsigned column, const char *sentence, void *userdata)
+static void ignore_problem(const struct problem *p, void *userdata)
 {
-    (void)severity, (void)file, (void)line, (void)column, (void)sentence, (void)userdata;
+    (void)p, (void)userdata;
 }
 
 static struct mapping_options with_templates(void)

@@ -25,17 +25,14 @@
 #define BIG  -1 /* the last value becomes one of 20,000 bytes, */
 #define RAW  -2 /* … or bytes */
 
-static void add_problem(enum problem_severity severity, const char *file, unsigned line,
-                        unsigned column, const char *sentence, void *userdata)
+static void add_problem(const struct problem *p, void *userdata)
 {
-    (void)severity, (void)file;
-    buffer_format(userdata, "%u:%u: %s\n", line, column, sentence);
+    buffer_format(userdata, "%u:%u: %s\n", p->line, p->column, p->sentence);
 }
 
-static void ignore_problem(enum problem_severity severity, const char *file, unsigned line,
-                           unsigned column, const char *sentence, void *userdata)
+static void ignore_problem(const struct problem *p, void *userdata)
 {
-    (void)severity, (void)file, (void)line, (void)column, (void)sentence, (void)userdata;
+    (void)p, (void)userdata;
 }
 
 static const struct row {

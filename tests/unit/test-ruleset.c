@@ -19,11 +19,10 @@
 #define SUPPORT_DN "cn=cc-support,ou=groups,dc=example,dc=com"
 #define SALES_DN   "CN=cc-sales,OU=groups,DC=example,DC=com"
 
-static void print_problem(enum problem_severity severity, const char *file, unsigned line,
-                          unsigned column, const char *sentence, void *userdata)
+static void print_problem(const struct problem *p, void *userdata)
 {
-    buffer_format(userdata, "%s %s:%u:%u: %s\n", severity == PROBLEM_WARNING ? "W" : "E", file,
-                  line, column, sentence);
+    buffer_format(userdata, "%s %s:%u:%u: %s\n", p->level == PROBLEM_WARNING ? "W" : "E",
+                  p->file, p->line, p->column, p->sentence);
 }
 
 /* A ruleset that must be good. */

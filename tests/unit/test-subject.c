@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "failing-memory.h"
 #include "mapping/options.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/ruleset.h"
 #include "mapping/subject.h"
 #include "model/entry.h"
@@ -188,11 +188,9 @@ static void test_forced(void **state)
     subject_done(&s);
 }
 
-static void note(enum problem_severity severity, const char *file, unsigned line, unsigned column,
-                 const char *sentence, void *userdata)
+static void note(const struct problem *p, void *userdata)
 {
-    (void)severity, (void)file, (void)line, (void)column;
-    snprintf(userdata, 200, "%s", sentence);
+    snprintf(userdata, 200, "%s", p->sentence);
 }
 
 /* Proposes what the server has, if there is memory to look for it. */
@@ -203,7 +201,7 @@ static void test_unknown_names(void **state)
     CLEANUP(schema_freep) struct schema *schema = schema_new();
     struct attribute_name name = {0};
     char said[200] = "";
-    struct problems problems = {.report = note, .userdata = said};
+    struct problem_sink problems = {.report = note, .userdata = said};
     struct mapping_text where = {0};
     assert_int_equal(attribute_name_init(&name, "maill", 5), 0);
     assert_int_equal(attribute_name_resolve(&name, schema), 0);

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "failing-memory.h"
 #include "mapping/pattern.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/ruleset.h"
 #include "mapping/subject.h"
 #include "mapping/template.h"
@@ -103,7 +103,7 @@ static int expand(const struct row *row, const struct schema *schema, char **ret
 {
     CLEANUP(template_freep) struct template *t = NULL;
     CLEANUP(entry_freep) struct entry *entry = entry_new("1", "uid=j", ENTRY_PERSON);
-    struct problems problems = {0};
+    struct problem_sink problems = {0};
     struct subject subject;
     const char *code;
     size_t offset;

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "mapping/pattern.h"
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 #include "mapping/ruleset.h"
 #include "mapping/subject.h"
 #include "mapping/template.h"
@@ -56,7 +56,7 @@ static int expand(const char *text, char **ret, const char **ret_code, struct er
     CLEANUP(schema_freep) struct schema *schema = schema_new();
     CLEANUP(entry_freep) struct entry *entry = sample();
     CLEANUP(template_freep) struct template *t = NULL;
-    struct problems problems = {0};
+    struct problem_sink problems = {0};
     struct subject subject;
     size_t offset;
     if (template_parse(&t, text, &offset, e) < 0)
@@ -226,7 +226,7 @@ static void test_chooses_among_values(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP(template_freep) struct template *t = NULL;
         CLEANUP(freep) char *text = NULL;
-        struct problems problems = {0};
+        struct problem_sink problems = {0};
         struct subject subject;
         struct error e = {0};
         const char *code;
@@ -325,7 +325,7 @@ static void test_lists_attributes(void **state)
 {
     CLEANUP(schema_freep) struct schema *schema = schema_new();
     CLEANUP(template_freep) struct template *t = NULL;
-    struct problems problems = {0};
+    struct problem_sink problems = {0};
     struct string_list list = {0};
     struct error e = {0};
     size_t offset;

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "mapping/problems.h"
+#include "mapping/problem-sink.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "mapping/options.h"
 
-void problems_add(struct problems *p, enum problem_severity severity,
+void problem_tell(struct problem_sink *p, enum problem_level level,
                   const struct mapping_text *where, unsigned column, const char *format, ...)
 {
     char raw[sizeof(((struct error *)NULL)->message)];
@@ -22,14 +22,18 @@ void problems_add(struct problems *p, enum problem_severity severity,
     vsnprintf(raw, sizeof(raw), format, arguments);
     va_end(arguments);
     error_set(&e, 0, "%s", raw); /* makes hostile bytes printable */
-    if (severity == PROBLEM_ERROR)
+    if (level == PROBLEM_ERROR)
         p->failed = true;
+    struct problem problem = {.level = level,
+                              .file = where && where->file ? where->file : "",
+                              .line = where ? where->line : 0,
+                              .column = column,
+                              .sentence = e.message};
     if (p->report)
-        p->report(severity, where && where->file ? where->file : "", where ? where->line : 0,
-                  column, e.message, p->userdata);
+        p->report(&problem, p->userdata);
 }
 
-unsigned problems_column(struct problems *p, const char *text, size_t offset)
+unsigned problem_column(struct problem_sink *p, const char *text, size_t offset)
 {
     if (p->text != text || p->offset > offset) {
         p->text = text;
