@@ -92,7 +92,7 @@ def verify(daemon, *files, code=0):
 
 
 def settled(daemon):
-    wait_for(lambda: daemon.state_query("SELECT count(*) FROM operation WHERE state IN (1, 2)")[0][0] == 0, 20,
+    wait_for(lambda: daemon.state_query("SELECT count(*) FROM operation WHERE state IN (OPERATION_READY, OPERATION_PARKED)")[0][0] == 0, 20,
              "nothing under way", daemon.log_tail)
 
 

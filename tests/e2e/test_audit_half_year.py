@@ -52,7 +52,7 @@ class Company:
         wait_for(lambda: self.seen() == self.model, 30, "as the directory has it",
                  lambda: ([(one, self.model.get(one), self.seen().get(one)) for one in set(self.model) | set(self.seen())
                            if self.model.get(one) != self.seen().get(one)], self.daemon.log_tail()))
-        wait_for(lambda: self.daemon.state_query("SELECT count(*) FROM operation WHERE state = 4")[0][0] == 0, 20, "nothing under way")
+        wait_for(lambda: self.daemon.state_query("SELECT count(*) FROM operation WHERE state = OPERATION_STARTED")[0][0] == 0, 20, "nothing under way")
         wait_for(lambda: (self.daemon.audit() or [{"seq": 0}])[-1]["seq"] >=
                  (self.daemon.state_query("SELECT max(seq) FROM trail")[0][0] or 0), 10, "the audit file")
 

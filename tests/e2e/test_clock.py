@@ -35,7 +35,7 @@ def turned(d, ground):
 
 
 def settled_but_for_waits(d):
-    wait_for(lambda: d.state_query("SELECT count(*) FROM operation WHERE state = 4")[0][0] == 0, 20, "nothing under way")
+    wait_for(lambda: d.state_query("SELECT count(*) FROM operation WHERE state = OPERATION_STARTED")[0][0] == 0, 20, "nothing under way")
 
 
 def test_grace_times(t):

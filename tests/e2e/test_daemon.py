@@ -125,7 +125,7 @@ def test_term_amid_creates(t):
     need(took < 10, "it ends when the answers are there", took)
     made = tenant.counters()["creates"]
     need(at_once <= made < count, "what was under way, and nothing after it", made)
-    linked = daemon.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0]
+    linked = daemon.state_query("SELECT count(*) FROM link WHERE status = LINK_ACTIVE")[0][0]
     need(linked == made, "each answer was understood and kept", linked, made)
     need(len(daemon.audit(event="outcome")) == made, "and is in the audit file", len(daemon.audit(event="outcome")))
     tenant.clear_faults()
@@ -148,7 +148,7 @@ def test_second_term_and_interrupt(t):
         daemon.process.send_signal(number)
     daemon.wait_end(20, code=0)
     made = tenant.counters()["creates"]
-    need(daemon.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0] == made > 0, "all answers kept", made)
+    need(daemon.state_query("SELECT count(*) FROM link WHERE status = LINK_ACTIVE")[0][0] == made > 0, "all answers kept", made)
 
 
 def test_hangup(t):

@@ -37,7 +37,7 @@ def last_run(daemon):
 
 def member_count(daemon, dn):
     return daemon.state_query("SELECT count(*) FROM member JOIN entries ON n = group_n WHERE entries.dn = ? "
-                              "AND member.kind = 1", dn)[0][0]
+                              "AND member.kind = MEMBER_DN", dn)[0][0]
 
 
 def test_ranges_of_1500(t):
@@ -159,7 +159,7 @@ def test_group_emptied(t):
     text = last_run(daemon)
     need("has no members" in text and group in text, "the log says emptied", text)
     need("was deleted" not in text and "is now called" not in text, "and nothing else", text)
-    parked = daemon.state_query("SELECT count(*) FROM operation WHERE state = 2 AND reason = 'budget'")[0][0]
+    parked = daemon.state_query("SELECT count(*) FROM operation WHERE state = OPERATION_PARKED AND reason = 'budget'")[0][0]
     need(parked == 5, "what is beyond is parked", daemon.state_query("SELECT state, reason FROM operation"))
     need(daemon.audit(event="alarm", code="budget"), "an alarm", daemon.audit(event="alarm"))
     server.replace(group, member=people)

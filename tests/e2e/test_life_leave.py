@@ -112,10 +112,10 @@ def test_leave_grace_and_return(t):
     tenant.forget_requests()
     # Returns within the grace time: nothing happened.
     ground.leave(group, "ada")
-    wait_for(lambda: life.operations(d, kind=6), 10, "the disable is planned")
+    wait_for(lambda: life.operations(d, kind="disable"), 10, "the disable is planned")
     settled(d)
     need(life.check_ledger(d).get("leaving") == 1, "the ledger has a leaver", life.check_ledger(d))
-    due = life.operations(d, kind=6)[0]
+    due = life.operations(d, kind="disable")[0]
     ground.join(group, "ada")
     wait_for(lambda: not life.operations(d), 10, "the disable is gone")
     settled(d)
@@ -123,8 +123,8 @@ def test_leave_grace_and_return(t):
     wait_for(lambda: d.audit(event="leave") and d.audit(event="return"), 5, "leave and return in the audit")
     # Leaves for good: disabled, and not before the time.
     ground.leave(group, "ada")
-    wait_for(lambda: life.operations(d, kind=6), 10, "the disable is planned")
-    due = life.operations(d, kind=6)[0]
+    wait_for(lambda: life.operations(d, kind="disable"), 10, "the disable is planned")
+    due = life.operations(d, kind="disable")[0]
     tenant.wait_user("ada", disabled=True)
     settled(d)
     put = tenant.requests(method="PUT", login="ada")[0]
@@ -171,7 +171,7 @@ def test_delete_after(t):
     # Deleted from the directory: disabled, deleted, and forgotten.
     ground.remove("bob")
     wait_for(lambda: tenant.user("bob") is None, 20, "deleted")
-    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE login = 'bob' AND status <> 3")[0][0] == 0,
+    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE login = 'bob' AND status <> LINK_DELETED")[0][0] == 0,
              10, "the link is over")
     settled(d)
 
@@ -242,7 +242,7 @@ def test_directory_reloaded(t):
         d.start()
         held = wait_held(d, "relink", 30, state=life.PARKED)
         settled(d)
-        need({o["kind"] for o in held} == {2}, "adoptions", held[0])
+        need({o["kind"] for o in held} == {"adopt"}, "adoptions", held[0])
         need(tenant.writes() == [], "nothing is written before approval", tenant.writes()[:3])
         wait_for(lambda: d.audit(event="alarm", code="relink"), 10, "an alarm")
         plan = d.ctl("plan", "--json", code=2).json

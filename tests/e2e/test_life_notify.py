@@ -93,7 +93,7 @@ def test_old_hold(t):
     since = told()[0]["since"]
     d.restart()
     wait_held(d, "team-missing", 12)
-    wait_for(lambda: d.state_query("SELECT count(*) FROM operation WHERE attempts >= 0 AND state = 3")[0][0] == 12,
+    wait_for(lambda: d.state_query("SELECT count(*) FROM operation WHERE attempts >= 0 AND state = OPERATION_HELD")[0][0] == 12,
              5, "held as before")
     tenant.add("teams", "Night")
     tenant.wait_users(logins)

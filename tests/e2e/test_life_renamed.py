@@ -119,7 +119,7 @@ def test_invalid_after_the_delete(t):
     ground.replace("ada", sn=["x" * 300])
     ground.join(group, "ada")
     settled(d)
-    need(all(o["kind"] != 3 for o in life.operations(d)), "nothing to update", life.operations(d))
+    need(all(o["kind"] != "update" for o in life.operations(d)), "nothing to update", life.operations(d))
     ground.replace("ada", sn="Tester")
     tenant.wait_users(["ada", "bob"])
     settled(d)

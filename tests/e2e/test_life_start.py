@@ -167,7 +167,7 @@ def test_dormant(t):
     d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
     wait_for(lambda: enabled(tenant) == ["u00", "u01"], 20, "all of them", lambda: enabled(tenant))
     tenant.edit("u05", disabled=False)
-    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0] == 3, 20, "noticed")
+    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE status = LINK_ACTIVE")[0][0] == 3, 20, "noticed")
     settled(d)
     need(enabled(tenant) == ["u00", "u01", "u05"], "whom a person enables stays", enabled(tenant))
 

@@ -25,7 +25,7 @@ def test_stop_in_a_batch(t):
     need(8 <= n < 40, "what was in flight was finished, the rest was not begun", n)
     need(tenant.counters()["undelivered"] == 0, "every answer was heard", tenant.counters())
     need(d.state_query("SELECT count(*) FROM link")[0][0] == n, "and recorded")
-    need(not life.operations(d, state=life.STARTED), "no intent without outcome", life.operations(d)[:3])
+    need(not life.operations(d, state="started"), "no intent without outcome", life.operations(d)[:3])
     need(d.state_query("SELECT count(*) FROM run WHERE ended_usec > 0")[0][0] == 0, "the run is not called over")
     tenant.clear_faults()
     d.start()

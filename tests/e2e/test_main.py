@@ -188,7 +188,7 @@ def test_killed_in_first_load(t):
     need(sorted(tenant.users()) == people, "nobody lost")
     made = [r for r in tenant.requests(method="POST", path="/configapi/v2/user") if r["status"] == 200]
     need(len(made) == 2000, "nobody doubled", len(made))
-    links = daemon.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0]
+    links = daemon.state_query("SELECT count(*) FROM link WHERE status = LINK_ACTIVE")[0][0]
     need(links == 2000, "everybody is linked", links)
 
 

@@ -19,7 +19,7 @@ def test_work_list(t):
     tenant.seed({"loginId": "old", "team": "Customer Service", "roles": ["Agent"], "skills": {"English": 10}})
     d = life.daemon(t, ground, tenant, {"Moon": dict(RULES, group=group, team="Moon Base")},
                     sync={"mode": "observe"}).start()
-    wait_for(lambda: len(life.operations(d, kind=1)) == 12, 20, "planned", lambda: life.operations(d))
+    wait_for(lambda: len(life.operations(d, kind="create")) == 12, 20, "planned", lambda: life.operations(d))
     wait_for(lambda: ("team", "Moon Base") in needs(d, "plan"), 20, "the teams are known", lambda: needs(d, "plan"))
     wanted = {("team", "Moon Base"): (True, 12), ("role", "Agent"): (False, 12), ("role", "Astronaut"): (False, 12),
               ("skill", "English"): (False, 12), ("skill", "Klingon"): (False, 12)}

@@ -429,7 +429,7 @@ def test_base_renamed(t):
         if feed == "syncrepl":
             daemon.configure(guard={"max_create": "unlimited"})
         daemon.start()
-        wait_for(lambda: daemon.state_query("SELECT count(*) FROM entry WHERE kind = 1")[0][0] == 10, 20, "people")
+        wait_for(lambda: daemon.state_query("SELECT count(*) FROM entry WHERE kind = ENTRY_PERSON")[0][0] == 10, 20, "people")
         daemon.wait_status("following")
         server.rename(ground.dn, "ou=elsewhere")
         daemon.restart()

@@ -96,7 +96,7 @@ def by_hand(d, ground):
     there = [len(ground.server.search("(objectClass=%s)" % name, ["1.1"], base=ground.dn)) for name in ("inetOrgPerson", "groupOfNames")]
     return there + list(d.state_query(
         "SELECT (SELECT count(*) FROM members WHERE key NOT IN (SELECT dn_key FROM entries WHERE gone_usec = 0)),"
-        " (SELECT count(*) FROM link WHERE status = 1), (SELECT count(*) FROM operation), (SELECT max(seq) FROM trail)")[0])
+        " (SELECT count(*) FROM link WHERE status = LINK_ACTIVE), (SELECT count(*) FROM operation), (SELECT max(seq) FROM trail)")[0])
 
 
 def test_random_questions(t):

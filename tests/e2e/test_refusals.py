@@ -249,8 +249,8 @@ def test_only_known_answers_confirm(t):
         tenant.wait_user("p000", firstName="Neu")
         wait_for(lambda: not life.operations(d), 20, "settled", lambda: (answer, life.operations(d)))
         settled(d)
-        known = d.state_query("SELECT status FROM link WHERE login = 'p002'")
-        need(known == [(life.DISABLED,)], "and known to be so", answer, known)
+        known = d.state_query("SELECT status = LINK_DISABLED FROM link WHERE login = 'p002'")
+        need(known == [(True,)], "and known to be so", answer, known)
         puts = [w for w in tenant.writes() if w["login"] == "p002" and w["method"] == "PUT"]
         need(len(puts) == (1 if done else 2), "sent again only where it was not done", answer, done, puts)
         d.stop()

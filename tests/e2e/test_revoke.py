@@ -37,7 +37,7 @@ def test_behind_a_first_load(t):
     more = ["n%03d" % i for i in range(300)]
     ground.persons(more)
     ground.join(group, *more)
-    wait_for(lambda: len(life.operations(d, kind=1)) > 250, 30, "the creates are queued")
+    wait_for(lambda: len(life.operations(d, kind="create")) > 250, 30, "the creates are queued")
     tenant.forget_requests()
     took = {}
     for i, uid in enumerate(people[:12]):
@@ -52,7 +52,7 @@ def test_behind_a_first_load(t):
         wait_for(lambda: uid in disables(tenant), 10, "%s is disabled" % uid)
         took[uid] = disables(tenant)[uid] - committed
         tenant.wait_user(uid, disabled=True)
-    need(life.operations(d, kind=1), "the creates are still queued")
+    need(life.operations(d, kind="create"), "the creates are still queued")
     need(max(took.values()) < 1, "each within a second", took)
     asked = [row for row in tenant.requests(method="GET", path="/user/") if row.get("login") in took]
     # a leaver's own grace and shift are asked for nothing

@@ -199,7 +199,7 @@ def test_faults_around_a_create(t):
     wait_for(lambda: not life.operations(d), 40, "everybody is settled", lambda: life.operations(d))
     settled(d)
     need(tenant.counters()["creates"] == len(logins) + 1, "exactly one account each", tenant.counters())
-    need(d.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0] == len(logins) + 1, "all are linked")
+    need(d.state_query("SELECT count(*) FROM link WHERE status = LINK_ACTIVE")[0][0] == len(logins) + 1, "all are linked")
     for login in logins:
         need(outcomes(d, "create", login), "audit", login)
     with open("/proc/%d/maps" % d.pid, encoding="utf-8") as maps:

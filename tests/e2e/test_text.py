@@ -130,7 +130,7 @@ def test_users_whose_values_go_bad(t):
     for what, dn in dns.items():
         server.replace(dn, sn="Tester", givenName="Well", uid="bad%02d" % list(BAD).index(what))
     daemon.once()
-    need(daemon.state_query("SELECT count(*) FROM operation WHERE state IN (2, 3)")[0][0] == 0, "released")
+    need(daemon.state_query("SELECT count(*) FROM operation WHERE state IN (OPERATION_PARKED, OPERATION_HELD)")[0][0] == 0, "released")
     need(disabled(tenant) == [], "nobody was disabled", disabled(tenant))
 
 

@@ -211,7 +211,7 @@ def members_at(server, group):
 
 def members_of(daemon, group):
     rows = daemon.state_query("SELECT coalesce(m.text, a.text) FROM member m JOIN name a ON a.n = m.name_n JOIN entries g "
-                              "ON g.n = m.group_n WHERE g.dn = ? AND m.kind = 1", group)
+                              "ON g.n = m.group_n WHERE g.dn = ? AND m.kind = MEMBER_DN", group)
     return sorted(re.sub(r" *([,=]) *", r"\1", row[0]).lower() for row in rows)
 
 

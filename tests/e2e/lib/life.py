@@ -3,12 +3,11 @@ whether its books add up."""
 
 import json
 
-from . import base
+from . import base, stored
 from .rosterd import sum_of
 from .servers import Slapd
 
-READY, PARKED, HELD, STARTED = 1, 2, 3, 4  # operation states as the state file holds them
-ACTIVE, DISABLED, DELETED = 1, 2, 3        # links likewise
+READY, PARKED, HELD = "ready", "parked", "held"  # states of operations()
 
 # Rules that the tests below share; groups are made by crowd().
 AGENTS = {"team": "Customer Service", "roles": "Agent", "skills": "English:80"}
@@ -45,6 +44,9 @@ def operations(d, **wanted):
              "not_before_usec", "since_usec", "attempts")
     rows = [dict(zip(names, row)) for row in
             d.state_query("SELECT %s FROM operation ORDER BY number" % ", ".join(names))]
+    for row in rows:
+        row["kind"] = stored.word("operation_kind", row["kind"])
+        row["state"] = stored.word("operation_state", row["state"])
     return [row for row in rows if all(row[k] == v for k, v in wanted.items())]
 
 
@@ -52,7 +54,7 @@ def is_settled(d):
     """Nobody is to be looked at, nothing is due or in flight, and the last run is closed."""
     counts = d.state_query(
         "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM round),"
-        " (SELECT count(*) FROM operation WHERE state = 4 OR (state = 1 AND not_before_usec <="
+        " (SELECT count(*) FROM operation WHERE state = OPERATION_STARTED OR (state = OPERATION_READY AND not_before_usec <="
         "  CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))),"
         " (SELECT count(*) FROM run WHERE ended_usec = 0 AND number = (SELECT max(number) FROM run)),"
         " (SELECT count(*) FROM run WHERE ended_usec > 0)")[0]

@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from . import auditlines, base, schema
+from . import auditlines, base, schema, stored
 
 # Variables of the caller that reach rosterd; everything else starts from nothing.
 PASSED = ("ASAN_", "UBSAN_", "LSAN_", "ROSTERD_", "LLVM_PROFILE", "GCOV_")
@@ -409,12 +409,12 @@ class Rosterd:
         return [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
 
     def state_query(self, sql, *values):
-        """Rows of the state file; reading only."""
+        """Rows of the state file; reading only. Enums may be named: WHERE state = OPERATION_HELD."""
         base.need(os.path.exists(self.state_file), "no state file yet")
         database = sqlite3.connect(self.state_file, timeout=10)
         try:
             database.execute("PRAGMA query_only = 1")
-            return database.execute(sql, values).fetchall()
+            return database.execute(stored.in_sql(sql), values).fetchall()
         finally:
             database.close()
 
