@@ -115,29 +115,31 @@ int entries_left(struct entries *x, unsigned search, const char *id, const char 
     return x->env->sink->left(x->env->userdata, search, id, why, e);
 }
 
+/* The server told of it, and perhaps not of what else that changes. */
+static int note_newcomer(struct entries *x, const struct decoded *d, enum entry_kind kind,
+                         struct error *e)
+{
+    /* Moved in with people below it, of whom no server says a word. */
+    if ((d->has_children || kind == ENTRY_CONTAINER) && !d->is_parent)
+        feed_doubts(x->env, "a container appeared");
+    return kind == ENTRY_CONTAINER ? 0 : group_reads_newcomer(x->group_reads, d->dn, e);
+}
+
 int entries_pass(struct entries *x, unsigned search, struct decoded *d, struct error *e)
 {
     int asking = fetches_lost(x->fetches, search, d, e);
     if (asking != 0)
         return asking < 0 ? asking : 0;
-    if (entries_tell_changes(x)) {
-        CLEANUP(freep) char *dn = NULL;
-        int r = x->env->sink->known_dn(x->env->userdata, d->entry->id, &dn, e);
-        if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
-            r = group_reads_newcomer(x->group_reads, d->dn, e);
-        /* Moved in with people below it, of whom no server says a word. */
-        bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
-        if (r == 0 && !dn && place && !d->is_parent)
-            feed_doubts(x->env, "a container appeared");
-        if (r < 0)
-            return r;
-    }
     int r = places_note(x->places, d->dn, e);
     if (r < 0)
         return r;
     x->n_entries++;
     x->n_changes++;
-    return x->env->sink->entry(x->env->userdata, search, TAKE(d->entry), e);
+    enum entry_kind kind = d->entry->kind;
+    r = x->env->sink->entry(x->env->userdata, search, TAKE(d->entry), e);
+    if (r == SINK_NEW)
+        r = entries_tell_changes(x) ? note_newcomer(x, d, kind, e) : 0;
+    return r;
 }
 
 /* A server that goes on for ever is left, whatever becomes of what it shows; one that has grown
@@ -193,7 +195,8 @@ static int take_unnamed(struct entries *x, unsigned search, struct decoded *d, s
         return error_out_of_memory(e);
     x->n_entries++;
     x->n_changes++;
-    return x->env->sink->entry(x->env->userdata, search, TAKE(d->entry), e);
+    r = x->env->sink->entry(x->env->userdata, search, TAKE(d->entry), e);
+    return r < 0 ? r : 0;
 }
 
 int entries_take(struct entries *x, unsigned search, struct decoded *d, struct error *e)

@@ -63,7 +63,8 @@ struct feed_sink {
      * nothing). Each returns 0 or -errno with a sentence: the feed then aborts the batch, drops
      * the connection and starts again later. */
     int (*begin)(void *userdata, unsigned search, bool full, struct error *e);
-    /* search: the one that showed it, not always that of the batch. */
+    /* search: the one that showed it, not always that of the batch. Positive answer SINK_NEW:
+     * it was not there before. */
     int (*entry)(void *userdata, unsigned search, struct entry *taken, struct error *e);
     /* This search does not show it (any more). It says nothing about the other searches. */
     int (*left)(void *userdata, unsigned search, const char *id, const char *why,
@@ -139,6 +140,7 @@ struct feed_sink {
 };
 #define SINK_UNKNOWN_ID 1
 #define SINK_DOUBTFUL   2
+#define SINK_NEW        3
 
 /* attributes: what the mapping needs (ruleset_attributes()); copied. Never starts by itself. */
 int directory_new(struct directory **ret, struct sd_event *event,

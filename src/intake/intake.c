@@ -62,7 +62,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     if (entry->kind != ENTRY_PERSON && changes != MIRROR_SAME)
         rules_doubt_groups(g->rules);
     books_wake(g->books, WORK_DUE);
-    return 0;
+    return changes & (MIRROR_NEW | MIRROR_RETURNED) ? SINK_NEW : 0;
 }
 
 static int intake_left(void *userdata, unsigned search, const char *id, const char *why,

@@ -249,7 +249,7 @@ static int put_known(struct state *s, struct put *p, struct error *e)
     if (!p->old.gone)
         p->searches |= p->old.searches;
     if (p->old.kind != p->entry->kind) {
-        p->changes |= MIRROR_NEW;
+        p->changes |= MIRROR_OTHER_KIND;
         r = put_end_old_kind(s, &p->old, e);
     } else if (!p->same_content || !p->same_members ||
                (!moved && strcmp(p->old.dn, p->entry->dn) != 0))
@@ -300,7 +300,8 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
 {
     int r = 0;
 
-    if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED) && !p->name.is_new)
+    if (p->changes & (MIRROR_NEW | MIRROR_OTHER_KIND | MIRROR_MOVED | MIRROR_RETURNED) &&
+        !p->name.is_new)
         r = twins_dirty(s, n, e);
     if (r < 0)
         return r;
@@ -310,7 +311,7 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
             r = later_mark(s, n, e);
         break;
     case ENTRY_GROUP:
-        if (!p->same_members || (p->changes & MIRROR_NEW))
+        if (!p->same_members || (p->changes & (MIRROR_NEW | MIRROR_OTHER_KIND)))
             r = (!p->old.n                                  ? members_put
                  : p->entry->members_hidden && !p->believed ? members_add
                                                             : members_replace)(

@@ -40,10 +40,11 @@ enum mirror_change {
     MIRROR_NEW = 1,
     MIRROR_CHANGED = 2,
     MIRROR_MOVED = 4,
-    MIRROR_RETURNED = 8
+    MIRROR_RETURNED = 8,
+    MIRROR_OTHER_KIND = 16, /* what there was of the other kind is gone */
 };
 /* Stores an entry; *ret_changes: flags. A moved container takes everybody below it along (dn
- * and key). A kind that changed is a new entry of that kind. */
+ * and key). */
 int mirror_put(struct state *s, unsigned search, const struct entry *entry,
                unsigned *ret_changes, struct error *e);
 /* The entry came as bytes of this digest: present, if the mirror took it from the same ones and

@@ -99,6 +99,7 @@ static int on_entry(void *userdata, unsigned search, struct entry *taken, struct
     forget_dn(d, entry->id, key);
     json_t *members = members_json(entry);
     json_int_t searches = held(d, entry->id) | (json_int_t)1 << search;
+    int answer = json_object_get(d->mirror, entry->id) ? 0 : SINK_NEW;
     json_object_set_new(d->seen, entry->id, json_true());
     json_object_set_new(d->mirror, entry->id,
                         json_pack("{s:s, s:s, s:I, s:s, s:O}", "dn", entry->dn, "key", key,
@@ -109,13 +110,13 @@ static int on_entry(void *userdata, unsigned search, struct entry *taken, struct
     if (d->quiet) {
         json_decref(members);
         json_decref(attributes);
-        return 0;
+        return answer;
     }
     dump_say(json_pack("{s:s, s:s, s:s, s:s, s:o*, s:o, s:s*, s:s*}", "event", "entry", "id",
                   entry->id, "dn", entry->dn, "kind", kind_name(entry->kind), "attributes",
                   attributes, "members", members, "login", entry->login_key, "primary",
                   entry->primary_key));
-    return 0;
+    return answer;
 }
 
 static int on_searches(void *userdata, const char *const *bases, unsigned n, struct error *e)

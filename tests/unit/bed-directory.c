@@ -125,6 +125,18 @@ static void read_or_failed(struct bed *b, int r, const struct error *e)
         fail_msg("reading: %s", e->message);
 }
 
+/* The answer says whether it was there before. */
+static int show(struct bed *b, const struct entry *entry, struct error *e)
+{
+    CLEANUP(freep) char *was = NULL;
+    int r = engine_sink.known_dn(engine_reading(b->engine), entry->id, &was, e);
+    if (r == 0)
+        r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(entry), e);
+    if (r >= 0)
+        assert_int_equal(r, was ? 0 : SINK_NEW);
+    return r < 0 ? r : 0;
+}
+
 static void read_whole(struct bed *b, enum feed_absence absence)
 {
     struct error e = {0};
@@ -135,7 +147,7 @@ static void read_whole(struct bed *b, enum feed_absence absence)
                                  .end_of_read = true};
     int r = engine_sink.begin(engine_reading(b->engine), 0, true, &e);
     for (size_t i = 0; i < b->n_directory && r == 0; i++)
-        r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(b->directory[i]), &e);
+        r = show(b, b->directory[i], &e);
     if (r == 0)
         r = engine_sink.commit(engine_reading(b->engine), &commit, &e);
     read_or_failed(b, r, &e);
@@ -158,7 +170,7 @@ void bed_tell(struct bed *b, const char *id)
     const struct entry *entry = bed_find(b, id);
     int r = engine_sink.begin(engine_reading(b->engine), 0, false, &e);
     if (r == 0 && entry)
-        r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(entry), &e);
+        r = show(b, entry, &e);
     else if (r == 0)
         r = engine_sink.left(engine_reading(b->engine), 0, id, "the server said so", &e);
     if (r == 0)

@@ -104,7 +104,7 @@ static int on_entry(void *u, unsigned search, struct entry *taken, struct error 
     (void)u;
     int r = mirror_put(bed.f->s, search, taken, &changes, e);
     entry_free(taken);
-    return r;
+    return r == 0 && changes & (MIRROR_NEW | MIRROR_RETURNED) ? SINK_NEW : r;
 }
 static int on_left(void *u, unsigned search, const char *id, const char *why, struct error *e)
 {

@@ -90,9 +90,9 @@ static void test_kind_changes(void **state)
     put(f, person("a", "uid=a,dc=t", NULL));
     put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t")));
     dirty(f);
-    assert_int_equal(put(f, person("g", "cn=g,dc=t", NULL)), MIRROR_NEW);
+    assert_int_equal(put(f, person("g", "cn=g,dc=t", NULL)), MIRROR_OTHER_KIND);
     assert_string_equal(dirty(f), "a g");
-    assert_int_equal(put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t"))), MIRROR_NEW);
+    assert_int_equal(put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t"))), MIRROR_OTHER_KIND);
     assert_string_equal(dirty(f), "a g");
     assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
     commit(f);
@@ -106,7 +106,7 @@ static void test_kind_changes_to_own_member(void **state)
 
     begin(f);
     put(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t")));
-    assert_int_equal(put(f, person("g", "uid=p,dc=t", NULL)), MIRROR_NEW | MIRROR_MOVED);
+    assert_int_equal(put(f, person("g", "uid=p,dc=t", NULL)), MIRROR_OTHER_KIND | MIRROR_MOVED);
     ok(f, mirror_dn(f->s, "g", &dn, &f->e));
     assert_string_equal(dn, "uid=p,dc=t");
     free(dn);
