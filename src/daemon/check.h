@@ -33,8 +33,8 @@ struct check {
     struct state *state;
     struct engine *engine;
     json_t *items, *rules, *commands;
-    struct buffer
-        work; /* what somebody is to make at the tenant, in words; see check_work_list() */
+    /* What somebody is to make at the tenant, in words; see check_work_list(). */
+    struct buffer work;
     bool any_error;
     bool never_follows_urls; /* the directory is a 389, which leaves memberURL to its clients */
     bool interrupted;

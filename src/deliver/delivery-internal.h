@@ -78,8 +78,8 @@ struct execution {
     bool was_unclear;   /* an earlier attempt's outcome was, when this one began … */
     bool settling;      /* … and still is, or this one's: it is read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
-    tenant_done_fn
-        again; /* … and what is called anew when its id has proved whom a login is of */
+    /* … and what is called anew when its id has proved whom a login is of. */
+    tenant_done_fn again;
     bool is_recorded; /* its intent is; else it only looks, see execution_intend() */
     bool proved; /* the login is that of the user that is known */
     bool id_failed; /* the remembered id is not there, or cannot be asked for */

@@ -18,8 +18,8 @@ struct session;
 struct string_list;
 
 struct feeding_events {
-    struct feed_news
-        news; /* what the feed tells; `failed` tells that none could be started, too */
+    /* What the feed tells; `failed` tells that none could be started, too. */
+    struct feed_news news;
     void (*begins)(void *owner); /* just before a feed starts */
 };
 

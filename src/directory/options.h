@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 enum directory_tls { /* [directory] tls */
-    DIRECTORY_TLS_AUTO =
-        0, /* ldaps:// as the URI says, StartTLS for ldap://, none for ldapi:// */
+    /* ldaps:// as the URI says, StartTLS for ldap://, none for ldapi://. */
+    DIRECTORY_TLS_AUTO = 0,
     DIRECTORY_TLS_LDAPS = 1,
     DIRECTORY_TLS_STARTTLS = 2,
     DIRECTORY_TLS_NO = 3, /* must be written out */

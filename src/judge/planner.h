@@ -21,14 +21,14 @@ struct parts;
 enum planner_claim {
     PLANNER_LOGIN_FREE = 0,
     PLANNER_LOGIN_SHARED = 1, /* another person wants it too: neither gets it */
-    PLANNER_LOGIN_LINKED =
-        2, /* another person's account has it, and that person is still here */
-    PLANNER_LOGIN_LEFT_SAME =
-        3, /* it belonged to an entry that is gone, with this mail or name: T32 */
-    PLANNER_LOGIN_LEFT_OTHER = 4, /* … and with neither: another person of that login, T33 */
+    /* Another person's account has it, and that person is still here. */
+    PLANNER_LOGIN_LINKED = 2,
+    /* It belonged to an entry that is gone, with this mail or name. */
+    PLANNER_LOGIN_LEFT_SAME = 3,
+    PLANNER_LOGIN_LEFT_OTHER = 4, /* … and with neither: another person of that login */
     PLANNER_LOGIN_AT_TENANT = 5,  /* exists at the tenant and no link claims it */
-    PLANNER_MAIL_AT_TENANT =
-        6, /* an unclaimed user at the tenant has this mail under another login */
+    /* An unclaimed user at the tenant has this mail under another login. */
+    PLANNER_MAIL_AT_TENANT = 6,
     PLANNER_LIKE_AT_TENANT = 7, /* … or the name or extension of the user who vanished there */
 };
 

@@ -29,11 +29,10 @@ struct mapping_options {
     struct mapping_text fields[USER_N_FIELDS]; /* templates of [user]; team unused */
     struct mapping_text disabled_when;         /* [user] disabled_when */
     struct mapping_text revoke_when;           /* [lifecycle] revoke_when */
-    struct mapping_text
-        account_expires;        /* [user] expires_at: attribute compared with now, or NULL */
-    enum mapping_empty empty;   /* [user] empty_values = keep | clear */
-    struct mapping_text starts_at; /* [user] starts_at: likewise */
-    struct mapping_rule *rules; /* file order */
+    struct mapping_text account_expires;       /* [user] expires_at: attribute compared with now */
+    enum mapping_empty empty;                  /* [user] empty_values = keep | clear */
+    struct mapping_text starts_at;             /* [user] starts_at: likewise */
+    struct mapping_rule *rules;                /* file order */
     size_t n_rules;
     struct mapping_rule *conflicts; /* [conflict "NAME"], of which only roles is set */
     size_t n_conflicts;

@@ -55,8 +55,8 @@ struct member {
 #define ENTRY_UNREADABLE ":unreadable"
 
 struct entry {
-    char *
-        id; /* stable identity in text: UUID with dashes, or the configured attribute's value */
+    /* Stable identity in text: UUID with dashes, or the configured attribute's value. */
+    char *id;
     char *dn;
     enum entry_kind kind;
     struct attribute *attributes; /* only what the mapping needs */

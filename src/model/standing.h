@@ -7,19 +7,20 @@
 enum verdict_kind {
     VERDICT_UNKNOWN = 0, /* not decided yet */
     VERDICT_USER = 1,    /* a wanted user */
-    VERDICT_SKIP = 2, /* in the directory, but no user: out of scope, or no rule gives a team */
-    VERDICT_INVALID =
-        3, /* would be a user, but a value cannot be used: never taken for absent */
-    VERDICT_GONE =
-        4, /* no longer in the directory, as proven by a whole read or said by the server */
+    /* In the directory, but no user: out of scope, or no rule gives a team. */
+    VERDICT_SKIP = 2,
+    /* Would be a user, but a value cannot be used: never taken for absent. */
+    VERDICT_INVALID = 3,
+    /* No longer in the directory, as proven by a whole read or said by the server. */
+    VERDICT_GONE = 4,
 };
 
 enum link_status {
     LINK_UNLINKED = 0, /* no link has it */
     LINK_ACTIVE = 1,
     LINK_DISABLED = 2, /* at the tenant, whoever did it */
-    LINK_DELETED =
-        3, /* deleted by us; kept until the entry is forgotten, so a return is recognised */
+    /* Deleted by us; kept until the entry is forgotten, so a return is recognised. */
+    LINK_DELETED = 3,
 };
 #define LINK_N_STATUS 4
 

@@ -1,6 +1,6 @@
 /*
  * A container that moves takes everything below it along, and no server reports the children.
- * Their DNs and keys are rewritten here, by prefix. Ids stay, so nobody is lost (T31). Member
+ * Their DNs and keys are rewritten here, by prefix. Ids stay, so nobody is lost. Member
  * rows of groups stay as they are: the groups become stale and are read again.
  */
 #include "config.h"

@@ -30,8 +30,8 @@ enum tenant_answer_class {
     TENANT_NOT_FOUND = 2, /* GET, PUT, DELETE: no such user */
     TENANT_REFUSED = 3,   /* 400, 405, 415, 422: the request breaks a rule of the tenant; 403 to
                              a call about one user */
-    TENANT_REFERENCE_MISSING =
-        4, /* 404 to POST/PUT/PATCH that names a team, role or skill unknown there */
+    /* 404 to POST/PUT/PATCH that names a team, role or skill unknown there. */
+    TENANT_REFERENCE_MISSING = 4,
     TENANT_CONFLICT = 5,       /* 409, or a 400 whose hint says that the login exists */
     /* 401 after the one refresh, a refused token request, 403 to a call that is about nobody in
      * particular; concerns_all tells the first from the others */
@@ -39,8 +39,8 @@ enum tenant_answer_class {
     TENANT_THROTTLED = 7,      /* 429, 503 with Retry-After */
     TENANT_UNCLEAR = 8,        /* the request went out and no understandable answer came */
     TENANT_AWAY = 9,           /* the request certainly did not reach the tenant, or 502/503 */
-    TENANT_UNSUPPORTED =
-        10, /* 403/404/405 for a part's endpoint itself: the tenant does not offer that part */
+    /* 403/404/405 for a part's endpoint itself: the tenant does not offer that part. */
+    TENANT_UNSUPPORTED = 10,
     TENANT_LOST_RACE = 11, /* 412 to a write: nothing was done, since the user was changed after it
                               was read */
 };
