@@ -79,8 +79,8 @@ int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files)
 
     if (r == 0 && !c->json && doubts.n_unknown && (c->person || c->kind)) /* or they are shown */
         output_format(&c->output,
-                      "%llu outcome%s whose intent is in none of these files: not shown, since of whom and "
-                      "of what is not told\n",
+                      "%llu outcome%s whose intent is in none of these files: not shown, since "
+                      "whom and what it is about is not known\n",
                       (unsigned long long)doubts.n_unknown, text_plural(doubts.n_unknown));
 
     if (r == -EPIPE)

@@ -131,9 +131,10 @@ static int finish(struct reconciliation *x, struct error *e)
     char sentence[400], details[200];
     bool fine = !x->n_drift && !x->n_unrecorded;
     snprintf(sentence, sizeof(sentence),
-             "%zu user%s compared with what the audit says: changed by others at the contact center "
-             "%zu, holding what no line gave %zu, of whom the audit does not tell enough %zu",
-             x->n_compared, x->n_compared == 1 ? " was" : "s were", x->n_drift, x->n_unrecorded, x->n_untold);
+             "%zu user%s compared with what the audit says: %zu changed by others at the contact "
+             "center, %zu hold what no line gave, and of %zu the audit does not tell enough",
+             x->n_compared, x->n_compared == 1 ? " was" : "s were", x->n_drift, x->n_unrecorded,
+             x->n_untold);
     snprintf(details, sizeof(details),
              "{\"compared\":%zu,\"drift\":%zu,\"unrecorded\":%zu,\"untold\":%zu,\"erased_lines\":%llu}",
              x->n_compared, x->n_drift, x->n_unrecorded, x->n_untold,

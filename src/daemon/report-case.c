@@ -114,7 +114,8 @@ static int begin_case(struct engine *n, struct state *s, const char *id, struct 
     CLEANUP(verdict_done) struct verdict v = {0};
     int r = mirror_load(s, id, false, &m, e);
     if (r == 0 && (m.gone || m.entry->kind != ENTRY_PERSON))
-        return error_set(e, -ENOENT, "who is not in the directory is no case");
+        return error_set(e, -ENOENT,
+                         "somebody who is not in the directory cannot be made a case");
     if (r == 0)
         r = engine_explain(n, id, &v, e);
     if (r == 0)

@@ -163,7 +163,7 @@ static bool is_too_many(struct entries *x, struct error *e, int *ret_r)
 static void say_bad_members(const struct decoded *d)
 {
     char shown[120];
-    log_warning("%zu members of %s are no DNs, so nobody is meant by them; the first: %s",
+    log_warning("%zu members of %s are not DNs and stand for nobody; the first: %s",
                 d->n_bad_members, d->dn,
                 text_printable(shown, sizeof(shown), d->bad_member, strlen(d->bad_member)));
 }
@@ -173,8 +173,8 @@ static int note_unnamed(struct entries *x, unsigned search, const char *id, cons
                         struct error *e)
 {
     char shown[200];
-    log_warning("An entry is left out, and who is known by it stays as they were: its name is no "
-                "distinguished name: %s",
+    log_warning("An entry is left out, and whoever is known by it stays as they were: its name is "
+                "not a distinguished name: %s",
                 text_printable(shown, sizeof(shown), dn, strlen(dn)));
     int r = x->env->sink->present(x->env->userdata, search, id, e);
     return r < 0 ? r : 0;

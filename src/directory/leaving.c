@@ -83,7 +83,7 @@ static void take_answer(const struct string_list *absent, bool whole, void *user
     struct error e = {0};
     if (!whole) {
         l->ask_again_usec = clock_monotonic_usec() + ASK_AGAIN_USEC;
-        log_notice("%s did not say whole which entries are still there: who left one search "
+        log_notice("%s did not fully say which entries are still there: whoever left one search "
                    "stays until it is known that no other has them",
                    session_uri(l->env->session));
     }

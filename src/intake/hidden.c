@@ -28,8 +28,9 @@ static int say(struct books *b, const char *dn, struct string_list *standing)
     snprintf(cause, sizeof(cause), CAUSE "%.590s", dn);
     snprintf(sentence, sizeof(sentence),
              "the group %.500s has members that this account is not shown: those that were seen "
-             "last count, and nobody loses anything for it. Give the account the right to read its "
-             "members and to search for them; if they were removed, rosterctl retry --cause '%s%.500s'",
+             "last count, and nobody loses anything because of it. Give the account the right to "
+             "read its members and to search for them; if they were removed, rosterctl retry "
+             "--cause '%s%.500s'",
              dn, CAUSE, dn);
     alarm_set(b, cause, REASON_ATTRIBUTE_VANISHED, sentence);
     return string_list_add(standing, cause);
@@ -52,7 +53,8 @@ int hidden_believe(struct books *b, const char *cause, struct error *e)
     const char *dn = cause + sizeof(CAUSE) - 1;
     int r = mirror_believe(books_state(b), dn, e);
     if (r == 0)
-        log_notice("Whoever %s does not show when it is read next was removed: a person says so",
+        log_notice("The next read of the group %s is taken as it is: somebody confirmed that "
+                   "whoever it no longer shows was removed",
                    dn);
     return r;
 }

@@ -252,7 +252,7 @@ static int intake_cookie(void *userdata, unsigned search, void **ret, size_t *re
     *ret_identity = NULL;
     if (state_meta_number(g->state, "feed-unfinished", 0)) {
         log_notice(
-            "Everything is read again: rosterd ended while it was still being asked which "
+            "Everything is read again: rosterd ended before the directory had said which "
             "groups name somebody who had just appeared");
         return 0;
     }

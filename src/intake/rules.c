@@ -311,7 +311,7 @@ static void say_group_change(const struct ruleset_group *configured, const char 
     case BOUND_GONE:
         log_event(
             LOG_WARNING, MSG_GROUP_MISSING,
-            "%s:%u: the group %s of rule \"%s\" was deleted: nobody loses anything for it until it is "
+            "%s:%u: the group %s of rule \"%s\" was deleted: nobody loses anything because of it until it is "
             "restored or the rule is changed",
             configured->file, configured->line, configured->dn, configured->rule);
         break;

@@ -33,7 +33,7 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
             snprintf(cause, sizeof(cause), "group:%s", in->group_missing);
             snprintf(
                 sentence, sizeof(sentence),
-                "the group %s of a rule is not to be seen, so nobody loses anything for it: "
+                "the group %s of a rule cannot be seen, so nobody loses anything because of it: "
                 "restore the group, or correct the rule",
                 in->group_missing);
             rc = plan_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence,

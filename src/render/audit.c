@@ -48,8 +48,8 @@ static void render_proved(struct output *o, const json_t *v)
     count(o, v, "erased", "line whose personal data was erased by a recorded act",
           "lines whose personal data was erased by a recorded act");
     count(o, v, "unknown",
-          "outcome whose intent is in none of these files: of whom and of what is not told here",
-          "outcomes whose intent is in none of these files: of whom and of what is not told here");
+          "outcome whose intent is in none of these files: whom and what it is about is unknown",
+          "outcomes whose intent is in none of these files: whom and what they are about is unknown");
     count(o, v, "carriage_returns",
           "file with CR LF at the ends of lines: a mail gateway or an editor added that; the lines are "
           "what they were",
