@@ -1,0 +1,220 @@
+/*
+ * Feeds that are told of changes, syncrepl and DirSync: away and back, and what they are not told.
+ */
+#include "config.h"
+
+#include "feed-bed.h"
+
+static void test_syncrepl(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    assert_int_equal(counts().people, 2);
+    peer_set(bed.peer, ana, "sn", "Later", NULL);
+    UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), "Later") == 0);
+    person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(counts().people == 3);
+    peer_delete(bed.peer, bob);
+    UNTIL(counts().people == 2);
+    /* What the server computes is missing in what it sends for a change: it is asked. */
+    unsigned n = bed.peer->n_lookups;
+    bed.peer->computed = "member";
+    peer_set(bed.peer, crew, "description", "touched", NULL);
+    UNTIL(bed.peer->n_lookups > n);
+    peer_set(bed.peer, ana, "sn", "After", NULL);
+    UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), "After") == 0);
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+    full();
+    assert_int_equal(bed.absence, FEED_ABSENCE_UNSEEN);
+    assert_false(bed.failed);
+}
+
+/* Whoever is new, and the place that is, may be told without what else that changes. */
+static void test_syncrepl_newcomers(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    bed.doubts = false;
+    peer_set(bed.peer, unit, "description", "touched", NULL);
+    peer_set(bed.peer, ana, "sn", "Later", NULL);
+    UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), "Later") == 0);
+    unsigned n = bed.peer->n_searches;
+    person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(bed.peer->n_searches > n); /* which groups name her */
+    assert_int_equal(counts().people, 3);
+    assert_false(bed.doubts);
+    peer_add(bed.peer, "ou=r,dc=t", "objectClass", "organizationalUnit", NULL);
+    UNTIL(bed.doubts);
+}
+
+/* Away and back: deletions are named, or what is present. */
+static void away(bool present)
+{
+    connect_to_peer(&feed_syncrepl_ops);
+    bed.peer->lists_present = present;
+    people();
+    UNTIL(bed.n_caught_up > 0);
+    disconnect();
+    peer_delete(bed.peer, bob);
+    peer_set(bed.peer, ana, "sn", "Later", NULL);
+    bed.n_caught_up = 0;
+    connect_to_peer(&feed_syncrepl_ops);
+    UNTIL(bed.n_caught_up > 0 || bed.failed);
+    UNTIL(counts().people == 1);
+    assert_string_equal(sn_of("uid=ana,ou=p,dc=t"), "Later");
+    assert_false(bed.failed);
+}
+
+static void test_syncrepl_away(void **state)
+{
+    (void)state;
+    away(false);
+}
+
+static void test_syncrepl_away_present(void **state)
+{
+    (void)state;
+    away(true);
+}
+
+static void test_syncrepl_refused(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    /* The cookie is too old: everything is read, and nothing is lost. */
+    bed.peer->refresh_required = true;
+    again(&feed_syncrepl_ops);
+    assert_false(bed.failed);
+    assert_int_equal(counts().people, 2);
+    /* The refresh ends early: nobody leaves. */
+    bed.peer->fail_code = LDAP_ADMINLIMIT_EXCEEDED;
+    bed.peer->fail_after = 1;
+    bed.ops->request_full(bed.feed);
+    UNTIL(!bed.peer->fail_code);
+    assert_int_equal(counts().people, 2);
+    /* Very many removed by ids alone: everything is read first. */
+    disconnect();
+    peer_delete(bed.peer, bob);
+    bed.doubtful = true;
+    bed.n_caught_up = 0;
+    bed.failed = false;
+    connect_to_peer(&feed_syncrepl_ops);
+    UNTIL(counts().people == 1);
+    bed.peer->no_sync = true;
+    again(&feed_syncrepl_ops);
+    assert_true(bed.unsupported || bed.failed);
+}
+
+/* Who is known stays when an entry comes with a name that is none, whatever else it lacks. */
+static void test_no_name(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    bed.peer->computed = "member";
+    bed.peer->lookup_code = LDAP_INVALID_DN_SYNTAX;
+    peer_rename(bed.peer, crew, "no name,dc=t");
+    person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(counts().people == 3 || bed.failed);
+    full();
+    assert_true(members_of("cn=crew,dc=t") == 2 && !bed.failed);
+}
+
+static void test_no_name_dirsync(void **state)
+{
+    (void)state;
+    start(&feed_dirsync_ops);
+    peer_rename(bed.peer, ana, "nobody's,ou=p,dc=t");
+    person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(counts().people == 3 || bed.failed);
+    full();
+    assert_true(counts().people == 3 && !bed.failed);
+}
+
+static void test_dirsync(void **state)
+{
+    (void)state;
+    start(&feed_dirsync_ops);
+    assert_int_equal(counts().people, 2);
+    peer_set(bed.peer, ana, "sn", "Later", NULL);
+    UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), "Later") == 0);
+    person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(counts().people == 3);
+    peer_delete(bed.peer, bob);
+    UNTIL(counts().people == 2);
+    again(&feed_dirsync_ops);
+    assert_int_equal(counts().people, 2);
+    peer_set(bed.peer, ana, "sn", "After", NULL);
+    UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), "After") == 0);
+    full();
+    assert_int_equal(bed.absence, FEED_ABSENCE_UNSEEN);
+    assert_false(bed.failed);
+}
+
+static void test_connection_lost(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    peer_close(bed.peer);
+    UNTIL(bed.lost);
+    assert_int_equal(counts().people, 2);
+}
+
+/* Active Directory: hidden members look as if they were not there; people name their groups. */
+static void test_members_hide_dirsync(void **state)
+{
+    (void)state;
+    bed.options.poll_interval_usec = 20 * USEC_PER_MSEC;
+    start(&feed_dirsync_ops);
+    peer_set(bed.peer, ana, "memberOf", "cn=crew,dc=t", NULL);
+    bed.peer->hidden = "member";
+    full();
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+    /* Nobody names it, and nobody shows what they are members of: not known. */
+    peer_set(bed.peer, ana, "memberOf", NULL);
+    full();
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+    /* Nobody names it, and it is seen that another group is named. */
+    peer_set(bed.peer, bob, "memberOf", "cn=other,dc=t", NULL);
+    full();
+    UNTIL(members_of("cn=crew,dc=t") == 0);
+    bed.peer->hidden = NULL;
+    full();
+    UNTIL(members_of("cn=crew,dc=t") == 2);
+    /* Whoever sees one member sees them all. */
+    unsigned n = bed.peer->n_searches;
+    peer_set(bed.peer, crew, "member", "uid=bob,ou=p,dc=t", NULL);
+    full();
+    UNTIL(members_of("cn=crew,dc=t") == 1);
+    assert_true(bed.peer->n_searches > n);
+}
+
+/* A group with a memberURL is read again though nothing is said of it. */
+static void test_dynamic(void **state)
+{
+    (void)state;
+    connect_to_peer(&feed_syncrepl_ops);
+    people();
+    peer_set(bed.peer, crew, "memberURL", "ldap:///dc=t??sub?(sn=A)", NULL);
+    UNTIL(bed.n_caught_up > 0 || bed.failed);
+    unsigned n = bed.peer->n_lookups;
+    UNTIL(bed.peer->n_lookups > n);
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        feed_test(test_syncrepl),
+        feed_test(test_syncrepl_newcomers),
+        feed_test(test_syncrepl_away),
+        feed_test(test_syncrepl_away_present),
+        feed_test(test_syncrepl_refused),
+        feed_test(test_no_name),
+        feed_test(test_no_name_dirsync),
+        feed_test(test_dirsync),
+        feed_test(test_connection_lost),
+        feed_test(test_members_hide_dirsync),
+        feed_test(test_dynamic),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
