@@ -24,6 +24,9 @@
 #include "model/dn.h"
 #include "model/schema.h"
 
+/* Of what was asked for, with all its options. A server chooses how many it sends. */
+#define ATTRIBUTES_MOST 1000
+
 /* One attribute as it lies in the message. */
 struct raw {
     char name[128]; /* longer ones are not asked for */
@@ -298,8 +301,12 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
         if (text_equal_ascii_case(raw->name, "memberURL"))
             return add_values(entry, raw);
     }
-    if (!raw->wanted)
+    if (!raw->wanted || ret->crowded)
         return 0;
+    if (entry->n_attributes >= ATTRIBUTES_MOST) {
+        ret->crowded = true;
+        return note_unreadable(entry, "it has too many attributes, with", raw->name);
+    }
     if (!entry_is_description(raw->name))
         return note_unreadable(entry, "an attribute has a name that is none", raw->name);
     if (ranged && !range.last && !ret->partial && !(ret->partial = strdup(raw->name)))

@@ -51,6 +51,7 @@ struct decoded {
     bool alias;            /* an alias entry, which nobody follows */
     bool bad_id;           /* it has an id that cannot be used as one */
     bool bad_dn;           /* dn is none; it may be cut */
+    bool crowded;          /* it has more attributes than are taken */
     size_t n_bad_members;  /* values that are no DNs, so nobody's names … */
     char *bad_member;      /* … and the first of them, to be shown */
     bool has_children;     /* as children_attribute says: it may be shown for that alone */

@@ -188,18 +188,31 @@ static int take_skill_value(struct evaluation *x, const struct rule *rule,
     return set_invalid(x, code, e.message);
 }
 
+static bool has_too_many(const struct user *u)
+{
+    return u->n_roles > USER_MOST_NAMES || u->n_skills > USER_MOST_NAMES;
+}
+
 static int take_skills_from(struct evaluation *x, const struct rule *rule)
 {
     if (!rule->skills_from.written)
         return 0;
     const struct attribute *a = subject_attribute(x->subject, &rule->skills_from);
-    for (size_t i = 0; a && i < a->n_values; i++) {
+    for (size_t i = 0; a && i < a->n_values && !has_too_many(x->user); i++) {
         int r = take_skill_value(x, rule, &a->values[i]);
         if (r < 0)
             return r;
     }
     STEP(x, "; skills from %s: %zu", rule->skills_from.written, a ? a->n_values : 0);
     return 0;
+}
+
+static int set_too_many(struct evaluation *x, const struct rule *rule)
+{
+    struct error e = {0};
+    error_set(&e, 0, "%s: more than %d %s, with those of rule '%s'", x->dn, USER_MOST_NAMES,
+              x->user->n_roles > USER_MOST_NAMES ? "roles" : "skills", rule->source.rule);
+    return set_invalid(x, INVALID_FORM, e.message);
 }
 
 /* Team: the first rule in file order. Roles and skills: all of them, the highest level. */
@@ -215,16 +228,18 @@ static int apply_rule(struct evaluation *x, const struct rule *rule)
         if (!before)
             r = user_set(x->user, USER_TEAM, rule->team, &rule->team_source);
     }
-    for (size_t i = 0; r == 0 && i < rule->roles.n_items; i++) {
+    for (size_t i = 0; r == 0 && i < rule->roles.n_items && !has_too_many(x->user); i++) {
         STEP(x, "; role %s", rule->roles.items[i]);
         r = user_add_role(x->user, rule->roles.items[i], &rule->roles_source);
     }
-    for (size_t i = 0; r == 0 && i < rule->skills.n_items; i++) {
+    for (size_t i = 0; r == 0 && i < rule->skills.n_items && !has_too_many(x->user); i++) {
         const struct skill *skill = &rule->skills.items[i];
         STEP(x, "; skill %s:%u", skill->name, skill->level);
         r = user_add_skill(x->user, skill->name, skill->level, &rule->skills_source);
     }
-    return r < 0 ? r : take_skills_from(x, rule);
+    if (r == 0)
+        r = take_skills_from(x, rule);
+    return r == 0 && has_too_many(x->user) ? set_too_many(x, rule) : r;
 }
 
 static int run_rules(struct evaluation *x)

@@ -197,6 +197,11 @@ static int compare_members(const void *a, const void *b)
     return r != 0 ? r : strcmp(x->text, y->text);
 }
 
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 /* A member that came twice, in two spellings or because ranges overlapped, is one member. */
 static void drop_double_members(struct entry *e)
 {
@@ -224,6 +229,9 @@ void entry_sort(struct entry *e)
     if (e->n_members > 1)
         qsort(e->members, e->n_members, sizeof(*e->members), compare_members);
     drop_double_members(e);
+    if (e->other_login_keys.n_items > 1)
+        qsort(e->other_login_keys.items, e->other_login_keys.n_items, sizeof(char *),
+              compare_texts);
 }
 
 /* name is "cn", description "cn;lang-de" */
@@ -441,7 +449,6 @@ int entry_take_login_key(struct entry *e, char *key)
 {
     CLEANUP(freep) char *taken = key;
     struct string_list *others = &e->other_login_keys;
-    size_t at = 0;
 
     if (!taken)
         return -ENOMEM;
@@ -449,20 +456,12 @@ int entry_take_login_key(struct entry *e, char *key)
         e->login_key = TAKE(taken);
         return 0;
     }
-    if (strcmp(taken, e->login_key) == 0 || string_list_contains(others, taken))
+    if (strcmp(taken, e->login_key) == 0)
         return 0;
     if (strcmp(taken, e->login_key) < 0) {
         char *least = taken;
         taken = e->login_key;
         e->login_key = least;
     }
-    if (string_list_add(others, taken) < 0)
-        return -ENOMEM;
-    char *last = others->items[others->n_items - 1];
-    while (at < others->n_items - 1 && strcmp(others->items[at], last) < 0)
-        at++;
-    memmove(&others->items[at + 1], &others->items[at],
-            (others->n_items - 1 - at) * sizeof(others->items[0]));
-    others->items[at] = last;
-    return 0;
+    return string_list_add_once(others, taken); /* sorted with the rest: they may be many */
 }

@@ -65,7 +65,7 @@ struct entry {
     size_t n_members, members_capacity;
     bool members_hidden; /* those above are not all: whom it had before, it has still */
     char *login_key; /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
-    struct string_list other_login_keys; /* of the other values, once each, sorted */
+    struct string_list other_login_keys; /* of the other values, once each; entry_sort() */
     char *primary_key;                   /* person: primaryGroupID or gidNumber; may be NULL */
     bool has_raw;                        /* of all that it holds, and of nothing else: */
     unsigned char raw[ENTRY_RAW_SIZE];
@@ -74,13 +74,14 @@ struct entry {
 struct entry *entry_new(const char *id, const char *dn, enum entry_kind kind);
 struct entry *entry_free(struct entry *e);
 /* Classifies and copies the bytes. -ENOMEM; -EINVAL when the name is not printable ASCII. The
- * caller calls entry_sort() once at the end; it also drops members that came twice. */
+ * caller calls entry_sort() once at the end; it also drops members that came twice. Attributes are
+ * looked up one by one: whoever adds names that a peer chooses bounds how many. */
 bool entry_is_description(const char *name); /* printable ASCII */
 int entry_add_value(struct entry *e, const char *attribute, const void *bytes, size_t size);
 int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text);
 void entry_sort(struct entry *e);
-/* Takes the key of one more value of the login attribute; the order of calls does not matter.
- * -ENOMEM, also for a key that is NULL. */
+/* Takes the key of one more value of the login attribute; the order of calls does not matter
+ * after entry_sort(). -ENOMEM, also for a key that is NULL. */
 int entry_take_login_key(struct entry *e, char *key);
 
 /* Case of names does not matter. "cn" finds "cn" and, only when there is none, the first option

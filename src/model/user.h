@@ -25,6 +25,9 @@ enum user_field { /* order of the API's page; names by user_field_name() */
 const char *user_field_name(enum user_field f); /* "login_id", "first_name", … "team" */
 int user_field_from_name(const char *name);     /* the field, or -1 */
 
+/* Nobody has so many roles, or skills: sorting them in would take as long as the sender likes. */
+#define USER_MOST_NAMES 2000
+
 struct user_value {
     char *text; /* wanted: NULL = not managed, "" = to be cleared; known: NULL = the tenant has
                    none */

@@ -130,8 +130,8 @@ int json_take_roles(struct user *u, const json_t *roles)
 
 int json_check_counts(const json_t *roles, const json_t *skills, struct error *e)
 {
-    if (json_array_size(roles) > JSON_MAX_NAMES || json_object_size(skills) > JSON_MAX_NAMES)
+    if (json_array_size(roles) > USER_MOST_NAMES || json_object_size(skills) > USER_MOST_NAMES)
         return error_set(e, -EBADMSG, "the answer gives one user more than %d roles or skills",
-                         JSON_MAX_NAMES);
+                         USER_MOST_NAMES);
     return 0;
 }

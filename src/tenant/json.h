@@ -31,6 +31,5 @@ bool json_bool_of(const json_t *value, bool absent); /* true, "true", 1 */
 int json_take_field(struct user *u, enum user_field f, const json_t *value);
 int json_take_roles(struct user *u, const json_t *roles);
 
-/* Nobody has so many: sorting them in would take as long as the sender likes. */
-#define JSON_MAX_NAMES 2000
+/* -EBADMSG: more than USER_MOST_NAMES of a kind. */
 int json_check_counts(const json_t *roles, const json_t *skills, struct error *e);

@@ -247,6 +247,26 @@ def test_dns_names_a_foreign_host(t):
     feed.stop()
 
 
+def test_values_without_end(t):
+    """An entry with more options of one attribute, or more skills, than anybody has: held, and said so; the others are users, and so is who
+    has more logins and mails than that."""
+    server = t.server(ScriptedServer)
+    server.people(3)
+    crowded, able = server.person("crowded"), server.person("able")
+    server.raw_set(crowded, **{"mail;x-%06d" % i: "u@example.com" for i in range(1200)})
+    server.raw_set(able, employeeType=["S%06d:5" % i for i in range(2100)])
+    server.raw_set(server.person("named"), uid=["named"] + ["x%06d" % i for i in range(2100)])
+    server.raw_set(server.person("mailed"), mail=["u%06d@example.com" % i for i in range(2100)])
+    daemon, tenant = follow(t, server)
+    daemon.configure(rules={"Agents": {"when": "(objectClass=inetOrgPerson)", "team": "Sales", "skills_from": "employeeType"}})
+    daemon.start()
+    tenant.wait_users(["mailed", "named", "u00001", "u00002", "u00003"])
+    for dn, why in ((crowded, "too many attributes"), (able, "more than 2000 skills")):
+        said = daemon.ctl("explain", dn, code=None).out
+        need(why in " ".join(said.split()), "it says why", said)
+    need(sorted(tenant.users()) == ["mailed", "named", "u00001", "u00002", "u00003"], "and nobody else", sorted(tenant.users()))
+
+
 def test_bind_that_repeats_the_password(t):
     """A server whose refusal of the bind repeats the password, plain or encoded, does not get it into the log or the status."""
     import base64

@@ -5,6 +5,9 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "model/class.h"
@@ -153,6 +156,42 @@ static void test_members(void **state)
     assert_int_equal(e->members[3].kind, MEMBER_PRIMARY);
 }
 
+/* Processor time, so that a busy machine changes nothing. */
+static double seconds(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* n keys in the order that was worst, each twice. */
+static double take_keys(size_t n)
+{
+    CLEANUP(entry_freep) struct entry *e = entry_new("p", "uid=p", ENTRY_PERSON);
+    double begun = seconds();
+    for (size_t i = 2 * n; i > 0; i--) {
+        char key[32];
+        snprintf(key, sizeof(key), "u%08zu", (i + 1) / 2);
+        assert_int_equal(entry_take_login_key(e, strdup(key)), 0);
+    }
+    entry_sort(e);
+    double took = seconds() - begun;
+    assert_string_equal(e->login_key, "u00000001");
+    assert_int_equal(e->other_login_keys.n_items, n - 1);
+    for (size_t i = 0; i + 1 < n; i++)
+        assert_int_equal(strtoul(e->other_login_keys.items[i] + 1, NULL, 10), i + 2);
+    return took;
+}
+
+/* Whoever may write to an entry chooses how many logins it has. */
+static void test_logins_without_end(void **state)
+{
+    (void)state;
+    double few = take_keys(10000), many = take_keys(40000);
+    if (many > 8 * few + 0.1)
+        fail_msg("10,000 keys take %.3f s, 40,000 take %.3f s", few, many);
+}
+
 #define SAMPLE                                                                                 \
     "{\"description\":[{\"too_large\":16385}],\"mail\":[\"a@b\",\"c@d\"],"                     \
     "\"photo\":[{\"binary\":\"ff00\"}]}"
@@ -257,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_text_skips_binary),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_logins_without_end),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_empty),
         cmocka_unit_test(test_json_refused),
