@@ -20,6 +20,7 @@
 #include "books/books.h"
 #include "books/engine-types.h"
 #include "contact/contact.h"
+#include "contact/sighted.h"
 #include "model/operation.h"
 #include "state/link.h"
 #include "state/person.h"
@@ -120,6 +121,8 @@ static int change_tenant(struct books *b, const char *before, const char *now, s
         r = drop_operations(b, sentence, e);
     if (r == 0)
         r = listing_clear(books_state(b), e);
+    if (r == 0)
+        r = sighted_forget(books_state(b), e);
     if (r == 0)
         r = state_meta_set(books_state(b), "first-contact-done", NULL, e);
     if (r == 0)

@@ -18,6 +18,7 @@
 #include "books/books.h"
 #include "books/engine-types.h"
 #include "contact/health.h"
+#include "contact/sighted.h"
 #include "model/operation.h"
 #include "state/link.h"
 #include "state/person.h"
@@ -45,6 +46,7 @@ struct contact {
     bool asked; /* somebody is to be looked for: see contact_ask() */
     size_t n_mail_calls;
     struct mail_call *mail_calls;
+    struct string_list sighted;
 };
 
 /* One look at a user that no link claims. */
@@ -156,11 +158,10 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
     struct contact *c = m->contact;
     struct error e = {0};
     CLEANUP(freep) char *login_key = text_fold(m->login, strlen(m->login));
-    const char *mail =
-        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_EMAIL) : NULL;
+    const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
+    const char *mail = u ? user_get(u, USER_EMAIL) : NULL;
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
-    CLEANUP(freep)
-    char *found = a->class == TENANT_DONE && a->user ? user_to_json(a->user, false) : strdup("");
+    CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     bool is_gone = a->class == TENANT_NOT_FOUND, first = c->stage != STAGE_KNOWN;
     /* Asked again when the tenant is back; later on what is unclear of one is that one's. */
     if ((first || a->class != TENANT_UNCLEAR) && health_call_failed(c->health, a)) {
@@ -169,8 +170,10 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
         mail_call_free(m);
         return;
     }
-    mail_call_free(m);
     int r = login_key && mail_key && found ? 0 : error_out_of_memory(&e);
+    if (r == 0 && first && u && sighted_add(&c->sighted, u) < 0)
+        r = error_out_of_memory(&e);
+    mail_call_free(m);
     if (r == 0 && is_gone)
         r = listing_set_absent(books_state(c->books), login_key, &e);
     else if (r == 0)
@@ -219,7 +222,10 @@ static int look_at_mails(struct contact *c, struct error *e)
     string_list_done(&logins);
     if (r < 0 || c->n_mail_calls)
         return r;
-    r = person_mark_all_dirty(books_state(c->books), e);
+    r = sighted_store(books_state(c->books), &c->sighted, e);
+    string_list_done(&c->sighted);
+    if (r == 0)
+        r = person_mark_all_dirty(books_state(c->books), e);
     become_known(c);
     return r;
 }
@@ -417,6 +423,7 @@ struct contact *contact_free(struct contact *c)
     if (!c)
         return NULL;
     contact_cancel(c);
+    string_list_done(&c->sighted);
     free(c);
     return NULL;
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "contact/sighted.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "model/user.h"
@@ -20,6 +21,7 @@
 
 struct needs {
     json_t *people; /* "team:Sales" -> {entry id: true} */
+    json_t *roles;  /* see fold_roles(); NULL at first */
     const struct engine_view *view;
     struct error *e;
 };
@@ -52,27 +54,60 @@ static int collect(const struct operation *o, void *userdata)
     return r;
 }
 
-/* Roles are compared as the tenant compares them. */
+static void forget(struct needs *n, const char *cause)
+{
+    if (!engine_view_knows_missing(n->view, cause))
+        json_object_del(n->people, cause);
+}
+
+/* As the tenant compares them: the cause of a role by its folded name, made at the first look. */
+static int fold_roles(struct needs *n)
+{
+    const char *cause;
+    json_t *people;
+    if (n->roles)
+        return 0;
+    n->roles = json_object();
+    json_object_foreach(n->people, cause, people)
+    {
+        CLEANUP(freep) char *folded = NULL;
+        if (strncmp(cause, "role:", 5) != 0)
+            continue;
+        folded = text_fold(cause + 5, strlen(cause + 5));
+        json_t *causes = folded ? json_object_get(n->roles, folded) : NULL;
+        if (folded && !causes && json_object_set_new(n->roles, folded, json_array()) == 0)
+            causes = json_object_get(n->roles, folded);
+        if (!causes || json_array_append_new(causes, json_string(cause)) < 0)
+            return error_out_of_memory(n->e);
+    }
+    return 0;
+}
+
+/* What a user has is not looked for any more; 1: nothing is left to be found. */
+static int take_user(struct needs *n, const struct user *u, struct error *e)
+{
+    int r = fold_roles(n);
+    for (size_t i = 0; r == 0 && i < u->n_roles; i++) {
+        CLEANUP(freep) char *folded = text_fold(u->roles[i].name, strlen(u->roles[i].name));
+        if (!folded)
+            return error_out_of_memory(e);
+        const json_t *causes = json_object_get(n->roles, folded);
+        for (size_t k = 0; k < json_array_size(causes); k++)
+            forget(n, json_string_value(json_array_get(causes, k)));
+    }
+    for (size_t i = 0; r == 0 && i < u->n_skills; i++) {
+        char cause[600];
+        snprintf(cause, sizeof(cause), "skill:%s", u->skills[i].name);
+        forget(n, cause);
+    }
+    return r < 0 ? r : json_object_size(n->people) == 0;
+}
+
 static int take_known(struct needs *n, const char *user, struct error *e)
 {
     CLEANUP(user_freep) struct user *u = NULL;
-    const char *cause;
-    void *next;
-    json_t *people;
     int r = user_from_json(&u, user, e);
-    if (r < 0)
-        return r;
-    json_object_foreach_safe(n->people, next, cause, people)
-    {
-        bool known = false;
-        for (size_t i = 0; !strncmp(cause, "role:", 5) && i < u->n_roles; i++)
-            known = known || text_equal_fold(u->roles[i].name, cause + 5);
-        if (!strncmp(cause, "skill:", 6))
-            known = user_skill(u, cause + 6) != NULL;
-        if (known && !engine_view_knows_missing(n->view, cause))
-            json_object_del(n->people, cause);
-    }
-    return json_object_size(n->people) == 0; /* nothing is left to be found */
+    return r < 0 ? r : take_user(n, u, e);
 }
 
 static int look_at_link(const struct link *l, void *userdata)
@@ -110,6 +145,7 @@ json_t *report_needs(const struct engine_view *v, struct state *s, struct error 
     static const char *const kinds[] = {"team:", "role:", "skill:"};
     json_auto_t *people = json_object(), *rows = json_array();
     struct needs needs = {.people = people, .view = v, .e = e};
+    CLEANUP(user_freep) struct user *seen = NULL;
     const char *cause;
     json_t *who;
     int r = queue_each(s, (enum operation_state)0, collect, &needs, e);
@@ -117,6 +153,11 @@ json_t *report_needs(const struct engine_view *v, struct state *s, struct error 
         r = link_each(s, look_at_link, &needs, e);
     if (r == 0 && json_object_size(people))
         r = listing_each_found(s, look_at_found, &needs, e);
+    if (r == 0 && json_object_size(people))
+        r = sighted_user(s, &seen, e);
+    if (r == 0 && seen)
+        r = take_user(&needs, seen, e);
+    json_decref(needs.roles);
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && r >= 0; k++)
         json_object_foreach(people, cause, who)
             if (r >= 0 && !strncmp(cause, kinds[k], strlen(kinds[k])))

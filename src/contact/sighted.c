@@ -1,0 +1,72 @@
+/*
+ * The names of roles and skills that users of the tenant were seen with whom nobody here claims:
+ * of those nothing else is kept. They are at the tenant, so nobody is told to make them there.
+ */
+#include "config.h"
+
+#include "contact/sighted.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/user.h"
+#include "state/state.h"
+
+#define META "names-sighted"
+#define MOST 10000
+
+int sighted_add(struct string_list *names, const struct user *u)
+{
+    char name[600];
+    int r = 0;
+    for (size_t i = 0; i < u->n_roles && r == 0 && names->n_items < MOST; i++) {
+        snprintf(name, sizeof(name), "role:%s", u->roles[i].name);
+        r = string_list_add_once(names, name);
+    }
+    for (size_t i = 0; i < u->n_skills && r == 0 && names->n_items < MOST; i++) {
+        snprintf(name, sizeof(name), "skill:%s", u->skills[i].name);
+        r = string_list_add_once(names, name);
+    }
+    return r;
+}
+
+int sighted_store(struct state *s, const struct string_list *names, struct error *e)
+{
+    json_auto_t *array = json_array();
+    for (size_t i = 0; i < names->n_items; i++)
+        if (json_array_append_new(array, json_string(names->items[i])) < 0)
+            return error_out_of_memory(e);
+    CLEANUP(freep) char *text = json_dumps(array, JSON_COMPACT);
+    return text ? state_meta_set(s, META, names->n_items ? text : NULL, e)
+                : error_out_of_memory(e);
+}
+
+int sighted_user(struct state *s, struct user **ret, struct error *e)
+{
+    CLEANUP(user_freep) struct user *u = user_new();
+    CLEANUP(freep) char *text = NULL;
+    int r = u ? state_meta_get(s, META, &text, e) : error_out_of_memory(e);
+    json_auto_t *array = r == 0 ? json_loads(text, 0, NULL) : NULL;
+    for (size_t i = 0; i < json_array_size(array) && r == 0; i++) {
+        const char *name = json_string_value(json_array_get(array, i));
+        if (name && strncmp(name, "role:", 5) == 0)
+            r = user_add_role(u, name + 5, NULL);
+        else if (name && strncmp(name, "skill:", 6) == 0)
+            r = user_add_skill(u, name + 6, 0, NULL);
+    }
+    if (r < 0)
+        return r == -ENOMEM ? error_out_of_memory(e) : r;
+    *ret = TAKE(u);
+    return 0;
+}
+
+int sighted_forget(struct state *s, struct error *e)
+{
+    return state_meta_set(s, META, NULL, e);
+}
