@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,15 @@ static void refuse(struct approving *a, int found, const char *sentence)
     approving_free(a);
 }
 
+/* Asked again: a configuration may have been loaded meanwhile. */
+static bool is_forbidden(struct daemon *d, struct approving *a)
+{
+    char what[200];
+    snprintf(what, sizeof(what), "%s %.100s", a->found.hash, a->found.names ? a->found.names : "all");
+    return four_eyes_forbid(d, a->call, &a->actor) ||
+           four_eyes_want_second(d, a->call, &a->actor, what);
+}
+
 static void on_found(struct daemon *d, void *about, const json_t *answer, int r,
                      const struct error *why)
 {
@@ -137,12 +147,13 @@ static void on_found(struct daemon *d, void *about, const json_t *answer, int r,
         refuse(a, found, sentence ? sentence : e.message);
         return;
     }
-    if (four_eyes_forbid(d, a->call, &a->actor)) { /* it may have been loaded meanwhile */
+    struct engine_act act = {.actor = &a->actor, .plan = a->found.hash, .reason = a->reason};
+    engine_act(d->engine, &act);
+    if (is_forbidden(d, a)) {
+        engine_act(d->engine, NULL);
         approving_free(a);
         return;
     }
-    struct engine_act act = {.actor = &a->actor, .plan = a->found.hash, .reason = a->reason};
-    engine_act(d->engine, &act);
     r = engine_approve(d->engine, &a->found, a->uid, &a->until_usec, &e);
     engine_act(d->engine, NULL);
     if (r < 0) {

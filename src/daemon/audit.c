@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <systemd/sd-login.h>
 
 #include "base/clock.h"
@@ -134,8 +135,11 @@ void daemon_audit_actor(struct audit_actor *ret, uid_t uid, pid_t pid)
     char *session = NULL;
     *ret = (struct audit_actor){.uid = uid};
     (void)file_account_name(uid, ret->name, sizeof(ret->name));
-    ret->known = pid > 0 && sd_pid_get_owner_uid(pid, &login) >= 0;
-    if (ret->known && login != uid)
+    bool has_owner = pid > 0 && sd_pid_get_owner_uid(pid, &login) >= 0;
+    /* What nobody logged in to start is a service or a timer; where nothing keeps logins, accounts
+     * are people. */
+    ret->known = has_owner || (pid > 0 && sd_booted() == 0);
+    if (has_owner && login != uid)
         (void)file_account_name(login, ret->login, sizeof(ret->login));
     if (pid > 0 && sd_pid_get_session(pid, &session) >= 0)
         snprintf(ret->session, sizeof(ret->session), "%s", session);

@@ -115,6 +115,10 @@ int daemon_reload(struct daemon *d, struct error *e);
 /* four-eyes.c: true: the call was answered, since whoever asks must not approve. */
 bool four_eyes_forbid(struct daemon *d, struct control_call *call,
                       const struct audit_actor *actor);
+/* true: the call was answered, since it takes two people, and whoever asks is the first who asks
+ * for `what`. */
+bool four_eyes_want_second(struct daemon *d, struct control_call *call,
+                           const struct audit_actor *actor, const char *what);
 
 /* approve.c: all that was approved is released. */
 void approve_over(struct daemon *d);

@@ -1,8 +1,13 @@
 /*
  * [guard] four_eyes: whoever loaded the configuration in force does not approve what follows from
- * it; somebody else does. Nor does who loaded the configuration that ended the rule.
+ * it; somebody else does. Nor does who loaded the configuration that ended the rule. Where nobody
+ * knows who loaded it, it may have been anybody: then an approval takes two people.
  */
 #include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "audit/audit.h"
 #include "base/memory.h"
@@ -10,19 +15,43 @@
 #include "daemon/daemon.h"
 #include "state/state.h"
 
-/* STATE_NONE: the rule binds nobody. */
+static bool is_known(const char *identity)
+{
+    return identity && audit_identity_is_known(identity);
+}
+
+/* *ret: who is bound; NULL: nobody knows who that is. STATE_NONE: the rule binds nobody. */
 static int read_bound(struct daemon *d, char **ret, struct error *e)
 {
     CLEANUP(freep) char *loader = NULL, *ended_by = NULL;
     int r = state_meta_get(d->state, "configuration-by", &loader, e);
-    if (r == 0 && !d->settings->four_eyes) {
+    if (r >= 0 && !d->settings->four_eyes) {
         r = state_meta_get(d->state, "four-eyes-ended-by", &ended_by, e);
-        if (r == 0 && !text_equal(ended_by, loader))
+        if (r == 0 && is_known(loader) && !text_equal(ended_by, loader))
             r = STATE_NONE;
+        if (r != 0)
+            return r;
     }
-    if (r == 0)
-        *ret = TAKE(loader);
-    return r;
+    if (r < 0)
+        return r;
+    *ret = is_known(loader) ? TAKE(loader) : NULL;
+    return 0;
+}
+
+static const char at_home[] = "log in by your own name, and ask from there ([guard] four_eyes)";
+
+/* true: it was answered, since that may be the same person. */
+static bool forbid_same(struct control_call *call, const struct audit_actor *actor,
+                        const char *identity, const char *did, const char *what)
+{
+    enum audit_likeness likeness = audit_actor_compare(actor, identity);
+    if (likeness == AUDIT_SAME)
+        control_fail(call, "four-eyes", "you %s, so somebody else must approve %s ([guard] four_eyes)",
+                     did, what);
+    else if (likeness == AUDIT_MAY_BE)
+        control_fail(call, "four-eyes", "it is not known that you are somebody else than who %s: %s",
+                     did, at_home);
+    return likeness != AUDIT_OTHER;
 }
 
 bool four_eyes_forbid(struct daemon *d, struct control_call *call, const struct audit_actor *actor)
@@ -30,16 +59,53 @@ bool four_eyes_forbid(struct daemon *d, struct control_call *call, const struct 
     CLEANUP(freep) char *bound = NULL;
     struct error e = {0};
     int r = read_bound(d, &bound, &e);
-    enum audit_likeness likeness = r == 0 ? audit_actor_compare(actor, bound) : AUDIT_OTHER;
     if (r < 0)
         control_fail(call, "failed", "%s", e.message);
-    else if (likeness == AUDIT_SAME)
+    return r < 0 || (bound && forbid_same(call, actor, bound, "loaded the configuration in force",
+                                          "what follows from it"));
+}
+
+/* Puts on record who asks first: an identity, a newline, and for what. */
+static bool ask_for_second(struct daemon *d, struct control_call *call,
+                           const struct audit_actor *actor, const char *what, struct error *e)
+{
+    char mine[AUDIT_IDENTITY_SIZE], text[AUDIT_IDENTITY_SIZE + 256];
+    audit_actor_identity(actor, mine);
+    snprintf(text, sizeof(text), "%s\n%s", mine, what);
+    if (!actor->known) {
+        control_fail(call, "four-eyes", "it is not known who you are: %s", at_home);
+        return true;
+    }
+    struct audit_row row = {
+        .event = "request", .code = "approve", .sentence = "the first of the two who must ask"};
+    if (engine_remember(d->engine, "four-eyes-asked", text, &row, e) < 0)
+        control_fail(call, "failed", "%s", e->message);
+    else
         control_fail(call, "four-eyes",
-                     "you loaded the configuration in force, so somebody else must approve what follows from "
-                     "it ([guard] four_eyes)");
-    else if (likeness == AUDIT_MAY_BE)
-        control_fail(call, "four-eyes",
-                     "it is not known that you are somebody else than who loaded the configuration in force: "
-                     "log in by your own name, and ask from there ([guard] four_eyes)");
-    return r < 0 || likeness != AUDIT_OTHER;
+                     "nobody knows who loaded the configuration in force, so this takes two: that "
+                     "you ask is on record, and somebody else must ask for the same now "
+                     "([guard] four_eyes)");
+    return true;
+}
+
+bool four_eyes_want_second(struct daemon *d, struct control_call *call,
+                           const struct audit_actor *actor, const char *what)
+{
+    CLEANUP(freep) char *bound = NULL, *asked = NULL;
+    struct error e = {0};
+    int r = read_bound(d, &bound, &e);
+    if (r == 0 && !bound) {
+        r = state_meta_get(d->state, "four-eyes-asked", &asked, &e);
+        char *account = asked ? strchr(asked, '\n') : NULL;
+        char *before = account ? strchr(account + 1, '\n') : NULL;
+        if (before)
+            *before++ = '\0';
+        if (r >= 0 && (!actor->known || !text_equal(before, what)))
+            return ask_for_second(d, call, actor, what, &e);
+        if (r == 0)
+            return forbid_same(call, actor, asked, "asked for it first", "it, too");
+    }
+    if (r < 0)
+        control_fail(call, "failed", "%s", e.message);
+    return r < 0;
 }

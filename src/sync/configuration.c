@@ -25,37 +25,35 @@ static int keep_configuration(struct engine *n, struct error *e)
                                 n->options.configuration_facts, e);
 }
 
-/* Who ends [guard] four_eyes does not approve what follows from that configuration either. */
+/* Who ends [guard] four_eyes does not approve what follows from that configuration either. Where
+ * nobody knows who that was, whoever loads one next may be the same. */
 static int keep_who_ended_it(struct engine *n, const char *by, struct error *e)
 {
     struct state *s = books_state(n->books);
     CLEANUP(freep) char *before = NULL;
+    CLEANUP(freep) char *ended_by = NULL;
     int r = state_meta_get(s, "four-eyes", &before, e);
+    if (r >= 0)
+        r = state_meta_get(s, "four-eyes-ended-by", &ended_by, e);
     if (r < 0)
         return r;
-    if (n->options.four_eyes || before)
+    if (n->options.four_eyes || before || (ended_by && !audit_identity_is_known(ended_by)))
         r = state_meta_set(s, "four-eyes-ended-by", n->options.four_eyes ? NULL : by, e);
     return r < 0 ? r : state_meta_set(s, "four-eyes", n->options.four_eyes ? "yes" : NULL, e);
 }
 
-/* Who loaded the configuration in force; nobody is known for one that a start found. Of whom nobody
- * knows who it is does not take the place of somebody who is known. */
+/* Who loaded the configuration in force. Nobody is known for one that a start found, nor for one
+ * that the service manager had loaded; whoever loaded the one before may not be the one. */
 static int keep_loader(struct engine *n, struct error *e)
 {
-    char by[AUDIT_IDENTITY_SIZE];
-    CLEANUP(freep) char *before = NULL;
+    char by[AUDIT_IDENTITY_SIZE] = "\n";
     const struct engine_act *act = books_asked_by(n->books);
-    const struct audit_actor *actor = act ? act->actor : NULL;
-    int r = state_meta_get(books_state(n->books), "configuration-by", &before, e);
-    if (r < 0)
-        return r;
-    if (actor)
-        audit_actor_identity(actor, by);
-    const char *now = actor ? by : NULL;
-    if (actor && before && audit_identity_is_known(before) && !audit_identity_is_known(by))
-        now = before;
-    r = keep_who_ended_it(n, now, e);
-    return r < 0 ? r : state_meta_set(books_state(n->books), "configuration-by", now, e);
+    if (act && act->actor)
+        audit_actor_identity(act->actor, by);
+    int r = keep_who_ended_it(n, by, e);
+    if (r == 0)
+        r = state_meta_set(books_state(n->books), "four-eyes-asked", NULL, e);
+    return r < 0 ? r : state_meta_set(books_state(n->books), "configuration-by", by, e);
 }
 
 /* When rosterd ran, and when it did not and so did nothing to anybody. */

@@ -94,21 +94,67 @@ def test_configuration_is_on_record(t):
     need(again["changed"] == [] and again["state"] == details["state"], "nothing differs now", again)
 
 
+def somebody_else(t, daemon, *words):
+    """rosterctl by another account that may connect; None where this one is not root."""
+    if os.geteuid() != 0:
+        return None
+    for folder in (t.folder, daemon.folder):
+        os.chmod(folder, 0o711)
+    return subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--groups", str(grp.getgrnam("mail").gr_gid), "--",
+                           base.built("rosterctl"), "--socket", daemon.socket, *words],
+                          capture_output=True, text=True, timeout=30, check=False, env=daemon.environment())
+
+
+def test_four_eyes_of_a_start(t):
+    """Nobody knows who wrote what a start found: an approval takes two people, each for the same plan, also for `start`,
+    also after a further start; and so it does after a start with a configuration that ends four_eyes."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"o1": {}, "o2": {}})
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, guard={"four_eyes": True, "max_disable": "0"}, sync={"mode": "observe"},
+                       control={"group": "mail"}, lifecycle={"leave_grace": "0"}).start()
+    need("takes two" in daemon.ctl("start", code=1).err and "somebody else" in daemon.ctl("start", code=1).err, "one person alone")
+    daemon.restart()
+    need("somebody else" in daemon.ctl("start", code=1).err and not tenant.writes(), "nor after a start")
+    if not somebody_else(t, daemon, "status"):
+        return
+    done = somebody_else(t, daemon, "start")
+    need(done.returncode == 0, "the second", done)
+    tenant.wait_users(["o1", "o2"])
+    ground.remove("o1")
+    plan = parked_hash(daemon, 1)
+    need("takes two" in somebody_else(t, daemon, "approve", plan).stderr, "one alone")
+    need("somebody else" in somebody_else(t, daemon, "approve", plan[:12]).stderr, "twice the same")
+    ground.remove("o2")
+    other = parked_hash(daemon, 2)
+    need(other != plan and "takes two" in daemon.ctl("approve", other, code=1).err, "another plan needs two again")
+    daemon.stop()
+    daemon.configure(guard={"four_eyes": False, "max_disable": "0"})
+    daemon.start()
+    other = parked_hash(daemon, 2)
+    need("takes two" in daemon.ctl("approve", other, code=1).err, "ended by a start")
+    need("somebody else" in daemon.ctl("approve", other, code=1).err, "the same again")
+    need(not tenant.user("o1")["disabled"], "nothing was done")
+    need(somebody_else(t, daemon, "approve", other).returncode == 0, "two did")
+    tenant.wait_user("o1", disabled=True)
+    firsts = [row for row in daemon.audit(event="request", code="approve") if "first of the two" in json.dumps(row)]
+    need(len(firsts) == 4 and len({row["actor"]["uid"] for row in firsts}) == 2, "on record", firsts)
+
+
 def test_reason_and_four_eyes(t):
     """[audit] require_reason refuses what has none; with [guard] four_eyes the one who loaded the configuration does not
-    approve what follows from it, and a configuration that was not loaded by hand binds nobody."""
+    approve what follows from it."""
     ground, tenant, daemon = scene(t, guard={"four_eyes": True}, audit={"require_reason": True})
     need("reason" in daemon.ctl("pause", code=1).err, "a reason is needed")
     need("reason" in daemon.ctl("reload", code=1).err, "a reason is needed")
     ground.remove("u1")
-    daemon.ctl("approve", parked_hash(daemon, 1), "--reason", "leaver")
-    tenant.wait_user("u1", disabled=True)
+    need("takes two" in daemon.ctl("approve", parked_hash(daemon, 1), "--reason", "leaver", code=1).err, "nobody knows who started it")
     daemon.configure(guard={"max_rename": "3"})
     daemon.ctl("reload", "--reason", "CHG-9")
     ground.remove("u2")
-    answer = daemon.ctl("approve", parked_hash(daemon, 1), "--reason", "leaver", code=1)
+    answer = daemon.ctl("approve", parked_hash(daemon, 2), "--reason", "leaver", code=1)
     need("somebody else must approve" in answer.err, "four eyes", answer)
-    need(not tenant.user("u2")["disabled"], "nothing was done")
+    need(not tenant.user("u1")["disabled"] and not tenant.user("u2")["disabled"], "nothing was done")
 
 
 def test_four_eyes_ended_by_the_same(t):
@@ -126,12 +172,8 @@ def test_four_eyes_ended_by_the_same(t):
     plan = parked_hash(daemon, 1)
     need("somebody else" in daemon.ctl("approve", plan, code=1).err, "still the same person")
     need(not tenant.user("u1")["disabled"], "nothing was done")
-    if os.geteuid() == 0:  # another user's identity needs root
-        for folder in (t.folder, daemon.folder):
-            os.chmod(folder, 0o711)
-        done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--groups", str(grp.getgrnam("mail").gr_gid), "--",
-                               base.built("rosterctl"), "--socket", daemon.socket, "approve", plan],
-                              capture_output=True, text=True, timeout=30, check=False, env=daemon.environment())
+    done = somebody_else(t, daemon, "approve", plan)
+    if done:
         need(done.returncode == 0, "somebody else", done)
         tenant.wait_user("u1", disabled=True)
 
@@ -150,10 +192,11 @@ def test_four_eyes_while_observing(t):
 
 def test_four_eyes_over_a_reload(t):
     """Asked for before a configuration was loaded and answered after it: that is the new one's plan."""
-    ground, _, daemon = scene(t, guard={"four_eyes": True})
+    ground, _, daemon = scene(t, guard={"four_eyes": True}, control={"group": "mail"})
     for i in range(1, 4):
         ground.remove("u%d" % i)
     plan = parked_hash(daemon, 3)
+    somebody_else(t, daemon, "approve", plan) # of the two whom the start's configuration needs
     daemon.configure(guard={"max_rename": "3"})
     asking, loading = Varlink(daemon.socket), Varlink(daemon.socket)
     for client in (loading, asking):

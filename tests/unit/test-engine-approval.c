@@ -204,8 +204,8 @@ static void load_as(struct bed *b, const struct audit_actor *actor, const char *
     assert_true(wanted ? by && strcmp(by, wanted) == 0 : !by);
 }
 
-/* Whom nobody knows (a signal of the service manager's, a process that ended) does not take the
- * place of who is known to have loaded what is in force. */
+/* What a start found, the service manager loaded, or a process that ended, may be anybody's: also
+ * somebody else's than who loaded the one before. */
 static void test_who_loaded(void **state)
 {
     struct bed *b = *state;
@@ -215,10 +215,10 @@ static void test_who_loaded(void **state)
     start_with(b, 2);
     load_as(b, &nobody, "a", "\nroot");
     load_as(b, &alice, "b", "alice\nroot");
-    load_as(b, &nobody, "c", "alice\nroot");
-    load_as(b, &bob, "c", "alice\nroot"); /* the same again */
+    load_as(b, &nobody, "c", "\nroot");
+    load_as(b, &bob, "c", "\nroot"); /* the same again */
     load_as(b, &bob, "d", "bob\nbob");
-    load_as(b, NULL, "e", NULL);
+    load_as(b, NULL, "e", "\n");
 }
 
 /* Approved as dormant, and then left the directory: leaving has a grace time and a budget. */
