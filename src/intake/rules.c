@@ -87,6 +87,7 @@ static int bind(struct rules *s, struct error *e)
             e, r, "the rules do not fit the directory's schema; the lines before say why");
     r = note_fingerprint(s, fresh, e);
     if (r < 0) {
+        books_failed(s->books, e); /* half of it may be written */
         ruleset_free(fresh);
         return r;
     }

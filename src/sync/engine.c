@@ -206,8 +206,10 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     if (r == 0)
         r = gate_configure(n->gate, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
-        if (renewed)
+        if (renewed) {
+            books_failed(n->books, e); /* nor in the state */
             rules_take_back(n->rules);
+        }
         n->options = before;
         return r;
     }

@@ -17,6 +17,15 @@
 #include "state/state.h"
 #include "sync/engine-internal.h"
 
+/* What somebody asked for is done as a whole: of what failed half-way the next commit would keep the
+ * rest. So the transaction goes, with everything else in it, and all is begun anew from the file. */
+static int whole(struct engine *n, int r, const struct error *e)
+{
+    if (r < 0)
+        books_failed(n->books, e);
+    return r;
+}
+
 void engine_act(struct engine *n, const struct engine_act *act)
 {
     books_act(n->books, act);
@@ -25,12 +34,12 @@ void engine_act(struct engine *n, const struct engine_act *act)
 int engine_note_request(struct engine *n, const char *what, const char *entry_id,
                         const char *sentence, struct error *e)
 {
-    return books_note_request(n->books, what, entry_id, sentence, e);
+    return whole(n, books_note_request(n->books, what, entry_id, sentence, e), e);
 }
 
 int engine_record(struct engine *n, const struct audit_row *row, struct error *e)
 {
-    int r = books_audit(n->books, row, e);
+    int r = whole(n, books_audit(n->books, row, e), e);
     books_wake(n->books, WORK_DUE); /* what waited for the commit goes on */
     return r < 0 ? r : books_commit(n->books, e);
 }
@@ -42,7 +51,7 @@ int engine_remember(struct engine *n, const char *name, const char *value,
     if (r == 0 && row)
         r = books_audit(n->books, row, e);
     books_wake(n->books, WORK_DUE);
-    return r < 0 ? r : books_commit(n->books, e);
+    return whole(n, r, e) < 0 ? r : books_commit(n->books, e);
 }
 
 /* Approval also accepts what the parked operations were parked for. */
@@ -66,7 +75,7 @@ int engine_approve(struct engine *n, const struct engine_approval *a, unsigned u
                    uint64_t *ret_until_usec, struct error *e)
 {
     size_t n_parked = a->n + a->n_left;
-    int r = gate_approve(n->gate, a, uid, e);
+    int r = whole(n, gate_approve(n->gate, a, uid, e), e);
     *ret_until_usec = clock_now_usec() + n->options.sync->approval_valid_usec;
     if (r == 0)
         log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu of %zu operation%s (%.12s…)",
@@ -116,12 +125,12 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
     if (n->options.tenant)
         health_ask(n->health);
     books_wake(n->books, WORK_DUE);
-    return r < 0 ? r : 0;
+    return r < 0 ? whole(n, r, e) : 0;
 }
 
 int engine_believe_members(struct engine *n, const char *cause, struct error *e)
 {
-    int r = hidden_believe(n->books, cause, e);
+    int r = whole(n, hidden_believe(n->books, cause, e), e);
     if (r != 0)
         return r < 0 ? r : ENGINE_NOTHING;
     rules_doubt_groups(n->rules);
@@ -135,12 +144,12 @@ int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
     int r = entry_id ? person_mark_dirty(books_state(n->books), entry_id, e)
                      : person_mark_all_dirty(books_state(n->books), e);
     books_wake(n->books, WORK_COMMIT);
-    return r;
+    return whole(n, r, e);
 }
 
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
 {
-    return gate_pause(n->gate, pause, uid, e);
+    return whole(n, gate_pause(n->gate, pause, uid, e), e);
 }
 
 bool engine_is_paused(const struct engine *n)
@@ -156,13 +165,13 @@ bool engine_observes(const struct engine *n)
 int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e)
 {
     *ret_was_observing = gate_observes(n->gate);
-    return gate_end_observing(n->gate,
-                              "observing is over: what is planned is written from now on", e);
+    const char *sentence = "observing is over: what is planned is written from now on";
+    return whole(n, gate_end_observing(n->gate, sentence, e), e);
 }
 
 int engine_distrust_state(struct engine *n, struct error *e)
 {
-    int r = distrust_begin(n->books, e);
+    int r = whole(n, distrust_begin(n->books, e), e);
     sweep_read_anew(n->sweep);
     return r;
 }
