@@ -366,9 +366,13 @@ int contact_check_tenant(struct contact *c, struct error *e)
 
 int contact_accept(struct contact *c, struct error *e)
 {
+    bool look = true;
     if (!c->adoption_open)
         return 0;
-    int r = finish_first_contact(c, e);
+    int r = c->stage == STAGE_KNOWN ? someone_to_look_at(c, &look, e) : 0;
+    if (r < 0 || look) /* who came since the report is in none yet */
+        return r;
+    r = finish_first_contact(c, e);
     if (r < 0 || !c->other_tenant[0])
         return r;
     c->other_tenant[0] = '\0';

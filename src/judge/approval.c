@@ -179,7 +179,8 @@ int gate_read_approval(struct state *s, bool observing, size_t slice, const char
         return r;
     if (!h.n_parked && (h.parked_only || choice))
         return ENGINE_NOTHING;
-    if (others)
+    /* Observing ends with all of the plan, so all of it must have been there to be seen. */
+    if (others || (!h.parked_only && !choice && person_count_dirty(s) > 0))
         return ENGINE_STALE_HASH;
     return text_equal(hash, ret->hash) ? 0 : ENGINE_STALE_HASH;
 }

@@ -54,12 +54,32 @@ int engine_remember(struct engine *n, const char *name, const char *value,
     return whole(n, r, e) < 0 ? r : books_commit(n->books, e);
 }
 
-/* Approval also accepts what the parked operations were parked for. */
+struct unseen {
+    size_t adoptions, vanished;
+};
+
+static int note_unseen(const struct operation *o, void *userdata)
+{
+    struct unseen *u = userdata;
+    u->adoptions += text_equal(o->reason, REASON_ADOPTION) ||
+                    text_equal(o->reason, REASON_OTHER_TENANT);
+    u->vanished += text_equal(o->reason, REASON_ATTRIBUTE_VANISHED);
+    return 0;
+}
+
+/* Approval also accepts what the parked operations were parked for, where nobody else may wait for
+ * the same: whoever was not looked at yet, or came since, was not shown. */
 int engine_accept(const struct gate_accepted *what, void *userdata, struct error *e)
 {
     struct engine *n = userdata;
-    int r = what->adoption ? contact_accept(n->contact, e) : 0;
-    if (r == 0 && what->vanished)
+    struct unseen unseen = {0};
+    bool all = !reading_is_under_way(n->reading) &&
+               person_count_dirty(books_state(n->books)) == 0;
+    int r = !all ? 0
+                 : queue_each(books_state(n->books), OPERATION_PARKED, note_unseen, &unseen, e);
+    if (r == 0 && all && what->adoption && !unseen.adoptions)
+        r = contact_accept(n->contact, e);
+    if (r == 0 && all && what->vanished && !unseen.vanished)
         r = reading_accept_vanished(n->reading, what->vanished, e);
     if (r == 0 && what->whole)
         r = gate_end_observing(n->gate, "the whole plan was approved, so observing is over", e);
