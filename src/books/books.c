@@ -23,6 +23,7 @@
 #include "books/engine-types.h"
 #include "books/lag.h"
 #include "books/ledger.h"
+#include "state/person.h"
 #include "state/state.h"
 #include "state/steady.h"
 
@@ -116,7 +117,7 @@ const struct engine_options *books_options(const struct books *b)
 int books_note_steady(struct books *b, struct error *e)
 {
     b->noted_usec = clock_monotonic_usec();
-    return steady_note(b->o.state, e);
+    return steady_note(b->o.state, b->steady.vouched, e);
 }
 
 void books_note_steady_soon(struct books *b)
@@ -140,7 +141,7 @@ bool books_doubt_clock(const struct books *b)
 
 bool books_know_downtime(const struct books *b)
 {
-    return !b->steady.gap_open;
+    return !b->steady.gap_open && !b->steady.gap_lost;
 }
 
 int books_look_at_clock(struct books *b, struct error *e)
@@ -152,7 +153,12 @@ int books_look_at_clock(struct books *b, struct error *e)
     if (!came || b->o.options->plan_only)
         return 0;
     b->work |= WORK_COMMIT;
-    return books_note_steady(b, e);
+    int r = 0;
+    if (b->steady.gap_usec)
+        r = steady_move(b->o.state, b->steady.boot_usec, b->steady.gap_usec, e);
+    if (r == 0 && b->steady.gap_usec) /* when they may go follows from when they left */
+        r = person_mark_all_dirty(b->o.state, e);
+    return r < 0 ? r : books_note_steady(b, e);
 }
 
 int64_t books_clock_step_usec(const struct books *b)

@@ -11,7 +11,7 @@
 #include "state/db.h"
 #include "state/queue.h"
 
-#define BUDGET_KEPT_USEC (90 * 24 * 3600 * USEC_PER_SEC)
+#define BUDGET_KEPT_USEC (366 * 24 * 3600 * USEC_PER_SEC) /* the longest [guard] window */
 #define TOLD_KEPT_USEC   (90 * 24 * 3600 * USEC_PER_SEC)
 
 /* One row for each minute, so that a day of many creates is summed in a moment. A use counts as of

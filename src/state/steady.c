@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "state/db.h"
 #include "state/state.h"
 
 #define META "steady-clock"
@@ -30,16 +31,18 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     CLEANUP(freep) char *text = NULL;
     char boot[CLOCK_BOOT_SIZE], noted_boot[CLOCK_BOOT_SIZE] = "";
     uint64_t monotonic = clock_monotonic_usec(), noted_monotonic = 0, noted = 0, date = 0;
+    int vouched = 1; /* of a version that did not note it */
     int r = state_meta_get(s, META, &text, e);
 
     if (r < 0)
         return r;
     *ret = (struct steady){0};
-    int n = r == 0 ? sscanf(text, "%36s %" SCNu64 " %" SCNu64 " %" SCNu64, noted_boot,
-                            &noted_monotonic, &noted, &date)
+    int n = r == 0 ? sscanf(text, "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d", noted_boot,
+                            &noted_monotonic, &noted, &date, &vouched)
                    : 0;
     if (n < 3) {
         clock_set_steady(clock_now_usec(), clock_now_usec());
+        ret->vouched = clock_is_synchronised();
         return 0;
     }
     if (n < 4) /* of a version that knew no clock of dates */
@@ -47,7 +50,10 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     ret->new_boot = strcmp(noted_boot, clock_boot(boot)) != 0 || monotonic < noted_monotonic;
     uint64_t passed = ret->new_boot ? 0 : monotonic - noted_monotonic;
     clock_set_steady(noted + passed, n < 4 ? date : date + passed);
-    ret->gap_open = ret->new_boot;
+    ret->vouched = vouched;
+    ret->gap_open = ret->new_boot && vouched;
+    ret->gap_lost = ret->new_boot && !vouched;
+    ret->boot_usec = noted;
     (void)steady_look(ret);
     return 0;
 }
@@ -58,16 +64,20 @@ static void close_gap(struct steady *c)
     int64_t gap = step_of_wall_clock();
 
     c->gap_open = false;
-    if (gap > 0)
-        clock_set_steady(clock_steady_usec() + (uint64_t)gap, clock_now_usec());
+    if (gap <= 0)
+        return;
+    c->gap_usec = (uint64_t)gap;
+    clock_set_steady(clock_steady_usec() + c->gap_usec, clock_now_usec());
 }
 
 bool steady_look(struct steady *c)
 {
     uint64_t monotonic = clock_monotonic_usec();
     int64_t step = step_of_wall_clock(), wide = step < 0 ? -step : step;
-    bool came = false, sure = (wide > SMALL_USEC || c->gap_open) && clock_is_synchronised();
+    bool ask = wide > SMALL_USEC || c->gap_open || !c->vouched;
+    bool came = false, sure = ask && clock_is_synchronised();
 
+    c->gap_usec = 0;
     if (sure && c->gap_open) {
         close_gap(c);
         came = true;
@@ -86,6 +96,7 @@ bool steady_look(struct steady *c)
         return came;
     if (step)
         clock_set_steady(clock_steady_usec(), clock_now_usec());
+    c->vouched = sure || (c->vouched && wide <= SMALL_USEC);
     c->doubt_usec = 0;
     return wide > SMALL_USEC || came;
 }
@@ -102,11 +113,36 @@ int64_t steady_doubt_usec(const struct steady *c)
     return c->doubt_usec ? c->step_usec : 0;
 }
 
-int steady_note(struct state *s, struct error *e)
+int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct error *e)
+{
+    /* Times at which something was, and those for which something waits since. An operation keeps
+     * since when it waits, which is a part of what a person approves. A use of a budget goes
+     * by where there are none, since two of them must not meet. */
+    static const char *const moves[] = {
+        "UPDATE budget_use SET at_usec = -(at_usec + ?2) WHERE at_usec > ?1",
+        "UPDATE link SET leaving_usec = leaving_usec + ?2 WHERE leaving_usec > ?1",
+        "UPDATE link SET disabled_usec = disabled_usec + ?2 WHERE disabled_usec > ?1",
+        "UPDATE operation SET not_before_usec = not_before_usec + ?2 WHERE since_usec > ?1 AND "
+        "not_before_usec > ?1",
+        "UPDATE operation SET shift_usec = shift_usec + ?2 WHERE shift_usec > ?1",
+        "UPDATE operation SET approved_until_usec = approved_until_usec + ?2 WHERE "
+        "approved_until_usec > ?1",
+        "UPDATE approval SET until_usec = until_usec + ?2 WHERE until_usec > ?1",
+    };
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(moves) && r == 0; i++)
+        r = db_write(s, moves[i], WITH(as_usec(boot_usec), as_usec(gap_usec)), e);
+    return r < 0 ? r
+                 : db_write(s, "UPDATE budget_use SET at_usec = -at_usec WHERE at_usec < 0", NULL, e);
+}
+
+int steady_note(struct state *s, bool vouched, struct error *e)
 {
     char text[160], boot[CLOCK_BOOT_SIZE];
 
-    snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64 " %" PRIu64, clock_boot(boot),
-             clock_monotonic_usec(), clock_steady_usec(), clock_date_usec());
+    snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d",
+             clock_boot(boot), clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(),
+             vouched);
     return state_meta_set(s, META, text, e);
 }

@@ -57,10 +57,10 @@ static void start(struct fixture *f, struct steady *c)
 }
 
 /* The state is left as at the last note; the machine boots, or rosterd alone is started. */
-static void note(struct fixture *f)
+static void note(struct fixture *f, const struct steady *c)
 {
     begin(f);
-    ok(f, steady_note(f->s, &f->e));
+    ok(f, steady_note(f->s, c->vouched, &f->e));
     commit(f);
 }
 
@@ -161,7 +161,7 @@ static void test_restart(void **state)
 {
     struct steady c;
     start(*state, &c);
-    note(*state);
+    note(*state, &c);
     pass(3 * HOUR);
     step(100 * (int64_t)HOUR);
     start(*state, &c);
@@ -179,8 +179,10 @@ static void boot(uint64_t down_usec, int64_t wrong_usec)
 static void test_boot_with_an_unsure_clock(void **state)
 {
     struct steady c;
+    synchronised = true;
     start(*state, &c);
-    note(*state);
+    note(*state, &c);
+    synchronised = false;
     boot(5 * HOUR, 100 * (int64_t)HOUR);
     start(*state, &c);
     assert_true(c.new_boot && c.gap_open);
@@ -199,12 +201,55 @@ static void test_boot_with_an_unsure_clock(void **state)
     assert_false(steady_look(&c));
 }
 
-static void test_boot_with_a_synchronised_clock(void **state)
+/* The hardware clock was ten days behind, and only the boot brings the right time: how long it was
+ * down, nobody knows. */
+static void test_boot_after_an_unsure_clock(void **state)
 {
     struct steady c;
     start(*state, &c);
-    note(*state);
+    note(*state, &c);
     synchronised = true;
+    boot(5 * HOUR, 240 * (int64_t)HOUR);
+    start(*state, &c);
+    assert_true(c.new_boot && !c.gap_open && c.gap_lost);
+    pass(MINUTE);
+    (void)steady_look(&c);
+    assert_int_equal(clock_steady_usec(), WALL + MINUTE);
+    pass(5 * MINUTE); /* the dates follow, and from now on it is vouched for */
+    (void)steady_look(&c);
+    assert_int_equal(clock_date_usec(), wall);
+    note(*state, &c);
+    boot(5 * HOUR, 0);
+    start(*state, &c);
+    assert_int_equal(clock_steady_usec(), WALL + 5 * HOUR + 6 * MINUTE);
+}
+
+/* The kernel's word counts whenever it comes, and ends with a step that it does not vouch for. */
+static void test_vouched(void **state)
+{
+    struct steady c;
+    start(*state, &c);
+    assert_false(c.vouched);
+    pass(HOUR);
+    synchronised = true;
+    (void)steady_look(&c);
+    assert_true(c.vouched);
+    synchronised = false;
+    step(10 * (int64_t)MINUTE);
+    (void)steady_look(&c);
+    assert_true(c.vouched); /* it is not followed yet */
+    pass(10 * MINUTE);
+    (void)steady_look(&c);
+    assert_int_equal(clock_date_usec(), wall);
+    assert_false(c.vouched);
+}
+
+static void test_boot_with_a_synchronised_clock(void **state)
+{
+    struct steady c;
+    synchronised = true;
+    start(*state, &c);
+    note(*state, &c);
     boot(5 * HOUR, 0);
     start(*state, &c);
     assert_true(c.new_boot && !c.gap_open);
@@ -228,6 +273,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_synchronised_is_believed_sooner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_with_an_unsure_clock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_boot_after_an_unsure_clock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vouched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_with_a_synchronised_clock, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
