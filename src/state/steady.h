@@ -5,8 +5,8 @@
  * clock that is set releases nothing early and delays nothing. In the first state file it begins
  * at the wall clock's time, so that what older versions noted keeps its meaning. Across a boot
  * the time since that boot has passed for certain; that before it counts when the kernel calls
- * its wall clock synchronised, at once or later, and had done so before that boot: else nobody knows
- * how far the clock was off that it is measured by.
+ * its wall clock synchronised, at once or later, and had done so before that boot: else nobody
+ * knows how far the clock was off that it is measured by.
  *
  * The clock of dates follows the wall clock. A step of it is believed when as much real time as it
  * is wide has passed and it is still there, at the latest after a day; if the kernel calls the
@@ -33,8 +33,8 @@ struct steady {
 int steady_start(struct state *s, struct steady *ret, struct error *e);
 /* Looks at the wall clock; each minute or so. Whether time came to light that had passed. */
 bool steady_look(struct steady *c);
-/* What was noted since `boot_usec` was so after the gap, which is only known now: it is as old as it
- * was, and what waits since then waits as long. Within a transaction. */
+/* What was noted since `boot_usec` was so after the gap, which is only known now: it is as old as
+ * it was, and what waits since then waits as long. Within a transaction. */
 int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct error *e);
 /* Whether the wall clock is not followed, or the gap is open. */
 bool steady_is_open(const struct steady *c);

@@ -17,8 +17,8 @@
 #include "state/state.h"
 #include "sync/engine-internal.h"
 
-/* What somebody asked for is done as a whole: of what failed half-way the next commit would keep the
- * rest. So the transaction goes, with everything else in it, and all is begun anew from the file. */
+/* What somebody asked for is done as a whole: of what failed half-way the next commit would keep
+ * the rest. So the transaction goes, with all else in it, and all is begun anew from the file. */
 static int whole(struct engine *n, int r, const struct error *e)
 {
     if (r < 0)

@@ -42,7 +42,7 @@ static void plant(sqlite3 *db, const char *table, void *userdata)
     char sql[400];
     (void)userdata;
     for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
-        snprintf(sql, sizeof sql,
+        snprintf(sql, sizeof(sql),
                  "CREATE TEMP TRIGGER plant_%s_%s BEFORE %s ON main.%s WHEN fails_now() BEGIN "
                  "SELECT RAISE(FAIL, 'the disk'); END",
                  table, events[i], events[i], table);
@@ -64,7 +64,7 @@ static void dump(sqlite3 *db, const char *table, void *userdata)
 {
     sqlite3_stmt *q = NULL;
     char sql[200];
-    snprintf(sql, sizeof sql, "SELECT * FROM %s%s", table,
+    snprintf(sql, sizeof(sql), "SELECT * FROM %s%s", table,
              strcmp(table, "meta") == 0 ? " WHERE name NOT LIKE 'steady%' ORDER BY name" : "");
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
     buffer_format(userdata, "%s\n", table);
@@ -173,7 +173,7 @@ static struct bed *begin(void)
     bed_sync(b);
     char id[16];
     for (size_t i = 0; i < 7; i++) {
-        snprintf(id, sizeof id, "id-u%zu", i);
+        snprintf(id, sizeof(id), "id-u%zu", i);
         bed_leave(b, id);
     }
     bed_person(b, "id-v8", "uid=v8,ou=people,dc=example,dc=com", "uid", "u8", "givenName", "First",
@@ -235,9 +235,9 @@ static void describe_all(struct bed *b, const char *name, const char *type)
 {
     for (size_t i = 0; i < N_ALL; i++) {
         char id[32], dn[80], uid[16];
-        snprintf(uid, sizeof uid, "u%zu", i);
-        snprintf(id, sizeof id, "id-%s", uid);
-        snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
         bed_person(b, id, dn, "uid", uid, "givenName", name, "sn", uid, "mail", "x@example.com",
                    type ? "employeeType" : NULL, type, NULL);
     }
@@ -326,12 +326,12 @@ static void test_half_a_first_contact(void **state)
         b->options.slice = n_turns % 2 ? 3 : 0;
         for (size_t i = 0; i < N_ALL; i++) {
             char uid[16];
-            snprintf(uid, sizeof uid, "u%zu", i);
+            snprintf(uid, sizeof(uid), "u%zu", i);
             fake_tenant_add(b->tenant, uid, "Old", "Name", "x@example.com", "Sales");
         }
         for (size_t i = N_ALL / 2; i < N_ALL; i++) {
             char id[32];
-            snprintf(id, sizeof id, "id-u%zu", i);
+            snprintf(id, sizeof(id), "id-u%zu", i);
             bed_leave(b, id);
         }
         bed_start(b);
