@@ -5,6 +5,7 @@ import os
 
 from lib import base, life, need, wait_for
 from lib.estate import other_authority
+from lib.faked import Faked
 from lib.life import AGENTS, crowd, settled
 from lib.tlsfront import TlsFront
 
@@ -181,3 +182,22 @@ def test_changed_twice(t):
     need(not [r for r in tenant.requests() if r["login"] == "eve"], "nothing was asked", tenant.requests())
     need(tenant.counters()["in_flight"] == 1, "the first is still under way", tenant.counters())
     d.kill()
+
+
+def test_tenant_connection_grows_old(t):
+    """A connection that is busy, and so never idle, is left after some minutes: a tenant that moved to another address is followed."""
+    ground, group, tenant = crowd(t, ["ada"])
+    lie = Faked(t)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tenant_keys={"max_concurrent": 1})
+    d.start(env=lie.env)
+    tenant.wait_user("ada")
+    settled(d)
+    used = [tenant.requests()[-1]["connection"]]
+    for n in range(1, 10):  # no step is as long as an idle connection is kept
+        lie.say("curl-clock", "%d\n" % (40 * n))
+        hire(ground, group, "p%d" % n)
+        tenant.wait_user("p%d" % n)
+        settled(d)
+        used.append(tenant.requests()[-1]["connection"])
+    need(len(set(used[:7])) == 1, "one connection for four minutes", used)
+    need(used[9] != used[0], "and not for six", used)
