@@ -5,6 +5,7 @@ passwords that they look for.
 """
 
 import base64
+import codecs
 import json
 import os
 import re
@@ -98,10 +99,15 @@ def refusal(status, request):
 
 
 def forms(secret):
-    """A secret as it might be written: plain, quoted, base64 (at each offset), hexadecimal, two bytes each."""
+    """A secret as it might be written: plain, quoted, base64 (at each offset), hexadecimal, two bytes each, byte by byte in the ways of
+    URLs, JSON, HTML, C and mail, backwards, base32."""
     plain = secret if isinstance(secret, bytes) else secret.encode()
     found = {plain, urllib.parse.quote(plain, safe="").encode(), plain.hex().encode(), plain.hex().upper().encode(),
              plain.decode("utf-8", "replace").encode("utf-16-le"), json.dumps(plain.decode())[1:-1].encode()}
+    for way in ("%%%02X", "%%%02x", "\\u%04x", "\\u%04X", "\\x%02x", "&#%d;", "&#x%x;", "\\%03o", "=%02X", "%d,", "%d, ", "%02x ", "%02X:"):
+        found.add("".join(way % byte for byte in plain).encode())
+    found |= {plain[::-1], plain.decode("utf-8", "replace").encode("utf-16-be"), base64.b32encode(plain).rstrip(b"=")[:-1],
+              plain.swapcase(), base64.b64encode(plain[::-1])[:-4], codecs.encode(plain.decode("latin-1"), "rot13").encode("latin-1")}
     for shift in range(3):
         # What surrounds it decides about the first and the last characters: leave them out.
         found.add(base64.b64encode(b"\0" * shift + plain)[4 if shift else 0:-4])
