@@ -20,7 +20,6 @@
 #include "audit/export.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "state/state.h"
@@ -62,7 +61,7 @@ static int change_files(struct audit_export *x, struct error *e)
 {
     const char *path = export_path(x);
     char name[4096];
-    int synced, r = closed_name(path, name, sizeof(name), e);
+    int r = closed_name(path, name, sizeof(name), e);
 
     if (r < 0)
         return r;
@@ -70,9 +69,6 @@ static int change_files(struct audit_export *x, struct error *e)
         return error_set(e, -errno, "The audit file %s cannot be renamed: %s", path,
                          strerror(errno));
     r = audit_export_reopen(x, e);
-    synced = r == 0 ? file_sync_folder(path) : 0;
-    if (synced < 0)
-        r = error_set(e, synced, "The folder of %s cannot be synced: %s", path, strerror(-synced));
     if (r == 0)
         log_info("The audit goes on in a new file; the one before is %s", name);
     return r;

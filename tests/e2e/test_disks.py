@@ -91,6 +91,26 @@ def test_failing_sync(t):
 
 
 @deadline(120)
+def test_folder_cannot_be_synced(t):
+    """T78: the audit begins a new file, and its folder cannot be synced: the file might be nameless after a crash. Told at once, nothing is
+    sent, and it goes on by itself."""
+    lie = Faked(t)
+    ground, group, tenant, d, told = estate(t, env=lie.env)
+    lie.say("fail-sync", "/%s$" % os.path.basename(os.path.dirname(d.audit_file)))
+    tenant.forget_requests()
+    os.rename(d.audit_file, d.audit_file + "-20260101-000000")
+    ground.person("eve")
+    d.ctl("pause")  # its line meets the fault, and no request is on the way
+    wait_for(lambda: {x["code"] for x in told() if x["event"] == "alarm"} == {"audit-failed"}, 20, "an alarm", lambda: (told(), d.log_tail()))
+    d.ctl("resume")
+    ground.join(group, "eve")
+    wait_for(lambda: life.operations(d, login="eve"), 20, "eve is planned", lambda: life.operations(d))
+    need(tenant.writes() == [], "nothing is sent", tenant.writes())
+    lie.unsay("fail-sync")
+    goes_on(tenant, d, told, d.pid)
+
+
+@deadline(120)
 def test_approval_is_lost(t):
     """T78: the state cannot be synced when an approval is to be put on record: whoever approves is told so, nothing is released, and
     the same approval holds when the disk is well again."""

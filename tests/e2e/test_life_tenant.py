@@ -115,6 +115,29 @@ def test_same_tenant_in_other_letters(t):
     settled(d)
 
 
+def test_another_scope_of_the_same_host(t):
+    """T72: another scope is another tenant, in other letters it is the same; back is as before."""
+    ground, group, tenant = crowd(t, ["ada", "max"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(["ada", "max"])
+    settled(d)
+    scope = tenant.client()["scope"]
+    d.stop()
+    ground.leave(group, "max")
+    tenant.forget_requests()
+    d.configure(tenant={"scope": "other.example.net"})
+    d.start()
+    d.wait_log("belongs to the tenant")
+    need(scope in d.log() and "scope other.example.net" in d.log(), "whose it is", d.log_tail())
+    need(tenant.writes() == [], "nothing is written", tenant.writes())
+    d.stop()
+    d.configure(tenant={"scope": scope.upper()})
+    d.start()
+    d.wait_log("which is the configured one again")
+    tenant.wait_user("max", disabled=True)
+    settled(d)
+
+
 def test_token_of_another_organisation(t):
     """T72: the secret is another organisation's of the same host, as the answer to the request for a token says: nothing is asked or written
     with that token, the account waits with an alarm, and with the right one it goes on."""

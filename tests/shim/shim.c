@@ -2,7 +2,8 @@
  * Preloaded into a program under test: what the kernel and the disk say, as files in the folder
  * $ROSTERD_SHIM tell while it runs.
  *
- *   fail-sync      fdatasync() and fsync() fail with EIO, of files whose path holds its text
+ *   fail-sync      fdatasync() and fsync() fail with EIO, of files whose path holds its text, or
+ *                  ends in it where a $ is behind it
  *   slow-sync      they take three seconds, once, of files whose path holds its text
  *   synchronised   the kernel calls its clock synchronised; without the file it does not
  *   boot           the id of this boot
@@ -59,6 +60,9 @@ static int strikes(const char *name, int fd)
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, file, sizeof(file) - 1);
     file[n > 0 ? n : 0] = '\0';
+    size_t n_text = strlen(text), n_file = strlen(file);
+    if (n_text > 0 && text[n_text - 1] == '$')
+        return n_file >= n_text - 1 && strncmp(file + n_file - (n_text - 1), text, n_text - 1) == 0;
     return strstr(file, text) != NULL;
 }
 
