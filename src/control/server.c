@@ -408,14 +408,16 @@ static int connection_new(struct control_server *s, int fd)
 }
 
 /* Clients that only stay connected must not shut others out: the oldest one between two messages
- * makes way. One inside a message, or behind with reading, has its time limit. */
+ * makes way, else the oldest one within a message, which takes milliseconds to write. One that is
+ * behind with reading has its time limit. */
 static bool make_room(struct control_server *s)
 {
-    struct connection *oldest = NULL;
+    struct connection *silent = NULL, *writing = NULL;
 
-    for (struct connection *c = s->connections; c; c = c->next)
-        if (!c->call && c->in.size == 0 && c->out.size == 0)
-            oldest = c; /* the newest stand first */
+    for (struct connection *c = s->connections; c; c = c->next) /* the newest stand first */
+        if (!c->call && c->out.size == 0)
+            *(c->in.size == 0 ? &silent : &writing) = c;
+    struct connection *oldest = silent ? silent : writing;
     if (oldest)
         connection_free(oldest);
     return oldest != NULL;

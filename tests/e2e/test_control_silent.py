@@ -21,7 +21,11 @@ def test_silent_clients(t):
         if i % 40 == 39:
             answer = d.ctl("status", "--json", code=None)
             need(answer.json.get("health") == "ok", "answered behind %d silent ones" % i, answer.json)
-    for client in clients[-20:]:
-        client.sendall(b"{")
-    need(d.ctl("status", "--json", code=None).json["health"] == "ok", "answered")
+    for _ in range(3):  # as many as there may be, and more
+        for _ in range(100):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            t.cleanup(client.close)
+            client.connect(d.socket)
+            client.sendall(b"{")
+        need(d.ctl("status", "--json", code=None).json["health"] == "ok", "answered")
     settled(d)
