@@ -66,11 +66,11 @@ def goes_on(tenant, d, told, pid):
 @deadline(120)
 def test_failing_sync(t):
     """T78: syncing the state fails, then that of the audit: told at once, nothing is sent, and it goes on by itself."""
-    for part, codes in (("state.db", {"state-failed"}), ("audit.jsonl", {"audit-failed"})):
+    for part, codes in (("state.db", {"state-failed"}), ("state.db-wal$", {"state-failed"}), ("audit.jsonl", {"audit-failed"})):
         lie = Faked(t)
         ground, group, tenant, d, told = estate(t, env=lie.env)
         lie.say("fail-sync", part)
-        if part == "state.db":
+        if codes == {"state-failed"}:
             fails(t, ground, group, tenant, d, told, codes)
         else:  # the intent is written when the create is planned, and is not on the disk
             tenant.forget_requests()
