@@ -265,6 +265,8 @@ int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum 
     return r;
 }
 
+#define PICK_MOST 128 /* in one turn: it takes some milliseconds */
+
 int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
 {
     bool any = false;
@@ -277,8 +279,10 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
         return r;
     health_forget_old_missing(d->health);
     size_t room = most - d->n_executions;
-    if (room > d->options->max_concurrent) /* few at a time, so that the first leaves soon */
-        room = d->options->max_concurrent;
+    /* Few at first, so that the first leaves soon. With many under way nobody waits for a slot,
+     * and what starts in one commit shares its pages. */
+    size_t at_once = delivery_has_many(d) ? PICK_MOST : d->options->max_concurrent;
+    room = room < at_once ? room : at_once;
     struct operation_list due = {0};
     r = queue_next(d->state, QUEUE_DUE, clock_steady_usec(), room, &due, e);
     if (r == 0 && due.n_items < room)

@@ -354,6 +354,7 @@ struct model *model_begin(void (*prepare)(struct model *m))
     b->sync.leave_grace_usec = model_chance(50) ? 0 : DAY;
     b->options.max_concurrent = 1 + model_below(6);
     b->options.slice = 1 + model_seed % 5;
+    b->tenant->ahead = model_seed % 3 ? model_seed % 11 : 0;
     b->tenant->on_write = on_write;
     b->tenant->write_data = m;
     if (prepare)

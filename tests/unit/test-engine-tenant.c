@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "engine-test.h"
+#include "state/db.h"
 
 static void test_team_missing(void **state)
 {
@@ -408,6 +409,40 @@ static void test_asked_while_outcomes_wait(void **state)
     is_idle(b);
 }
 
+static int count_commit(void *userdata)
+{
+    ++*(size_t *)userdata;
+    return 0;
+}
+
+/* Few start at first. While many are under way, what may start ahead of them does so in one
+ * commit, and no more than may be. */
+static void test_starts_share_commits(void **state)
+{
+    struct bed *b = *state;
+    size_t n_commits = 0;
+    b->options.max_concurrent = 4;
+    b->tenant->ahead = 16;
+    people(b, 100, "support");
+    bed_start(b);
+    bed_run(b);
+    b->tenant->hold = true;
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_under_way, 4);
+    sqlite3_commit_hook(b->state->db, count_commit, &n_commits);
+    bed_person_uid(b, "another");
+    bed_tell(b, "id-another");
+    bed_run(b);
+    assert_int_equal(b->tenant->n_under_way, 20);
+    assert_int_equal(n_commits, 1);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    bed_advance(b, MINUTE);
+    assert_int_equal(b->tenant->n_users, 100);
+    assert_true(b->tenant->most_under_way <= 20);
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +460,7 @@ int main(int argc, char **argv)
         scenario(test_refused_and_no_scim),
         scenario(test_read_back),
         scenario(test_asked_while_outcomes_wait),
+        scenario(test_starts_share_commits),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
