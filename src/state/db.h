@@ -45,6 +45,13 @@ struct known_id {
     int64_t n; /* 0: the slot is free */
 };
 
+/* mirror-walk.c: what walks remember of groups. */
+struct known_groups {
+    struct group *slots[512]; /* by number */
+    size_t n;
+    bool over; /* something of it was written, or undone, since: to be let go */
+};
+
 struct budget_use {
     unsigned budget;
     uint64_t at_usec; /* the end of a minute */
@@ -150,6 +157,8 @@ struct state {
     unsigned tables_named; /* by the statement that is being prepared */
     struct known_id known_ids[KNOWN_IDS];
     uint32_t known_ids_epoch; /* another one: none of them is known any more */
+    struct known_groups groups;
+    bool group_written; /* by the statement that is being prepared */
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
@@ -165,6 +174,7 @@ struct stmt {
     bool cached;
     bool writes;
     unsigned tables; /* that it needs, of those whose writes may wait */
+    bool writes_groups; /* what walks remember is over with it */
     int bind_rc;
     char id[ID_TEXT_SIZE]; /* what stmt_id() gave last */
 };
@@ -274,10 +284,11 @@ void identity_forget(struct state *s); /* some id has another number, or none */
 void absent_note(struct state *s, const char *id);
 bool absent_is(const struct state *s, const char *id);
 
+void groups_done(struct state *s);
 void later_watch(struct state *s); /* once the file is open and as it is to be */
 /* What waits for these tables is written. */
 int later_flush(struct state *s, unsigned tables, struct error *e);
-void later_done(struct state *s); /* what waits is forgotten */
+void later_done(struct state *s); /* what waits is forgotten, and what walks remember */
 /* The entry of this number is, or is no more, among those who are to be looked at. */
 int later_mark(struct state *s, int64_t n, struct error *e);
 int later_unmark(struct state *s, int64_t n, struct error *e);

@@ -27,6 +27,9 @@ static const struct {
     {"budget_use", LATER_BUDGET},
 };
 
+/* What a walk through groups reads. */
+static const char *const of_groups[] = {"entry", "member", "stale", "name"};
+
 static int on_access(void *userdata, int action, const char *table, const char *column,
                      const char *database, const char *trigger)
 {
@@ -38,6 +41,8 @@ static int on_access(void *userdata, int action, const char *table, const char *
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(tables); i++)
         if (strcmp(table, tables[i].name) == 0)
             s->tables_named |= tables[i].bit;
+    for (size_t i = 0; names_table && table && i < ARRAY_SIZE(of_groups); i++)
+        s->group_written |= action != SQLITE_READ && strcmp(table, of_groups[i]) == 0;
     return SQLITE_OK;
 }
 
@@ -197,6 +202,7 @@ void later_done(struct state *s)
     row_numbers_done(&s->later.touched);
     s->later.n_uses = 0;
     s->later.waits = 0;
+    groups_done(s);
 }
 
 static int add(struct state *s, struct row_numbers *list, int64_t n, unsigned which,

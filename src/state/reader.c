@@ -46,6 +46,7 @@ void state_cancel(struct state *s)
 
 void state_rest(struct state *s)
 {
+    groups_done(s);
     if (!s->in_transaction)
         (void)sqlite3_db_release_memory(s->db);
 }

@@ -1,7 +1,8 @@
 /*
  * Who is marked dirty, against a second way to know it: over random histories of nested and
  * cyclic groups whose changes come in batches, everybody whose memberships differ after a batch
- * from those before it is marked, and a group that nobody touched brings nobody in.
+ * from those before it is marked, and a group that nobody touched brings nobody in. And who is in
+ * which group, against the world that the histories are made of.
  */
 #include "config.h"
 
@@ -206,9 +207,91 @@ static void test_everybody_affected(void **state)
     }
 }
 
+/* From g downwards, as the world has it: what lies between may not be gone, unless g is. */
+static bool holds(const struct world *w, size_t top, size_t g, size_t p,
+                  bool entered[static N_GROUPS])
+{
+    if (w->member[g][p])
+        return true;
+    entered[g] = true;
+    for (size_t c = 0; c < N_GROUPS; c++)
+        if (w->child[g][c] && !entered[c] && (!w->gone[c] || w->gone[top]) &&
+            holds(w, top, c, p, entered))
+            return true;
+    return false;
+}
+
+static void compare(struct fixture *f, const struct world *w, uint32_t seed, unsigned round)
+{
+    static char found[N_PEOPLE][N_GROUPS * 4];
+
+    memberships(f, w, found);
+    for (size_t p = 0; p < N_PEOPLE; p++) {
+        char expected[N_GROUPS * 4] = "";
+        size_t used = 0;
+
+        for (size_t g = 0; g < N_GROUPS; g++) {
+            bool entered[N_GROUPS] = {false};
+
+            if (holds(w, g, g, p, entered))
+                used += (size_t)snprintf(expected + used, sizeof(expected) - used, "g%zu ", g);
+        }
+        if (strcmp(expected, found[p]) != 0)
+            fail_msg("seed %u, round %u: p%zu is in %s and is found in %s", seed, round, p, expected,
+                     found[p]);
+    }
+}
+
+/* What a walk remembers is over with each change, also with one that is undone. */
+static void play_memberships(struct fixture *f, uint32_t seed)
+{
+    struct world w = {.seed = seed}, before;
+
+    begin(f);
+    for (size_t p = 0; p < N_PEOPLE; p++)
+        put_person(f, p);
+    for (size_t g = 0; g < N_GROUPS; g++)
+        put_group(f, &w, g);
+    commit(f);
+    before = w;
+    begin(f);
+    for (unsigned round = 0; round < 2 * N_ROUNDS; round++) {
+        change(f, &w);
+        compare(f, &w, seed, round);
+        switch (roll(&w, 4)) {
+        case 0:
+            commit(f);
+            before = w;
+            begin(f);
+            break;
+        case 1:
+            before.seed = w.seed; /* else it would go the same way again */
+            w = before;
+            state_rollback(f->s);
+            begin(f);
+            if (roll(&w, 2))
+                compare(f, &w, seed, round);
+            break;
+        }
+    }
+    commit(f);
+}
+
+static void test_memberships(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t seed = 1; seed <= 12; seed++) {
+        play_memberships(f, seed);
+        f->s = state_close(f->s);
+        unlink(f->path);
+        ok(f, state_open(&f->s, f->path, NULL, &f->e));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_everybody_affected)};
+    const struct CMUnitTest tests[] = {test(test_everybody_affected), test(test_memberships)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
