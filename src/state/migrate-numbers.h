@@ -20,8 +20,8 @@
 /* Of the table in its form before, under another name. */
 #define OLD_AWAY(table) "ALTER TABLE " table " RENAME TO " table "_before;"
 #define TAKE_OVER(sql)  sql
-/* Where no table has a row yet; each renaming would read the whole schema again, thrice. */
-#define OLD_GONE(table) "DROP TABLE " table ";"
+/* Where there is no table yet. */
+#define NONE_BEFORE(table)
 #define LEAVE_OUT(sql)
 #define NUMBER_OF_OLD   "CROSS JOIN identity i ON i.id = id_bytes(o.entry_id)"
 /* For people: a UUID as they know it. */

@@ -28,15 +28,43 @@
 #define BYTES(name)  name " BLOB NOT NULL CHECK(typeof(" name ")='blob')"
 #include "state/migrate-numbers.h"
 
+/* Tables that have their form of the first day still: a new file has these, and not first what
+ * later forms make anew. */
+#define OF_THE_FIRST_DAY                                                                          \
+    "CREATE TABLE meta(" TEXT("name") " PRIMARY KEY, " TEXT("value") ") WITHOUT ROWID;"           \
+    /* The names of attributes that an entry has, once for each combination: lower case, each     \
+     * between newlines. Few combinations exist, so counting who has an attribute is a scan of    \
+     * one small index. */                                                                        \
+    "CREATE TABLE shape(n INTEGER PRIMARY KEY, " TEXT("names") " UNIQUE);"                        \
+    "CREATE TABLE cookie(search INTEGER PRIMARY KEY, cookie BLOB NOT NULL, "                      \
+    TEXT("identity") ");"                                                                         \
+    "CREATE TABLE run(number INTEGER PRIMARY KEY AUTOINCREMENT, " TEXT("trigger") ", "            \
+    TIME("started_usec") ", " TIME("ended_usec") ", " MAYBE("totals") ");"                        \
+    "CREATE TABLE listing(" TEXT("login_key") " PRIMARY KEY, " TEXT("login") ", "                 \
+    MAYBE("mail_key") ") WITHOUT ROWID;"                                                          \
+    "CREATE INDEX listing_mail ON listing(mail_key) WHERE mail_key IS NOT NULL;"                  \
+    "CREATE TABLE budget_use(" NUMBER("budget") ", " NUMBER("at_usec") ", " NUMBER("n") ", "      \
+    "PRIMARY KEY(budget, at_usec)) WITHOUT ROWID;"                                                \
+    "CREATE TABLE alarm(" TEXT("cause") " PRIMARY KEY, " TEXT("code") ", " TEXT("sentence") ", "  \
+    TIME("since_usec") ", " TIME("notified_usec") ") WITHOUT ROWID;"                              \
+    "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");"
+#define DIRTY_GROUP "CREATE TABLE dirty_group(n INTEGER PRIMARY KEY);"
+#define LISTING_FOUND                                                                             \
+    "ALTER TABLE listing ADD COLUMN " MAYBE("found") ";"                                          \
+    "ALTER TABLE listing ADD COLUMN stale INTEGER NOT NULL DEFAULT 0 CHECK(typeof(stale)='integer');"
+#define TOLD                                                                                      \
+    "CREATE TABLE told(" TEXT("cause") " PRIMARY KEY, " TIME("told_usec") ", "                    \
+    NUMBER("standing") ") WITHOUT ROWID;"
+#define ENTRY_LOGIN                                                                               \
+    "CREATE TABLE entry_login(" NUMBER("n") ", " TEXT("key") ", PRIMARY KEY(n, key)) WITHOUT ROWID;" \
+    "CREATE INDEX entry_login_by_key ON entry_login(key);"
+#define ROUND                                                                                     \
+    "CREATE TABLE round(" NUMBER("stage") ", " NUMBER("passed_n") ", " NUMBER("last_n") ", "      \
+    NUMBER("n_left") ");"
+
 static const char *const migrations[] = {
     /* 1 */
-    "CREATE TABLE meta(" TEXT("name") " PRIMARY KEY, " TEXT("value") ") WITHOUT ROWID;"
-
-    /* The names of attributes that an entry has, once for each combination: lower case, each
-     * between newlines. Few combinations exist, so counting who has an attribute is a scan of
-     * one small index. */
-    "CREATE TABLE shape(n INTEGER PRIMARY KEY, " TEXT("names") " UNIQUE);"
-
+    OF_THE_FIRST_DAY
     /* digest and members_digest tell an unchanged entry without reading what it holds. */
     "CREATE TABLE entry(n INTEGER PRIMARY KEY, " TEXT("id") " UNIQUE, " TEXT("dn") ", "
     NUMBER("kind") ", " NUMBER("search") ", " TEXT("digest") ", " TEXT("members_digest") ", "
@@ -63,9 +91,6 @@ static const char *const migrations[] = {
     "CREATE TABLE bound_group(" TEXT("configured_key") " PRIMARY KEY, " TEXT("id") ", "
     TEXT("dn") ") WITHOUT ROWID;"
 
-    "CREATE TABLE cookie(search INTEGER PRIMARY KEY, cookie BLOB NOT NULL, "
-    TEXT("identity") ");"
-
     "CREATE TABLE dirty(n INTEGER PRIMARY KEY, " TEXT("entry_id") " UNIQUE);"
 
     "CREATE TABLE person(" TEXT("entry_id") " PRIMARY KEY, " TEXT("dn") ", "
@@ -78,9 +103,6 @@ static const char *const migrations[] = {
     "CREATE INDEX person_held ON person(bucket_code) WHERE bucket = 7;"
     "CREATE INDEX person_ledger ON person(run, bucket, bucket_code);"
 
-    "CREATE TABLE run(number INTEGER PRIMARY KEY AUTOINCREMENT, " TEXT("trigger") ", "
-    TIME("started_usec") ", " TIME("ended_usec") ", " MAYBE("totals") ");"
-
     "CREATE TABLE link(" TEXT("entry_id") " PRIMARY KEY, " TEXT("login") ", "
     TEXT("login_key") ", " NUMBER("status") ", " NUMBER("disabled_by_us") ", "
     TIME("created_usec") ", " TIME("confirmed_usec") ", " TIME("leaving_usec") ", "
@@ -89,10 +111,6 @@ static const char *const migrations[] = {
     /* The login of a user that we deleted is free for somebody else. */
     "CREATE UNIQUE INDEX link_login ON link(login_key) WHERE status <> 3;"
     "CREATE INDEX link_status ON link(status);"
-
-    "CREATE TABLE listing(" TEXT("login_key") " PRIMARY KEY, " TEXT("login") ", "
-    MAYBE("mail_key") ") WITHOUT ROWID;"
-    "CREATE INDEX listing_mail ON listing(mail_key) WHERE mail_key IS NOT NULL;"
 
     /* AUTOINCREMENT: the audit names operations by number, so none is used twice. */
     "CREATE TABLE operation(number INTEGER PRIMARY KEY AUTOINCREMENT, " NUMBER("kind") ", "
@@ -104,19 +122,11 @@ static const char *const migrations[] = {
     "CREATE INDEX operation_held ON operation(not_before_usec) WHERE state = 3;"
     "CREATE INDEX operation_person ON operation(entry_id, state);"
     "CREATE INDEX operation_state ON operation(state, kind);"
-    "CREATE INDEX operation_budget ON operation(budget, state, approved);"
-
-    "CREATE TABLE budget_use(" NUMBER("budget") ", " NUMBER("at_usec") ", " NUMBER("n") ", "
-    "PRIMARY KEY(budget, at_usec)) WITHOUT ROWID;"
-
-    "CREATE TABLE alarm(" TEXT("cause") " PRIMARY KEY, " TEXT("code") ", " TEXT("sentence") ", "
-    TIME("since_usec") ", " TIME("notified_usec") ") WITHOUT ROWID;"
-
-    "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
+    "CREATE INDEX operation_budget ON operation(budget, state, approved);",
     /* 2: what waits, by cause, also while it is tried again. */
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
     /* 3: groups whose people, directly or through groups in them, are to be marked dirty. */
-    "CREATE TABLE dirty_group(n INTEGER PRIMARY KEY);",
+    DIRTY_GROUP,
     /* 4: an entry is held by searches, one bit for each. What was kept was the one that showed it
      * last; without cookies all of them are asked again. */
     "ALTER TABLE entry RENAME COLUMN search TO searches;"
@@ -139,8 +149,7 @@ static const char *const migrations[] = {
     "CREATE INDEX operation_over ON operation(budget, not_before_usec, number, kind) WHERE "
     "approved = 0 AND state = 2 AND reason = 'budget';",
     /* 6: what a listed user looked like whom a person would be adopted with. */
-    "ALTER TABLE listing ADD COLUMN " MAYBE("found") ";"
-    "ALTER TABLE listing ADD COLUMN stale INTEGER NOT NULL DEFAULT 0 CHECK(typeof(stale)='integer');",
+    LISTING_FOUND,
     /* 7: the links to another tenant's users, until this one is approved. */
     "CREATE TABLE link_aside(" TEXT("entry_id") " PRIMARY KEY, " TEXT("login") ", "
     TEXT("login_key") ", " NUMBER("status") ", " NUMBER("disabled_by_us") ", "
@@ -149,8 +158,7 @@ static const char *const migrations[] = {
     MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ", " MAYBE("drift") ");",
     /* 8: what was told of an alarm outside, so that one that comes and goes is told seldom.
      * standing: the last word was that it stands. */
-    "CREATE TABLE told(" TEXT("cause") " PRIMARY KEY, " TIME("told_usec") ", "
-    NUMBER("standing") ") WITHOUT ROWID;"
+    TOLD
     "INSERT INTO told SELECT cause, notified_usec, 1 FROM alarm WHERE notified_usec > 0;",
     /* 9: `bucket` is what was decided about the person, whatever waits in the queue, and what
      * was done has columns of its own: the ledger is asked from them. */
@@ -179,8 +187,7 @@ static const char *const migrations[] = {
     "CREATE INDEX operation_waiting ON operation(not_before_usec) WHERE state = 1;",
     /* 12: more values of the login attribute than the one in entry.login_key. Without cookies
      * everybody is read again. */
-    "CREATE TABLE entry_login(" NUMBER("n") ", " TEXT("key") ", PRIMARY KEY(n, key)) WITHOUT ROWID;"
-    "CREATE INDEX entry_login_by_key ON entry_login(key);"
+    ENTRY_LOGIN
     "DELETE FROM cookie;",
     /* 13: whose first password was not handed on yet; sentence: what went wrong, if it did. */
     "CREATE TABLE password_due(" TEXT("entry_id") " PRIMARY KEY, " TIME("since_usec") ", "
@@ -215,8 +222,7 @@ static const char *const migrations[] = {
     "ALTER TABLE operation ADD COLUMN " MAYBE("approved_for") ";",
     /* 23: where the round stands that looks at everybody, if there is one; no list of everybody is
      * written. */
-    "CREATE TABLE round(" NUMBER("stage") ", " NUMBER("passed_n") ", " NUMBER("last_n") ", "
-    NUMBER("n_left") ");"
+    ROUND
     "INSERT INTO round SELECT 1, 0, coalesce((SELECT max(n) FROM entry), 0), (SELECT count(*) FROM "
     "dirty_later) WHERE EXISTS (SELECT 1 FROM dirty_later);"
     "DROP TABLE dirty_later;",
@@ -242,9 +248,11 @@ static const char *const migrations[] = {
     /* 29: logins that are asked for one by one; see listing.c. */
     "CREATE INDEX listing_asked ON listing(stale, login_key) WHERE stale >= 2;",
 };
-/* The last of those that take rows over, for a file that has none yet. */
-static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);
+/* What a new file begins with: the form after the last of those that take rows over. Most tables
+ * were made anew until then. */
 #define NUMBERS 24
+static const char new_file[] = OF_THE_FIRST_DAY DIRTY_GROUP LISTING_FOUND TOLD ENTRY_LOGIN ROUND
+    MIGRATION_NUMBERS(NONE_BEFORE, LEAVE_OUT);
 /* clang-format on */
 
 static int newest(void)
@@ -400,9 +408,10 @@ int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error 
         r = db_exec(db, path, "BEGIN IMMEDIATE", e);
     if (r < 0)
         return r;
-    for (int i = version; r == 0 && i < to; i++)
-        r = db_exec(db, path,
-                    version == 0 && i + 1 == NUMBERS ? numbers_when_empty : migrations[i], e);
+    if (version == 0 && to >= NUMBERS)
+        r = db_exec(db, path, new_file, e);
+    for (int i = version == 0 && to >= NUMBERS ? NUMBERS : version; r == 0 && i < to; i++)
+        r = db_exec(db, path, migrations[i], e);
     sqlite3_snprintf(sizeof(pragmas), pragmas,
                      "PRAGMA application_id=%d; PRAGMA user_version=%d", STATE_APPLICATION_ID,
                      to);
