@@ -120,11 +120,13 @@ struct audit_verify_result {
     size_t n_findings, capacity;
     uint64_t n_more; /* findings that there was no room for */
     uint64_t n_checkpoints, n_unsigned, n_old, n_erased;
+    uint64_t n_erased_unsigned; /* of those, by acts that no checkpoint covers */
     uint64_t n_unknown; /* outcomes whose intent is in none of the files */
     int64_t last_checkpoint; /* 0: there is none */
     char last_checkpoint_time[32];
     char key[200]; /* that signed the last one */
-    bool note_fits;
+    int64_t note_seq;        /* of the checkpoint that was kept; -1: none was given */
+    bool note_fits;          /* it is signed by a key that is trusted, and that line is what it was */
     uint64_t n_carriage, n_byte_order; /* files that a gateway or an editor has been at */
 };
 int audit_verify(const char *const *files, size_t n_files,

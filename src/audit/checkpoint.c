@@ -181,7 +181,7 @@ static int record_key(struct state *s, const struct signer *old, const char *vke
         return r;
     clock_format(now, clock_now_usec());
     if (old) {
-        checkpoint_key_note(&note, signer_name(old), vkey, now);
+        checkpoint_key_note(&note, signer_name(old), vkey, now, head.seq, &head.link);
         r = note.failed ? error_out_of_memory(e)
                         : signer_sign(old, note.data, note.size, sig, e);
     }
@@ -210,23 +210,22 @@ int checkpoint_note_key(struct state *s, struct error *e)
                : record_key(s, NULL, signer_vkey(m->signer), e);
 }
 
-int checkpoint_renew_key(struct state *s, const char *path, struct error *e)
+int checkpoint_last_key(struct state *s, char **ret, struct error *e)
 {
-    CLEANUP(signer_freep) struct signer *fresh = NULL;
-    struct audit_memory *m = recall_of(s);
-    int r;
+    int r = state_meta_get(s, META_KEY, ret, e);
 
-    if (signer_is_credential(m->signer)) /* at the next start it would be the old one again */
-        return error_set(e, -EPERM,
-                         "the key that signs the audit is the credential audit-key of the service: put "
-                         "another one there and restart rosterd. Nothing can hand over to it, so give "
-                         "its public key to who verifies");
-    r = signer_renew(&fresh, path, e);
-    if (r == 0)
-        r = record_key(s, m->signer, signer_vkey(fresh), e);
+    return r < 0 ? r : 0;
+}
+
+int checkpoint_hand_over(struct state *s, struct signer **signer, struct error *e)
+{
+    struct audit_memory *m = recall_of(s);
+    struct signer *old = m->signer;
+    int r = record_key(s, old, signer_vkey(*signer), e);
+
     if (r < 0)
         return r;
-    signer_free(m->signer);
-    m->signer = TAKE(fresh);
+    m->signer = *signer;
+    *signer = old;
     return checkpoint_record(s, "key", e);
 }

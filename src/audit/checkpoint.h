@@ -12,8 +12,12 @@ struct state;
 /* Says in a line of its own when the key is not the one that signed before. It is handed over by
  * the old one only when rosterd itself makes a new one. */
 int checkpoint_note_key(struct state *s, struct error *e);
-/* Makes a new key at path, which the old one hands over to. */
-int checkpoint_renew_key(struct state *s, const char *path, struct error *e);
+/* The key that signed last, as far as the state knows; NULL: none. */
+int checkpoint_last_key(struct state *s, char **ret, struct error *e);
+/* The key that signs hands over to this one, which signs from now on: *signer holds the other one
+ * then. In the open transaction; when that is undone, so is to be the exchange. */
+struct signer;
+int checkpoint_hand_over(struct state *s, struct signer **signer, struct error *e);
 /* Writes one, in the open transaction; nothing without a key. why: "start", "stop", "open",
  * "close", "count", "time", "key". */
 int checkpoint_record(struct state *s, const char *why, struct error *e);

@@ -445,10 +445,16 @@ static int in_transaction(struct audit_export *x, int (*fn)(struct state *s, str
     return state_commit(x->state, e);
 }
 
+/* A new key that was on record when rosterd died is the key; one that was not is none. */
 int audit_export_sign(struct audit_export *x, const char *key_path, struct error *e)
 {
-    int r = signer_open(&x->memory.signer, key_path, e);
+    CLEANUP(freep) char *last = NULL;
+    int r = checkpoint_last_key(x->state, &last, e);
 
+    if (r == 0)
+        r = signer_settle(key_path, last, e);
+    if (r == 0)
+        r = signer_open(&x->memory.signer, key_path, e);
     if (r == 0) {
         x->key_path = strdup(key_path);
         r = x->key_path ? 0 : error_out_of_memory(e);
@@ -456,18 +462,46 @@ int audit_export_sign(struct audit_export *x, const char *key_path, struct error
     return r < 0 ? r : in_transaction(x, checkpoint_note_key, e);
 }
 
+/* *signer: the one that is not the key afterwards. */
+static int hand_over(struct audit_export *x, struct signer **signer, struct error *e)
+{
+    struct signer *before = x->memory.signer;
+    int r = state_begin(x->state, e);
+
+    if (r < 0)
+        return r;
+    r = checkpoint_hand_over(x->state, signer, e);
+    if (r == 0)
+        r = state_commit(x->state, e);
+    else
+        state_rollback(x->state);
+    if (r < 0 && x->memory.signer != before) {
+        *signer = x->memory.signer;
+        x->memory.signer = before;
+    }
+    return r;
+}
+
+/* The new key is durable before the line that hands over to it, and takes the old one's place when
+ * that line is: a crash in between leaves both keys, and the state says which of them signs. */
 int audit_export_renew_key(struct audit_export *x, struct error *e)
 {
-    bool own = !state_in_transaction(x->state);
-    int r = own ? state_begin(x->state, e) : 0;
+    CLEANUP(signer_freep) struct signer *other = NULL;
+    struct error ignored = {0};
+    int r, settled;
 
+    if (state_in_transaction(x->state))
+        return error_set(e, -EBUSY, "the audit is being written: try again");
+    if (signer_is_credential(x->memory.signer)) /* at the next start it would be the old one again */
+        return error_set(e, -EPERM,
+                         "the key that signs the audit is the credential audit-key of the service: put "
+                         "another one there and restart rosterd. Nothing can hand over to it, so give "
+                         "its public key to who verifies");
+    r = signer_prepare(&other, x->key_path, e);
     if (r == 0)
-        r = checkpoint_renew_key(x->state, x->key_path, e);
-    if (r == 0 && own)
-        r = state_commit(x->state, e);
-    else if (r < 0 && own && state_in_transaction(x->state))
-        state_rollback(x->state);
-    return r;
+        r = hand_over(x, &other, e);
+    settled = signer_settle(x->key_path, signer_vkey(x->memory.signer), r == 0 ? e : &ignored);
+    return r == 0 ? settled : r;
 }
 
 static int record_open(struct state *s, struct error *e)

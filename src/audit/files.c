@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
+#include "audit/bytes.h"
 #include "audit/line.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -26,18 +26,14 @@ void audit_files_done(struct audit_files *f)
     *f = (struct audit_files){0};
 }
 
-static int cannot_read(const char *path, struct error *e)
+static int cannot_read(const char *path, int r, struct error *e)
 {
-    int r = errno ? -errno : -EIO;
-
     return error_set(e, r, "The audit file %s cannot be read: %s", path, strerror(-r));
 }
 
 static void close_file(struct line_reader *l)
 {
-    if (l->in)
-        gzclose(l->in);
-    l->in = NULL;
+    l->in = bytes_free(l->in);
 }
 
 void line_reader_done(struct line_reader *l)
@@ -65,54 +61,71 @@ static uint64_t size_of(const char *path)
 static void tell_watcher(const struct line_reader *l)
 {
     uint64_t before = 0, total = 0;
-    z_off_t here = gzoffset(l->in);
-
     for (size_t i = 0; i < l->files->n_paths; i++) {
         uint64_t size = size_of(l->files->paths[i]);
         before += i < l->file ? size : 0;
         total += size;
     }
-    watcher(before + (here > 0 ? (uint64_t)here : 0), total);
+    watcher(before + bytes_offset(l->in), total);
 }
 
 static int open_next(struct line_reader *l, struct error *e)
 {
     const char *path = l->files->paths[l->file];
+    int r;
 
-    errno = 0;
     l->number = 0;
-    l->cut = false;
+    l->ended = false;
     l->block_at = l->block_size = 0;
     if (!l->block)
         l->block = malloc(BLOCK);
-    l->in = l->block ? gzopen(path, "re") : NULL;
-    return l->in ? 0 : cannot_read(path, e);
+    r = l->block ? bytes_open(&l->in, path) : -ENOMEM;
+    return r < 0 ? cannot_read(path, r, e) : 0;
+}
+
+static void note_end(struct line_reader *l)
+{
+    if (bytes_are_cut(l->in)) {
+        l->n_cut++;
+        l->cut_file = l->file;
+    }
+    if (bytes_behind(l->in)) {
+        l->n_behind++;
+        l->behind_file = l->file;
+        l->behind_bytes = bytes_behind(l->in);
+    }
+}
+
+static int note_damage(struct line_reader *l, struct error *e)
+{
+    if (!l->passes_damage)
+        return error_set(e, -EIO, "%s cannot be uncompressed: it is damaged behind line %u",
+                         l->files->paths[l->file], l->number);
+    l->n_damaged++;
+    l->damaged_file = l->file;
+    return 0;
 }
 
 /* 1: there are bytes; 0: the end. */
 static int fill(struct line_reader *l, struct error *e)
 {
-    int n, zlib_error;
+    ssize_t n = l->ended ? 0 : bytes_read(l->in, l->block, BLOCK);
+    int r = 0;
 
-    errno = 0;
-    n = gzread(l->in, l->block, BLOCK);
-    if (n < 0) {
-        const char *why = gzerror(l->in, &zlib_error);
-
-        if (zlib_error == Z_ERRNO)
-            return cannot_read(l->files->paths[l->file], e);
-        return error_set(e, -EIO, "%s cannot be uncompressed: %s", l->files->paths[l->file], why);
-    }
-    if (n == 0 && !l->cut && gzerror(l->in, &zlib_error) && zlib_error == Z_BUF_ERROR) {
-        l->cut = true;
-        l->n_cut++;
-        l->cut_file = l->file;
-    }
     l->block_at = 0;
-    l->block_size = (size_t)n;
+    l->block_size = n > 0 ? (size_t)n : 0;
     if (watcher)
         tell_watcher(l);
-    return n > 0;
+    if (n > 0)
+        return 1;
+    if (n == -EBADMSG)
+        r = note_damage(l, e);
+    else if (n < 0)
+        r = cannot_read(l->files->paths[l->file], (int)n, e);
+    else if (!l->ended)
+        note_end(l);
+    l->ended = true;
+    return r;
 }
 
 static int add(struct line_reader *l, size_t n)
@@ -247,7 +260,7 @@ static int refuse_pipe(const char *path, struct error *e)
 static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct error *e)
 {
     struct audit_files one = {.paths = (char **)&path, .n_paths = 1};
-    CLEANUP(line_reader_done) struct line_reader l = {.files = &one};
+    CLEANUP(line_reader_done) struct line_reader l = {.files = &one, .passes_damage = true};
     int64_t first[ASKED];
     struct line_chain chain;
     size_t n = 0;
@@ -266,6 +279,8 @@ static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct err
         if (line_look(l.line, l.size, &chain) > 0)
             first[n++] = chain.seq - l.number + 1;
     }
+    if (l.n_cut || l.n_behind || l.n_damaged)
+        *ret_empty = false; /* there is something to be told of it */
     *ret = agreed(first, n);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bytes;
 struct error;
 
 struct audit_files {
@@ -34,8 +35,13 @@ struct line_reader {
     bool carriage;   /* it ended in CR LF, which was taken off */
     bool byte_order; /* a byte order mark stood before it, which was taken off */
     size_t n_cut, cut_file; /* compressed files that end too early, and the last of them */
-    bool cut;               /* this is one */
-    void *in;        /* zlib's, which reads plain files too */
+    bool ended;             /* what this file's end is like has been counted */
+    size_t n_behind, behind_file; /* compressed files with bytes behind their end, and the last */
+    uint64_t behind_bytes;        /* of that one */
+    /* A compressed file that is damaged ends there and is counted; it does not end the reading. */
+    bool passes_damage;
+    size_t n_damaged, damaged_file;
+    struct bytes *in;
     size_t capacity;
     char *block;
     size_t block_at, block_size;

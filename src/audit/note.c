@@ -20,9 +20,12 @@ void checkpoint_note(struct buffer *b, const char *name, const struct note *n)
 }
 
 void checkpoint_key_note(struct buffer *b, const char *name, const char *new_vkey,
-                         const char *time)
+                         const char *time, int64_t seq, const struct chain_hash *link)
 {
-    buffer_format(b, "%s\nnew key\n%s\n%s\n", name, new_vkey, time);
+    char text[BASE64_SIZE(DIGEST_SIZE) + 1];
+
+    base64_encode(text, link->bytes, sizeof(link->bytes), false);
+    buffer_format(b, "%s\nnew key\n%s\n%s\n%lld %s\n", name, new_vkey, time, (long long)seq, text);
 }
 
 const char *note_read(const json_t *row, const struct line_chain *l, struct note *ret)

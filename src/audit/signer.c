@@ -202,33 +202,58 @@ static int sync_folder(const char *path)
     return r;
 }
 
-/* Written beside and renamed, so that a crash leaves the old key or the new one, whole. */
+static int cannot_write(const char *path, int r, struct error *e)
+{
+    return error_set(e, r,
+                     "the key that signs the audit cannot be written to %s: %s. Check who "
+                     "may write to that folder",
+                     path, strerror(-r));
+}
+
+#define PATH_SIZE 4096
+
+static int name_beside(char ret[static PATH_SIZE], const char *path, struct error *e)
+{
+    return snprintf(ret, PATH_SIZE, "%s.new", path) < PATH_SIZE
+               ? 0
+               : error_set(e, -ENAMETOOLONG, "the path %s is too long", path);
+}
+
 static int write_key(const char *path, const char *text, struct error *e)
 {
-    char beside[4096];
-    int fd, r = 0;
+    char beside[PATH_SIZE];
+    int fd, r = name_beside(beside, path, e);
 
-    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
-        return error_set(e, -ENAMETOOLONG, "the path %s is too long", path);
+    if (r < 0)
+        return r;
     fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || fchmod(fd, 0600) < 0 ||
         write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd) < 0)
         r = errno ? -errno : -EIO;
     if (fd >= 0 && close(fd) < 0 && r == 0)
         r = -errno;
-    if (r == 0 && rename(beside, path) < 0)
-        r = -errno;
     if (r == 0)
         r = sync_folder(path);
-    if (r < 0)
-        return error_set(e, r,
-                         "the key that signs the audit cannot be written to %s: %s. Check who "
-                         "may write to that folder",
-                         path, strerror(-r));
-    return 0;
+    return r < 0 ? cannot_write(path, r, e) : 0;
 }
 
-int signer_renew(struct signer **ret, const char *path, struct error *e)
+int signer_settle(const char *path, const char *vkey, struct error *e)
+{
+    CLEANUP(signer_freep) struct signer *s = NULL;
+    char beside[PATH_SIZE];
+    struct error ignored = {0};
+    int r = name_beside(beside, path, e);
+
+    if (r < 0 || access(beside, F_OK) < 0)
+        return r;
+    if (vkey && from_file(&s, beside, &ignored) == 0 && strcmp(s->vkey, vkey) == 0)
+        r = rename(beside, path) < 0 ? -errno : sync_folder(path);
+    else if (unlink(beside) < 0)
+        r = -errno;
+    return r < 0 ? cannot_write(path, r, e) : 0;
+}
+
+int signer_prepare(struct signer **ret, const char *path, struct error *e)
 {
     CLEANUP(signer_freep) struct signer *s = NULL;
     unsigned char secret[1 + KEY_SIZE] = {ALGORITHM};
@@ -263,8 +288,11 @@ int signer_open(struct signer **ret, const char *path, struct error *e)
             (*ret)->credential = true;
         return r;
     }
-    if (access(path, F_OK) < 0 && errno == ENOENT)
-        return signer_renew(ret, path, e);
+    if (access(path, F_OK) < 0 && errno == ENOENT) {
+        int r = signer_prepare(ret, path, e);
+
+        return r == 0 ? signer_settle(path, (*ret)->vkey, e) : r;
+    }
     return from_file(ret, path, e);
 }
 

@@ -17,8 +17,11 @@ struct signer;
 int signer_open(struct signer **ret, const char *path, struct error *e);
 /* Is it the service's credential, which rosterd cannot write? */
 bool signer_is_credential(const struct signer *s);
-/* Makes a new key at path, in place of the one there. */
-int signer_renew(struct signer **ret, const char *path, struct error *e);
+/* Makes a new key beside the one at path, durable. */
+int signer_prepare(struct signer **ret, const char *path, struct error *e);
+/* What was prepared takes the place of the key at path if it is the one of that vkey, which is
+ * known to have taken over; otherwise (or vkey NULL) it is removed. 0 as well when nothing was. */
+int signer_settle(const char *path, const char *vkey, struct error *e);
 struct signer *signer_free(struct signer *s);
 /* NAME+ID+KEY: what a verifier needs. Borrowed. */
 const char *signer_vkey(const struct signer *s);

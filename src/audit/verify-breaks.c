@@ -27,7 +27,7 @@ static bool is_signed(const struct verifier *v, const struct line_chain *l, cons
 
 static int read_all(struct verifier *v, struct located_list *all, struct error *e)
 {
-    CLEANUP(line_reader_done) struct line_reader l = {.files = v->files};
+    CLEANUP(line_reader_done) struct line_reader l = {.files = v->files, .passes_damage = true};
     int r;
 
     while ((r = line_reader_next(&l, e)) > 0) {

@@ -19,7 +19,7 @@ struct erased {
     unsigned line;
 };
 struct range {
-    int64_t first, last;
+    int64_t first, last, by; /* by: the line that names them */
 };
 
 struct verifier {
@@ -32,8 +32,10 @@ struct verifier {
     struct tree_window window;
     struct audit_view *view; /* which intents are open */
     char key[SIGNER_VKEY_MAX + 1];
+    bool named; /* a line has said which key signs; before that it is the one that was given */
     struct string_list trusted; /* the key that is trusted, and those to which it handed over */
-    /* The checkpoint whose key is not the trusted one; it may hand over to that. seq 0: none */
+    struct string_list signers; /* the keys of all checkpoints that are fine */
+    /* The line whose key is not the trusted one; it may hand over to that. seq 0: none */
     struct erased foreign;
     int64_t unsigned_since; /* the last line that a checkpoint covers */
     struct erased *erased;  /* lines without what they commit to */
@@ -42,7 +44,7 @@ struct verifier {
     size_t n_acts, acts_capacity;
     size_t last_file;
     /* The checkpoint that was kept elsewhere. */
-    bool has_note;
+    bool has_note, note_seen; /* seen: the line that it speaks of is that of these files */
     int64_t note_seq;
     char note_sig[SIGNER_SIG_MAX + 1];
     struct chain_hash note_link;

@@ -43,25 +43,34 @@ int verify_read_note(struct verifier *v, struct error *e)
     return 0;
 }
 
-/* By the key that is trusted, or by one to which that handed over in these files. */
+static bool is_signed_by(const struct verifier *v, const struct string_list *keys, size_t size)
+{
+    for (size_t i = 0; i < keys->n_items; i++)
+        if (signer_verify(keys->items[i], v->options->note, size, v->note_sig))
+            return true;
+    return false;
+}
+
+/* By the key that is trusted, by one to which that handed over in these files, or by one that
+ * signed them before: that one's word is covered by what the trusted one signed behind it. */
 int verify_check_note(struct verifier *v, struct error *e)
 {
     const char *text = v->options->note;
     size_t size = v->has_note ? (size_t)(strstr(text, "\n\n") + 1 - text) : 0;
 
-    if (!v->has_note || v->trusted.n_items == 0)
+    v->result->note_seq = v->has_note ? v->note_seq : -1;
+    if (!v->has_note)
         return 0;
-    for (size_t i = 0; i < v->trusted.n_items; i++)
-        if (signer_verify(v->trusted.items[i], text, size, v->note_sig))
-            return 0;
-    if (v->options->key)
-        return error_set(e, -EINVAL,
-                         "the checkpoint was not signed by %.120s: it is another one's, or it "
-                         "was changed",
-                         v->options->key);
+    if (is_signed_by(v, &v->trusted, size) || is_signed_by(v, &v->signers, size)) {
+        v->result->note_fits = v->note_seen;
+        return 0;
+    }
+    if (v->trusted.n_items == 0)
+        return error_set(e, -EINVAL, "these files do not say who signed them, so nothing tells "
+                                     "whether the checkpoint is theirs: give the key");
     if (verify_found(v, v->files->n_paths - 1, 0, v->note_seq,
-                     "key: the checkpoint that was kept was not signed by %.120s, which signed "
-                     "these files: the one or the others are somebody else's",
+                     "key: the checkpoint that was kept was not signed by %.120s, nor by another key "
+                     "of these files: the one or the others are somebody else's",
                      v->trusted.items[0]) < 0)
         return error_out_of_memory(e);
     return 0;
@@ -70,7 +79,7 @@ int verify_check_note(struct verifier *v, struct error *e)
 void verify_compare_note(struct verifier *v, const struct line_chain *l)
 {
     if (v->has_note && l->seq == v->note_seq && chain_equal(&l->link, &v->note_link))
-        v->result->note_fits = true;
+        v->note_seen = true;
 }
 
 int verify_judge_note(struct verifier *v)
@@ -78,7 +87,7 @@ int verify_judge_note(struct verifier *v)
     struct audit_verify_result *r = v->result;
     size_t file = v->files->n_paths ? v->files->n_paths - 1 : 0;
 
-    if (!v->has_note || r->note_fits || v->note_seq == 0)
+    if (!v->has_note || v->note_seen || v->note_seq == 0)
         return 0;
     if (v->note_seq > v->last.seq)
         return verify_found(v, file, 0, v->last.seq,

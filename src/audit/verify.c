@@ -33,6 +33,7 @@ static void verifier_done(struct verifier *v)
     line_reader_done(&v->reader);
     audit_view_free(v->view);
     string_list_done(&v->trusted);
+    string_list_done(&v->signers);
     free(v->erased);
     free(v->acts);
 }
@@ -71,6 +72,20 @@ static int check_tree(struct verifier *v, const struct note *n)
                      n->seq + 1);
 }
 
+/* Signed by a key that no line has named, or by another one than the one that was given, which may
+ * be handed over to later: what that one signs then covers this line. */
+static void note_foreign(struct verifier *v, const struct line_chain *l)
+{
+    if (!v->foreign.seq)
+        v->foreign = (struct erased){l->seq, v->reader.file, v->reader.number};
+}
+
+/* Nothing has said yet that the key that was given is the one that signs here. */
+static bool may_begin_otherwise(const struct verifier *v)
+{
+    return v->options->key && !v->named && !v->result->n_checkpoints;
+}
+
 static int check_checkpoint(struct verifier *v, const struct line_chain *l, const char *line)
 {
     struct audit_verify_result *r = v->result;
@@ -80,11 +95,11 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
     const struct line_reader *at = &v->reader;
     struct note n;
 
-    if (key && v->options->key && !r->n_checkpoints && !v->foreign.seq &&
-        strcmp(key, v->options->key) != 0) {
-        v->foreign = (struct erased){l->seq, at->file, at->number};
+    if (key && may_begin_otherwise(v) && strcmp(key, v->options->key) != 0) {
+        note_foreign(v, l);
         (void)change_key(v, key, true);
     }
+    v->named |= key != NULL;
     if (key && !change_key(v, key, false))
         return verify_found(
             v, at->file, at->number, l->seq,
@@ -100,6 +115,10 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
                                   l->seq);
     if (trust_first(v) < 0)
         return -ENOMEM;
+    if (!verify_signature_fits(v, l, object, &n) && may_begin_otherwise(v)) {
+        note_foreign(v, l);
+        return 0;
+    }
     if (!verify_signature_fits(v, l, object, &n))
         return verify_found(
             v, at->file, at->number, l->seq,
@@ -109,6 +128,8 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
             l->seq, v->key);
     if (v->foreign.seq && strcmp(v->key, v->options->key) == 0)
         v->foreign.seq = 0; /* what it signs begins with what the keys before it signed */
+    if (string_list_add_once(&v->signers, v->key) < 0)
+        return -ENOMEM;
     r->n_checkpoints++;
     r->last_checkpoint = l->seq;
     memcpy(r->last_checkpoint_time, l->time, sizeof(r->last_checkpoint_time));
@@ -129,21 +150,32 @@ static int check_key_line(struct verifier *v, const struct line_chain *l, const 
 
     if (!key || !v->key[0])
         return 0;
+    if (strcmp(key, v->key) == 0) {
+        v->named = true;
+        return 0;
+    }
     fine = sig && signer_vkey_name(v->key, name);
     if (fine)
-        checkpoint_key_note(&note, name, key, l->time);
+        checkpoint_key_note(&note, name, key, l->time, l->seq - 1, &l->prev);
     if (fine && !note.failed && signer_verify(v->key, note.data, note.size, sig)) {
         bool trusted = string_list_contains(&v->trusted, v->key);
 
+        v->named = true;
         (void)change_key(v, key, true);
-        return trusted ? string_list_add(&v->trusted, key) : 0;
+        return trusted ? string_list_add_once(&v->trusted, key) : 0;
+    }
+    if (may_begin_otherwise(v)) {
+        note_foreign(v, l);
+        v->named = true;
+        (void)change_key(v, key, true);
+        return 0;
     }
     return verify_found(v, v->reader.file, v->reader.number, l->seq,
                         "key: line %" PRId64 " brings a new key that the old one did not sign",
                         l->seq);
 }
 
-static int note_act(struct verifier *v, const char *line)
+static int note_act(struct verifier *v, const struct line_chain *l, const char *line)
 {
     json_auto_t *object = json_loads(line, 0, NULL);
     json_t *pair, *lines = json_object_get(json_object_get(object, "d"), "lines");
@@ -153,8 +185,10 @@ static int note_act(struct verifier *v, const char *line)
     {
         if (memory_grow(&v->acts, &v->acts_capacity, v->n_acts + 1, sizeof(*v->acts)) < 0)
             return -ENOMEM;
-        v->acts[v->n_acts++] = (struct range){json_integer_value(json_array_get(pair, 0)),
-                                              json_integer_value(json_array_get(pair, 1))};
+        v->acts[v->n_acts++] =
+            (struct range){.first = json_integer_value(json_array_get(pair, 0)),
+                           .last = json_integer_value(json_array_get(pair, 1)),
+                           .by = l->seq};
     }
     return 0;
 }
@@ -213,7 +247,7 @@ static int check_line(struct verifier *v, const struct line_chain *l, const char
     else if (r == 0 && verify_is_event(l, line, "key"))
         r = check_key_line(v, l, line);
     else if (r == 0 && verify_is_event(l, line, "erased"))
-        r = note_act(v, line);
+        r = note_act(v, l, line);
     return r;
 }
 
@@ -267,26 +301,38 @@ static int scan_line(struct verifier *v)
 }
 
 /* Whole lines may be missing at its end, which the chain alone would not show. */
-static int check_cut(struct verifier *v, size_t *n_told)
+static int check_end(struct verifier *v, struct line_reader *told)
 {
-    if (v->reader.n_cut == *n_told)
-        return 0;
-    *n_told = v->reader.n_cut;
-    return verify_found(v, v->reader.cut_file, 0, 0,
-                        "torn: the compressed file ends before its end: it was cut, or not copied "
-                        "as a whole");
+    const struct line_reader *l = &v->reader;
+    int r = 0;
+
+    if (l->n_cut > told->n_cut)
+        r = verify_found(v, l->cut_file, 0, 0,
+                         "torn: the compressed file ends before its end: it was cut, or not copied "
+                         "as a whole");
+    if (r == 0 && l->n_damaged > told->n_damaged)
+        r = verify_found(v, l->damaged_file, 0, 0,
+                         "changed: the compressed file is damaged, and what follows in it cannot be "
+                         "read");
+    if (r == 0 && l->n_behind > told->n_behind)
+        r = verify_found(v, l->behind_file, 0, 0,
+                         "inserted: %" PRIu64 " byte%s behind the end of the compressed data, "
+                         "which programs that read it pass over",
+                         l->behind_bytes, l->behind_bytes == 1 ? " stands" : "s stand");
+    *told = *l;
+    return r;
 }
 
 static int scan(struct verifier *v, struct error *e)
 {
-    size_t n_told = 0;
+    struct line_reader told = {0};
     int r, more = 1;
 
     while (more > 0) {
         more = line_reader_next(&v->reader, e);
         if (more < 0)
             return more;
-        r = check_cut(v, &n_told);
+        r = check_end(v, &told);
         if (r == 0 && more > 0)
             r = scan_line(v);
         if (r == -ENOMEM)
@@ -304,7 +350,7 @@ static int by_first(const void *a, const void *b)
     return x->first < y->first ? -1 : x->first > y->first;
 }
 
-/* Each line whose data is gone must be named by an erasure. */
+/* Each line whose data is gone must be named by an erasure behind it. */
 static int check_erased(struct verifier *v)
 {
     int r = 0;
@@ -313,17 +359,21 @@ static int check_erased(struct verifier *v)
         qsort(v->acts, v->n_acts, sizeof(*v->acts), by_first);
     for (size_t i = 0; r == 0 && i < v->n_erased; i++) {
         const struct erased *x = &v->erased[i];
-        bool covered = false;
+        bool covered = false, is_signed = false;
 
-        for (size_t k = 0; !covered && k < v->n_acts && v->acts[k].first <= x->seq; k++)
-            covered = x->seq <= v->acts[k].last;
+        for (size_t k = 0; !is_signed && k < v->n_acts && v->acts[k].first <= x->seq; k++)
+            if (x->seq <= v->acts[k].last && x->seq < v->acts[k].by) {
+                covered = true;
+                is_signed = v->acts[k].by <= v->unsigned_since;
+            }
+        v->result->n_erased += covered;
+        v->result->n_erased_unsigned += covered && !is_signed;
         if (covered)
-            v->result->n_erased++;
-        else
-            r = verify_found(v, x->file, x->line, x->seq,
-                             "removed: what line %" PRId64
-                             " told of a person is gone, and no erasure names that line",
-                             x->seq);
+            continue;
+        r = verify_found(v, x->file, x->line, x->seq,
+                         "removed: what line %" PRId64
+                         " told of a person is gone, and no erasure names that line",
+                         x->seq);
     }
     return r;
 }
@@ -331,6 +381,11 @@ static int check_erased(struct verifier *v)
 /* The trusted key signed nothing behind it, so nobody who is trusted did. */
 static int judge_key(struct verifier *v)
 {
+    const struct audit_verify_result *r = v->result;
+
+    if (v->options->key && !v->foreign.seq && !r->n_checkpoints && r->n_lines > r->n_old)
+        return verify_found(v, v->files->n_paths - 1, 0, v->last.seq,
+                            "key: nothing in these files is signed by the key that was given");
     return v->foreign.seq == 0
                ? 0
                : verify_found(
@@ -360,7 +415,7 @@ static int judge_signatures(struct verifier *v)
 
 static int count_whole(struct verifier *v, struct error *e)
 {
-    CLEANUP(line_reader_done) struct line_reader l = {.files = v->files};
+    CLEANUP(line_reader_done) struct line_reader l = {.files = v->files, .passes_damage = true};
     struct audit_verify_result *r = v->result;
     int n = 0;
 
@@ -415,7 +470,7 @@ int audit_verify(const char *const *paths, size_t n_files,
                          .result = &result,
                          .holds = true,
                          .view = audit_view_new(),
-                         .reader = {.files = &files}};
+                         .reader = {.files = &files, .passes_damage = true}};
     int r = v.view ? audit_files_order(&files, paths, n_files, e) : error_out_of_memory(e);
 
     if (r == 0 && v.options->key) {

@@ -32,7 +32,7 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         json_array_append_new(findings, finding_of(&v->findings[i]));
     return json_pack(
         "{s:b, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s?, s:i, s:s, s:o, s:I, s:I, s:I, s:I, s:I, "
-        "s:I, s:s?, s:s?, s:I, s:I, s:I}",
+        "s:I, s:I, s:s?, s:s?, s:I, s:I, s:I}",
         "whole", first == NULL, "lines", (json_int_t)v->n_lines, "lines_before",
         (json_int_t)v->n_whole, "first_seq", (json_int_t)v->first_seq, "last_seq",
         (json_int_t)v->last_seq, "first_time", v->first_time, "last_time", v->last_time,
@@ -40,11 +40,19 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         first ? (int)first->line : 0, "sentence", first ? first->sentence : "", "findings",
         findings, "more_findings", (json_int_t)v->n_more, "checkpoints",
         (json_int_t)v->n_checkpoints, "last_checkpoint", (json_int_t)v->last_checkpoint,
-        "unsigned", (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased, "old_form",
+        "unsigned", (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased,
+        "erased_unsigned", (json_int_t)v->n_erased_unsigned, "old_form",
         (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL, "last_checkpoint_time",
         v->last_checkpoint_time[0] ? v->last_checkpoint_time : NULL, "carriage_returns",
         (json_int_t)v->n_carriage, "byte_order_marks", (json_int_t)v->n_byte_order,
         "unknown", (json_int_t)v->n_unknown);
+}
+
+/* The checkpoint that was kept elsewhere, and whether these files are what it speaks of; of older
+ * lines they have it says nothing. */
+static json_t *kept_of(const struct audit_verify_result *v)
+{
+    return json_pack("{s:I, s:b}", "line", (json_int_t)v->note_seq, "fits", v->note_fits);
 }
 
 /* A word, or the first line of the file that it names. */
@@ -136,6 +144,8 @@ static int verify(struct ctl *c, const char *const *files, size_t n_files)
     if (!verdict)
         return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
     json_object_set_new(verdict, "key_given", json_boolean(key != NULL));
+    if (note)
+        json_object_set_new(verdict, "kept", kept_of(&result));
     return ctl_show(c, verdict, render_audit_verify);
 }
 

@@ -185,7 +185,9 @@ void daemon_audit_close(struct daemon *d)
 void daemon_audit_key(struct daemon *d, struct control_call *call, bool renew)
 {
     struct error e = {0};
-    int r = renew ? audit_export_renew_key(d->audit, &e) : 0;
+    int r = renew ? engine_commit(d->engine, &e) : 0; /* what is open is of somebody else's step */
+    if (r == 0 && renew)
+        r = audit_export_renew_key(d->audit, &e);
     if (r < 0)
         control_fail(call, "failed", "%s", e.message);
     else

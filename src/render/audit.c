@@ -17,6 +17,20 @@ static void count(struct output *o, const json_t *answer, const char *name, cons
         output_format(o, "%lld %s\n", n, n == 1 ? one : many);
 }
 
+/* What the checkpoint that was kept elsewhere says, unless it is told among the findings. */
+static void render_kept(struct output *o, const json_t *v)
+{
+    const json_t *kept = json_object_get(v, "kept");
+    long long line = member_number(kept, "line");
+
+    if (kept && member_true(kept, "fits"))
+        output_format(o, "the checkpoint that was kept fits: up to line %lld these are the lines that were signed then\n",
+                      line);
+    else if (kept && line < member_number(v, "first_seq"))
+        output_format(o, "the checkpoint that was kept is of line %lld, which is before these files: it says nothing of them\n",
+                      line);
+}
+
 /* What is proved, and what is not. */
 static void render_proved(struct output *o, const json_t *v)
 {
@@ -41,12 +55,16 @@ static void render_proved(struct output *o, const json_t *v)
     if (n > 0)
         count(o, v, "unsigned", "line after the last checkpoint is chained, unsigned",
               "lines after the last checkpoint are chained, unsigned");
+    render_kept(o, v);
     if (member_number(v, "first_seq") > 1)
         output_format(o, "lines before %lld are not in these files\n", member_number(v, "first_seq"));
     count(o, v, "old_form", "line from before version 1: verified by the rule of then",
           "lines from before version 1: verified by the rule of then");
     count(o, v, "erased", "line whose personal data was erased by a recorded act",
           "lines whose personal data was erased by a recorded act");
+    count(o, v, "erased_unsigned",
+          "of these by an act that no checkpoint covers yet: nobody has signed that it was rosterd's",
+          "of these by acts that no checkpoint covers yet: nobody has signed that they were rosterd's");
     count(o, v, "unknown",
           "outcome whose intent is in none of these files: whom and what it is about is unknown",
           "outcomes whose intent is in none of these files: whom and what they are about is unknown");

@@ -117,6 +117,7 @@ class Chain:
     def __init__(self, trusted=None):
         self.trusted, self.proved = {trusted} if trusted else None, 0  # proved: the last line behind which a trusted key signed
         self.lines, self.problems, self.links = [], [], {}
+        self.signers = set()
         self.checkpoints, self.erased, self.acts, self.key, self.last = [], [], [], None, None
 
     def add(self, line, signatures=True):
@@ -140,9 +141,10 @@ class Chain:
         if personal is None and "pc" in row:
             self.erased.append(seq)
         if row["ev"] == "erased":
-            self.acts += row["d"]["lines"]
-        if row["ev"] == "key" and self.key and signatures:
-            text = "%s\nnew key\n%s\n%s\n" % (self.key.split("+")[0], row["key"], row["t"])
+            self.acts += [(first, last, seq) for first, last in row["d"]["lines"]]
+        if row["ev"] == "key" and self.key and signatures and row["key"] != self.key:
+            text = "%s\nnew key\n%s\n%s\n%d %s\n" % (self.key.split("+")[0], row["key"], row["t"], seq - 1,
+                                                    base64.b64encode(prev).decode())
             if "sig" not in row or not signed(self.key, text.encode(), row["sig"]):
                 problem("line %d: the old key did not hand over" % seq)
             elif self.trusted and self.key in self.trusted:
@@ -163,10 +165,13 @@ class Chain:
         if row.get("key", self.key) != self.key and self.key:
             self.problems.append("line %d: another key" % row["seq"])
         self.key = row.get("key", self.key)
+        if self.key is None:  # files that begin later: nothing has said yet whose it is
+            return
         first, tree = row["from"], unurl(row["root"].encode())
         text = note(self.key.split("+")[0], row["seq"] - 1, prev, row["t"], first, tree)
         if signatures and not signed(self.key, text, row["sig"]):
             self.problems.append("line %d: not signed by %s" % (row["seq"], self.key))
+        self.signers.add(self.key)
         leaves = [self.links.get(seq) for seq in range(first, row["seq"])]
         if not 1 <= len(leaves) <= 64 or None not in leaves and root(leaves) != tree:
             self.problems.append("line %d: another tree" % row["seq"])
@@ -178,7 +183,7 @@ class Chain:
         if self.trusted and not self.proved:
             self.problems.append("nothing is signed by the key that is trusted")
         for seq in self.erased:
-            if not any(first <= seq <= last for first, last in self.acts):
+            if not any(first <= seq <= last and seq < by for first, last, by in self.acts):
                 self.problems.append("line %d: p is gone and no act names it" % seq)
 
 
@@ -206,8 +211,7 @@ def check_kept(chain, text, trusted=None):
     """A checkpoint that was kept elsewhere: what is wrong with the files by it."""
     body, _, signature = text.rpartition(b"\n\n")
     name, seq, link, *_ = (body + b"\n").split(b"\n")
-    keys = {trusted} if trusted else {chain.key}
-    keys |= chain.trusted or set()
+    keys = ({trusted} if trusted else {chain.key}) | (chain.trusted or set()) | chain.signers
     if not any(signed(key, body + b"\n", signature.split(b" ")[2].strip().decode()) for key in keys if key.split("+")[0] == name.decode()):
         return ["the checkpoint that was kept is not signed by the key"]
     if int(seq) not in chain.links:

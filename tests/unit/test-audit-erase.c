@@ -1,7 +1,8 @@
 /*
- * Erasing a person's data, killed at every system call that changes something on the disk: each
- * time every file is the old or the new one, whole, with every line of everybody else; what was
- * begun goes on at the next start, which is killed somewhere as well, and ends once.
+ * Erasing a person's data, killed at every system call that changes something on the disk, or with
+ * the disk full from there on: each time every file is the old or the new one, whole, with every
+ * line of everybody else; what was begun goes on at the next start, which is killed somewhere as
+ * well, and ends once. Somebody else was erased before, and files are closed meanwhile.
  *
  *   test-audit-erase [--every N] [--seed N]
  */
@@ -31,6 +32,8 @@
 
 #define PATH_SIZE 400
 #define VICTIM    "u3"
+#define EARLIER   "u5" /* was erased before */
+#define FILES_MAX 200
 #define N_PEOPLE  6
 
 static char template_folder[64], work_folder[64], reference_folder[64];
@@ -175,7 +178,26 @@ static void export(struct world *w)
     need_done(w, audit_export_run(w->daemon.audit, &w->e));
 }
 
-/* Somebody joins, changes and is changed; files are closed in between. */
+/* Until nothing is under way; other files are begun meanwhile. */
+static void erase_to_the_end(struct world *w)
+{
+    for (int i = 0; (w->daemon.erasure || state_in_transaction(w->bed->state)) && i < 1000; i++) {
+        if (sd_event_run(w->daemon.event, USEC_PER_SEC) < 0)
+            _exit(3);
+        if (!state_in_transaction(w->bed->state))
+            (void)audit_export_rotate(w->daemon.audit, false, &w->e);
+    }
+}
+
+static void erase(struct world *w, const char *person)
+{
+    struct audit_actor actor = {.uid = 1000, .name = "anton"};
+
+    erase_start(&w->daemon, NULL, person, &actor, "GDPR-17");
+    erase_to_the_end(w);
+}
+
+/* Somebody joins, changes and is changed, somebody is erased; files are closed in between. */
 static void make_template(void)
 {
     struct world w = {.bed = bed_new(false)};
@@ -204,6 +226,12 @@ static void make_template(void)
     bed_group(b, "sales", "u4", "u5", NULL);
     bed_sync(b);
     export(&w);
+    erase(&w, EARLIER);
+    bed_advance(b, HOUR);
+    bed_group(b, "support", "u0", "u1", "u2", NULL);
+    bed_group(b, "sales", VICTIM, "u4", NULL);
+    bed_sync(b);
+    export(&w);
     close_world(&w);
     copy_raw(b->path, in(path, template_folder, "state.db"));
     need_done(&w, state_open(&b->state, b->path, NULL, &w.e));
@@ -214,8 +242,9 @@ static void make_template(void)
 
 #define ARMED_NEVER 0
 
-/* Returns how many calls it made; -1: it was killed. */
-static long in_a_process(const char *folder, bool resume, long dies)
+/* Returns how many calls it made; -1: it was killed. full: the call from which on the disk is full;
+ * it is not again before the process ends. */
+static long in_a_process(const char *folder, bool resume, long dies, long full)
 {
     int pipes[2], status;
     long n = -1;
@@ -233,15 +262,14 @@ static long in_a_process(const char *folder, bool resume, long dies)
         open_audit(&w, folder);
         n_calls = 0;
         dies_at = dies ? dies : -1;
-        struct audit_actor actor = {.uid = 1000, .name = "anton"};
+        full_at = full;
+        audit_export_limit(w.daemon.audit, &(struct audit_limits){.rotate_bytes = 1});
         if (resume)
             erase_resume(&w.daemon);
         else
-            erase_start(&w.daemon, NULL, VICTIM, &actor, "GDPR-17");
-        while (w.daemon.erasure || state_in_transaction(w.bed->state))
-            if (sd_event_run(w.daemon.event, USEC_PER_SEC) < 0)
-                _exit(3);
-        if (audit_export_run(w.daemon.audit, &w.e) < 0)
+            erase(&w, VICTIM);
+        erase_to_the_end(&w);
+        if (audit_export_run(w.daemon.audit, &w.e) < 0 && !full)
             _exit(4);
         n = n_calls;
         dies_at = ARMED_NEVER;
@@ -282,11 +310,11 @@ static uint64_t verify(const char *folder, const char *when, long n)
 {
     CLEANUP(string_list_done) struct string_list names = {0};
     CLEANUP(audit_verify_result_done) struct audit_verify_result v = {0};
-    char paths[16][PATH_SIZE];
-    const char *files[16];
+    static char paths[FILES_MAX][PATH_SIZE];
+    const char *files[FILES_MAX];
     struct error e = {0};
     list_audit(folder, &names);
-    assert_true(names.n_items <= 16);
+    assert_true(names.n_items <= FILES_MAX);
     for (size_t i = 0; i < names.n_items; i++)
         files[i] = in(paths[i], folder, names.items[i]);
     if (audit_verify(files, names.n_items, NULL, &v, &e) < 0)
@@ -356,7 +384,7 @@ static void check_end(const char *when, long n, uint64_t n_erased)
     char path[PATH_SIZE];
     DIR *dir = opendir(work_folder);
     read_all(&all, work_folder);
-    if (count(all.data, "\"ev\":\"erase-begin\"") != 1 || count(all.data, "\"ev\":\"erase-end\"") != 1)
+    if (count(all.data, "\"ev\":\"erase-begin\"") != 2 || count(all.data, "\"ev\":\"erase-end\"") != 2)
         fail_msg("%s call %ld: it begins %zu times and ends %zu times", when, n,
                  count(all.data, "\"ev\":\"erase-begin\""), count(all.data, "\"ev\":\"erase-end\""));
     if (strstr(all.data, "\"" VICTIM "\"") || strstr(all.data, VICTIM "@example.com"))
@@ -371,10 +399,13 @@ static void check_end(const char *when, long n, uint64_t n_erased)
 static long every = 1;
 static uint64_t seed = 1;
 
-static void kill_at(long n, long n_calls_of_all, uint64_t n_erased)
+static void kill_at(long n, bool full, long n_calls_of_all, uint64_t n_erased)
 {
     copy_folder(template_folder, work_folder);
-    assert_int_equal(in_a_process(work_folder, false, n), -1);
+    if (in_a_process(work_folder, false, full ? ARMED_NEVER : n, full ? n : 0) >= 0 && !full) {
+        check_end("ended before", n, n_erased); /* files are closed as the clock has it */
+        return;
+    }
     verify(work_folder, "killed at", n);
     check_files("killed at", n, false);
     check_lines("killed at", n);
@@ -382,15 +413,15 @@ static void kill_at(long n, long n_calls_of_all, uint64_t n_erased)
     if (!begun) {
         CLEANUP(buffer_done) struct buffer all = {0};
         read_all(&all, work_folder);
-        if (!strstr(all.data, "\"ev\":\"erase-begin\""))
+        if (count(all.data, "\"ev\":\"erase-begin\"") < 2)
             return; /* nothing was promised */
     }
-    if (begun && in_a_process(work_folder, true, 1 + below((unsigned)n_calls_of_all)) < 0) {
+    if (begun && in_a_process(work_folder, true, 1 + below((unsigned)n_calls_of_all), 0) < 0) {
         verify(work_folder, "killed again after", n);
         check_files("killed again after", n, false);
         check_lines("killed again after", n);
     }
-    assert_true(in_a_process(work_folder, true, ARMED_NEVER) >= 0);
+    assert_true(in_a_process(work_folder, true, ARMED_NEVER, 0) >= 0);
     check_files("resumed after", n, true);
     check_lines("resumed after", n);
     check_end("resumed after", n, n_erased);
@@ -404,12 +435,15 @@ static void test_killed_everywhere(void **state)
     make_folder(reference_folder);
     make_template();
     copy_folder(template_folder, reference_folder);
-    long total = in_a_process(reference_folder, false, ARMED_NEVER);
+    uint64_t n_before = verify(template_folder, "before", 0);
+    long total = in_a_process(reference_folder, false, ARMED_NEVER, 0);
     uint64_t n_erased = verify(reference_folder, "undisturbed, after", total);
-    assert_true(total > 50 && n_erased >= 3);
+    assert_true(total > 50 && n_before >= 2 && n_erased >= n_before + 3);
     dice = seed;
-    for (long n = 1; n <= total; n += every)
-        kill_at(n, total, n_erased);
+    for (long n = 1; n <= total; n += every) {
+        kill_at(n, false, total, n_erased);
+        kill_at(n, true, total, n_erased);
+    }
     printf("%ld calls, %llu lines erased\n", total, (unsigned long long)n_erased);
     nftw(template_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     nftw(work_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
