@@ -126,7 +126,7 @@ struct audit_verify_result {
     char last_checkpoint_time[32];
     char key[200]; /* that signed the last one */
     int64_t note_seq;        /* of the checkpoint that was kept; -1: none was given */
-    bool note_fits;          /* it is signed by a key that is trusted, and that line is what it was */
+    bool note_fits; /* it is signed by a key that is trusted, and that line is what it was */
     uint64_t n_carriage, n_byte_order; /* files that a gateway or an editor has been at */
 };
 int audit_verify(const char *const *files, size_t n_files,

@@ -482,8 +482,8 @@ static int hand_over(struct audit_export *x, struct signer **signer, struct erro
     return r;
 }
 
-/* The new key is durable before the line that hands over to it, and takes the old one's place when
- * that line is: a crash in between leaves both keys, and the state says which of them signs. */
+/* The new key is durable before the line that hands over to it, and takes the old one's place
+ * when that line is: a crash in between leaves both, and the state says which of them signs. */
 int audit_export_renew_key(struct audit_export *x, struct error *e)
 {
     CLEANUP(signer_freep) struct signer *other = NULL;
@@ -492,10 +492,10 @@ int audit_export_renew_key(struct audit_export *x, struct error *e)
 
     if (state_in_transaction(x->state))
         return error_set(e, -EBUSY, "the audit is being written: try again");
-    if (signer_is_credential(x->memory.signer)) /* at the next start it would be the old one again */
+    if (signer_is_credential(x->memory.signer)) /* at the next start it would be the old one */
         return error_set(e, -EPERM,
-                         "the key that signs the audit is the credential audit-key of the service: put "
-                         "another one there and restart rosterd. Nothing can hand over to it, so give "
+                         "the key that signs the audit is the credential audit-key of the service: "
+                         "put another one there and restart rosterd. Nothing can hand over to it, so give "
                          "its public key to who verifies");
     r = signer_prepare(&other, x->key_path, e);
     if (r == 0)

@@ -409,11 +409,6 @@ bool form_member(struct form_reader *f, struct form_object *o, struct form_span 
     return *fine;
 }
 
-bool form_is_named(const struct form_span *key, const char *name)
-{
-    return strncmp(key->text, name, key->size) == 0 && key->size == strlen(name);
-}
-
 bool form_is_ours(const char *line, size_t size)
 {
     struct form_reader f;

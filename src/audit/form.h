@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* The same look without building anything. */
 bool form_is_ours(const char *line, size_t size);
@@ -41,7 +42,11 @@ bool form_item(struct form_reader *f, size_t i, bool *fine); /* i: which one it 
 bool form_value(struct form_reader *f, json_t **ret);
 bool form_pass(struct form_reader *f);
 bool form_end(struct form_reader *f);
-bool form_is_named(const struct form_span *key, const char *name);
+/* Inline, since the length of a name is known where it is written. */
+static inline bool form_is_named(const struct form_span *key, const char *name)
+{
+    return key->size == strlen(name) && memcmp(key->text, name, key->size) == 0;
+}
 
 /* What verification says of a line that is not; of its number. */
 #define FORM_FINDING                                                                               \

@@ -243,17 +243,14 @@ static bool read_changes(struct parts_reader *r)
 
 static json_t **personal_part(struct line_parts *p, const struct form_span *name)
 {
-    const struct {
-        const char *name;
-        json_t **part;
-    } parts[] = {{"id", &p->id},     {"dn", &p->dn},        {"login", &p->login},
-                 {"why", &p->why},   {"say", &p->sentence}, {"text", &p->answer_text},
-                 {"d", &p->details}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-        if (form_is_named(name, parts[i].name))
-            return parts[i].part;
-    return NULL;
+    return form_is_named(name, "id")      ? &p->id
+           : form_is_named(name, "dn")    ? &p->dn
+           : form_is_named(name, "login") ? &p->login
+           : form_is_named(name, "why")   ? &p->why
+           : form_is_named(name, "say")   ? &p->sentence
+           : form_is_named(name, "text")  ? &p->answer_text
+           : form_is_named(name, "d")     ? &p->details
+                                          : NULL;
 }
 
 static bool read_personal(struct parts_reader *r)

@@ -299,6 +299,7 @@ uint32_t audit_delay(const struct audit_delays *d, unsigned per_mille)
 struct check {
     const char *const *files;
     size_t n_files;
+    const struct audit_verify_options *trusted;
     struct audit_verify_result *verdict;
     pthread_t thread;
     bool running;
@@ -310,7 +311,7 @@ static void *verify_files(void *userdata)
 {
     struct check *c = userdata;
 
-    c->r = audit_verify(c->files, c->n_files, NULL, c->verdict, &c->e);
+    c->r = audit_verify(c->files, c->n_files, c->trusted, c->verdict, &c->e);
     return NULL;
 }
 
@@ -335,8 +336,8 @@ static int end_check(struct check *c, int r, struct error *e)
 }
 
 int audit_report(struct audit_report *r, const char *const *files, size_t n_files,
-                 const struct audit_filter *filter, audit_report_fn fn, void *userdata,
-                 struct error *e)
+                 const struct audit_filter *filter, const struct audit_verify_options *trusted,
+                 audit_report_fn fn, void *userdata, struct error *e)
 {
     CLEANUP(reporter_done)
     struct reporter k = {.report = r,
@@ -345,7 +346,8 @@ int audit_report(struct audit_report *r, const char *const *files, size_t n_file
                          .userdata = userdata,
                          .approvals = approvals_new()};
     struct audit_filter all = {.wants = wants, .brief = filter->brief};
-    struct check check = {.files = files, .n_files = n_files, .verdict = &r->verdict};
+    struct check check = {
+        .files = files, .n_files = n_files, .trusted = trusted, .verdict = &r->verdict};
     int n;
 
     r->days = json_object();

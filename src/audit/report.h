@@ -51,6 +51,7 @@ typedef int (*audit_report_fn)(enum audit_list list, const json_t *view, const j
                                void *userdata);
 /* One pass over the files; its memory grows with the days and four bytes an operation. */
 int audit_report(struct audit_report *r, const char *const *files, size_t n_files,
-                 const struct audit_filter *filter /* since, until */, audit_report_fn fn,
+                 const struct audit_filter *filter /* since, until */,
+                 const struct audit_verify_options *trusted /* or NULL */, audit_report_fn fn,
                  void *userdata, struct error *e);
 void audit_report_done(struct audit_report *r);

@@ -257,3 +257,41 @@ const char *evidence_meaning(const char *code)
             return own[i][1];
     return reason_code_text(code);
 }
+
+/* 2026-11-24 14:39 */
+static void add_minute(struct buffer *b, const char *time)
+{
+    buffer_format(b, "%.10s %.5s", time, strlen(time) > 11 ? time + 11 : "");
+}
+
+void evidence_coverage(struct buffer *b, const struct evidence *v)
+{
+    const struct audit_verify_result *r = &v->report.verdict;
+
+    buffer_add_text(b, "The lines are of the time from ");
+    add_minute(b, r->first_time);
+    buffer_add_text(b, " to ");
+    add_minute(b, r->last_time);
+    buffer_add_text(b, ".");
+    if (r->first_seq > 1)
+        buffer_format(b, " Lines before %llu are not in these files.",
+                      (unsigned long long)r->first_seq);
+    if (v->since && strcmp(v->since, r->first_time) < 0)
+        buffer_add_text(b, r->first_seq > 1 ? " What happened before is not told here."
+                                            : " Before it there was no audit.");
+    if (v->until && strcmp(v->until, r->last_time) > 0)
+        buffer_add_text(b, " What happened after it is not told here.");
+}
+
+void evidence_kept(struct buffer *b, const struct evidence *v)
+{
+    const struct audit_verify_result *r = &v->report.verdict;
+
+    if (!v->trusted.note || r->n_findings)
+        return;
+    buffer_format(b, r->note_fits ? "The checkpoint that was kept elsewhere fits: up to line %lld these are the "
+                                    "lines that were signed then."
+                                  : "The checkpoint that was kept elsewhere is of line %lld, before these files: "
+                                    "it says nothing of them.",
+                  (long long)r->note_seq);
+}

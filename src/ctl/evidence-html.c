@@ -138,6 +138,22 @@ static void add_count(struct buffer *b, uint64_t n, const char *one, const char 
     buffer_format(b, "%llu %s", (unsigned long long)n, n == 1 ? one : many);
 }
 
+static void add_comparison(struct buffer *b, const json_t *comparison)
+{
+    CLEANUP(buffer_done) struct buffer time = {0}, sentence = {0};
+
+    if (!comparison)
+        return;
+    evidence_time(&time, comparison);
+    output_add_printable(&sentence, member_text(comparison, "sentence"));
+    buffer_format(b, "<p>Last comparison with the contact center (line %lld, ",
+                  member_number(comparison, "seq"));
+    html_escape(b, time.data);
+    buffer_add_text(b, "): ");
+    html_escape(b, sentence.data);
+    buffer_add_text(b, "</p>\n");
+}
+
 static void add_verdict(struct buffer *b, const struct evidence *e)
 {
     const struct audit_verify_result *v = &e->report.verdict;
@@ -174,7 +190,11 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
         add_count(b, v->n_erased, "line", "lines");
         buffer_add_text(b, " the personal data was erased by a recorded act. ");
     }
+    evidence_coverage(b, e);
+    buffer_add_text(b, " ");
+    evidence_kept(b, e);
     if (v->n_unknown) {
+        buffer_add_text(b, " ");
         add_count(b, v->n_unknown, "outcome is", "outcomes are");
         buffer_add_text(b, " of an intent in a file that was not given: of whom, is not told here. ");
     }
@@ -182,21 +202,10 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
     if (v->key[0]) {
         buffer_add_text(b, " Signed by <code>");
         html_escape(b, v->key);
-        buffer_add_text(b, "</code>; compare this key with the one that you know.");
+        buffer_add_text(b, e->trusted.key ? "</code>; verified with the key that was given."
+                                          : "</code>; compare this key with the one that you know.");
     }
     buffer_add_text(b, "</p>\n</div>\n");
-    if (e->report.comparison) {
-        CLEANUP(buffer_done) struct buffer time = {0}, sentence = {0};
-
-        evidence_time(&time, e->report.comparison);
-        output_add_printable(&sentence, member_text(e->report.comparison, "sentence"));
-        buffer_format(b, "<p>Last comparison with the contact center (line %lld, ",
-                      member_number(e->report.comparison, "seq"));
-        html_escape(b, time.data);
-        buffer_add_text(b, "): ");
-        html_escape(b, sentence.data);
-        buffer_add_text(b, "</p>\n");
-    }
 }
 
 static void add_cards(struct buffer *b, const struct evidence *e)
@@ -270,7 +279,8 @@ static void add_list(struct buffer *b, const struct evidence *e, enum audit_list
     buffer_add(b, e->rows[list].data, e->rows[list].size);
     buffer_add_text(b, "</tbody></table></div>\n");
     if (e->n_rows[list] > EVIDENCE_ROWS)
-        buffer_format(b, "<p>The first %d are shown here; the CSV file %s.csv has all.</p>\n",
+        buffer_format(b, e->csv ? "<p>The first %d are shown here; the CSV file %s.csv has all.</p>\n"
+                                : "<p>The first %d are shown here; <code>--csv</code> writes all, into %s.csv.</p>\n",
                       EVIDENCE_ROWS, l->name);
     buffer_add_text(b, "</section>\n");
 }
@@ -306,8 +316,7 @@ static void add_codes(struct buffer *b, const json_t *codes)
     buffer_add_text(b, "</dl>\n</section>\n");
 }
 
-void evidence_html(struct buffer *b, const struct evidence *e, const char *since,
-                   const char *until)
+void evidence_html(struct buffer *b, const struct evidence *e)
 {
     buffer_add_text(b,
                     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -317,12 +326,13 @@ void evidence_html(struct buffer *b, const struct evidence *e, const char *since
     buffer_add_text(b, style);
     buffer_add_text(b, "</style></head>\n<body>\n<a class=\"skip\" href=\"#main\">To the report</a>\n"
                        "<main id=\"main\">\n<h1>Audit report of rosterd</h1>\n<p>From ");
-    html_escape(b, since ? since : "the beginning of the files");
+    html_escape(b, e->since ? e->since : "the beginning of the files");
     buffer_add_text(b, " to ");
-    html_escape(b, until ? until : "their end");
+    html_escape(b, e->until ? e->until : "their end");
     buffer_add_text(b, ". Times are UTC. Numbers of lines are those of the audit files, where each "
                        "line can be looked up and proved.</p>\n");
     add_verdict(b, e);
+    add_comparison(b, e->report.comparison);
     buffer_add_text(b, "<h2>What happened</h2>\n");
     add_cards(b, e);
     html_chart(b, e->report.days);

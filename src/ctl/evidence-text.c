@@ -54,8 +54,11 @@ void evidence_text_row(struct evidence *v, enum audit_list list, const json_t *v
     table_add(t, COLOUR_NONE, all.data);
 }
 
-static void text_verdict(struct output *o, const struct audit_verify_result *p)
+static void text_verdict(struct output *o, const struct evidence *v)
 {
+    const struct audit_verify_result *p = &v->report.verdict;
+    CLEANUP(buffer_done) struct buffer more = {0};
+
     if (p->n_lines == 0 && p->n_findings == 0) {
         output_colour(o, COLOUR_YELLOW, "There is no line in these files");
         output_format(o, ", so nothing is proved\n");
@@ -70,6 +73,11 @@ static void text_verdict(struct output *o, const struct audit_verify_result *p)
                   (unsigned long long)p->n_checkpoints, text_plural(p->n_checkpoints),
                   (unsigned long long)p->n_unsigned, text_plural(p->n_unsigned),
                   p->n_unsigned == 1 ? "is" : "are");
+    evidence_coverage(&more, v);
+    if (v->trusted.note && !p->n_findings)
+        buffer_add_text(&more, " ");
+    evidence_kept(&more, v);
+    output_sentence(o, 0, more.failed ? "" : more.data);
     if (p->n_unknown)
         output_format(o, "%llu outcome%s whose intent is in none of these files: of whom, is not told\n",
                       (unsigned long long)p->n_unknown, text_plural(p->n_unknown));
@@ -153,7 +161,7 @@ static void text_list(struct output *o, struct evidence *v, enum audit_list list
 
 void evidence_text(struct output *o, struct evidence *v)
 {
-    text_verdict(o, &v->report.verdict);
+    text_verdict(o, v);
     if (v->report.comparison) {
         output_format(o, "Last comparison with the contact center, line %lld:\n",
                       member_number(v->report.comparison, "seq"));

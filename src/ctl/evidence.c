@@ -163,19 +163,18 @@ static int write_delays(struct evidence *v, struct error *e)
 }
 
 int evidence_gather(struct evidence *v, const char *const *files, size_t n_files,
-                    const struct audit_filter *filter, struct error *e)
+                    struct error *e)
 {
-    struct audit_filter meant = *filter;
+    struct audit_filter meant = {
+        .since = v->since, .until = v->until, .brief = v->form != EVIDENCE_JSON};
     int r = v->csv ? open_files(v, e) : 0;
-
-    meant.brief = v->form != EVIDENCE_JSON;
 
     v->codes = json_object();
     v->lists = json_object();
     if (!v->codes || !v->lists)
         return error_out_of_memory(e);
     if (r == 0)
-        r = audit_report(&v->report, files, n_files, &meant, take_row, v, e);
+        r = audit_report(&v->report, files, n_files, &meant, &v->trusted, take_row, v, e);
     if (r == 0 && v->csv)
         r = write_delays(v, e);
     for (size_t i = 0; i < AUDIT_LISTS && r == 0; i++) {

@@ -50,6 +50,8 @@ enum evidence_form {
 struct evidence {
     enum evidence_form form;
     const char *csv; /* the folder; NULL: none is written */
+    const char *since, *until;           /* what was asked for; NULL: all */
+    struct audit_verify_options trusted; /* a key, a checkpoint that was kept; or none */
     struct audit_report report;
     struct buffer rows[AUDIT_LISTS], cell;
     struct table tables[AUDIT_LISTS]; /* of EVIDENCE_TEXT */
@@ -60,11 +62,15 @@ struct evidence {
 };
 void evidence_done(struct evidence *v);
 int evidence_gather(struct evidence *v, const char *const *files, size_t n_files,
-                    const struct audit_filter *filter, struct error *e);
+                    struct error *e);
+/* Which time the lines of the files are of, and what of the time that was asked for they are not
+ * of. */
+void evidence_coverage(struct buffer *b, const struct evidence *v);
+/* What a checkpoint that was kept says, if one was given and nothing was found; else nothing. */
+void evidence_kept(struct buffer *b, const struct evidence *v);
 void evidence_text(struct output *o, struct evidence *v);
 json_t *evidence_json(const struct evidence *v, json_t *verdict_taken);
-void evidence_html(struct buffer *b, const struct evidence *v, const char *since,
-                   const char *until);
+void evidence_html(struct buffer *b, const struct evidence *v);
 
 /* One row more of a table of the text. */
 void evidence_text_row(struct evidence *v, enum audit_list list, const json_t *view,

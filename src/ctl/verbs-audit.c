@@ -68,6 +68,16 @@ static char *word_or_file(const char *word)
     return in ? strdup(text) : word ? strdup(word) : NULL;
 }
 
+/* The key that is trusted, or NULL. */
+static char *key_of(const struct ctl *c)
+{
+    char *key = word_or_file(c->key);
+
+    if (key)
+        key[strcspn(key, "\n")] = '\0';
+    return key;
+}
+
 static char *read_file(struct ctl *c, const char *path)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -129,12 +139,10 @@ static int prove(struct ctl *c, const char *const *files, size_t n_files, const 
 static int verify(struct ctl *c, const char *const *files, size_t n_files)
 {
     CLEANUP(audit_verify_result_done) struct audit_verify_result result = {0};
-    CLEANUP(freep) char *key = word_or_file(c->key), *note = word_or_file(c->checkpoint);
+    CLEANUP(freep) char *key = key_of(c), *note = word_or_file(c->checkpoint);
     struct audit_verify_options options = {.key = key, .note = note};
     struct error e = {""};
 
-    if (key)
-        key[strcspn(key, "\n")] = '\0';
     if (c->proof)
         return verify_proof(c, key);
     int r = audit_verify(files, n_files, &options, &result, &e);
@@ -172,16 +180,19 @@ static int report(struct ctl *c, const char *const *files, size_t n_files)
                                  : c->csv  ? EVIDENCE_NONE
                                  : c->json ? EVIDENCE_JSON
                                            : EVIDENCE_TEXT,
-                         .csv = c->csv};
-    struct audit_filter filter = {.since = c->since, .until = c->until};
+                         .csv = c->csv,
+                         .since = c->since,
+                         .until = c->until};
+    CLEANUP(freep) char *key = key_of(c), *note = word_or_file(c->checkpoint);
     struct error e = {""};
     int result = EXIT_FINE;
 
-    if (evidence_gather(&v, files, n_files, &filter, &e) < 0)
+    v.trusted = (struct audit_verify_options){.key = key, .note = note};
+    if (evidence_gather(&v, files, n_files, &e) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     if (c->html) {
         CLEANUP(buffer_done) struct buffer b = {0};
-        evidence_html(&b, &v, c->since, c->until);
+        evidence_html(&b, &v);
         result = write_file(c, c->html, &b);
     }
     if (c->csv)

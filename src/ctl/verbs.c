@@ -290,7 +290,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...]\n"
                "show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...]\n"
                "who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...]\n"
-               "report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...]\n"
+               "report [--since DATE] [--until DATE] [--key KEY] [--checkpoint FILE] [--html FILE] [--csv DIR] [FILE...]\n"
                "export --format ocsf|ecs|cef [--follow] [--after SEQ] [FILE...]\n"
                "prove SEQ [FILE...]\n"
                "erase PERSON --reason TEXT\n"

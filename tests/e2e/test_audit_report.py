@@ -8,8 +8,9 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
-from lib import Slapd, auditlines, deadline, need, wait_for
+from lib import Slapd, auditlines, base, deadline, need, wait_for
 from lib.base import Missing
+from lib.signed import Key, Writer
 
 SCRIPT = "<script>document.title='taken'</script>"
 IMAGE = "<img src=x onerror=document.title='taken'>"
@@ -254,3 +255,37 @@ def test_report_of_times_and_damage(t):
         out.write("\n".join(lines))
     broken = page(code=2)
     need("tampered" in broken.text and broken.text.index("tampered") < broken.text.index("What happened"), "a finding comes first")
+
+
+def reported(t, *words, code=0):
+    """(the page's text, the text) of a report."""
+    said = []
+    for more in (("--html", t.path("page.html")), ()):
+        done = subprocess.run([base.built("rosterctl"), "audit", "report", *more, *words], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=60, check=False, env={"LANG": "C.UTF-8", "COLUMNS": "100000"})
+        need(done.returncode == code, "it answers", words, done)
+        said.append(Page(read(t.path("page.html"))).text if more else done.stdout)
+    return [" ".join(text.split()) for text in said]
+
+
+def test_what_the_files_tell_of(t):
+    """An empty list means that nothing happened only where the files tell of that time; and a report is verified with the key and the
+    checkpoint that an auditor knows."""
+    key, writer = Key("a"), Writer()
+    for day in (3, 5, 9):
+        writer.add(day, "start" if day == 3 else "skip", {"code": "no-mail"}, {"id": "id-1", "say": "x"})
+        writer.checkpoint(key)
+    whole, late = writer.write(t.path("whole.jsonl")), writer.write(t.path("late.jsonl"), 2)
+    before, missing, unread = "Before it there was no audit.", "What happened before is not told here.", "What happened after it is not told here."
+    for words, expected in (((whole,), ()), (("--since", "2026-01-04", "--until", "2026-01-01T12", whole), ()), (("--since", "2025", whole), (before,)),
+                            (("--since", "2025", late), (missing,)), (("--until", "2027", late), (unread,)), (("--since", "2026-01-06", late), ())):
+        for text in reported(t, *words):
+            need([one for one in (before, missing, unread) if one in text] == list(expected), "which time", words, text[:700])
+            need("The lines are of the time from 2026-01-0" in text and ("Lines before 3 are not in these files." in text) == (late in words), "whose", words, text[:700])
+    kept, other = t.write("kept.note", writer.notes[max(writer.notes)]), Key("b")
+    need(all("fits: up to line 5 " in text for text in reported(t, "--key", key.vkey, "--checkpoint", kept, whole)), "compared")
+    need("verified with the key that was given" in reported(t, "--key", key.vkey, whole)[0], "by that key")
+    for text in reported(t, "--key", other.vkey, whole, code=2):
+        need("tampered" in text and "another key" in text, "by no other key", text[:700])
+    for text in reported(t, "--checkpoint", kept, writer.write(t.path("cut.jsonl"), last=-2), code=2):
+        need("tampered" in text and "cut: " in text, "the end is gone", text[:700])

@@ -132,7 +132,7 @@ static void check_readers(const struct file *f, size_t size)
 
     if (audit_each(f->paths, 1, &any, count_view, &n, &e) == 0)
         DEMAND(n <= size);
-    if (audit_report(&report, f->paths, 1, &any, count_listed, &listed, &e) == 0)
+    if (audit_report(&report, f->paths, 1, &any, NULL, count_listed, &listed, &e) == 0)
         DEMAND(listed <= 2 * size);
     audit_report_done(&report);
     if (audit_who(&who, f->paths, 1, &e) == 0)

@@ -181,7 +181,8 @@ static void export(struct world *w)
 /* Until nothing is under way; other files are begun meanwhile. */
 static void erase_to_the_end(struct world *w)
 {
-    for (int i = 0; (w->daemon.erasure || state_in_transaction(w->bed->state)) && i < 1000; i++) {
+    for (int i = 0; (w->daemon.erasure || (!full_at && state_in_transaction(w->bed->state))) &&
+                    i < 1000; i++) {
         if (sd_event_run(w->daemon.event, USEC_PER_SEC) < 0)
             _exit(3);
         if (!state_in_transaction(w->bed->state))

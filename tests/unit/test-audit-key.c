@@ -193,7 +193,10 @@ static void test_older_state(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {audit_test(test_killed_everywhere), audit_test(test_older_state)};
+    const struct CMUnitTest tests[] = {
+        audit_test(test_killed_everywhere),
+        audit_test(test_older_state),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -390,7 +390,7 @@ static void test_report_text(void **state)
         char block[4096];
         FILE *f;
 
-        if (evidence_gather(&v, files, 1, &(struct audit_filter){0}, &e) < 0)
+        if (evidence_gather(&v, files, 1, &e) < 0)
             fail_msg("%s", e.message);
         evidence_text(&o, &v);
         output_wrap(&o);
