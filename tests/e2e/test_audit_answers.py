@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from lib import Slapd, base, deadline, histories, need, wait_for
+from lib import Slapd, base, deadline, histories, need, signed, wait_for
 from lib.base import Missing
 
 Writer, ROLES, TEAMS, SKILLS = histories.Writer, histories.ROLES, histories.TEAMS, histories.SKILLS
@@ -61,6 +61,34 @@ def test_answers_against_an_oracle(t):
         for _ in range(4):
             ask_who(chance, daemon, paths, one, seed + number)
         ask_history(chance, daemon, paths, one, seed + number)
+
+
+@deadline(240)
+def test_history_is_what_the_files_say(t):
+    """The daemon's answer, which knows the directory too, and that of the files alone: the same lines for each name of random histories
+    over closed files, one of them compressed, and the present one. ROSTERD_SEED and ROSTERD_HISTORIES are the long form."""
+    seed, n_asked = int(os.environ.get("ROSTERD_SEED", "20261130")), 0
+    for number in range(seed, seed + int(os.environ.get("ROSTERD_HISTORIES", "4"))):
+        chance = random.Random(number)
+        daemon = t.rosterd(t.shared(Slapd), t.simulator(), t.shared(Slapd).fresh())
+        daemon.once()
+        daemon.audit_is_spoilt = True
+        with open(daemon.audit_file, "rb") as data:
+            writer = signed.Writer(data.read().split(b"\n")[:-1])
+        one = histories.History(chance, people=9, days=14, writer=writer)
+        write_parts(writer.lines, [daemon.audit_file + ".2.gz", daemon.audit_file + ".1", daemon.audit_file])
+        daemon.start()  # the file is ahead of the state, and goes on
+        files = [daemon.audit_file + end for end in ("", ".1", ".2.gz")]
+        words = sorted({name for whose in one.writer.about.values() if whose for name in whose.values()})
+        for word in chance.sample(words, min(12, len(words))) + ["nobody-at-all"]:
+            told = [json.loads(line) if isinstance(line, str) else line for line in daemon.ctl("--json", "history", word, code=None).json["lines"]]
+            shown = [json.loads(line) for line in daemon.ctl("--json", "audit", "show", "--person", word, *chance.sample(files, 3)).out.splitlines()]
+            for line in shown:
+                line.pop("format_version", None)
+            need(told == shown, "the same", number, word, [line["seq"] for line in told], [line["seq"] for line in shown])
+            n_asked += len(shown) > 1
+        daemon.stop()
+    need(n_asked > 20, "some had lines", n_asked)
 
 
 def test_who_and_show_of_a_real_life(t):

@@ -71,8 +71,9 @@ class User:
 
 
 class History:
-    def __init__(self, chance, people, days):
-        self.chance, self.people, self.writer, self.truth = chance, people, Writer(), {}
+    def __init__(self, chance, people, days, writer=None):
+        """writer: one that has lines already, which this goes on from."""
+        self.chance, self.people, self.writer, self.truth = chance, people, writer or Writer(), {}
         self.users, self.day, self.state = {}, 1, "one"
         self.open, self.waiting = {}, []  # approvals: {number: (line, approver)}; operations that were approved and not done
         self.writer.add(1, "start", {"d": {"state": self.state}})
