@@ -94,6 +94,7 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
     const char *sig = json_string_value(json_object_get(object, "sig"));
     const struct line_reader *at = &v->reader;
     struct note n;
+    bool fits;
 
     if (key && may_begin_otherwise(v) && strcmp(key, v->options->key) != 0) {
         note_foreign(v, l);
@@ -115,11 +116,12 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
                                   l->seq);
     if (trust_first(v) < 0)
         return -ENOMEM;
-    if (!verify_signature_fits(v, l, object, &n) && may_begin_otherwise(v)) {
+    fits = verify_signature_fits(v, l, object, &n);
+    if (!fits && may_begin_otherwise(v)) {
         note_foreign(v, l);
         return 0;
     }
-    if (!verify_signature_fits(v, l, object, &n))
+    if (!fits)
         return verify_found(
             v, at->file, at->number, l->seq,
             "signature: the checkpoint in line %" PRId64
@@ -319,7 +321,9 @@ static int check_end(struct verifier *v, struct line_reader *told)
                          "inserted: %" PRIu64 " byte%s behind the end of the compressed data, "
                          "which programs that read it pass over",
                          l->behind_bytes, l->behind_bytes == 1 ? " stands" : "s stand");
-    *told = *l;
+    told->n_cut = l->n_cut;
+    told->n_damaged = l->n_damaged;
+    told->n_behind = l->n_behind;
     return r;
 }
 

@@ -202,7 +202,8 @@ KINDS = {"base64": same_bytes_in_base64, "json": same_json, "behind": behind, "j
 
 @deadline(240)
 def test_random_tampering(t):
-    """T65: any change of any line is found where it was made, in any order of the files, against an oracle in Python."""
+    """T65: any change of any line is found where it was made, in any order of the files, against an oracle in Python.
+    ROSTERD_SEED gives a thousand others."""
     daemon, paths = make_files(t)
     originals = [content(path) for path in paths]
     everything = [line for lines in originals for line in lines]
