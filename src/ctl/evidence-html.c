@@ -76,7 +76,7 @@ static const char style[] =
     ".key span{margin-right:1.2rem;white-space:nowrap}"
     "@media(max-width:40rem){body{padding:1rem}.cards{grid-template-columns:repeat(2,minmax(0,1fr))}}"
     "@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible}"
-    ".wide table,svg,.x,.w{min-width:0}.t,.s{white-space:normal}td,th{padding-right:.4rem}table{font-size:8pt}thead{display:table-header-group}"
+    ".wide table,svg,.x{min-width:0}.t,.w{min-width:4.2rem}.t,.s{white-space:normal}td,th{padding-right:.4rem}table{font-size:8pt}thead{display:table-header-group}"
     "tr,dt,figure,.verdict{break-inside:avoid}h2{break-after:avoid}.skip{display:none}"
     ".cards{grid-template-columns:repeat(4,1fr)}a{color:inherit}.verdict,.cards a,svg{"
     "print-color-adjust:exact;-webkit-print-color-adjust:exact}@page{margin:15mm}}";

@@ -123,6 +123,10 @@ def check_sizes(browser, t):
     cut = browser.value("[...document.querySelectorAll('main, main *')].filter(e => e.getBoundingClientRect().right > 681)"
                         ".map(e => e.outerHTML.slice(0, 80))")
     need(cut == [], "nothing is cut off on paper", cut)
+    torn = browser.value("[...document.querySelectorAll('td.t, td.w')].filter(e => /^(\\d{4}-|User )/.test(e.textContent)).filter(e => {"
+                         "const r = document.createRange(); r.selectNodeContents(e);"
+                         "return new Set([...r.getClientRects()].map(x => x.top)).size > 2; }).map(e => e.textContent)")
+    need(torn == [], "nor a date or a word torn", torn[:5])
     browser.picture(t.path("print.png"))
     browser.print(t.path("report.pdf"))
     with open(t.path("report.pdf"), "rb") as data:
