@@ -8,6 +8,7 @@ import subprocess
 
 from lib import base, deadline, histories, need
 from lib.browser import Browser
+from test_audit_hostile import HOSTILE, write
 
 SAMPLE = os.path.join(base.ROOT, "tests", "data", "audit-export", "sample.jsonl")
 FOCUSABLE = "a[href], summary, [tabindex='0']"
@@ -123,16 +124,24 @@ def check_sizes(browser, t):
     cut = browser.value("[...document.querySelectorAll('main, main *')].filter(e => e.getBoundingClientRect().right > 681)"
                         ".map(e => e.outerHTML.slice(0, 80))")
     need(cut == [], "nothing is cut off on paper", cut)
-    torn = browser.value("[...document.querySelectorAll('td.t, td.w')].filter(e => /^(\\d{4}-|User )/.test(e.textContent)).filter(e => {"
-                         "const r = document.createRange(); r.selectNodeContents(e);"
-                         "return new Set([...r.getClientRects()].map(x => x.top)).size > 2; }).map(e => e.textContent)")
-    need(torn == [], "nor a date or a word torn", torn[:5])
     browser.picture(t.path("print.png"))
     browser.print(t.path("report.pdf"))
     with open(t.path("report.pdf"), "rb") as data:
         text = data.read()
     pages = max(int(n) for n in re.findall(rb"/Count (\d+)", text))
     need(text.startswith(b"%PDF-") and 2 <= pages <= 60, "it prints", pages)
+
+
+def check_paper(browser, t):
+    """Beside long names no date and no word is torn."""
+    path, _ = write(t.path("hostile.jsonl"), [text for text in HOSTILE if len(text) < 60])
+    page, _ = make(t, [path])
+    browser.view(width=680, media="print")
+    browser.open(page)
+    torn = browser.value("[...document.querySelectorAll('td.t, td.w')].filter(e => /^(\\d{4}-|User created$)/.test(e.textContent)).filter(e => {"
+                         "const r = document.createRange(); r.selectNodeContents(e);"
+                         "return new Set([...r.getClientRects()].map(x => x.top)).size > 2; }).map(e => e.textContent)")
+    need(torn == [], "torn", torn[:5])
 
 
 def check_schemes(browser, t):
@@ -163,3 +172,4 @@ def test_page_for_its_readers(t):
             check_bars(browser, report)
             check_schemes(browser, t)
             check_sizes(browser, t)
+        check_paper(browser, t)
