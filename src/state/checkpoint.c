@@ -2,7 +2,8 @@
  * Checkpoints with a connection and a thread of their own: a checkpoint writes and syncs the
  * state file itself, which stalls a commit on the loop's connection by 20 to 80 ms. PASSIVE
  * waits for nobody. The thread takes no signal and touches nothing but its connection. A
- * checkpoint that fails is tried again after the next commits; until then the log just grows.
+ * checkpoint that fails is tried again after the next commits; until then the log grows, which is
+ * said once: nothing is lost by it but room.
  */
 #include "config.h"
 
@@ -28,7 +29,22 @@ struct checkpoint {
     bool wanted, stop;
 };
 
-static void run_once(sqlite3 **db, const char *path)
+static void tell(bool *failing, int rc, const char *path, const char *why)
+{
+    bool fails = rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED;
+
+    if (fails && !*failing)
+        log_error("What is committed cannot be moved into the state file %s: %s. It is kept in %s-wal, "
+                  "which grows until that is possible: look at the disk",
+                  path, why, path);
+    else if (*failing && rc == SQLITE_OK)
+        log_notice("What is committed can be moved into the state file %s again", path);
+    else if (rc != SQLITE_OK)
+        log_debug("Checkpoint of %s: %s", path, why);
+    *failing = fails || (*failing && rc != SQLITE_OK);
+}
+
+static void run_once(sqlite3 **db, const char *path, bool *failing)
 {
     int rc = SQLITE_OK;
 
@@ -41,14 +57,14 @@ static void run_once(sqlite3 **db, const char *path)
     }
     if (rc == SQLITE_OK)
         rc = sqlite3_wal_checkpoint_v2(*db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (rc != SQLITE_OK)
-        log_debug("Checkpoint of %s: %s", path, *db ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));
+    tell(failing, rc, path, *db ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));
 }
 
 static void *thread_main(void *userdata)
 {
     struct checkpoint *c = userdata;
     sqlite3 *db = NULL;
+    bool failing = false;
 
     pthread_mutex_lock(&c->mutex);
     while (!c->stop) {
@@ -58,7 +74,7 @@ static void *thread_main(void *userdata)
         }
         c->wanted = false;
         pthread_mutex_unlock(&c->mutex);
-        run_once(&db, c->path);
+        run_once(&db, c->path, &failing);
         pthread_mutex_lock(&c->mutex);
     }
     pthread_mutex_unlock(&c->mutex);

@@ -2,8 +2,14 @@
  * undoes a large statement or, in a copy, a large transaction. */
 #include "config.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "state-fixture.h"
 #include "state/db.h"
@@ -35,6 +41,70 @@ static void test_log_kept_long(void **state)
         state_checkpoint_soon(f->s);
     }
     assert_false(state_log_is_long(f->s));
+}
+
+/* A disk that takes the log, and not the state file itself. SQLite calls these. */
+static atomic_bool disk_fails;
+
+static int sync_unless(int fd, long number)
+{
+    char link[64], path[4096] = "";
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
+    if (disk_fails && n > 3 && strcmp(path + n - 3, ".db") == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(number, fd);
+}
+
+int fdatasync(int fd)
+{
+    return sync_unless(fd, SYS_fdatasync);
+}
+
+int fsync(int fd)
+{
+    return sync_unless(fd, SYS_fsync);
+}
+
+/* Commits until what stands in the log of this program names it, or for long enough. */
+static bool commit_until_said(struct fixture *f, int captured, const char *what)
+{
+    static char value[1024 * 1024];
+    char said[8192];
+
+    for (int i = 0; i < 200; i++) {
+        ssize_t n = pread(captured, said, sizeof(said) - 1, 0);
+        said[n > 0 ? n : 0] = '\0';
+        if (strstr(said, what))
+            return true;
+        memset(value, 'a' + i % 26, sizeof(value) - 1);
+        begin(f);
+        ok(f, state_meta_set(f->s, "large", value, &f->e));
+        commit(f);
+        state_checkpoint_soon(f->s);
+        poll(NULL, 0, 10);
+    }
+    return false;
+}
+
+/* What is committed is not lost, but the log grows: that is said, and when it is over. */
+static void test_checkpoint_fails(void **state)
+{
+    struct fixture *f = *state;
+    int captured = memfd_create("stderr", MFD_CLOEXEC), before = dup(STDERR_FILENO);
+
+    assert_true(captured >= 0 && before >= 0 && dup2(captured, STDERR_FILENO) >= 0);
+    disk_fails = true;
+    bool said = commit_until_said(f, captured, "cannot be moved into the state file");
+    disk_fails = false;
+    bool over = commit_until_said(f, captured, "can be moved into the state file");
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    close(captured);
+    assert_true(said && over);
 }
 
 static void change_all(struct fixture *f, struct state *s, const char *sql)
@@ -112,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_log_kept_long, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(test_checkpoint_fails, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(test_large_changes, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(test_rest, fixture_new, fixture_free),
     };
