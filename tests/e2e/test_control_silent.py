@@ -1,5 +1,6 @@
 """Clients of the control socket that say nothing."""
 
+import os
 import socket
 
 from lib import life, need
@@ -28,4 +29,5 @@ def test_silent_clients(t):
             client.connect(d.socket)
             client.sendall(b"{")
         need(d.ctl("status", "--json", code=None).json["health"] == "ok", "answered")
+        need(len(os.listdir("/proc/%d/fd" % d.pid)) < 130, "and no more than 64 are kept", len(os.listdir("/proc/%d/fd" % d.pid)))
     settled(d)
