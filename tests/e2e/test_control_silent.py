@@ -1,9 +1,10 @@
-"""Clients of the control socket that say nothing."""
+"""Clients of the control socket that say nothing, or do not come to an end."""
 
 import os
 import socket
+import time
 
-from lib import life, need
+from lib import deadline, life, need
 from lib.life import AGENTS, crowd, settled
 
 
@@ -31,3 +32,35 @@ def test_silent_clients(t):
         need(d.ctl("status", "--json", code=None).json["health"] == "ok", "answered")
         need(len(os.listdir("/proc/%d/fd" % d.pid)) < 130, "and no more than 64 are kept", len(os.listdir("/proc/%d/fd" % d.pid)))
     settled(d)
+
+
+@deadline(120)
+def test_message_that_does_not_end(t):
+    """Whoever stops in the middle of a message, or goes on with it byte by byte, is left after half a minute; whoever asked before that, and is
+    silent since, is not."""
+    ground, group, tenant = crowd(t, ["ada"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    stopped, trickling, silent = (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(3))
+    for client in (stopped, trickling, silent):
+        t.cleanup(client.close)
+        client.connect(d.socket)
+    stopped.sendall(b"{")
+    begun = time.monotonic()
+    trickling.settimeout(1)
+    while True:  # each byte a second after the one before, until it is left
+        try:
+            trickling.sendall(b" ")
+            if trickling.recv(1) == b"":
+                break
+        except socket.timeout:
+            need(time.monotonic() - begun < 60, "it is left")
+        except OSError:
+            break
+    stopped.settimeout(30)
+    need(stopped.recv(1) == b"", "so is who stopped")
+    silent.settimeout(0)
+    try:
+        need(silent.recv(1) != b"", "the silent one is left as well")
+    except BlockingIOError:
+        pass
+
