@@ -57,3 +57,22 @@ def test_long_work_list(t):
     wait_for(lambda: ("role", "Astronaut7") in needs(d, "holds") and ("role", "OLD ROLE") not in needs(d, "holds"), 40, "the users are known",
              lambda: len(needs(d, "holds")))
     need(len(needs(d, "holds")) == 1500, "all of them", len(needs(d, "holds")))
+
+
+def test_known_by_our_own(t):
+    """What users have who were made here is not asked for: roles in whatever case, and skills; a role that nobody has is."""
+    ground, group, tenant = crowd(t, ["ada"], teams=["Sales"], roles=["Agent"], skills=["English"])
+    rules = {"Agents": {"when": "(uid=*)", "group": group, "team": "Sales", "roles": "Agent", "skills": "English:80"}}
+    d = life.daemon(t, ground, tenant, rules).start()
+    tenant.wait_user("ada")
+    settled(d)
+    d.ctl("pause")
+    rules["Ghosts"] = {"when": "(uid=e*)", "roles": "AGENT, Ghost"}
+    d.configure(rules=rules)
+    d.reload()
+    ground.person("eve")
+    ground.join(group, "eve")
+    wait_for(lambda: life.operations(d, login="eve"), 20, "eve waits", lambda: life.operations(d))
+    for verb in ("plan", "holds"):
+        need(needs(d, verb) == {("role", "Ghost"): (False, 1)}, "the list of " + verb, needs(d, verb))
+
