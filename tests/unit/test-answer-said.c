@@ -190,6 +190,27 @@ static void test_secrets_are_not_repeated(void **state)
     }
 }
 
+/* A part of a long secret, in a way of writing that nobody knows: each letter is another one. */
+static void test_parts_of_long_secrets(void **state)
+{
+    (void)state;
+    static const char secret[] = "Zq7wK9e4Tt2xVbU6mR1pYc8dHs3fJg5nLk0aWiXoEzQv7Bt4Nu2yMr9Pj6CsDh1G";
+    struct answer_question q = questions[CREATE];
+    struct tenant_answer a = {0};
+    q.secrets[0] = secret;
+    for (size_t n = 14; n < sizeof(secret); n++) {
+        char body[200] = "Refused for ";
+        size_t size = strlen(body);
+        for (size_t i = 0; i < n; i++)
+            body[size + i] = (char)(secret[i] ^ 1);
+        body[size + n] = '\0';
+        decide_hint(&a, &q, 400, body);
+        if (strstr(a.hint, (char[]){(char)(secret[0] ^ 1), (char)(secret[1] ^ 1),
+                                    (char)(secret[2] ^ 1), (char)(secret[3] ^ 1), '\0'}))
+            fail_msg("%zu letters: %s", n, a.hint);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_redirect_is_named_without_its_query),
         cmocka_unit_test(test_secrets_are_not_repeated),
+        cmocka_unit_test(test_parts_of_long_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
