@@ -49,7 +49,8 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     if (!known || !quirks || (!x->sent && compose(x) < 0))
         return error_out_of_memory(e);
     const struct user *made = shown ? known : x->completes ? x->current : x->sent;
-    if (shown && quirks_learn_created(x->wanted, shown, known, quirks) < 0)
+    bool at_once = x->answer.class == TENANT_DONE;
+    if (shown && quirks_learn_created(x->wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
     int r = execution_start_link(x, "create", made, e);
     if (r == 0)

@@ -64,7 +64,7 @@ int quirks_learn_field(enum user_field f, const char *sent, const char *before,
     return r < 0 ? r : user_set(known, f, form ? shown : sent, NULL);
 }
 
-static int learn_created_fields(const struct user *wanted, const struct user *after,
+static int learn_created_fields(const struct user *wanted, const struct user *after, bool at_once,
                                 struct user *known, struct user *quirks)
 {
     int r = 0;
@@ -74,7 +74,8 @@ static int learn_created_fields(const struct user *wanted, const struct user *af
         bool managed = sent && *sent;
         if (f == USER_LOGIN)
             r = user_set(known, f, sent, NULL);
-        else if (!managed || !shown || !can_have_form(f))
+        else if (!managed || !shown || !can_have_form(f) ||
+                 (!at_once && !is_form_of(f, sent, shown)))
             r = user_set(known, f, shown, NULL); /* what is missing is given by a change */
         else
             r = quirks_learn_field(f, sent, NULL, shown, known, quirks);
@@ -82,10 +83,10 @@ static int learn_created_fields(const struct user *wanted, const struct user *af
     return r;
 }
 
-int quirks_learn_created(const struct user *wanted, const struct user *after,
+int quirks_learn_created(const struct user *wanted, const struct user *after, bool at_once,
                          struct user *known, struct user *quirks)
 {
-    int r = learn_created_fields(wanted, after, known, quirks);
+    int r = learn_created_fields(wanted, after, at_once, known, quirks);
     for (size_t i = 0; i < after->n_roles && r == 0; i++) {
         const char *name = after->roles[i].name;
         r = user_add_role(user_role(wanted, name) ? known : quirks, name, NULL);

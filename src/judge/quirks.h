@@ -13,8 +13,9 @@ int quirks_learn_field(enum user_field f, const char *sent, const char *before,
                        const char *shown, struct user *known, struct user *quirks);
 /* Are they one mail or one number, written in two ways? A name is not the same in another case. */
 bool quirks_same(enum user_field f, const char *a, const char *b);
-/* A user was made as `wanted` and is read back. */
-int quirks_learn_created(const struct user *wanted, const struct user *after,
+/* A user was made as `wanted` and is read back. at_once: right after the answer; else somebody may
+ * have changed what is no other form of a value. */
+int quirks_learn_created(const struct user *wanted, const struct user *after, bool at_once,
                          struct user *known, struct user *quirks);
 /* A user was made as `known` says and is read for the first time, some time later: what is no
  * other form of a value, and nothing that came in addition, stays a difference. Both change. */

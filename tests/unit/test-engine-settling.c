@@ -277,6 +277,50 @@ static void test_lost_and_renamed(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
 }
 
+static const char *const shown[] = {"+34600999999", "+34600123456", "+34 600 123 456", ""};
+
+static void show_number(enum fake_kind kind, const struct fake_user *after, const char *login,
+                        void *userdata)
+{
+    struct bed *b = userdata;
+    if (after && kind == FAKE_CREATE)
+        (void)user_set(fake_tenant_find(b->tenant, login)->user, USER_WORK_PHONE,
+                       shown[login[1] - '0'], NULL);
+}
+
+/* The answer to a create is lost, and until it is settled somebody there gives the person another
+ * number, or the tenant shows the one that was sent in its own form. */
+static void test_lost_and_another_phone(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->on_write = show_number;
+    b->tenant->write_data = b;
+    limits_off(b);
+    people(b, ARRAY_SIZE(shown), "support");
+    for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+        char id[16], dn[64], uid[8], mail[32];
+        snprintf(mail, sizeof(mail), "u%zu@example.com", i);
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
+        bed_person(b, id, dn, "uid", uid, "givenName", "First", "sn", "Last", "mail",
+                   mail, "telephoneNumber", "+34 600 123 456", NULL);
+    }
+    bed_start(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .times = (int)ARRAY_SIZE(shown),
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    bed_sync(b);
+    bed_advance(b, DAY);
+    for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+        struct fake_user *u = fake_tenant_find(b->tenant, (char[]){'u', (char)('0' + i), 0});
+        assert_string_equal(user_get(u->user, USER_WORK_PHONE), i == 1 ? shown[i] : "+34 600 123 456");
+    }
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 2);
+    is_idle(b);
+}
+
 /* What waits for the tenant to be otherwise is looked at again and again, and leaves one line when
  * it begins to wait and some when it ends: a shift, a login that is somebody else's, a user that
  * is gone, a team that is not there. */
@@ -392,6 +436,7 @@ int main(int argc, char **argv)
         scenario(test_lost_and_no_team_since),
         scenario(test_lost_and_no_role_since),
         scenario(test_lost_and_renamed),
+        scenario(test_lost_and_another_phone),
         scenario(test_waiting_is_quiet),
         scenario(test_disabled_by_others_on_shift),
         scenario(test_seats_after_a_crash),

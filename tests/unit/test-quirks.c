@@ -158,7 +158,7 @@ static void test_created(void **state)
         CLEANUP(user_freep) struct user *after = user_of(created[i].after);
         CLEANUP(user_freep) struct user *known = user_of("");
         CLEANUP(user_freep) struct user *quirks = user_of("");
-        assert_int_equal(quirks_learn_created(wanted, after, known, quirks), 0);
+        assert_int_equal(quirks_learn_created(wanted, after, true, known, quirks), 0);
         assert_user(created[i].name, known, created[i].known);
         assert_user(created[i].name, quirks, created[i].quirks);
     }
@@ -259,7 +259,7 @@ static bool learns(int which, long n)
     CLEANUP(user_freep) struct user *empty = user_of("");
     fail_after = n;
     int r = which == 0   ? quirks_learn_field(USER_EMAIL, "A@X", NULL, "a@x", known, quirks)
-            : which == 1 ? quirks_learn_created(one, two, known, quirks)
+            : which == 1 ? quirks_learn_created(one, two, true, known, quirks)
             : which == 2 ? quirks_learn_late(two, known, quirks)
                          : quirks_learn_moved(one, empty, empty, two, known);
     bool failed = fail_after < 0;
