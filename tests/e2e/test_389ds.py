@@ -29,6 +29,13 @@ def test_day(t):
         estate.day(t, t.shared(Ds389), feed)
 
 
+@deadline(180)
+def test_revoked(t):
+    """T64: revocations behind queued creates, within a second where it is subscribed to; polling asks each second."""
+    for feed, seconds in (("syncrepl", 1), ("poll", 4)):
+        estate.revoked(t, t.shared(Ds389), feed, seconds)
+
+
 def test_nested(t):
     """T13: groups in groups."""
     for feed in ("syncrepl", "poll"):

@@ -54,6 +54,13 @@ def test_ordinary_reader(t):
     need(c.disabled() == c.logins(["eve"]), "nobody else", c.disabled())
 
 
+@deadline(300)
+def test_revoked(t):
+    """T64: revocations behind queued creates; polling asks each second."""
+    for feed, seconds in (("dirsync", 2), ("poll", 4)):
+        estate.revoked(t, domain(t), feed, seconds)
+
+
 def test_nested(t):
     """T13: groups in groups."""
     for feed in FEEDS:

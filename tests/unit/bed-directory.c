@@ -65,7 +65,9 @@ void bed_group_uids(struct bed *b, const char *name, const char *const *uids, si
     for (size_t i = 0; i < n; i++) {
         CLEANUP(freep) char *key = NULL;
         struct error e = {0};
-        snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uids[i]);
+        bool nested = strncmp(uids[i], "cn=", 3) == 0;
+        snprintf(dn, sizeof dn, "%s%s,ou=%s,dc=example,dc=com", nested ? "" : "uid=", uids[i],
+                 nested ? "groups" : "people");
         bed_ok(b, dn_key(NULL, dn, &key, &e));
         assert_int_equal(entry_add_member(entry, MEMBER_DN, key, dn), 0);
     }

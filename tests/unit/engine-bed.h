@@ -67,6 +67,7 @@ void bed_person_uid(struct bed *b,
                     const char *uid); /* id and dn follow from it; all attributes */
 /* Members are the uids of bed_person_uid(), then NULL. */
 void bed_group(struct bed *b, const char *name, ...) __attribute__((sentinel));
+/* "cn=NAME" is another group of the bed. */
 void bed_group_uids(struct bed *b, const char *name, const char *const *uids, size_t n);
 void bed_leave(struct bed *b, const char *id); /* out of the directory */
 struct entry *bed_find(struct bed *b, const char *id);

@@ -4,9 +4,11 @@ and what the tenant must hold afterwards.
 test_slapd.py, test_389ds.py and test_samba.py call these with their server and feed.
 """
 
+import datetime
 import selectors
 import socket
 import threading
+import time
 
 from . import base, life
 from .base import need, wait_for
@@ -168,6 +170,39 @@ def nested(t, server, feed):
 
 
 # --- away ---
+
+def revoked(t, server, feed, seconds, n=6, newcomers=80):
+    """T64: revocations behind queued creates at 2 requests a second, of people who are logged in and have a day of grace:
+    each is the next request, `seconds` at most after the directory said so; also of who leaves the rules with it and of
+    who is renamed in the same change."""
+    uids = ["r%d" % i for i in range(n)]
+    c = Company(t, server, uids + ["ada"], feed=feed, lifecycle={"leave_grace": "1d", "revoke_when": "(title=Revoked)"}).start()
+    for uid in uids:
+        c.tenant.edit(c.login(uid), loginInfo={"isLoggedIn": True})
+    c.daemon.configure(tenant={"max_rate": "2", "max_concurrent": "2"})
+    c.daemon.reload()
+    more = ["n%02d" % i for i in range(newcomers)]
+    c.ground.persons([c.login(uid) for uid in more])
+    c.ground.join(c.crowd, *(c.dn(uid) for uid in more))
+    wait_for(lambda: len(life.operations(c.daemon, kind="create")) > newcomers // 2, 30, "the creates are queued")
+    c.tenant.forget_requests()
+    took = {}
+    for i, uid in enumerate(uids):
+        if i % 3 == 1:
+            c.leave(uid)
+        c.replace(uid, title="Revoked", **({"sn": "Other"} if i % 3 == 2 else {}))
+        committed = time.time()
+        row = wait_for(lambda: next((row for row in c.tenant.writes() if row["login"] == c.login(uid)), None), 20,
+                       "%s is disabled" % uid, lambda: life.operations(c.daemon)[:3])
+        answered = datetime.datetime.fromisoformat(row["time"].replace("Z", "+00:00")).timestamp()
+        took[uid] = answered - row["milliseconds"] / 1000 - committed
+        c.wait(uid, disabled=True)
+    need(life.operations(c.daemon, kind="create"), "the creates are still queued")
+    need(max(took.values()) < seconds, "in time", took)
+    need(c.disabled() == c.logins(uids), "nobody else", c.disabled())
+    c.replace(uids[0], title="Back")
+    c.wait(uids[0], seconds=60, disabled=False)
+
 
 def while_down(t, server, feed, says=None):
     """Everything that can happen while the daemon is down, and nothing, and kill -9."""
