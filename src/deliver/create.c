@@ -33,7 +33,7 @@ static int compose(struct execution *x)
 static int note_made(struct execution *x, const struct user *known, const struct user *quirks,
                      struct error *e)
 {
-    bool settled = x->answer.class != TENANT_DONE && !x->as_wanted;
+    bool settled = (x->answer.class != TENANT_DONE || x->settled) && !x->as_wanted;
     int r = execution_note_done(x, known, quirks, e);
     return r < 0 || !settled || x->details ? r : execution_note_found(x, x->link.known, e);
 }
@@ -56,7 +56,7 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     /* What an earlier attempt made may be wanted otherwise by now. */
-    x->as_wanted = (!shown || x->answer.class == TENANT_DONE) &&
+    x->as_wanted = (!shown || x->answer.class == TENANT_DONE) && !x->settled &&
                    quirks_as_wanted(x->wanted, made, quirks);
     if (r == 0)
         r = note_made(x, made, quirks, e);
@@ -97,13 +97,39 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
     return true;
 }
 
-/* After an attempt whose outcome was not known, and the user is there. */
+/* Of a user that is there, what the tenant takes later, value by value. */
+static enum next give_later(struct execution *x, struct user *current)
+{
+    struct error e = {0};
+    x->completes = true;
+    user_free(x->current);
+    x->current = current;
+    user_free(x->sent);
+    x->sent = user_copy(x->wanted);
+    x->refused = user_new();
+    x->set = PART_ALL;
+    if (x->current && x->sent && x->refused)
+        return execution_next_value(x) ? NEXT_WRITE : NEXT_CONCLUDE;
+    error_out_of_memory(&e);
+    return machine_broken(x, &e);
+}
+
+/* After an attempt whose outcome was not known, and the user is there. What no read shows was perhaps
+ * given by it: it is given again, or else nobody would know of it when something else is to be
+ * done next. */
 static enum next settle(struct execution *x, const struct tenant_answer *a)
 {
+    uint32_t unseen = delivery_parts(x->delivery)->hides;
     x->settling = false;
     books_note_moved(x->delivery->books,
                      x->operation->entry_id); /* the rules may be others since */
-    return is_as_sent(x, a->user) ? NEXT_CONCLUDE : adopt_instead(x, a);
+    if (!is_as_sent(x, a->user))
+        return adopt_instead(x, a);
+    if (!is_later(x, unseen & PART_ROLES) || x->completes)
+        return NEXT_CONCLUDE;
+    machine_keep(x, a);
+    x->settled = true;
+    return give_later(x, user_copy(a->user));
 }
 
 /* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */
@@ -160,17 +186,14 @@ static enum next complete(struct execution *x, const struct tenant_answer *a)
     if (!is_later(x, PART_ROLES) || !a->id || !x->wanted->n_roles)
         return made(x, a);
     machine_keep(x, a);
-    x->completes = true;
     free(x->link.remote_id);
     x->link.remote_id = strdup(a->id);
-    x->current = TAKE(x->sent);
-    x->sent = user_copy(x->wanted);
-    x->refused = user_new();
-    x->set = PART_ALL;
-    if (x->link.remote_id && x->sent && x->refused)
-        return execution_next_value(x) ? NEXT_WRITE : made(x, a);
-    error_out_of_memory(&e);
-    return machine_broken(x, &e);
+    if (!x->link.remote_id) {
+        error_out_of_memory(&e);
+        return machine_broken(x, &e);
+    }
+    enum next next = give_later(x, TAKE(x->sent));
+    return next == NEXT_CONCLUDE ? made(x, a) : next;
 }
 
 static enum next completed(struct execution *x, const struct tenant_answer *a)

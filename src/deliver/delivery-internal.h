@@ -73,6 +73,7 @@ struct execution {
     bool id_was_stale;  /* the remembered id is nobody's, and was looked up anew */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
+    bool settled;       /* OPERATION_CREATE: an earlier attempt had made the user */
     bool of_many;       /* OPERATION_CREATE: sent while many others are under way */
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool was_unclear;   /* an earlier attempt's outcome was, when this one began … */

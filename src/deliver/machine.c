@@ -164,7 +164,8 @@ void machine_write(struct execution *x)
 {
     const struct part *part = execution_part(x);
     struct error e = {0};
-    if (part && part->key == PART_BY_ID && !x->link.remote_id) { /* looked up, then back here */
+    bool by_id = part ? part->key == PART_BY_ID : x->completes;
+    if (by_id && !x->link.remote_id) { /* looked up, then back here */
         find_id(x);
         return;
     }
