@@ -109,6 +109,9 @@ void json_write_key(struct buffer *b, const char *key)
         *at++ = ',';
     *at++ = '"';
     memcpy(at, key, n);
-    memcpy(at + n, "\":", 3);
-    b->size += (size_t)(at + n + 2 - to);
+    at += n;
+    *at++ = '"';
+    *at++ = ':';
+    *at = 0;
+    b->size += (size_t)(at - to);
 }

@@ -7,6 +7,7 @@
 
 #include "directory/group-memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -271,6 +272,7 @@ void group_memory_grew(const struct decoder *d, const struct raw_entry *raw,
                        const struct group_growth *growth)
 {
     struct known_group *g = find(d->groups, raw->id);
+    assert(g); /* it was compared with what it grew from */
     struct filling f = {d->groups, g};
     for (size_t i = 0; i < growth->n_added; i++)
         (void)fill(&growth->added[i], &f);
