@@ -114,8 +114,8 @@ static enum next give_later(struct execution *x, struct user *current)
     return machine_broken(x, &e);
 }
 
-/* After an attempt whose outcome was not known, and the user is there. What no read shows was perhaps
- * given by it: it is given again, or else nobody would know of it when something else is to be
+/* After an attempt whose outcome was not known, and the user is there. What no read shows was
+ * perhaps given by it: it is given again, or nobody would know of it when something else is to be
  * done next. */
 static enum next settle(struct execution *x, const struct tenant_answer *a)
 {

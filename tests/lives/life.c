@@ -8,7 +8,6 @@
 
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +23,10 @@
 #include "oracle.h"
 #include "plan.h"
 #include "rules.h"
+#include "rest.h"
 #include "secrets.h"
 #include "tenant.h"
 #include "witness.h"
-
-#define BROKEN_SHOWN 2
-#define LOG_LINES    60
-#define BEGINNING    (1000 * SECOND)
 
 static struct daemon *running; /* NULL: nobody */
 static const struct plan *plan;
@@ -40,60 +36,6 @@ static size_t next_point;
 static uint64_t up_since_usec, quiet_since_usec, away_since_usec;
 static bool over, ended_well;
 static const struct happening *stopped_for; /* the daemon was asked to end; NULL: it was not */
-static char log_lines[LOG_LINES][400];
-static unsigned n_log_lines;
-
-unsigned world_day(void)
-{
-    return (unsigned)((world.steady_usec - BEGINNING) / DAY);
-}
-
-void log_keep(const char *line, size_t size)
-{
-    uint64_t t = world.steady_usec - BEGINNING;
-    seen_in_log(line, size);
-    secrets_check(line, size, PEER_OPERATOR, "the log");
-    char *to = log_lines[n_log_lines++ % LOG_LINES];
-    snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),
-             (unsigned)(t % DAY / HOUR), (unsigned)(t % HOUR / MINUTE),
-             (unsigned)(t % MINUTE / SECOND), (unsigned)(t % SECOND),
-             (int)(size && line[size - 1] == '\n' ? size - 1 : size), line);
-    if (world.trace)
-        printf("%s\n", to);
-}
-
-void log_dump(void)
-{
-    unsigned first = n_log_lines > LOG_LINES ? n_log_lines - LOG_LINES : 0;
-    for (unsigned i = first; i < n_log_lines; i++)
-        printf("    %s\n", log_lines[i % LOG_LINES]);
-}
-
-void broken(unsigned invariant, const char *format, ...)
-{
-    va_list ap;
-    /* What a lying disk lost, nobody can keep: but nobody loses access for it. */
-    if (world.lost_by_lies && invariant != 1 && invariant != 2 && invariant != 8)
-        return;
-    if (world.n_broken++ == 0) {
-        world.first_broken = invariant;
-        world.first_broken_usec = world.steady_usec - BEGINNING;
-        va_start(ap, format);
-        vsnprintf(world.first_sentence, sizeof(world.first_sentence), format, ap);
-        va_end(ap);
-    }
-    if (world.n_broken > BROKEN_SHOWN || world.silent)
-        return;
-    printf("day %u, %02u:%02u: invariant %u: ", world_day(),
-           (unsigned)((world.steady_usec - BEGINNING) % DAY / HOUR),
-           (unsigned)((world.steady_usec - BEGINNING) % HOUR / MINUTE), invariant);
-    va_start(ap, format);
-    vprintf(format, ap);
-    va_end(ap);
-    printf("\n");
-    if (world.n_broken == 1)
-        log_dump();
-}
 
 static void on_death(void)
 {
@@ -133,7 +75,7 @@ struct daemon *life_running(void)
 
 /* ---- what happens ---- */
 
-static void end_of_life(void *userdata, uint64_t argument)
+void life_end(void *userdata, uint64_t argument)
 {
     (void)userdata, (void)argument;
     over = true;
@@ -204,6 +146,13 @@ static void trouble(const struct happening *h)
     }
     quiet_since_usec = UINT64_MAX;
     world_at(world.steady_usec + h->seconds * SECOND, trouble_ends, NULL, 0);
+}
+
+void life_calms(void)
+{
+    crash = NULL;
+    world.crash_countdown = 0;
+    trouble_ends(NULL, 0);
 }
 
 /* The next death is so many points away. */
@@ -296,7 +245,7 @@ static void state_changed(void)
     world_pass(world.steady_usec + 3 * SECOND);
 }
 
-static void happen(const struct happening *h)
+void life_happen(const struct happening *h)
 {
     switch ((unsigned)h->what) {
     case WHAT_CRASH:
@@ -325,7 +274,7 @@ static void happen_next(void *userdata, uint64_t argument)
     (void)userdata, (void)argument;
     uint64_t now = world.steady_usec - BEGINNING;
     while (next_happening < plan->n && plan->all[next_happening].at_usec <= now)
-        happen(&plan->all[next_happening++]);
+        life_happen(&plan->all[next_happening++]);
     if (next_happening < plan->n)
         world_at(BEGINNING + plan->all[next_happening].at_usec, happen_next, NULL, 0);
 }
@@ -421,7 +370,7 @@ static int make_folder(void)
 static void begin(void)
 {
     over = false;
-    n_log_lines = 0;
+    log_begin();
     quiet_since_usec = 0;
     crash = NULL;
     stopped_for = NULL;
@@ -442,6 +391,7 @@ static void begin(void)
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),
                                NULL);
     directory_begin(plan);
+    rest_reset();
     oracle_begin();
     tenant_begin();
     operator_begin();
@@ -449,7 +399,8 @@ static void begin(void)
     company_begin(plan);
     happen_next(NULL, 0);
     world_at(world.steady_usec + 23 * HOUR + 30 * MINUTE, day_end, NULL, 0);
-    world_at(world.steady_usec + plan->days * DAY - MINUTE, end_of_life, NULL, 0);
+    world_at(world.steady_usec + plan->days * DAY - MINUTE, plan->rests ? rest_begin : life_end,
+             NULL, 0);
 }
 
 static void end(void)
@@ -481,7 +432,7 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
         after_death();
         over = false;
         crash = NULL;
-        world_at(world.steady_usec + MINUTE, end_of_life, NULL, 0);
+        world_at(world.steady_usec + MINUTE, life_end, NULL, 0);
         run_daemon();
     }
     world.running = false;

@@ -6,6 +6,7 @@
 
 #include "world.h"
 
+struct happening;
 struct plan;
 
 struct life_result {
@@ -15,6 +16,9 @@ struct life_result {
 };
 /* keep: the folder stays also if nothing broke. 0; or -1 if it could not be lived. */
 int life_run(const struct plan *p, bool keep, struct life_result *ret);
+void life_happen(const struct happening *h);
+void life_calms(void); /* no trouble any more, and no death */
+void life_end(void *userdata, uint64_t argument);
 /* The daemon has been up since then, and nothing was out of order. */
 bool life_was_quiet(uint64_t since_usec);
 /* What waits in the daemon that runs now, as it tells an operator. */

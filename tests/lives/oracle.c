@@ -17,9 +17,11 @@
 #include "directory.h"
 #include "life.h"
 #include "operator.h"
+#include "rest.h"
 #include "rules.h"
 #include "simulated.h"
 #include "tenant.h"
+#include "waiting.h"
 #include "witness.h"
 #include "world.h"
 
@@ -29,7 +31,8 @@ extern struct simulator tenant;
 #define SHIFT        (12 * HOUR + SETTLE)
 #define DELETE_AFTER (3 * DAY)
 #define RATE_MAX     64
-#define AT_ONCE      (6 * SECOND)
+/* One, and another one for the pace of a slow tenant. */
+#define AT_ONCE      (2 * SECOND)
 
 static const struct item *support, *sales, *night, *leads;
 /* Disables of the last day, for the budget. */
@@ -38,7 +41,6 @@ static size_t n_disables, disables_room;
 /* When the last requests arrived; none is on its way for longer than no time. */
 static uint64_t arrived_usec[RATE_MAX], n_arrived;
 static uint64_t kept_noted_usec, kept_off_usec; /* what the clock of the kept state knows */
-static json_t *waiting; /* the plan at the end of a day; NULL: not asked yet */
 
 void oracle_begin(void)
 {
@@ -113,7 +115,9 @@ static bool is_news(const struct person *p)
            p->told_usec >= world.deaf_since_usec;
 }
 
-static bool had_access; /* of whom the request is about, before it */
+/* Of whom the request is about, before it. */
+static bool had_access;
+static size_t roles_before;
 
 static const char *login_of(const struct request *q)
 {
@@ -126,6 +130,18 @@ static bool has_access(const char *login)
     return u && !u->disabled;
 }
 
+static size_t count_roles(const char *login)
+{
+    const struct user *u = *login ? store_user(&tenant.store, login) : NULL;
+    return u ? u->n_roles : 0;
+}
+
+static bool is_protected(const struct person *p)
+{
+    return rules.protects &&
+           (strcmp(p->login, PROTECTED) == 0 || strcmp(p->old_login, PROTECTED) == 0);
+}
+
 static void check_pace(void)
 {
     uint64_t before = arrived_usec[(n_arrived + RATE_MAX - rules.rate) % RATE_MAX];
@@ -136,13 +152,22 @@ static void check_pace(void)
     arrived_usec[n_arrived++ % RATE_MAX] = world.steady_usec;
 }
 
-void oracle_request(struct request *q)
+/* A revocation waits for nobody: two of its requests may be beside the others. */
+static void check_at_once(const struct person *p, unsigned n)
+{
+    unsigned most = rules.at_once + (p && is_type(p->item, "Revoked") ? 2 : 0);
+    if (n > most)
+        broken(5, "%u requests at once, %u are allowed", n, most);
+}
+
+void oracle_request(struct request *q, unsigned n_under_way)
 {
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
     had_access = has_access(login);
     world.n_checks++;
     check_pace();
+    check_at_once(*login ? person_of(login) : NULL, n_under_way);
     if (!writes)
         return;
     uint64_t paused = operator_paused_usec();
@@ -152,6 +177,8 @@ void oracle_request(struct request *q)
         broken(2, "the API user is written: %s %s", q->method_text, q->target);
     else if (!person_of(login))
         broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
+    roles_before = count_roles(login);
+    rest_request(q->method_text, login, q->method == METHOD_DELETE && rules.deletes);
     deed_begins(login, witness_intent(login, q->method_text));
 }
 
@@ -182,6 +209,10 @@ void oracle_answered(struct request *q)
     const char *login = login_of(q);
     struct person *p = *login ? person_of(login) : NULL;
     deed_ends(login, q->method_text);
+    if (rules.protects && q->method != METHOD_GET && strcasecmp(login, PROTECTED) == 0 &&
+        ((had_access && !has_access(login)) || count_roles(login) < roles_before))
+        broken(2, "a protected login loses access, its name or a role: %s %s", q->method_text,
+               q->target);
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
     /* Whom rosterd disables itself, not knowing that somebody had, is its own from then on. */
@@ -253,7 +284,7 @@ void oracle_revoked(struct person *p)
 {
     /* Whoever has just come, or just got another name, may be in the middle of it. */
     bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
-    if (settled && !p->forgotten && !directory_data.polled &&
+    if (settled && !p->forgotten && !is_protected(p) && !directory_data.polled &&
         (has_access(p->login) || has_access(p->old_login)))
         world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
 }
@@ -306,48 +337,12 @@ static void expect(const struct item *i, char *to, size_t size)
              spanish ? 80 : 0, item_has(sales, "member", i->dn) ? (int)rules.billing : 0);
 }
 
-/* For what anybody may wait in this world. */
-static void check_reason(const char *reason, const struct person *p)
-{
-    bool expected = reason && ((strcmp(reason, "budget") == 0 && rules.disable_budget) ||
-                               (strcmp(reason, "state-restored") == 0 && p->forgotten) ||
-                               strcmp(reason, "adoption") == 0 || strcmp(reason, "relink") == 0 ||
-                               strcmp(reason, "user-gone") == 0);
-    if (!expected)
-        broken(10, "%s waits for \"%s\", which is not so", p->login, reason ? reason : "nothing");
-}
-
-/* What waits for somebody's approval may differ as long as it does. */
-static bool waits(const struct person *p)
-{
-    size_t i;
-    json_t *o;
-    if (!waiting)
-        waiting = life_plan();
-    json_array_foreach(json_object_get(waiting, "operations"), i, o)
-    {
-        json_t *person = json_object_get(o, "person");
-        const char *dn = json_string_value(json_object_get(person, "dn")),
-                   *login = json_string_value(json_object_get(person, "login")),
-                   *state = json_string_value(json_object_get(o, "state"));
-        bool theirs = (dn && strcasecmp(dn, p->item->dn) == 0) ||
-                      (login && (strcasecmp(login, p->login) == 0 ||
-                                 strcasecmp(login, p->old_login) == 0));
-        if (theirs && state && strcmp(state, "parked") == 0 &&
-            !json_is_true(json_object_get(o, "approved"))) {
-            check_reason(json_string_value(json_object_get(o, "reason")), p);
-            return true;
-        }
-    }
-    return false;
-}
-
 __attribute__((format(printf, 2, 3))) static void differs(const struct person *p,
                                                           const char *format, ...)
 {
     char text[800];
     va_list ap;
-    if (waits(p))
+    if (waiting_is(p))
         return;
     va_start(ap, format);
     vsnprintf(text, sizeof(text), format, ap);
@@ -361,7 +356,7 @@ static uint64_t allowed_for(struct person *p)
     uint64_t since = p->entitled_usec;
     if (p->approved_until_usec > since + HOUR + MINUTE)
         since = p->approved_until_usec - HOUR - MINUTE;
-    if (rules.disable_budget && waits(p))
+    if (rules.disable_budget && waiting_is(p))
         p->waited_usec = world.steady_usec;
     /* Room may have come on any moment of the day after. */
     if (p->waited_usec && p->waited_usec + DAY > since)
@@ -397,6 +392,8 @@ static void check_person(struct person *p)
 {
     char is[300], should[320];
     const struct user *u = store_user(&tenant.store, p->login);
+    if (is_protected(p))
+        return;
     world.n_checks++;
     if (u && has_access(p->login) && has_access(p->old_login))
         broken(6, "%s is there twice: also as %s", p->login, p->old_login);
@@ -439,6 +436,13 @@ static void check_explained(void)
     json_decref(found);
 }
 
+void oracle_everybody(void)
+{
+    for (size_t i = 0; i < company.n_people; i++)
+        check_person(company.people[i]);
+    waiting_forget();
+}
+
 void oracle_day_end(uint64_t since_usec)
 {
     uint64_t quiet = operator_quiet_usec();
@@ -448,8 +452,7 @@ void oracle_day_end(uint64_t since_usec)
     for (size_t i = 0; i < company.n_people; i++)
         if (world.steady_usec - company.people[i]->changed_usec >= SETTLE)
             check_person(company.people[i]);
-    json_decref(waiting);
-    waiting = NULL;
+    waiting_forget();
     for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))
         if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !person_of(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);

@@ -22,12 +22,14 @@ void oracle_state_kept(void);
 void oracle_state_changed(bool restored);
 /* Somebody's access has to end now. */
 void oracle_revoked(struct person *p);
-/* A request reaches the tenant, before and after it is carried out. */
-void oracle_request(struct request *q);
+/* A request reaches the tenant, before and after it is carried out. n_under_way: with it. */
+void oracle_request(struct request *q, unsigned n_under_way);
 void oracle_answered(struct request *q);
 /* Everybody is at the tenant as they should be, or waits for a person who may approve it.
  * since_usec: since when the daemon has been up undisturbed. */
 void oracle_day_end(uint64_t since_usec);
+/* The same of everybody, whatever happened to them lately. */
+void oracle_everybody(void);
 /* false: it is no user that the audit still tells of. */
 bool oracle_diary(const char *login, bool disabled);
 /* any_erased: the audit need not tell of everybody. */

@@ -163,6 +163,9 @@ static bool read_head(struct plan *p, json_t *line)
     p->often_verified = flag(line, "often_verified");
     p->clock_is_right = flag(line, "clock_is_right");
     p->rotates = flag(line, "rotates");
+    p->rests = flag(line, "rests");
+    p->protects = flag(line, "protects");
+    p->at_once = (unsigned)json_integer_value(json_object_get(line, "at_once"));
     return p->days > 0;
 }
 
@@ -195,12 +198,13 @@ int plan_write(const struct plan *p, const char *path)
     if (!f)
         return -1;
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:s}", "why", p->why, "chance",
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:I,s:s}", "why", p->why, "chance",
                   (json_int_t)p->chance, "days", (json_int_t)p->days, "disable_budget",
                   (json_int_t)p->disable_budget, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
                   p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
                   p->short_keepalive, "often_verified", p->often_verified,
-                  "clock_is_right", p->clock_is_right, "rotates", p->rotates, "server",
+                  "clock_is_right", p->clock_is_right, "rotates", p->rotates, "rests", p->rests,
+                  "protects", p->protects, "at_once", (json_int_t)p->at_once, "server",
                   servers[p->server]);
     (void)json_dumpf(head, f, 0);
     json_decref(head);

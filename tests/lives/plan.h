@@ -54,6 +54,9 @@ struct plan {
     enum server server; /* polled: who is only asked again and again */
     bool clock_is_right; /* until somebody sets it */
     bool rotates; /* rosterd closes the audit's file each day, and keeps it for three */
+    bool rests;    /* after its last day quiet ones follow, a restart, and a new state file */
+    bool protects; /* a login is (rules.h) */
+    unsigned at_once; /* requests under way; 0: the default */
     unsigned disable_budget; /* 0: unlimited */
     unsigned rate;           /* requests a second; 0: the default */
     struct happening *all;

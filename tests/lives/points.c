@@ -56,6 +56,8 @@ static const struct {
     [POINT_CLOSED] = {"an audit file that rosterd closed by itself", "The audit goes on in a new file"},
     [POINT_TOO_OLD] = {"an audit file that was removed as too old", NULL},
     [POINT_ON_SHIFT] = {"a disable that waited for a shift's end", NULL},
+    [POINT_RESTED] = {"a restart when nothing was left to do", NULL},
+    [POINT_TAKEN_OVER] = {"everybody taken over by a state that knows nobody", NULL},
 };
 
 void seen(enum point p)

@@ -42,7 +42,7 @@ static void write_configuration(void)
         "poll_interval = 2min\nbind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
         "\n%sgroup_base = ou=groups," SUFFIX "\n"
         "%s[tenant]\nurl = http://10.0.0.%s\ntls = no\nclient_id = " API_USER
-        "\nclient_secret_file = %sclient-secret\nmax_rate = %u\n"
+        "\nclient_secret_file = %sclient-secret\nmax_rate = %u\nmax_concurrent = %u\n"
         "[scope]\nwhen = (!(|(employeeType=Service)%s))\n"
         "[user]\ndisabled_when = (employeeType=Terminated)\n"
         "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
@@ -53,16 +53,16 @@ static void write_configuration(void)
         "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
         "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
-        "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n"
+        "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n%s"
         "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %scontrol.sock\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
         plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "",
         plan->polled ? "feed = poll\n" : "",
-        world.other_tenant ? "3" : "2", HERE, rules.rate,
+        world.other_tenant ? "3" : "2", HERE, rules.rate, rules.at_once,
         rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
-        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget, HERE, HERE,
-        HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE);
+        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget,
+        rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, HERE, HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE);
     world.running = false;
     write_file("rosterd.conf", text);
     write_file("bind-password", BIND_PASSWORD "\n");
@@ -76,7 +76,9 @@ void rules_begin(const struct plan *p)
     rules = (struct rules){.billing = 70,
                            .rate = p->rate ? p->rate : 50,
                            .disable_budget = p->disable_budget,
-                           .deletes = p->deletes};
+                           .at_once = p->at_once ? p->at_once : 16,
+                           .deletes = p->deletes,
+                           .protects = p->protects};
     write_configuration();
 }
 

@@ -6,12 +6,16 @@
 struct happening;
 struct plan;
 
+/* The login of somebody who never loses access, login or roles, in companies that protect one. */
+#define PROTECTED "user3"
+
 struct rules {
     unsigned billing;        /* the level of who is in sales */
     bool without_visitors;   /* they are out of scope */
     unsigned disable_budget; /* 0: unlimited */
     unsigned rate;           /* requests a second */
-    bool deletes, broken;
+    unsigned at_once;        /* requests under way */
+    bool deletes, protects, broken;
     uint64_t budget_changed_usec;
 };
 extern struct rules rules;

@@ -101,7 +101,7 @@ unsigned shrink(struct plan *p, int invariant, unsigned lives_max)
     wanted = invariant;
     most_lives = lives_max;
     n_lives = 1;
-    if (life_of(p, &at) == invariant)
+    if (life_of(p, &at) == invariant && at / DAY + 1 < p->days)
         p->days = (unsigned)(at / DAY + 1);
     drop_late(p);
     for (unsigned what = WHAT_LEAVE; what < WHAT_KINDS; what++)
@@ -110,7 +110,8 @@ unsigned shrink(struct plan *p, int invariant, unsigned lives_max)
         any = try_flag(p, &p->two_bases) || try_flag(p, &p->deletes) ||
               try_flag(p, &p->session_log) || try_flag(p, &p->polled) ||
               try_flag(p, &p->short_keepalive) || try_flag(p, &p->often_verified) ||
-              try_flag(p, &p->clock_is_right) || try_flag(p, &p->rotates);
+              try_flag(p, &p->clock_is_right) || try_flag(p, &p->rotates) ||
+              try_flag(p, &p->rests) || try_flag(p, &p->protects);
         for (size_t size = (p->n + 1) / 2; size; size = size / 2) {
             for (size_t from = 0; from < p->n;)
                 if (try_lines(p, from, from + size < p->n ? from + size : p->n))

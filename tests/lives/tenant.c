@@ -23,11 +23,13 @@ static struct simulator other; /* another tenant, of somebody else */
 static bool is_slow;
 
 struct exchange { /* one request and its answer */
+    struct exchange *next;
     struct line *line;
     struct request request;
     const char *head;
     size_t head_size;
 };
+static struct exchange *under_way;
 
 /* The only function of libmicrohttpd that the rules call; its connection is our exchange. */
 const char *MHD_lookup_connection_value(struct MHD_Connection *connection,
@@ -120,9 +122,22 @@ void tenant_end(void)
     end(&other);
 }
 
+/* That somebody still waits for the answer of. A token is asked for beside them. */
+static unsigned count_under_way(void)
+{
+    unsigned n = 0;
+    for (const struct exchange *x = under_way; x; x = x->next)
+        n += x->line->fd >= 0 && !x->line->is_other && !strstr(x->request.target, "/oauth/");
+    return n;
+}
+
 static void exchange_free(struct exchange *x)
 {
     struct request *q = &x->request;
+    struct exchange **p = &under_way;
+    while (*p != x)
+        p = &(*p)->next;
+    *p = x->next;
     fault_unref(q->fault);
     json_decref(q->json);
     buffer_done(&q->body);
@@ -188,6 +203,8 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     if (!x)
         abort();
     struct request *q = &x->request;
+    x->next = under_way;
+    under_way = x;
     x->line = line_ref(l);
     x->head = head;
     x->head_size = head_size;
@@ -214,7 +231,7 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
         result = route_serve(&other, q);
     } else {
         route_resolve(&tenant, q);
-        oracle_request(q);
+        oracle_request(q, count_under_way());
         result = route_serve(&tenant, q);
         oracle_answered(q);
         see_trouble(q, result);

@@ -123,8 +123,12 @@ void witness_audit(const char *data, size_t size)
 
 /* ---- intents ---- */
 
+/* The longest that one attempt takes: its reads and its writes, each with its time limit. */
+#define LONGEST_ATTEMPT (30 * MINUTE)
+
 /* Operations under way as requests showed them, newest last. */
 static long long begun[64];
+static uint64_t begun_usec[64];
 static unsigned n_begun;
 
 void witness_forget(void)
@@ -168,10 +172,25 @@ const char *witness_intent(const char *login, const char *method)
     else if (last && !is_intent(last))
         broken(3, "%s of %s reaches the tenant, and the audit tells of no intent", method, login);
     check_forgotten(db);
-    if (number > 0)
-        begun[n_begun++ % (sizeof(begun) / sizeof(*begun))] = number;
+    if (number > 0) {
+        unsigned i = n_begun++ % (sizeof(begun) / sizeof(*begun));
+        begun[i] = number;
+        begun_usec[i] = world.steady_usec;
+    }
     last = number > 0 ? last_line(db, number) : NULL;
     return last && is_intent(last) ? last : NULL;
+}
+
+/* What came of a request is written down, or it is done again: nothing stays under way. */
+static void check_open(sqlite3 *db)
+{
+    check_forgotten(db);
+    for (unsigned i = 0; i < sizeof(begun) / sizeof(*begun); i++)
+        if (begun[i] && world.steady_usec - begun_usec[i] > LONGEST_ATTEMPT) {
+            broken(13, "operation %lld is under way for %llu minutes", begun[i],
+                   (unsigned long long)((world.steady_usec - begun_usec[i]) / MINUTE));
+            begun[i] = 0;
+        }
 }
 
 static bool is_read(const struct item *i)
@@ -267,6 +286,7 @@ void witness_day_end(uint64_t settled_usec)
     sqlite3 *db = open_state();
     if (!db)
         return;
+    check_open(db);
     check_mirror(db, settled_usec);
     check_counts(db);
     for (size_t i = 0; i < sizeof(over) / sizeof(*over); i++) {

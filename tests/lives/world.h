@@ -13,6 +13,8 @@
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
+/* Of the steady clock: day 0, 00:00. */
+#define BEGINNING (1000 * SECOND)
 
 /* One stream of chance for each subject, so that an event that is taken out leaves the others
  * as they were. */
@@ -89,6 +91,7 @@ extern struct world world;
 /* An invariant does not hold: said once with the day. */
 __attribute__((format(printf, 2, 3))) void broken(unsigned invariant, const char *format, ...);
 unsigned world_day(void);
+void log_begin(void);
 void log_dump(void); /* the last lines of the daemon's log */
 void log_keep(const char *line, size_t size);
 
@@ -203,6 +206,8 @@ enum point {
     POINT_CLOSED,
     POINT_TOO_OLD,
     POINT_ON_SHIFT,
+    POINT_RESTED,
+    POINT_TAKEN_OVER,
     POINTS
 };
 void seen(enum point p);

@@ -1,0 +1,10 @@
+/* What waits for a person's approval, as the daemon tells an operator. */
+#pragma once
+#include <stdbool.h>
+
+struct person;
+
+/* What waits for somebody's approval may differ as long as it does, for a reason that this world
+ * has; at rest nothing waits. */
+bool waiting_is(const struct person *p);
+void waiting_forget(void); /* it is asked anew from now on */
