@@ -17,6 +17,8 @@ static int seat_one(struct gate *g, struct operation *o, bool wait, struct error
 {
     o->state = wait ? OPERATION_HELD : OPERATION_READY;
     o->since_usec = clock_steady_usec();
+    if (wait)
+        o->not_before_usec = 0; /* of an earlier attempt: no time releases whoever has no seat */
     if ((wait ? operation_say(o, REASON_SEATS, CAUSE, SENTENCE)
               : operation_say(o, NULL, NULL, NULL)) < 0)
         return error_out_of_memory(e);

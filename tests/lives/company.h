@@ -21,6 +21,8 @@ struct person {
     uint64_t told_left_usec;   /* since when that can be known, where the directory was away */
     uint64_t off_before_usec;  /* how long the machine had been off by then */
     uint64_t approved_until_usec; /* somebody approved their disable */
+    /* Somebody was about to: a death may have kept the answer back, and not the approval. */
+    uint64_t perhaps_until_usec;
     uint64_t waited_usec; /* at this day's end it waited for that, or for room in its budget */
     bool was_entitled, had_user;
     /* The state that knew of their user is gone: who leaves before an adoption is approved,

@@ -136,28 +136,44 @@ static void done(struct talk *t, json_t *parameters, const char *error)
  * is too large to be held where it is asked what the daemon holds (witness_growth()). */
 static json_t *plan_seen;
 
-static void approved(struct talk *t, json_t *parameters, const char *error)
+/* Whom the plan that was seen last is about. */
+static void each_seen(void (*fn)(struct person *p, const char *kind))
 {
     size_t i;
     json_t *o;
-    if (*error) {
-        done(t, parameters, error);
-        return;
-    }
-    seen(POINT_APPROVED);
     json_array_foreach(plan_seen, i, o)
     {
         const char *login = json_string_value(json_array_get(o, 0)),
                    *kind = json_string_value(json_array_get(o, 1));
         for (size_t k = 0; login && k < company.n_people; k++)
             if (strcmp(company.people[k]->login, login) == 0 ||
-                strcmp(company.people[k]->old_login, login) == 0) {
-                company.people[k]->approved_until_usec = world.steady_usec + HOUR + MINUTE;
-                company.people[k]->forgotten = false;
-                if (kind && strcmp(kind, "disable") == 0) /* whoever did it, now it is ours */
-                    company.people[k]->disabled_before = false;
-            }
+                strcmp(company.people[k]->old_login, login) == 0)
+                fn(company.people[k], kind ? kind : "");
     }
+}
+
+static void perhaps_approved(struct person *p, const char *kind)
+{
+    (void)kind;
+    p->perhaps_until_usec = world.steady_usec + HOUR + MINUTE;
+}
+
+static void is_approved(struct person *p, const char *kind)
+{
+    p->approved_until_usec = world.steady_usec + HOUR + MINUTE;
+    p->forgotten = false;
+    if (strcmp(kind, "disable") == 0) /* whoever did it, now it is ours */
+        p->disabled_before = false;
+}
+
+static void approved(struct talk *t, json_t *parameters, const char *error)
+{
+    if (*error) {
+        done(t, parameters, error);
+        return;
+    }
+    seen(POINT_APPROVED);
+    each_seen(is_approved);
     hang_up(t);
 }
 
@@ -181,6 +197,7 @@ static void saw_plan(struct talk *t, json_t *parameters, const char *error)
         if (state && strcmp(state, "parked") == 0)
             seen(POINT_PARKED);
     }
+    each_seen(perhaps_approved);
     ask(t, "Approve", json_pack("{s:O}", "hash", hash), approved);
 }
 

@@ -186,7 +186,7 @@ void oracle_request(struct request *q, unsigned n_under_way)
 static void count_disable(const struct person *p)
 {
     if (!rules.disable_budget || (!p->item->gone && is_type(p->item, "Revoked")) ||
-        p->approved_until_usec >= world.steady_usec)
+        p->approved_until_usec >= world.steady_usec || p->perhaps_until_usec >= world.steady_usec)
         return;
     if (n_disables == disables_room) {
         disables_room = disables_room ? 2 * disables_room : 64;

@@ -400,6 +400,18 @@ static void test_histories(void **state)
                  n_started, n_conflicts, n_made_disabled);
 }
 
+/* Seeds that once went wrong. 700788: who waited for a seat had failed before, and was released each
+ * time that somebody looked, since the time of that attempt was over. */
+static void test_kept_seeds(void **state)
+{
+    static const uint64_t seeds[] = {700788};
+    (void)state;
+    for (size_t i = 0; i < sizeof(seeds) / sizeof(*seeds); i++) {
+        seed = seeds[i];
+        one_history();
+    }
+}
+
 static void test_same_again(void **state)
 {
     (void)state;
@@ -418,7 +430,8 @@ int main(int argc, char **argv)
             n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
         }
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept_seeds),
+                                       cmocka_unit_test(test_histories),
                                        cmocka_unit_test(test_same_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
