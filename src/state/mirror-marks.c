@@ -45,7 +45,7 @@ int dirty_below(struct state *s, int64_t group_n, struct error *e)
 static const char *const mark_below[] = {
     GROUPS_BELOW("SELECT n FROM dirty_group")
     "INSERT OR IGNORE INTO dirty_group(n) SELECT n FROM below",
-    "INSERT OR IGNORE INTO dirty(entry_n) " PEOPLE_OF("dirty_group", "p.n"),
+    "INSERT OR IGNORE INTO dirty(entry_n) " PEOPLE_OF("dirty_group", "p.n") "ORDER BY 1",
     "DELETE FROM dirty_group",
 };
 

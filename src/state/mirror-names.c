@@ -300,6 +300,7 @@ int twins_dirty(struct state *s, int64_t n, struct error *e)
     return db_write(s,
                     "INSERT OR IGNORE INTO dirty(entry_n) SELECT o.n FROM entry e "
                     "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n "
-                    "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
+                    "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0 "
+                    "ORDER BY o.n",
                     WITH(as_int(n)), e);
 }

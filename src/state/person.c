@@ -169,7 +169,8 @@ int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
 
 int person_mark_links_aside_dirty(struct state *s, struct error *e)
 {
-    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM link_aside", NULL, e);
+    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM link_aside ORDER BY n",
+                    NULL, e);
 }
 
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e)
@@ -177,7 +178,7 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
     /* The time is taken away with the mark: the next evaluation sets a new one. */
     static const char *const steps[] = {
         "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM person WHERE "
-        "recheck_usec > 0 AND recheck_usec <= ?1",
+        "recheck_usec > 0 AND recheck_usec <= ?1 ORDER BY recheck_usec, n",
         "UPDATE person SET recheck_usec = 0 WHERE recheck_usec > 0 AND recheck_usec <= ?1"};
     CLEANUP(stmt_freep) struct stmt *next = NULL;
     int r = 0;
@@ -200,7 +201,8 @@ int person_mark_reason_dirty(struct state *s, const char *reason, struct error *
 {
     return db_write(s,
                     "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation "
-                    "INDEXED BY operation_cause WHERE reason = ?1 AND state IN (2, 3)",
+                    "INDEXED BY operation_cause WHERE reason = ?1 AND state IN (2, 3) "
+                    "ORDER BY number",
                     WITH(as_text(reason)), e);
 }
 

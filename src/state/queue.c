@@ -344,7 +344,8 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
 int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
 {
     static const char *const steps[] = {
-        "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation WHERE " ENDED,
+        "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation WHERE " ENDED
+        " ORDER BY +number", /* the plus: by an index, and then sorted */
         "UPDATE operation SET approved = 0, approved_until_usec = 0, "
         "approved_for = NULL WHERE " ENDED};
 

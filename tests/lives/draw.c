@@ -343,7 +343,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     draw_company(ret, o->people);
     ret->clock_is_right = chance_of("clock", o->seed) % 2;
     ret->rotates = !o->calm && chance_of("rotates", o->seed) % 4 == 0;
-    ret->rests = chance_of("rests", o->seed) % 4 == 0;
+    ret->rests = o->rests || chance_of("rests", o->seed) % 4 == 0;
     ret->protects = chance_of("protects", o->seed) % 4 == 0;
     ret->at_once = chance_of("at once", o->seed) % 4 ? 0 : 1 + (unsigned)(chance_of("at most", o->seed) % 3);
     draw_crashes(ret, o->crash_percent);

@@ -67,6 +67,7 @@ struct draw_options {
     uint64_t seed;
     unsigned days, people, crash_percent;
     bool calm; /* nothing but people */
+    bool rests; /* whatever the seed says */
 };
 
 void plan_draw(struct plan *ret, const struct draw_options *o);

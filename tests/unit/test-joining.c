@@ -400,8 +400,8 @@ static void test_histories(void **state)
                  n_started, n_conflicts, n_made_disabled);
 }
 
-/* Seeds that once went wrong. 700788: who waited for a seat had failed before, and was released each
- * time that somebody looked, since the time of that attempt was over. */
+/* Seeds that once went wrong. 700788: who waited for a seat had failed before, and was released
+ * each time that somebody looked, since the time of that attempt was over. */
 static void test_kept_seeds(void **state)
 {
     static const uint64_t seeds[] = {700788};
