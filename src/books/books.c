@@ -35,8 +35,9 @@ struct books {
     uint64_t export_since_usec; /* it found a transaction open then; monotonic; 0: it did not */
     const struct engine_act *act; /* who asks, while a request is handled; NULL */
     struct steady steady;         /* all that waits is measured on it */
-    unsigned work;
+    unsigned work, epoch;
     bool in_turn, failed, distrusted;
+    const char *epoch_why;
     uint64_t transaction_since_usec;
     uint64_t noted_usec; /* when the clocks were noted last; monotonic */
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
@@ -194,7 +195,7 @@ void books_failed(struct books *b, const struct error *e)
         "The state file cannot be written: %s. Nothing more is sent to the tenant until it can",
         e->message);
     books_status_changed(b);
-    books_wake(b, WORK_DUE); /* it may be the end that waits for more */
+    books_begin_epoch(b, "the state file cannot be written"); /* wakes: it may be the end that waits */
 }
 
 uint64_t books_open_since_usec(const struct books *b)
@@ -208,7 +209,7 @@ int books_commit(struct books *b, struct error *e)
 {
     b->work &= ~(unsigned)WORK_COMMIT;
     if (b->outcome_since_usec && !b->in_turn)
-        books_wake(b, WORK_DUE); /* a turn left with them what starts after the commit */
+        books_wake(b, WORK_DUE); /* free slots wait for that commit, and nothing else wakes them */
     b->outcome_since_usec = 0;
     if (!state_in_transaction(b->o.state))
         return 0;
@@ -352,6 +353,23 @@ struct string_list books_take_enabled(struct books *b)
     return taken;
 }
 
+unsigned books_epoch(const struct books *b)
+{
+    return b->epoch;
+}
+
+const char *books_epoch_why(const struct books *b)
+{
+    return b->epoch_why;
+}
+
+void books_begin_epoch(struct books *b, const char *why)
+{
+    b->epoch++;
+    b->epoch_why = why;
+    books_wake(b, WORK_DUE); /* the turn takes back what waits */
+}
+
 void books_open_intent(struct books *b, struct intent *i)
 {
     i->next = b->intents;
@@ -452,9 +470,10 @@ void books_audit_written(struct books *b, bool fine, const char *sentence)
     if (fine)
         log_notice("The audit file can be written again");
     else
-        log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until "
-                  "it can",
+        log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until it can",
                   sentence);
+    if (!fine)
+        books_begin_epoch(b, "the audit file cannot be written");
     books_alarms_at(b, clock_steady_usec()); /* alarm_check() says so */
     books_status_changed(b);
     books_wake(b, WORK_DUE);

@@ -100,6 +100,15 @@ void books_forget_alarms_due(struct books *b);
 void books_alarms_rest_until(struct books *b, uint64_t usec);
 uint64_t books_alarms_rest_usec(const struct books *b);
 
+/* Intents are written ahead of the free slot. One that has not left when another epoch begins does
+ * not leave any more: what let it go is not in force now. Epochs begin when writing is paused, the
+ * tenant takes no calls, another configuration is loaded, rosterd stops, or nothing can be put on
+ * record. Whoever sends notes the epoch with the intent, and asks when it would leave. */
+unsigned books_epoch(const struct books *b);
+/* why: half a sentence for the audit, a literal. Takes nothing back by itself: a turn does. */
+void books_begin_epoch(struct books *b, const char *why);
+const char *books_epoch_why(const struct books *b); /* why the present one began */
+
 /* What is under way at the tenant for a person. It is embedded in what carries it out; its marks
  * are written here, while it is open. */
 struct intent {

@@ -268,6 +268,7 @@ void health_failed(struct health *h, const struct tenant_answer *a,
         return;
     h->state = state;
     h->since_usec = now;
+    books_begin_epoch(h->books, "the tenant takes no calls now");
     if (no_secret)
         snprintf(h->error, sizeof(h->error), "%.240s", a->hint);
     else if (a->status)

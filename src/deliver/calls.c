@@ -25,17 +25,23 @@ struct tenant_call **execution_next_call(struct execution *x)
 {
     if (x->call)
         x->call = x->delivery->options->tenant_ops->call_free(x->call);
+    x->left = false;
     if (x->intent.hurries)
-        books_wake(x->delivery->books, WORK_DUE); /* see executor_hurry() */
+        books_wake(x->delivery->books, WORK_DUE); /* see delivery_hurry() */
     return &x->call;
 }
 
 void execution_called(struct execution *x, int r, const struct error *e)
 {
-    if (r < 0)
+    const struct tenant_ops *ops = x->delivery->options->tenant_ops;
+    if (r < 0) {
         execution_broken(x, e);
-    else if (x->operation->revokes)
-        x->delivery->options->tenant_ops->call_hurry(x->call);
+        return;
+    }
+    ops->call_ask(x->call, execution_leaves);
+    if (x->operation->revokes)
+        ops->call_hurry(x->call);
+    execution_stays(x);
 }
 
 static void read_user(struct execution *x, struct tenant_ref ref, tenant_done_fn done)

@@ -67,8 +67,12 @@ struct execution {
     char *version;               /* as it was read last; NULL: not known */
     unsigned n_races;            /* lost since the start */
     struct tenant_call *call;
+    unsigned epoch;     /* in which it began: books_epoch() */
+    bool left;          /* a request of `call` left, and is not answered; else it waits */
+    bool writes;        /* `call` is a write … */
     bool wrote;         /* what may have been done … */
     bool wrote_before;  /* … before the write under way */
+    bool looked;        /* what the operation's `looks` was when it began */
     bool completes;     /* what is sent is what the write before left to do */
     bool id_was_stale;  /* the remembered id is nobody's, and was looked up anew */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
@@ -117,6 +121,7 @@ void execution_hold_long(struct execution *x, const struct tenant_answer *a, con
 void execution_hold_login(struct execution *x, const struct tenant_answer *a, const char *login,
                           const char *sentence);
 void execution_return(struct execution *x, const struct tenant_answer *a);
+void execution_withdrawn(struct execution *x, const char *sentence); /* withdraw.c puts it back */
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
 /* The operation leaves the queue, and the person is looked at again with what was learnt. */
@@ -141,6 +146,12 @@ int execution_note_done(struct execution *x, const struct user *known,
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
 int execution_note_sent(struct execution *x, const struct user *roles,
                         const struct user *skills, struct error *e);
+
+/* withdraw.c: the one rule for leaving, see there. */
+bool execution_leaves(void *userdata); /* tenant_leave_fn of each call */
+/* Of what did not leave yet, as far as it is known without asking the state. False: x was
+ * withdrawn, and is gone. */
+bool execution_stays(struct execution *x);
 
 /* calls.c */
 /* Where the next call of this execution goes; the one before is freed, and with it the answer

@@ -102,6 +102,8 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     x->operation = taken;
     x->kind = kind_of(taken->kind);
     x->intent.entry_id = taken->entry_id;
+    x->epoch = books_epoch(d->books);
+    x->looked = taken->looks;
     books_open_intent(d->books, &x->intent);
 
     char cause[512], sentence[768];
@@ -292,6 +294,15 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
         r = begin_due(d, &due, ret_n, e);
     operation_list_done(&due);
     return r;
+}
+
+void delivery_withdraw(struct delivery *d)
+{
+    for (struct execution *x = d->executions, *next; x; x = next) {
+        next = x->next;
+        if (x->call && !x->left)
+            execution_stays(x);
+    }
 }
 
 void delivery_hurry(struct delivery *d)

@@ -43,7 +43,12 @@ enum delivery_ahead {
 };
 int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum delivery_ahead of,
                         size_t *ret_n, struct error *e);
-/* In each turn: what is under way for a person who is revoked is to end soon. */
+/* In each turn, before people are looked at: of what has not left, it goes back to the queue as if
+ * it had not begun, to be judged anew, what is not in force any more (books_epoch()), or whose
+ * person moved. The rest is asked when it would leave. */
+void delivery_withdraw(struct delivery *d);
+/* In each turn: what is under way for a person who is revoked is to end soon, or is
+ * asked soon. */
 void delivery_hurry(struct delivery *d);
 void delivery_start_committed(struct delivery *d); /* the intents are durable: requests leave */
 

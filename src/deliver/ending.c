@@ -296,6 +296,17 @@ void execution_drop(struct execution *x, const char *sentence)
     execution_replan(x, NULL, "dropped", sentence);
 }
 
+/* Back in the queue already. What was only looked at, without an intent, needs no line. */
+void execution_withdrawn(struct execution *x, const char *sentence)
+{
+    struct error e = {0};
+    int r = x->is_recorded ? audit_outcome(x, "outcome", NULL, "withdrawn", sentence, &e) : 0;
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        end(x);
+}
+
 static int make_ready(struct execution *x, const char *reason, const char *cause,
                       const char *sentence, struct error *e)
 {

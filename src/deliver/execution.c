@@ -33,8 +33,6 @@ static void take_out(struct execution *x)
     struct delivery *d = x->delivery;
     *(x->previous ? &x->previous->next : &d->executions) = x->next;
     *(x->next ? &x->next->previous : &d->newest) = x->previous;
-    if (d->to_start == x)
-        d->to_start = x->next;
     d->n_executions--;
 }
 

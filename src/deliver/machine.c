@@ -149,6 +149,7 @@ void machine_written(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     struct tenant_answer seen;
     bool lost = a->class == TENANT_LOST_RACE, again = lost && !(x->kind->anew && x->completes);
+    x->writes = false;
     if (lost) /* nothing was done by this one: what is shown next is not our doing */
         x->wrote = x->wrote_before;
     if (again && x->n_races++ < MOST_RACES) {
@@ -169,10 +170,10 @@ void machine_write(struct execution *x)
         find_id(x);
         return;
     }
-    if (!execution_intend(x))
+    if (!execution_stays(x) || !execution_intend(x))
         return;
     x->wrote_before = x->wrote;
-    x->wrote = true;
+    x->wrote = x->writes = true;
     execution_called(x, x->kind->write(x, &e), &e);
 }
 

@@ -46,6 +46,7 @@ struct setting {
     struct tenant_call *call;
     char *entry_id, *login;
     struct secret *secret;
+    unsigned epoch; /* in which it began: books_epoch() */
     bool waits_for_commit;
 };
 
@@ -147,12 +148,12 @@ static int say(struct passwords *w, const char *event, const char *entry_id, con
     return books_audit(w->books, &row, e);
 }
 
-/* It was not handed on: later again, with another one. */
-static void fail(struct passwords *w, const char *entry_id, const char *login,
-                 const char *sentence)
+/* It was not handed on: another one is, then. */
+static void again_after(struct passwords *w, uint64_t wait_usec, const char *entry_id,
+                        const char *login, const char *sentence)
 {
     struct error e = {0};
-    uint64_t now = clock_steady_usec(), next = now + w->options->sync->hold_retry_usec;
+    uint64_t now = clock_steady_usec(), next = now + wait_usec;
     if (books_have_failed(w->books))
         return;
     int r = password_due_store(books_state(w->books), entry_id, now, next, sentence, &e);
@@ -164,6 +165,12 @@ static void fail(struct passwords *w, const char *entry_id, const char *login,
     if (r < 0)
         books_failed(w->books, &e);
     books_wake(w->books, WORK_DUE);
+}
+
+static void fail(struct passwords *w, const char *entry_id, const char *login,
+                 const char *sentence)
+{
+    again_after(w, w->options->sync->hold_retry_usec, entry_id, login, sentence);
 }
 
 static void clear(struct passwords *w, const char *entry_id, const char *login,
@@ -258,6 +265,21 @@ static void on_set(const struct tenant_answer *a, void *userdata)
     books_wake(w->books, WORK_DUE);
 }
 
+/* A tenant_leave_fn, by the rule of withdraw.c: as soon as writing goes on it is set again. */
+static bool leaves(void *userdata)
+{
+    struct setting *s = userdata;
+    struct passwords *w = s->passwords;
+    char sentence[160];
+    if (s->epoch == books_epoch(w->books))
+        return true;
+    snprintf(sentence, sizeof(sentence), "another password was not set yet: %s",
+             books_epoch_why(w->books));
+    again_after(w, 0, s->entry_id, s->login, sentence);
+    setting_free(s);
+    return false;
+}
+
 /* Who is next, and may have one: a user that is enabled. */
 static int begin(struct passwords *w, char *entry_id_taken, struct error *e)
 {
@@ -269,6 +291,7 @@ static int begin(struct passwords *w, char *entry_id_taken, struct error *e)
         return error_out_of_memory(e);
     }
     s->passwords = w;
+    s->epoch = books_epoch(w->books);
     s->entry_id = entry_id_taken;
     w->current = s;
     int r = link_load(books_state(w->books), s->entry_id, &l, e);
@@ -323,5 +346,7 @@ void passwords_start_committed(struct passwords *w)
         log_error("Setting another password for %s: %s", s->login, e.message);
         fail(w, s->entry_id, s->login, e.message);
         setting_free(s);
+        return;
     }
+    w->options->tenant_ops->call_ask(s->call, leaves);
 }

@@ -74,7 +74,9 @@ int gate_pause(struct gate *g, bool pause, unsigned uid, struct error *e)
     if (r < 0)
         return r;
     g->paused_usec = paused_usec;
-    if (!pause)
+    if (pause)
+        books_begin_epoch(g->books, "writing is paused");
+    else
         alarm_over(g->books, REASON_PAUSED);
     books_note(g->books, WORK_COMMIT | WORK_ALARMS);
     log_notice("Writing to the tenant was %s", sentence);

@@ -167,6 +167,17 @@ int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
     return r < 0 ? r : later_mark(s, n, e);
 }
 
+bool person_is_marked(struct state *s, const char *entry_id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t n = 0;
+    int r = identity_find(s, entry_id, &n, e);
+
+    if (r == 0)
+        r = stmt_query(&q, s, "SELECT 1 FROM dirty WHERE entry_n = ?1", WITH(as_int(n)), e);
+    return r != 0;
+}
+
 int person_mark_links_aside_dirty(struct state *s, struct error *e)
 {
     return db_write(s, "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM link_aside ORDER BY n",

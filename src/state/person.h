@@ -48,6 +48,8 @@ int person_may_clash(struct state *s, const char *entry_id, const char *login_ke
                      const char *mail_key, bool *ret, struct error *e);
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e);
+/* Is the person marked by itself, not as one of everybody? When that cannot be read: yes. */
+bool person_is_marked(struct state *s, const char *entry_id, struct error *e);
 /* Everybody is looked at again, after whom is marked: state/round.h. */
 int person_mark_all_dirty(struct state *s, struct error *e);
 int person_mark_links_aside_dirty(struct state *s, struct error *e); /* link_set_aside() */

@@ -163,6 +163,7 @@ int engine_start(struct engine *n, struct error *e)
 void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata)
 {
     n->stopping = STOPPING;
+    books_begin_epoch(n->books, "rosterd stops");
     commands_hurry(n->commands);
     n->stopped = (struct listener){stopped, userdata};
     health_close(n->health);
@@ -220,6 +221,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         sweep_schedule(n->sweep);
     rules_settle(n->rules);
+    books_begin_epoch(n->books, "the configuration was loaded again");
     books_note(n->books, WORK_GUARD);
     books_wake(n->books, WORK_COMMIT);
     return 0;

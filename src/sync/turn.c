@@ -198,6 +198,7 @@ static int turn(struct engine *n, struct error *e)
     int r = books_look_at_clock(n->books, e);
     if (r == 0)
         r = release_approved(n, &approving, e);
+    delivery_withdraw(n->delivery); /* and is judged anew below */
     if (r == 0 && !n->stopping)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)

@@ -1,11 +1,11 @@
 /*
  * The life of a call. Calls wait in one queue, oldest first; the head leaves when the pace, the
- * number in flight and the token allow it. A 401 sends a call back to the head of the queue
- * once, with the token that it used reported as refused, so that many calls that meet the same
- * dead token cause one refresh, and so does a kept connection that breaks under a read. Anything
- * else ends the call: what the answer means is decided in answer.c, what a caller does about it is
- * the caller's. Each request that goes out, also a repeated one and one for a token, has its place
- * in the pace from then until it ended.
+ * number in flight and the token allow it, and whoever started it still wants it to. A 401 sends a
+ * call back to the head of the queue once, with the token that it used reported as refused, so that
+ * many calls that meet the same dead token cause one refresh, and so does a kept connection that
+ * breaks under a read. Anything else ends the call: what the answer means is decided in answer.c,
+ * what a caller does about it is the caller's. Each request that goes out, also a repeated one and
+ * one for a token, has its place in the pace from then until it ended.
  *
  * A call may be several requests one after the other: what one finds, the next goes by.
  *
@@ -58,6 +58,7 @@ struct tenant_call {
     uint64_t taken_usec;              /* of the request under way */
     struct call_content content; /* of the requests before the last */
     tenant_done_fn done;
+    tenant_leave_fn may_leave; /* NULL: it leaves */
     void *userdata;
 };
 
@@ -130,6 +131,11 @@ static void wait_in_place(struct tenant_call *call)
         TAILQ_INSERT_TAIL(&c->waiting, call, link);
     call->state = CALL_WAITING;
     c->n_waiting++;
+}
+
+void call_ask(struct tenant_call *call, tenant_leave_fn may_leave)
+{
+    call->may_leave = may_leave;
 }
 
 void call_hurry(struct tenant_call *call)
@@ -427,7 +433,8 @@ void call_pump(struct tenant_client *c)
         uint64_t now = clock_monotonic_usec();
         if (!may_send(c, call, now))
             break;
-        send_call(call, now);
+        if (!call->may_leave || call->may_leave(call->userdata)) /* else it is gone */
+            send_call(call, now);
     }
     c->pumping = false;
 }

@@ -94,6 +94,7 @@ size_t call_ahead(void *client);
 int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_request *request,
                tenant_done_fn done, void *userdata, struct error *e);
 struct tenant_call *call_free(struct tenant_call *call);
+void call_ask(struct tenant_call *call, tenant_leave_fn may_leave);
 void call_hurry(struct tenant_call *call);
 /* Leaves a call that its owner has not freed yet without a client. */
 void call_orphan(struct tenant_call *call);

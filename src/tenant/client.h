@@ -4,7 +4,8 @@
  * A call is an object: tenant_…_start() gives it to the caller, `done` runs exactly once, from
  * the loop, never from inside start; tenant_call_free() earlier cancels it and `done` never
  * runs (a request that was sent may still take effect: the caller settles that by reading).
- * Calls wait inside the client for the pace, for a free connection and for a token; a 401
+ * Calls wait inside the client for the pace, for a free connection and for a token, and whoever
+ * started one may be asked whether it still leaves when its turn has come (call_ask); a 401
  * refreshes the token once for all calls that wait and repeats the call once. Bearer tokens
  * never follow a redirect. Facts: the vendor's page as kept in docs/tenant-api.md.
  */
@@ -75,6 +76,10 @@ struct tenant_answer {
         *names; /* team list, or the logins of the directory listing; borrowed */
 };
 typedef void (*tenant_done_fn)(const struct tenant_answer *answer, void *userdata);
+/* Asked of a call each time when a request of it would leave, now; userdata is that of `done`.
+ * False: it does not leave, and whoever was asked has freed the call. Nothing that the call is to
+ * change was done by it before: a request that is repeated was refused or only read. */
+typedef bool (*tenant_leave_fn)(void *userdata);
 
 /* Whose user a call is about: it goes by the id when that is given, else by the login; a write
  * goes by the key of its part. */
@@ -140,6 +145,8 @@ struct tenant_ops {
     /* How many calls beyond the concurrent ones may be started, to wait for a free connection:
      * as many as will leave within about a second; NULL: none. */
     size_t (*ahead)(void *client);
+    /* may_leave is asked from now on; a call that has just started has not left yet. */
+    void (*call_ask)(struct tenant_call *call, tenant_leave_fn may_leave);
     void (*call_hurry)(struct tenant_call *call); /* ahead of all that has not left yet */
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };

@@ -305,6 +305,7 @@ const struct tenant_ops tenant_configapi_ops = {
     .team_list = team_list,
     .directory_list = directory_list,
     .ahead = call_ahead,
+    .call_ask = call_ask,
     .call_hurry = call_hurry,
     .call_free = call_free,
 };

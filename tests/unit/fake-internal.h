@@ -13,8 +13,10 @@
 struct tenant_call {
     struct fake_tenant *tenant;
     struct tenant_call *previous, *next;
-    bool queued;
+    bool queued, left, hurries;
+    tenant_leave_fn may_leave;
     enum fake_kind kind;
+    char *of_login, *of_id; /* whose user it is about; of which one goes with the request */
     char *login, *scim_id, *team, *version, *value;
     bool gives;
     uint32_t set; /* of a write */

@@ -88,13 +88,53 @@ static void answer_first(struct fake_tenant *t)
     c->done(&c->answer, c->userdata);
 }
 
+/* -- the line: what has left comes before what waits -- */
+
+static bool has_room(const struct fake_tenant *t, const struct tenant_call *c)
+{
+    return !t->slots || t->n_under_way < t->slots + (c->hurries ? 2 : 0);
+}
+
+static struct tenant_call *first_waiting(const struct fake_tenant *t)
+{
+    struct tenant_call *c = t->first;
+    while (c && c->left)
+        c = c->next;
+    return c;
+}
+
+static void leave(struct fake_tenant *t, struct tenant_call *c)
+{
+    c->left = true;
+    if (c->kind & FAKE_WRITES && t->on_request)
+        t->on_request(c->kind, c->of_login, c->of_id, t->request_data);
+    t->n_calls[kind_index(c->kind)]++;
+    if (++t->n_under_way > t->most_under_way)
+        t->most_under_way = t->n_under_way;
+}
+
+static void let_leave(struct fake_tenant *t)
+{
+    struct tenant_call *c;
+    while ((c = first_waiting(t)) && has_room(t, c))
+        if (!c->may_leave || c->may_leave(c->userdata)) /* else it is gone */
+            leave(t, c);
+}
+
+static bool has_something_to_do(const struct fake_tenant *t)
+{
+    const struct tenant_call *c = first_waiting(t);
+    return (t->first && t->first->left && !t->hold) || (c && has_room(t, c));
+}
+
 static int on_loop(sd_event_source *source, void *userdata)
 {
     struct fake_tenant *t = userdata;
-    if (t->first && !t->hold)
+    let_leave(t);
+    if (t->first && t->first->left && !t->hold)
         answer_first(t);
     return sd_event_source_set_enabled(source,
-                                       t->first && !t->hold ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+                                       has_something_to_do(t) ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 /* -- the ops -- */
@@ -104,13 +144,13 @@ static struct tenant_call *arrive(void *client, struct tenant_call **ret, enum f
 {
     struct fake_tenant *t = client;
     bool by_id = kind & (FAKE_SCIM_GET | FAKE_PATCH | FAKE_ACTIVE);
-    if (kind & FAKE_WRITES && t->on_request)
-        t->on_request(kind, ref.login, ref.id, t->request_data);
     struct tenant_call *c = must(calloc(1, sizeof *c));
     c->tenant = t;
     c->kind = kind;
     c->login = by_id ? NULL : copy(ref.login);
     c->scim_id = by_id ? copy(must((char *)ref.id)) : NULL;
+    c->of_login = copy(ref.login);
+    c->of_id = copy(ref.id);
     c->done = done;
     c->userdata = userdata;
     c->answer.attempts = 1;
@@ -123,11 +163,7 @@ static struct tenant_call *arrive(void *client, struct tenant_call **ret, enum f
         t->first = c;
     t->last = c;
     c->queued = true;
-    t->n_calls[kind_index(kind)]++;
-    if (++t->n_under_way > t->most_under_way)
-        t->most_under_way = t->n_under_way;
-    if (!t->hold)
-        sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
+    sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
     *ret = c;
     return c;
 }
@@ -227,7 +263,7 @@ static void unlink_call(struct tenant_call *c)
     struct fake_tenant *t = c->tenant;
     *(c->previous ? &c->previous->next : &t->first) = c->next;
     *(c->next ? &c->next->previous : &t->last) = c->previous;
-    t->n_under_way--;
+    t->n_under_way -= c->left;
 }
 
 static struct tenant_call *fake_call_free(struct tenant_call *c)
@@ -239,11 +275,15 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
         trace_line("given up:");
         trace_request(c);
         unlink_call(c);
-        if (t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))
+        if (c->left && t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))
             fake_carry_out(c);
+        if (first_waiting(t))
+            sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
     }
     free(c->login);
     free(c->scim_id);
+    free(c->of_login);
+    free(c->of_id);
     free(c->team);
     free(c->version);
     free(c->value);
@@ -256,20 +296,32 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     return NULL;
 }
 
+static void call_ask(struct tenant_call *c, tenant_leave_fn may_leave)
+{
+    c->may_leave = may_leave;
+}
+
+/* Without a line, what has left is answered first as well. */
 static void call_hurry(struct tenant_call *c)
 {
     struct fake_tenant *t = c->tenant;
-    if (!c->queued || t->first == c)
+    struct tenant_call *before = t->slots ? first_waiting(t) : t->first;
+    if (!c->queued || before == c || (t->slots && c->left))
         return;
+    c->hurries = true;
     c->previous->next = c->next;
-    if (c->next)
-        c->next->previous = c->previous;
-    else
-        t->last = c->previous;
-    c->previous = NULL;
-    c->next = t->first;
-    t->first->previous = c;
-    t->first = c;
+    *(c->next ? &c->next->previous : &t->last) = c->previous;
+    c->previous = before->previous;
+    *(c->previous ? &c->previous->next : &t->first) = c;
+    c->next = before;
+    before->previous = c;
+    sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
+}
+
+static size_t fake_ahead(void *client)
+{
+    const struct fake_tenant *t = client;
+    return t->ahead;
 }
 
 static const struct parts *fake_parts(const void *client)
@@ -303,6 +355,8 @@ const struct tenant_ops fake_tenant_ops = {
     .find = fake_lookup,
     .team_list = fake_teams,
     .directory_list = fake_list,
+    .ahead = fake_ahead,
+    .call_ask = call_ask,
     .call_hurry = call_hurry,
     .call_free = fake_call_free,
 };

@@ -75,6 +75,8 @@ struct fake_tenant {
     bool deactivates;  /* who is deleted is disabled, and its login stays taken */
     bool rounds;       /* levels are kept in steps of twenty */
     bool shifts;       /* who moves while a list is read is missing from it */
+    size_t slots, ahead; /* so many are under way at a time, and so many more may wait in a line; 0:
+                            all that is started leaves in the next moment */
     bool hold;          /* requests arrive, and nothing is answered until this is false */
     const char *late; /* the next read of this login is carried out, and answered only by … */
     struct tenant_call *late_call; /* … fake_tenant_answer_late(); borrowed, NULL: none */
@@ -86,7 +88,7 @@ struct fake_tenant {
     void *chaos_data;
     struct fake_fault *faults;
     size_t n_faults, faults_capacity;
-    struct tenant_call *first, *last; /* in the order in which they arrived */
+    struct tenant_call *first, *last; /* what left, in its order, then what waits */
     /* What it saw. */
     size_t n_calls[FAKE_N_KINDS];  /* arrived */
     size_t n_effect[FAKE_N_KINDS]; /* changed a user */

@@ -391,6 +391,8 @@ static void begin(struct history *h)
     b->tenant->write_data = &h->c;
     b->tenant->chaos = chaos;
     b->tenant->cancelled_takes_effect = coin;
+    b->tenant->slots = seed % 2 ? 1 + seed % 3 : 0; /* half of them with a line before the tenant */
+    b->tenant->ahead = seed % 2 ? seed % 11 : 0;
     for (unsigned i = 0; i < N_PEOPLE; i++) {
         h->people[i] =
             (struct worker){.here = chance(70) || i >= FIRST_VICTIM,

@@ -349,59 +349,6 @@ static void test_privileged_role(void **state)
     is_idle(b);
 }
 
-static void test_initial_password(void **state)
-{
-    struct bed *b = *state;
-    char script[320], path[128];
-    snprintf(path, sizeof path, "%s/passwords", b->folder);
-    snprintf(script, sizeof script, "l=$(cat); echo \"$l\" >> %s", path);
-    char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
-    b->sync.initial_password = INITIAL_PASSWORD_GENERATE;
-    b->sync.password_length = 16;
-    b->sync.password_classes = (char *)"lower,upper,digit";
-    b->sync.password_command = argv;
-    people(b, 2, "support");
-    bed_start(b);
-    bed_sync(b);
-    bed_wait(b, no_commands, b);
-    assert_int_equal(lines_of(path, "\"login\":\"u1\""), 1);
-    assert_int_equal(lines_of(path, "\"password\""), 2);
-    assert_true(fake_tenant_find(b->tenant, "u1")->had_password);
-}
-
-/* The command that hands it on fails: after [retry] hold another one is set, on record before it
- * leaves, and handed on. */
-static void test_password_again(void **state)
-{
-    struct bed *b = *state;
-    char script[320], path[128];
-    snprintf(path, sizeof path, "%s/passwords", b->folder);
-    snprintf(script, sizeof script, "l=$(cat); test -e %s.works && echo \"$l\" >> %s", path, path);
-    char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
-    b->sync.initial_password = INITIAL_PASSWORD_GENERATE;
-    b->sync.password_length = 16;
-    b->sync.password_classes = (char *)"lower,upper,digit";
-    b->sync.password_command = argv;
-    people(b, 1, "support");
-    bed_start(b);
-    bed_sync(b);
-    bed_wait(b, no_commands, b);
-    bed_run(b);
-    assert_int_equal(bed_audit(b, "hold", REASON_PASSWORD, "u0"), 1);
-    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 0);
-    snprintf(path, sizeof path, "%s/passwords.works", b->folder);
-    fclose(fopen(path, "w"));
-    bed_advance(b, 20 * MINUTE);
-    bed_wait(b, no_commands, b);
-    bed_run(b);
-    path[strlen(path) - strlen(".works")] = '\0';
-    assert_int_equal(lines_of(path, "\"login\":\"u0\""), 1);
-    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 1);
-    assert_int_equal(bed_audit(b, "password", REASON_PASSWORD, "u0"), 1);
-    bed_advance(b, HOUR);
-    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 1);
-}
-
 /* Whom a create settled is not looked at again; to look at everybody finds nothing to do. */
 static void test_settled_is_settled(void **state)
 {
@@ -478,8 +425,6 @@ int main(int argc, char **argv)
         scenario(test_merging_tenant),
         scenario(test_forgetting_tenant),
         scenario(test_privileged_role),
-        scenario(test_initial_password),
-        scenario(test_password_again),
         scenario(test_settled_is_settled),
         scenario(test_retry_by_a_person),
         scenario(test_plan_only),

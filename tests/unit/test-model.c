@@ -71,6 +71,18 @@ static void prepare_another_kind(struct model *m)
     m->bed->tenant->chaos = strict_chaos;
 }
 
+/* Intents are written ahead, and their calls wait in a line for one of few slots. */
+static void prepare_line(struct model *m)
+{
+    struct fake_tenant *t = m->bed->tenant;
+    if (model_seed % 2)
+        prepare(m);
+    else
+        prepare_another_kind(m);
+    t->slots = 1 + model_seed % 3;
+    t->ahead = model_seed % 11;
+}
+
 static uint64_t first_seed = 1;
 
 static unsigned n_histories = 300;
@@ -111,6 +123,15 @@ static void test_another_kind(void **state)
     }
 }
 
+static void test_line(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < n_histories / 3 + 1; i++) {
+        model_seed = first_seed + i;
+        one_history(prepare_line);
+    }
+}
+
 static void usual_history(void)
 {
     one_history(prepare);
@@ -147,6 +168,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest kept[] = {cmocka_unit_test(test_kept_seeds)};
     const struct CMUnitTest histories[] = {cmocka_unit_test(test_histories),
                                            cmocka_unit_test(test_another_kind),
+        cmocka_unit_test(test_line),
                                            cmocka_unit_test(test_same_again)};
     int failed = argc == 1 ? cmocka_run_group_tests(kept, NULL, NULL) : 0;
     return failed + cmocka_run_group_tests(histories, NULL, NULL);

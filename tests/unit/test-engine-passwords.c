@@ -1,0 +1,122 @@
+/*
+ * First passwords: handed on by a command, and set anew until that takes one.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static void test_initial_password(void **state)
+{
+    struct bed *b = *state;
+    char script[320], path[128];
+    snprintf(path, sizeof path, "%s/passwords", b->folder);
+    snprintf(script, sizeof script, "l=$(cat); echo \"$l\" >> %s", path);
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
+    b->sync.initial_password = INITIAL_PASSWORD_GENERATE;
+    b->sync.password_length = 16;
+    b->sync.password_classes = (char *)"lower,upper,digit";
+    b->sync.password_command = argv;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_wait(b, no_commands, b);
+    assert_int_equal(lines_of(path, "\"login\":\"u1\""), 1);
+    assert_int_equal(lines_of(path, "\"password\""), 2);
+    assert_true(fake_tenant_find(b->tenant, "u1")->had_password);
+}
+
+/* A command that hands passwords on to a file once another one is there. The script is the
+ * caller's, as is argv. */
+static void hand_on_by(struct bed *b, char script[static 320], char *argv[static 4])
+{
+    snprintf(script, 320, "l=$(cat); test -e %s/works && echo \"$l\" >> %s/passwords", b->folder,
+             b->folder);
+    argv[0] = (char *)"/bin/sh";
+    argv[1] = (char *)"-c";
+    argv[2] = script;
+    argv[3] = NULL;
+    b->sync.initial_password = INITIAL_PASSWORD_GENERATE;
+    b->sync.password_length = 16;
+    b->sync.password_classes = (char *)"lower,upper,digit";
+    b->sync.password_command = argv;
+}
+
+static size_t handed_on(struct bed *b, const char *what)
+{
+    char path[128];
+    bed_wait(b, no_commands, b);
+    bed_run(b);
+    snprintf(path, sizeof path, "%s/passwords", b->folder);
+    return lines_of(path, what);
+}
+
+static void let_it_work(struct bed *b)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/works", b->folder);
+    fclose(fopen(path, "w"));
+}
+
+/* The command that hands it on fails: after [retry] hold another one is set, on record before it
+ * leaves, and handed on. */
+static void test_password_again(void **state)
+{
+    struct bed *b = *state;
+    char script[320], *argv[4];
+    hand_on_by(b, script, argv);
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(handed_on(b, ""), 0);
+    assert_int_equal(bed_audit(b, "hold", REASON_PASSWORD, "u0"), 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 0);
+    let_it_work(b);
+    bed_advance(b, 20 * MINUTE);
+    assert_int_equal(handed_on(b, "\"login\":\"u0\""), 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 1);
+    assert_int_equal(bed_audit(b, "password", REASON_PASSWORD, "u0"), 1);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 1);
+}
+
+/* It waits for a slot when writing is paused: it is set when writing goes on. */
+static void test_password_and_pause(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char script[320], *argv[4];
+    hand_on_by(b, script, argv);
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(handed_on(b, ""), 0);
+    let_it_work(b);
+    b->tenant->slots = 1;
+    b->tenant->hold = true;
+    people(b, 2, "support");
+    bed_sync(b);
+    bed_advance(b, 20 * MINUTE);
+    assert_int_equal(b->tenant->n_under_way, 1); /* the create */
+    assert_int_equal(bed_audit(b, "password", REASON_PASSWORD, "u0"), 1);
+    bed_ok(b, engine_pause(b->engine, true, 0, &e));
+    fake_tenant_release(b->tenant);
+    assert_int_equal(handed_on(b, "\"login\":\"u0\""), 0);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 0);
+    bed_ok(b, engine_pause(b->engine, false, 0, &e));
+    bed_run(b);
+    assert_int_equal(handed_on(b, "\"login\":\"u0\""), 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 1);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_initial_password),
+        scenario(test_password_again),
+        scenario(test_password_and_pause),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
