@@ -40,7 +40,6 @@ int engine_note_request(struct engine *n, const char *what, const char *entry_id
 int engine_record(struct engine *n, const struct audit_row *row, struct error *e)
 {
     int r = whole(n, books_audit(n->books, row, e), e);
-    books_wake(n->books, WORK_DUE); /* what waited for the commit goes on */
     return r < 0 ? r : books_commit(n->books, e);
 }
 
@@ -50,7 +49,6 @@ int engine_remember(struct engine *n, const char *name, const char *value,
     int r = state_meta_set(books_state(n->books), name, value, e);
     if (r == 0 && row)
         r = books_audit(n->books, row, e);
-    books_wake(n->books, WORK_DUE);
     return whole(n, r, e) < 0 ? r : books_commit(n->books, e);
 }
 
