@@ -24,7 +24,7 @@ struct erasure;
 struct sync_one;
 struct history;
 struct reconciliation;
-struct look;
+struct candidate;
 struct reader;
 struct storage;
 
@@ -52,7 +52,7 @@ struct daemon {
     struct engine *engine;
     struct directory *directory;
     struct control_server *control;
-    struct look *look;       /* at another configuration, under way; NULL */
+    struct candidate *candidate; /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
     struct reader *reader;   /* questions to the tables; NULL: there was none yet */
     struct erasure *erasure; /* under way; NULL */

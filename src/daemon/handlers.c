@@ -123,7 +123,7 @@ static void handle_plan(struct request *q)
                                           .size = json_string_length(content)};
     }
     if (fine)
-        look_start(q->d, q->call, texts, n);
+        candidate_start(q->d, q->call, texts, n);
     else
         control_fail(q->call, "invalid-parameter",
                      "config must be a list of up to %d {name, content}", CONFIG_FILES_MAX);
@@ -426,7 +426,7 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
 void daemon_handlers_close(struct daemon *d)
 {
     reader_cancel(d);
-    look_cancel(d);
+    candidate_cancel(d);
     history_cancel(d);
     sync_one_cancel(d);
     approve_cancel(d);

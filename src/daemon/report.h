@@ -46,15 +46,16 @@ json_t *report_needs(const struct engine_view *v, struct state *s, struct error 
 int report_case(struct engine *n, struct state *s, const struct mapping_options *options,
                 const char *id, char **ret, struct error *e);
 
-/* look.c: what another configuration would do, from a copy of the state. Answers the call,
+/* candidate.c: what another configuration would do, from a copy of the state. Answers the call,
  * which is taken, now or later; one look at a time. */
-void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
-                size_t n_texts);
-void look_cancel(struct daemon *d);
+void candidate_start(struct daemon *d, struct control_call *call,
+                     const struct settings_text *texts, size_t n_texts);
+void candidate_cancel(struct daemon *d);
 /* How far it is: {stage, done, total}; null when there is none. */
-json_t *look_progress(const struct daemon *d);
+json_t *candidate_progress(const struct daemon *d);
 /* look-differences.c: adds to a plan how it differs from that of the running engine. */
-int look_differences(json_t *plan, const struct engine_view *v, struct state *s, struct error *e);
+int candidate_differences(json_t *plan, const struct engine_view *v, struct state *s,
+                          struct error *e);
 
 /* approve.c: the call is answered now or later; letters NULL or empty: all that the hash stands
  * for. */
@@ -65,6 +66,7 @@ void approve_cancel(struct daemon *d);
 void sync_one_start(struct daemon *d, struct control_call *call, const char *id);
 void sync_one_cancel(struct daemon *d);
 
-/* history.c: the audit's lines about a person, read by a thread. Answers as look_start(). */
+/* history.c: the audit's lines about a person, read by a thread. Answers as candidate_start().
+ */
 void history_start(struct daemon *d, struct control_call *call, const char *person);
 void history_cancel(struct daemon *d);

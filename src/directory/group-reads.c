@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "directory/environment.h"
 #include "directory/fetches.h"
-#include "directory/looks.h"
 #include "directory/newcomers.h"
+#include "directory/rereads.h"
 #include "model/dn.h"
 
 struct group_reads {
@@ -21,14 +21,14 @@ struct group_reads {
     const struct group_reads_events *events;
     void *owner;
     struct newcomers *newcomers;
-    struct looks *looks;
+    struct rereads *rereads;
     bool between; /* they have a timer; otherwise the feed's batches serve */
     bool stopped;
     bool requested;             /* groups with a memberURL are to be read again */
     bool was_unfinished;        /* the last commit said so */
     struct string_list last;    /* stale groups that will not be read again for that */
     struct string_list fetched; /* groups that were read again for being stale */
-    bool looked;                /* those that are due were taken, in this batch */
+    bool taken;                 /* those that are due were taken, in this batch */
     bool rereading;             /* groups with a memberURL are, in this batch */
 };
 
@@ -36,8 +36,8 @@ int group_reads_newcomer(struct group_reads *g, const char *dn, struct error *e)
 {
     if (g->env->decoder.active_directory)
         return newcomers_add(g->newcomers, dn, e);
-    int r = looks_add(g->looks, dn, clock_monotonic_usec(), e);
-    if (r == LOOKS_TOO_MANY)
+    int r = rereads_add(g->rereads, dn, clock_monotonic_usec(), e);
+    if (r == REREADS_TOO_MANY)
         feed_doubts(g->env, "very many appeared at once");
     return r < 0 ? r : 0;
 }
@@ -82,17 +82,17 @@ static int stale_groups(struct group_reads *g, struct string_list *ret, struct e
     uint64_t now = clock_monotonic_usec();
     int r = g->env->sink->stale_groups(g->env->userdata, &ids, e);
     for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
-        enum looks_answer answer = LOOKS_WAIT;
+        enum rereads_answer answer = REREADS_WAIT;
         if (string_list_contains(&g->fetched, ids.items[i]))
             continue;
-        r = looks_group(g->looks, ids.items[i], now, &answer, e);
-        if (r == 0 && answer != LOOKS_WAIT && string_list_add(ret, ids.items[i]) < 0)
+        r = rereads_group(g->rereads, ids.items[i], now, &answer, e);
+        if (r == 0 && answer != REREADS_WAIT && string_list_add(ret, ids.items[i]) < 0)
             r = error_out_of_memory(e);
-        if (r == 0 && answer == LOOKS_LAST && string_list_add(&g->last, ids.items[i]) < 0)
+        if (r == 0 && answer == REREADS_LAST && string_list_add(&g->last, ids.items[i]) < 0)
             r = error_out_of_memory(e);
     }
     if (r == 0)
-        r = looks_keep_groups(g->looks, &ids) < 0 ? error_out_of_memory(e) : 0;
+        r = rereads_keep_groups(g->rereads, &ids) < 0 ? error_out_of_memory(e) : 0;
     return r;
 }
 
@@ -133,14 +133,14 @@ static void fail(struct group_reads *g, int r, const struct error *e)
 static int ask_of_newcomers(struct group_reads *g, uint64_t now, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list dns = {0};
-    int r = looks_take(g->looks, now, &dns, e);
+    int r = rereads_take(g->rereads, now, &dns, e);
     for (size_t i = 0; i < dns.n_items && r == 0; i++)
         r = newcomers_add(g->newcomers, dns.items[i], e);
     return r;
 }
 
 /* Between the feed's batches. The question needs none, so no change waits for its answer. */
-static void look(void *userdata)
+static void on_due(void *userdata)
 {
     struct group_reads *g = userdata;
     struct error e = {0};
@@ -150,7 +150,7 @@ static void look(void *userdata)
     int r = ask_of_newcomers(g, now, &e);
     if (r == 0 && newcomers_any(g->newcomers) && !newcomers_asking(g->newcomers))
         r = newcomers_ask(g->newcomers, &e);
-    bool read = r == 0 && !g->events->is_open(g->owner) && looks_groups_due(g->looks, now);
+    bool read = r == 0 && !g->events->is_open(g->owner) && rereads_groups_due(g->rereads, now);
     if (read)
         r = g->events->open(g->owner, &e);
     if (r < 0)
@@ -158,7 +158,7 @@ static void look(void *userdata)
     else if (read)
         g->events->finish(g->owner);
     else
-        looks_arm(g->looks, now);
+        rereads_arm(g->rereads, now);
 }
 
 void group_reads_request(struct group_reads *g)
@@ -194,7 +194,7 @@ static int take_dynamic(struct group_reads *g, struct error *e)
 
 bool group_reads_unfinished(const struct group_reads *g)
 {
-    return g->between && (looks_pending(g->looks) || newcomers_any(g->newcomers) ||
+    return g->between && (rereads_pending(g->rereads) || newcomers_any(g->newcomers) ||
                           newcomers_asking(g->newcomers));
 }
 
@@ -220,18 +220,18 @@ static void take_groups(const struct string_list *groups, void *userdata)
         g->events->finish(g->owner);
 }
 
-static int take_looks(struct group_reads *g, bool news, struct error *e)
+static int take_due(struct group_reads *g, bool news, struct error *e)
 {
-    if (g->between || g->looked || !news)
+    if (g->between || g->taken || !news)
         return 0;
-    g->looked = true;
+    g->taken = true;
     return ask_of_newcomers(g, clock_monotonic_usec(), e);
 }
 
 int group_reads_before_commit(struct group_reads *g, bool news, bool *ret_asked,
                               struct error *e)
 {
-    int r = take_looks(g, news, e);
+    int r = take_due(g, news, e);
     if (r == 0)
         r = take_dynamic(g, e);
     *ret_asked = !g->between && newcomers_any(g->newcomers);
@@ -275,10 +275,10 @@ int group_reads_new(struct group_reads **ret, struct feed_environment *env,
     int r = newcomers_new(&g->newcomers, env, take_groups, newcomers_failed, g, e);
     /* Active Directory changes linked attributes in the transaction that moves the member. */
     if (r == 0)
-        r = looks_new(&g->looks, env->event, !env->decoder.active_directory && !env->once,
-                      between ? look : NULL, g, e);
+        r = rereads_new(&g->rereads, env->event, !env->decoder.active_directory && !env->once,
+                        between ? on_due : NULL, g, e);
     if (r < 0) {
-        looks_free(g->looks);
+        rereads_free(g->rereads);
         newcomers_free(g->newcomers);
         free(g);
         return r;
@@ -293,12 +293,12 @@ void group_reads_reset(struct group_reads *g)
         newcomers_reset(g->newcomers);
     string_list_done(&g->fetched);
     string_list_done(&g->last);
-    g->looked = g->rereading = false;
+    g->taken = g->rereading = false;
 }
 
 void group_reads_arm(struct group_reads *g)
 {
-    looks_arm(g->looks, clock_monotonic_usec());
+    rereads_arm(g->rereads, clock_monotonic_usec());
 }
 
 void group_reads_stop(struct group_reads *g)
@@ -310,9 +310,9 @@ struct group_reads *group_reads_free(struct group_reads *g)
 {
     if (!g)
         return NULL;
-    if (looks_any(g->looks) && !g->env->once)
+    if (rereads_any(g->rereads) && !g->env->once)
         feed_doubts(g->env, "it could not be asked which groups the new people are in");
-    looks_free(g->looks);
+    rereads_free(g->rereads);
     newcomers_free(g->newcomers);
     string_list_done(&g->fetched);
     string_list_done(&g->last);

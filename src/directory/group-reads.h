@@ -2,7 +2,7 @@
  * Groups that are read of our own accord, because the server changed them without a word: those
  * whose stored members name a DN that is none any more, those that name somebody who appeared,
  * and those whose members the server finds by a URL. When they are read (again) is said by
- * looks.h, which they are by newcomers.h. It judges no membership; that is the mirror's.
+ * rereads.h, which they are by newcomers.h. It judges no membership; that is the mirror's.
  */
 #pragma once
 #include <stdbool.h>

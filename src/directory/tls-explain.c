@@ -32,7 +32,7 @@
 DEFINE_CLEANUP(SSL_CTX *, SSL_CTX_free)
 DEFINE_CLEANUP(SSL *, SSL_free)
 
-struct look {
+struct inspection {
     int code, depth; /* of the first failed check */
     bool failed;
     X509 *certificate; /* the one that failed, else the server's; owned */
@@ -97,14 +97,14 @@ static bool ask_for_tls(int fd)
 static int on_verify(int ok, X509_STORE_CTX *context)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct look *look = SSL_get_app_data(ssl);
-    if (!ok && !look->failed) {
-        look->failed = true;
-        look->code = X509_STORE_CTX_get_error(context);
-        look->depth = X509_STORE_CTX_get_error_depth(context);
-        look->certificate = X509_STORE_CTX_get_current_cert(context);
-        if (look->certificate)
-            X509_up_ref(look->certificate);
+    struct inspection *seen = SSL_get_app_data(ssl);
+    if (!ok && !seen->failed) {
+        seen->failed = true;
+        seen->code = X509_STORE_CTX_get_error(context);
+        seen->depth = X509_STORE_CTX_get_error_depth(context);
+        seen->certificate = X509_STORE_CTX_get_current_cert(context);
+        if (seen->certificate)
+            X509_up_ref(seen->certificate);
     }
     return 1; /* look at everything; nothing is sent afterwards */
 }
@@ -170,15 +170,15 @@ static bool matches(X509 *certificate, const char *host)
 }
 
 static void tell(const char *uri, const char *host, const struct tls_files *files,
-                 const struct look *look, X509 *server, struct error *e)
+                 const struct inspection *seen, X509 *server, struct error *e)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
     char own[256] = "";
     buffer_format(&b, "%s: the server's TLS certificate ", uri);
-    if (look->failed) {
+    if (seen->failed) {
         buffer_format(&b, "is not trusted with the CA certificates of %s: %s (",
-                      tls_files_ca(files), X509_verify_cert_error_string(look->code));
-        add_certificate(&b, look->certificate ? look->certificate : server);
+                      tls_files_ca(files), X509_verify_cert_error_string(seen->code));
+        add_certificate(&b, seen->certificate ? seen->certificate : server);
         buffer_add_text(&b, ")");
         if (text_equal(files->ca_file, tls_files_system_ca()))
             buffer_add_text(&b, "; a CA of your own is named by [directory] tls_ca_file");
@@ -239,10 +239,10 @@ static void look_at(int fd, const char *uri, const char *host, const struct tls_
         SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM);
     }
     CLEANUP(SSL_freep) SSL *ssl = SSL_new(context);
-    struct look look = {0};
+    struct inspection seen = {0};
     if (!ssl)
         return;
-    SSL_set_app_data(ssl, &look);
+    SSL_set_app_data(ssl, &seen);
     SSL_set_fd(ssl, fd);
     struct in6_addr ip;
     if (inet_pton(AF_INET, host, &ip) != 1 && inet_pton(AF_INET6, host, &ip) != 1)
@@ -251,11 +251,11 @@ static void look_at(int fd, const char *uri, const char *host, const struct tls_
     int r = SSL_connect(ssl);
     X509 *server = SSL_get_peer_certificate(ssl);
     if (server)
-        tell(uri, host, files, &look, server, e);
+        tell(uri, host, files, &seen, server, e);
     else if (r != 1)
         tell_handshake(uri, e);
     X509_free(server);
-    X509_free(look.certificate);
+    X509_free(seen.certificate);
     ERR_clear_error();
 }
 

@@ -15,7 +15,7 @@
 #include "directory/identity.h"
 #include "directory/kind.h"
 #include "directory/libldap.h"
-#include "directory/looks.h"
+#include "directory/rereads.h"
 #include "directory/schema-read.h"
 #include "directory/search.h"
 #include "model/class.h"
@@ -357,68 +357,68 @@ static void test_references_parsed(void **state)
     }
 }
 
-static size_t taken(struct looks *l, uint64_t now)
+static size_t taken(struct rereads *l, uint64_t now)
 {
     struct string_list dns = {0};
     struct error e = {0};
-    assert_int_equal(looks_take(l, now, &dns, &e), 0);
+    assert_int_equal(rereads_take(l, now, &dns, &e), 0);
     size_t n = dns.n_items;
     string_list_done(&dns);
     return n;
 }
 
-static enum looks_answer asked(struct looks *l, const char *id, uint64_t now)
+static enum rereads_answer asked(struct rereads *l, const char *id, uint64_t now)
 {
-    enum looks_answer answer = 0;
+    enum rereads_answer answer = 0;
     struct error e = {0};
-    assert_int_equal(looks_group(l, id, now, &answer, &e), 0);
+    assert_int_equal(rereads_group(l, id, now, &answer, &e), 0);
     return answer;
 }
 
 /* At once, after half a second, and after three seconds for the last time. */
-static void test_looks(void **state)
+static void test_rereads(void **state)
 {
     (void)state;
     const uint64_t ms = 1000, t = 1000000 * ms;
     struct error e = {0};
-    struct looks *l = NULL;
-    assert_int_equal(looks_new(&l, NULL, true, NULL, NULL, &e), 0);
-    assert_int_equal(looks_add(l, "uid=a", t, &e), 0);
-    assert_true(looks_any(l));
+    struct rereads *l = NULL;
+    assert_int_equal(rereads_new(&l, NULL, true, NULL, NULL, &e), 0);
+    assert_int_equal(rereads_add(l, "uid=a", t, &e), 0);
+    assert_true(rereads_any(l));
     assert_int_equal(taken(l, t), 1);
-    assert_false(looks_any(l));
+    assert_false(rereads_any(l));
     assert_int_equal(taken(l, t + 499 * ms), 0);
-    assert_int_equal(looks_add(l, "uid=b", t + 400 * ms, &e), 0);
+    assert_int_equal(rereads_add(l, "uid=b", t + 400 * ms, &e), 0);
     assert_int_equal(taken(l, t + 500 * ms), 2);
     assert_int_equal(taken(l, t + 2999 * ms), 1);
     assert_int_equal(taken(l, t + 3000 * ms), 1);
     assert_int_equal(taken(l, t + 3400 * ms), 1);
     assert_int_equal(taken(l, t + 9000 * ms), 0);
-    assert_int_equal(asked(l, "g", t), LOOKS_READ);
-    assert_int_equal(asked(l, "g", t + 1 * ms), LOOKS_WAIT);
-    assert_int_equal(asked(l, "h", t + 1 * ms), LOOKS_READ);
-    assert_int_equal(asked(l, "g", t + 600 * ms), LOOKS_READ);
-    assert_int_equal(asked(l, "g", t + 700 * ms), LOOKS_WAIT);
-    assert_int_equal(asked(l, "g", t + 3000 * ms), LOOKS_LAST);
+    assert_int_equal(asked(l, "g", t), REREADS_READ);
+    assert_int_equal(asked(l, "g", t + 1 * ms), REREADS_WAIT);
+    assert_int_equal(asked(l, "h", t + 1 * ms), REREADS_READ);
+    assert_int_equal(asked(l, "g", t + 600 * ms), REREADS_READ);
+    assert_int_equal(asked(l, "g", t + 700 * ms), REREADS_WAIT);
+    assert_int_equal(asked(l, "g", t + 3000 * ms), REREADS_LAST);
     struct string_list still = {0};
     assert_int_equal(string_list_add(&still, "h"), 0);
-    looks_keep_groups(l, &still);
+    rereads_keep_groups(l, &still);
     string_list_done(&still);
-    assert_int_equal(asked(l, "g", t + 3001 * ms), LOOKS_READ);
+    assert_int_equal(asked(l, "g", t + 3001 * ms), REREADS_READ);
     /* A group that is seen for the first time after long, as by a slow poll. */
-    assert_int_equal(asked(l, "h", t + 60000 * ms), LOOKS_LAST);
+    assert_int_equal(asked(l, "h", t + 60000 * ms), REREADS_LAST);
     for (size_t i = 0; i < 2000; i++)
-        assert_int_equal(looks_add(l, "uid=c", t, &e), 0);
-    assert_int_equal(looks_add(l, "uid=c", t, &e), LOOKS_TOO_MANY);
+        assert_int_equal(rereads_add(l, "uid=c", t, &e), 0);
+    assert_int_equal(rereads_add(l, "uid=c", t, &e), REREADS_TOO_MANY);
     assert_int_equal(taken(l, t + 9000 * ms), 0);
-    looks_free(l);
+    rereads_free(l);
     /* Where repairs happen in one transaction, once is enough. */
-    assert_int_equal(looks_new(&l, NULL, false, NULL, NULL, &e), 0);
-    assert_int_equal(looks_add(l, "uid=a", t, &e), 0);
+    assert_int_equal(rereads_new(&l, NULL, false, NULL, NULL, &e), 0);
+    assert_int_equal(rereads_add(l, "uid=a", t, &e), 0);
     assert_int_equal(taken(l, t), 1);
     assert_int_equal(taken(l, t + 9000 * ms), 0);
-    assert_int_equal(asked(l, "g", t), LOOKS_LAST);
-    looks_free(l);
+    assert_int_equal(asked(l, "g", t), REREADS_LAST);
+    rereads_free(l);
 }
 
 int main(void)
@@ -436,7 +436,7 @@ int main(void)
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_references_parsed),
-        cmocka_unit_test(test_looks),
+        cmocka_unit_test(test_rereads),
     };
     return cmocka_run_group_tests_name("directory-values", tests, NULL, NULL);
 }

@@ -82,7 +82,8 @@ static int collect(struct difference *d, const json_t *operations, const json_t 
     return r;
 }
 
-int look_differences(json_t *plan, const struct engine_view *v, struct state *s, struct error *e)
+int candidate_differences(json_t *plan, const struct engine_view *v, struct state *s,
+                          struct error *e)
 {
     json_auto_t *now = report_plan(v, s, e);
     if (!now)

@@ -1,7 +1,7 @@
 /*
  * `rosterctl plan --config`: what another configuration would do. A second engine plans over a
  * private copy of the state file and the mirror in it; it has no tenant, no feed and no audit,
- * so nothing that it decides leaves this room. One look at a time, bounded in time. A thread makes
+ * so nothing that it decides leaves this room. One at a time, bounded in time. A thread makes
  * the copy, and another, when the engine is through and gone, the answer.
  *
  * What the mirror lacks for it (attributes that only the other configuration reads, another
@@ -25,9 +25,9 @@
 #include "state/mirror.h"
 #include "state/person.h"
 
-#define LOOK_LIMIT_USEC (580 * USEC_PER_SEC) /* below what rosterctl waits for */
+#define CANDIDATE_LIMIT_USEC (580 * USEC_PER_SEC) /* below what rosterctl waits for */
 
-struct look {
+struct candidate {
     struct daemon *daemon;
     struct control_call *call;
     struct settings *settings;
@@ -38,7 +38,7 @@ struct look {
     char *state_file;
     struct worker *worker;       /* while there is one, the states and what follows are its own */
     struct mirror_counts entries;
-    struct engine_view *other, *present; /* of the engine of this look, and of the running one … */
+    struct engine_view *other, *present; /* of its engine, and of the running one … */
     struct state *present_state;         /* … with its tables */
     struct state *closing[2];            /* the same two, once nobody reads in them any more */
     char *text;                          /* of the answer */
@@ -51,10 +51,10 @@ struct look {
     sd_event_source *limit;
 };
 
-static void look_free(struct look *l)
+static void candidate_free(struct candidate *l)
 {
-    if (l->daemon->look == l)
-        l->daemon->look = NULL;
+    if (l->daemon->candidate == l)
+        l->daemon->candidate = NULL;
     sd_event_source_disable_unref(l->finish);
     sd_event_source_disable_unref(l->limit);
     if (l->worker && l->present_state) { /* else the copy is being made, by its thread alone */
@@ -75,20 +75,20 @@ static void look_free(struct look *l)
     free(l);
 }
 
-static void look_fail(struct look *l, const struct error *e)
+static void fail(struct candidate *l, const struct error *e)
 {
     control_fail(TAKE(l->call), "failed", "%s", e->message);
-    look_free(l);
+    candidate_free(l);
 }
 
-static json_t *problems_of(const struct look *l)
+static json_t *problems_of(const struct candidate *l)
 {
     CLEANUP(freep) char *text = problem_list_to_json(&l->problems);
     return text ? report_json(text) : NULL;
 }
 
 /* With errors there is no plan, but the problems. */
-static void look_refuse(struct look *l)
+static void refuse(struct candidate *l)
 {
     json_t *answer = json_pack("{s:n, s:[], s:[], s:{}, s:n, s:[], s:o}", "hash",
                                "operations", "groups", "summary", "adoption", "skipped", "problems", problems_of(l));
@@ -96,7 +96,7 @@ static void look_refuse(struct look *l)
         control_reply(TAKE(l->call), answer);
     else
         control_fail(TAKE(l->call), "failed", "out of memory");
-    look_free(l);
+    candidate_free(l);
 }
 
 static bool contains_attribute(const struct string_list *list, const char *name)
@@ -116,7 +116,7 @@ static bool same_texts(char *const *a, size_t n_a, char *const *b, size_t n_b)
 }
 
 /* By the running configuration something else is read, or from somewhere else. */
-static bool needs_read(const struct look *l)
+static bool needs_read(const struct candidate *l)
 {
     const struct directory_options *a = &l->daemon->settings->directory;
     const struct directory_options *b = &l->settings->directory;
@@ -133,7 +133,7 @@ static bool needs_read(const struct look *l)
            !text_equal(a->login_attribute, b->login_attribute);
 }
 
-static int warn_of_groups(struct look *l, struct error *e)
+static int warn_of_groups(struct candidate *l, struct error *e)
 {
     CLEANUP(bound_groups_done) struct bound_groups bound = {0};
     size_t n;
@@ -156,7 +156,7 @@ static int warn_of_groups(struct look *l, struct error *e)
     return r;
 }
 
-static int warn_of_limits(struct look *l, struct error *e)
+static int warn_of_limits(struct candidate *l, struct error *e)
 {
     CLEANUP(freep) char *restart = NULL;
     int r = settings_compare(l->daemon->settings, l->settings, &restart);
@@ -168,10 +168,10 @@ static int warn_of_limits(struct look *l, struct error *e)
     return r < 0 ? error_set(e, r, "the problems cannot be collected: %s", strerror(-r)) : 0;
 }
 
-static json_t *put_together(struct look *l)
+static json_t *put_together(struct candidate *l)
 {
     json_auto_t *answer = report_plan(l->other, l->state, &l->error);
-    if (!answer || look_differences(answer, l->present, l->present_state, &l->error) < 0)
+    if (!answer || candidate_differences(answer, l->present, l->present_state, &l->error) < 0)
         return NULL;
     /* nobody can approve what is not in force */
     if (json_object_set_new(answer, "hash", json_null()) < 0 ||
@@ -182,7 +182,7 @@ static json_t *put_together(struct look *l)
 
 static void find_answer(void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     json_auto_t *answer = put_together(l);
     l->text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
     if (!l->text && !l->error.message[0])
@@ -191,26 +191,26 @@ static void find_answer(void *userdata)
 
 static void close_states(void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     for (size_t i = 0; i < ARRAY_SIZE(l->closing); i++)
         l->closing[i] = state_close(l->closing[i]);
 }
 
 static void on_closed(void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     l->worker = worker_free(l->worker);
     if (l->text)
         control_reply_text(TAKE(l->call), l->text);
     else
         control_fail(TAKE(l->call), "failed", "%s", l->error.message);
-    look_free(l);
+    candidate_free(l);
 }
 
 /* A copy of 100,000 people takes 40 ms to be closed. */
 static void on_answer(void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     struct error ignored = {0};
     l->worker = worker_free(l->worker);
     l->closing[0] = TAKE(l->state);
@@ -222,7 +222,7 @@ static void on_answer(void *userdata)
 }
 
 /* Its engine has said all, and would go on with the tables that the thread is to have. */
-static int start_answer(struct look *l, struct error *e)
+static int start_answer(struct candidate *l, struct error *e)
 {
     struct daemon *d = l->daemon;
     int r = warn_of_groups(l, e);
@@ -244,14 +244,14 @@ static int start_answer(struct look *l, struct error *e)
 static int on_finish(sd_event_source *source, void *userdata)
 {
     (void)source;
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     struct error e = l->read_error;
     if (e.message[0] || start_answer(l, &e) < 0)
-        look_fail(l, &e);
+        fail(l, &e);
     return 0;
 }
 
-static void finish(struct look *l)
+static void finish(struct candidate *l)
 {
     int r = sd_event_source_set_enabled(l->finish, SD_EVENT_ONESHOT);
     if (r < 0)
@@ -260,7 +260,7 @@ static void finish(struct look *l)
 
 static void on_idle(void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     if (!l->directory || l->read_done)
         finish(l);
 }
@@ -268,7 +268,7 @@ static void on_idle(void *userdata)
 /* From the directory, which must not be freed here. */
 static void on_read(int r, const struct error *e, void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     l->read_done = true;
     if (r < 0)
         error_set(&l->read_error, r, "the directory cannot be read for this configuration: %s", e->message);
@@ -277,7 +277,7 @@ static void on_read(int r, const struct error *e, void *userdata)
 }
 
 /* What only this configuration asks for goes into the copy. */
-static int start_read(struct look *l, struct error *e)
+static int start_read(struct candidate *l, struct error *e)
 {
     int r = directory_new(&l->directory, l->daemon->event, &l->settings->directory,
                           ruleset_attributes(engine_ruleset(l->engine)), &engine_sink,
@@ -292,30 +292,30 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
     (void)usec;
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     struct engine_status s = {0};
     struct error e = {0};
     if (l->engine)
         engine_status(l->engine, &s);
     error_set(&e, -ETIMEDOUT, "the plan was not ready after %llu seconds%s%s",
-              (unsigned long long)(LOOK_LIMIT_USEC / USEC_PER_SEC), s.state_error ? ": " : "",
-              s.state_error ? s.state_error : "");
-    look_fail(l, &e);
+              (unsigned long long)(CANDIDATE_LIMIT_USEC / USEC_PER_SEC),
+              s.state_error ? ": " : "", s.state_error ? s.state_error : "");
+    fail(l, &e);
     return 0;
 }
 
-static int look_add_sources(struct look *l, struct error *e)
+static int add_sources(struct candidate *l, struct error *e)
 {
     int r = sd_event_add_defer(l->daemon->event, &l->finish, on_finish, l);
     if (r >= 0)
         r = sd_event_source_set_enabled(l->finish, SD_EVENT_OFF);
     if (r >= 0)
         r = sd_event_add_time_relative(l->daemon->event, &l->limit, CLOCK_MONOTONIC,
-                                       LOOK_LIMIT_USEC, USEC_PER_SEC, on_limit, l);
+                                       CANDIDATE_LIMIT_USEC, USEC_PER_SEC, on_limit, l);
     return r < 0 ? error_set(e, r, "cannot wait for the plan: %s", strerror(-r)) : 0;
 }
 
-static int look_begin(struct look *l, struct error *e)
+static int begin(struct candidate *l, struct error *e)
 {
     struct daemon *d = l->daemon;
     struct engine_options options = {
@@ -346,7 +346,7 @@ static int look_begin(struct look *l, struct error *e)
 
 static void copy_state(void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     l->r = state_open_copy(&l->state, l->state_file, &l->error);
     if (l->r > 0) /* damaged while we run: the sentence is there */
         l->r = -EUCLEAN;
@@ -356,21 +356,21 @@ static void copy_state(void *userdata)
 
 static void on_copied(void *userdata)
 {
-    struct look *l = userdata;
+    struct candidate *l = userdata;
     l->worker = worker_free(l->worker);
-    if (l->r < 0 || look_begin(l, &l->error) < 0)
-        look_fail(l, &l->error);
+    if (l->r < 0 || begin(l, &l->error) < 0)
+        fail(l, &l->error);
 }
 
-void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
-                size_t n_texts)
+void candidate_start(struct daemon *d, struct control_call *call,
+                     const struct settings_text *texts, size_t n_texts)
 {
     struct error e = {0};
-    if (d->look) {
+    if (d->candidate) {
         control_fail(call, "busy", "another configuration is being looked at already");
         return;
     }
-    struct look *l = calloc(1, sizeof(*l));
+    struct candidate *l = calloc(1, sizeof(*l));
     if (!l) {
         control_fail(call, "failed", "out of memory");
         return;
@@ -378,14 +378,14 @@ void look_start(struct daemon *d, struct control_call *call, const struct settin
     l->daemon = d;
     l->call = call;
     l->since_usec = clock_now_usec();
-    d->look = l;
+    d->candidate = l;
     int r = settings_load_texts(&l->settings, texts, n_texts, &l->problems, &e);
     if (r < 0 && l->problems.n_errors) {
-        look_refuse(l);
+        refuse(l);
         return;
     }
     if (r == 0)
-        r = look_add_sources(l, &e);
+        r = add_sources(l, &e);
     if (r == 0)
         r = engine_commit(d->engine, &e);
     if (r == 0 && !(l->state_file = strdup(d->settings->state_file)))
@@ -393,21 +393,21 @@ void look_start(struct daemon *d, struct control_call *call, const struct settin
     if (r == 0)
         r = worker_start(&l->worker, d->event, copy_state, on_copied, l, &e);
     if (r < 0)
-        look_fail(l, &e);
+        fail(l, &e);
 }
 
-void look_cancel(struct daemon *d)
+void candidate_cancel(struct daemon *d)
 {
     struct error e = {0};
-    if (!d->look)
+    if (!d->candidate)
         return;
     error_set(&e, -ECANCELED, "rosterd ends");
-    look_fail(d->look, &e);
+    fail(d->candidate, &e);
 }
 
-json_t *look_progress(const struct daemon *d)
+json_t *candidate_progress(const struct daemon *d)
 {
-    const struct look *l = d->look;
+    const struct candidate *l = d->candidate;
     struct directory_status s = {0};
     if (!l || !l->engine)
         return json_null();

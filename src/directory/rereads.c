@@ -1,10 +1,10 @@
 /*
- * The times of looks: at once, and again after each of the pauses below. What is taken longer
+ * The times of rereads: at once, and again after each of the pauses below. What is taken longer
  * after it was noted than the last pause is done with. It neither reads nor asks.
  */
 #include "config.h"
 
-#include "directory/looks.h"
+#include "directory/rereads.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,46 +24,46 @@ static const uint64_t pauses[] = {0, 500 * USEC_PER_MSEC, 3 * USEC_PER_SEC};
 #define GATHER_USEC (50 * USEC_PER_MSEC)
 #define DNS_MAX     2000
 
-struct look {
+struct reread {
     char *name;
     uint64_t noted_usec;
-    unsigned n_looks;
+    unsigned n_reads;
 };
 
-struct look_list {
-    struct look *items;
+struct reread_list {
+    struct reread *items;
     size_t n_items, capacity;
 };
 
-struct looks {
+struct rereads {
     sd_event_source *timer;
     bool patient;
     void (*due)(void *userdata);
     void *userdata;
-    struct look_list dns, groups;
+    struct reread_list dns, groups;
 };
 
-static uint64_t due_usec(const struct look *k)
+static uint64_t due_usec(const struct reread *k)
 {
-    return k->noted_usec + pauses[k->n_looks < LAST ? k->n_looks : LAST];
+    return k->noted_usec + pauses[k->n_reads < LAST ? k->n_reads : LAST];
 }
 
-static void remove_at(struct look_list *l, size_t i)
+static void remove_at(struct reread_list *l, size_t i)
 {
     free(l->items[i].name);
     memmove(l->items + i, l->items + i + 1, (--l->n_items - i) * sizeof(*l->items));
 }
 
-static void list_done(struct look_list *l)
+static void list_done(struct reread_list *l)
 {
     for (size_t i = 0; i < l->n_items; i++)
         free(l->items[i].name);
     free(l->items);
-    *l = (struct look_list){0};
+    *l = (struct reread_list){0};
 }
 
 /* Where the name is, or belongs, in a list that is in order. */
-static size_t find(const struct look_list *l, const char *name, bool *ret_found)
+static size_t find(const struct reread_list *l, const char *name, bool *ret_found)
 {
     size_t low = 0, high = l->n_items;
     *ret_found = false;
@@ -79,8 +79,8 @@ static size_t find(const struct look_list *l, const char *name, bool *ret_found)
     return low;
 }
 
-static struct look *add(struct look_list *l, size_t at, const char *name, uint64_t now,
-                        struct error *e)
+static struct reread *add(struct reread_list *l, size_t at, const char *name, uint64_t now,
+                          struct error *e)
 {
     char *copy = strdup(name);
     if (!copy || memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(*l->items)) < 0) {
@@ -89,22 +89,22 @@ static struct look *add(struct look_list *l, size_t at, const char *name, uint64
         return NULL;
     }
     memmove(l->items + at + 1, l->items + at, (l->n_items++ - at) * sizeof(*l->items));
-    l->items[at] = (struct look){.name = copy, .noted_usec = now};
+    l->items[at] = (struct reread){.name = copy, .noted_usec = now};
     return &l->items[at];
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source, (void)usec;
-    struct looks *l = userdata;
+    struct rereads *l = userdata;
     l->due(l->userdata);
     return 0;
 }
 
-int looks_new(struct looks **ret, struct sd_event *event, bool patient,
-              void (*due)(void *userdata), void *userdata, struct error *e)
+int rereads_new(struct rereads **ret, struct sd_event *event, bool patient,
+                void (*due)(void *userdata), void *userdata, struct error *e)
 {
-    struct looks *l = calloc(1, sizeof(*l));
+    struct rereads *l = calloc(1, sizeof(*l));
     if (!l)
         return error_out_of_memory(e);
     l->patient = patient;
@@ -116,14 +116,14 @@ int looks_new(struct looks **ret, struct sd_event *event, bool patient,
     if (r >= 0 && l->timer)
         r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
     if (r < 0) {
-        looks_free(l);
+        rereads_free(l);
         return error_set(e, r, "cannot make a timer: %s", strerror(-r));
     }
     *ret = l;
     return 0;
 }
 
-struct looks *looks_free(struct looks *l)
+struct rereads *rereads_free(struct rereads *l)
 {
     if (!l)
         return NULL;
@@ -134,21 +134,21 @@ struct looks *looks_free(struct looks *l)
     return NULL;
 }
 
-int looks_add(struct looks *l, const char *dn, uint64_t now, struct error *e)
+int rereads_add(struct rereads *l, const char *dn, uint64_t now, struct error *e)
 {
     if (l->dns.n_items >= DNS_MAX) {
         list_done(&l->dns);
-        return LOOKS_TOO_MANY;
+        return REREADS_TOO_MANY;
     }
     if (!add(&l->dns, l->dns.n_items, dn, now, e))
         return -ENOMEM;
     return 0;
 }
 
-int looks_take(struct looks *l, uint64_t now, struct string_list *ret, struct error *e)
+int rereads_take(struct rereads *l, uint64_t now, struct string_list *ret, struct error *e)
 {
     for (size_t i = 0; i < l->dns.n_items;) {
-        struct look *k = &l->dns.items[i];
+        struct reread *k = &l->dns.items[i];
         if (due_usec(k) > now) {
             i++;
             continue;
@@ -158,44 +158,44 @@ int looks_take(struct looks *l, uint64_t now, struct string_list *ret, struct er
         if (!l->patient || now >= k->noted_usec + pauses[LAST]) {
             remove_at(&l->dns, i);
         } else {
-            k->n_looks++;
+            k->n_reads++;
             i++;
         }
     }
     return 0;
 }
 
-bool looks_any(const struct looks *l)
+bool rereads_any(const struct rereads *l)
 {
     for (size_t i = 0; i < l->dns.n_items; i++)
-        if (l->dns.items[i].n_looks == 0)
+        if (l->dns.items[i].n_reads == 0)
             return true;
     return false;
 }
 
-bool looks_pending(const struct looks *l)
+bool rereads_pending(const struct rereads *l)
 {
     return l->dns.n_items > 0;
 }
 
-int looks_group(struct looks *l, const char *id, uint64_t now, enum looks_answer *ret,
-                struct error *e)
+int rereads_group(struct rereads *l, const char *id, uint64_t now, enum rereads_answer *ret,
+                  struct error *e)
 {
     bool found;
     size_t at = find(&l->groups, id, &found);
-    struct look *k = found ? &l->groups.items[at] : add(&l->groups, at, id, now, e);
+    struct reread *k = found ? &l->groups.items[at] : add(&l->groups, at, id, now, e);
     if (!k)
         return -ENOMEM;
     if (due_usec(k) > now) {
-        *ret = LOOKS_WAIT;
+        *ret = REREADS_WAIT;
         return 0;
     }
-    k->n_looks++;
-    *ret = !l->patient || now >= k->noted_usec + pauses[LAST] ? LOOKS_LAST : LOOKS_READ;
+    k->n_reads++;
+    *ret = !l->patient || now >= k->noted_usec + pauses[LAST] ? REREADS_LAST : REREADS_READ;
     return 0;
 }
 
-bool looks_groups_due(const struct looks *l, uint64_t now)
+bool rereads_groups_due(const struct rereads *l, uint64_t now)
 {
     for (size_t i = 0; i < l->groups.n_items; i++)
         if (due_usec(&l->groups.items[i]) <= now)
@@ -203,7 +203,7 @@ bool looks_groups_due(const struct looks *l, uint64_t now)
     return false;
 }
 
-int looks_keep_groups(struct looks *l, const struct string_list *ids)
+int rereads_keep_groups(struct rereads *l, const struct string_list *ids)
 {
     CLEANUP(string_list_done) struct string_list kept = {0};
     size_t n = 0;
@@ -211,7 +211,7 @@ int looks_keep_groups(struct looks *l, const struct string_list *ids)
         if (string_list_add_once(&kept, ids->items[i]) < 0)
             return -ENOMEM;
     for (size_t i = 0; i < l->groups.n_items; i++) {
-        struct look *k = &l->groups.items[i];
+        struct reread *k = &l->groups.items[i];
         if (string_list_contains(&kept, k->name))
             l->groups.items[n++] = *k;
         else
@@ -221,7 +221,7 @@ int looks_keep_groups(struct looks *l, const struct string_list *ids)
     return 0;
 }
 
-void looks_arm(struct looks *l, uint64_t now)
+void rereads_arm(struct rereads *l, uint64_t now)
 {
     uint64_t first = UINT64_MAX;
     if (!l->timer)
