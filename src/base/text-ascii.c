@@ -18,9 +18,9 @@
 #include "base/text.h"
 
 /* Letters that a decomposition leaves whole, and punctuation in names. Sorted by code point. */
-static const struct {
+static const struct letter {
     ucs4_t character;
-    char ascii[4];
+    char ascii[5];
 } letters[] = {
     /* clang-format off */
     {0x00ab, "\""}, {0x00b4, "'"}, {0x00b7, "."},  {0x00bb, "\""}, {0x00c6, "AE"}, {0x00d0, "D"},
@@ -41,18 +41,12 @@ static const struct {
     /* clang-format on */
 };
 
-static const struct {
-    ucs4_t character;
-    char ascii[4];
-} umlauts[] = {
+static const struct letter umlauts[] = {
     {0xc4, "Ae"}, {0xd6, "Oe"}, {0xdc, "Ue"}, {0xe4, "ae"}, {0xf6, "oe"}, {0xfc, "ue"},
 };
 
 /* Small letters of other scripts, sorted; capitals follow from them. */
-static const struct {
-    ucs4_t character;
-    char ascii[5];
-} foreign[] = {
+static const struct letter foreign[] = {
     /* clang-format off */
     {0x03b1, "a"}, {0x03b2, "v"}, {0x03b3, "g"}, {0x03b4, "d"}, {0x03b5, "e"}, {0x03b6, "z"},
     {0x03b7, "i"}, {0x03b8, "th"}, {0x03b9, "i"}, {0x03ba, "k"}, {0x03bb, "l"}, {0x03bc, "m"},
@@ -89,17 +83,14 @@ struct letters_of {
     size_t n, at;
 };
 
-static const char *latin(ucs4_t c, bool german)
+static const char *find(const struct letter *sorted, size_t n, ucs4_t c)
 {
-    for (size_t i = 0; german && i < ARRAY_SIZE(umlauts); i++)
-        if (umlauts[i].character == c)
-            return umlauts[i].ascii;
-    size_t low = 0, high = ARRAY_SIZE(letters);
+    size_t low = 0, high = n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (letters[middle].character == c)
-            return letters[middle].ascii;
-        if (letters[middle].character < c)
+        if (sorted[middle].character == c)
+            return sorted[middle].ascii;
+        if (sorted[middle].character < c)
             low = middle + 1;
         else
             high = middle;
@@ -107,19 +98,17 @@ static const char *latin(ucs4_t c, bool german)
     return NULL;
 }
 
+static const char *latin(ucs4_t c, bool german)
+{
+    for (size_t i = 0; german && i < ARRAY_SIZE(umlauts); i++)
+        if (umlauts[i].character == c)
+            return umlauts[i].ascii;
+    return find(letters, ARRAY_SIZE(letters), c);
+}
+
 static const char *other(ucs4_t small)
 {
-    size_t low = 0, high = ARRAY_SIZE(foreign);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (foreign[middle].character == small)
-            return foreign[middle].ascii;
-        if (foreign[middle].character < small)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return find(foreign, ARRAY_SIZE(foreign), small);
 }
 
 /* The small letter without its marks; *ret_marks says which of interest it had. */

@@ -169,6 +169,18 @@ char *text_printable(char *buffer, size_t size, const char *bytes, size_t n_byte
     return buffer;
 }
 
+char *text_quote_first(char buffer[static 16], const char *text)
+{
+    size_t n = *text ? 1 : 0;
+
+    while (n > 0 && n < 4 && ((unsigned char)text[n] & 0xC0) == 0x80)
+        n++;
+    buffer[0] = '\'';
+    memcpy(buffer + 1, text, n);
+    memcpy(buffer + 1 + n, "'", 2);
+    return buffer;
+}
+
 #define DISTANCE_MAX_LENGTH 127
 
 static unsigned smaller(unsigned a, unsigned b)

@@ -84,6 +84,8 @@ char *text_to_ascii(const char *text, bool german);
  * that is not UTF-8 shown as \xNN, an ellipsis where it was cut. `buffer` gets at most `size`
  * bytes with the NUL. Returns buffer. */
 char *text_printable(char *buffer, size_t size, const char *bytes, size_t n_bytes);
+/* The first character of a text in single quotes, for sentences. Returns buffer. */
+char *text_quote_first(char buffer[static 16], const char *text);
 
 /* Damerau-Levenshtein distance over bytes, ASCII case folded; stops at limit + 1. */
 unsigned text_distance(const char *a, const char *b, unsigned limit);

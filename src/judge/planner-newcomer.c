@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "judge/planner-internal.h"
 #include "judge/planner.h"
+#include "mapping/ruleset.h"
 #include "model/part.h"
 
 static const char *team_why(const struct user *wanted, char *buffer, size_t size)
@@ -188,7 +189,7 @@ int plan_newcomer(const struct planner_input *in, struct planner_result *r)
     bool none = in->wanted->disabled && !in->options->create_disabled;
     if ((early && !there) || (none && !planner_may_be_at_tenant(in))) {
         r->bucket = in->asking ? BUCKET_PENDING : BUCKET_SKIPPED;
-        r->code = in->asking ? NULL : early ? "not-started" : "disabled";
+        r->code = in->asking ? NULL : early ? SKIP_NOT_STARTED : SKIP_DISABLED;
         return 0;
     }
     switch (in->claim) {

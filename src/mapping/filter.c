@@ -62,19 +62,9 @@ static void skip_blanks(struct parser *p)
         p->at++;
 }
 
-/* For sentences: "'x'", or what stands for the end of the text. */
 static const char *quoted_here(const struct parser *p, char buffer[16])
 {
-    const char *here = p->text + p->at;
-    if (!*here)
-        return "the end of the filter";
-    size_t n = 1;
-    while (n < 4 && ((unsigned char)here[n] & 0xC0) == 0x80)
-        n++;
-    buffer[0] = '\'';
-    memcpy(buffer + 1, here, n);
-    memcpy(buffer + 1 + n, "'", 2);
-    return buffer;
+    return p->text[p->at] ? text_quote_first(buffer, p->text + p->at) : "the end of the filter";
 }
 
 static int parse_children(struct parser *p, struct filter_node *n)

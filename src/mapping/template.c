@@ -71,16 +71,8 @@ static void expansion_freep(struct template_expansion **x)
 
 static const char *quoted_here(const struct parser *p, char buffer[16])
 {
-    const char *here = p->text + p->at;
-    if (!*here)
-        return "the end of the template";
-    size_t n = 1;
-    while (n < 4 && ((unsigned char)here[n] & 0xC0) == 0x80)
-        n++;
-    buffer[0] = '\'';
-    memcpy(buffer + 1, here, n);
-    memcpy(buffer + 1 + n, "'", 2);
-    return buffer;
+    return p->text[p->at] ? text_quote_first(buffer, p->text + p->at)
+                          : "the end of the template";
 }
 
 /* "12" or "-3", blanks before it: the shell needs one before a negative offset, since ":-" is
