@@ -4,9 +4,11 @@
 #include "directory/options.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "directory/feed.h"
 
 static char *copy_text(const char *text, int *r)
@@ -17,7 +19,7 @@ static char *copy_text(const char *text, int *r)
     return copy;
 }
 
-static char **copy_texts(char *const *from, size_t *n, int *r)
+static char **copy_list(char *const *from, size_t *n, int *r)
 {
     char **to = calloc(*n + 1, sizeof(*to));
     if (!to) {
@@ -29,34 +31,41 @@ static char **copy_texts(char *const *from, size_t *n, int *r)
     return to;
 }
 
-static void free_texts(char **texts, size_t n)
+/* What of the options is a text, and what a list of them. */
+#define TEXT(name) offsetof(struct directory_options, name)
+#define LIST(name)                                                                             \
+    {                                                                                          \
+        TEXT(name), TEXT(n_##name)                                                             \
+    }
+static const size_t texts[] = {
+    TEXT(tls_ca_file),  TEXT(tls_ca_directory), TEXT(tls_certificate_file),
+    TEXT(tls_key_file), TEXT(bind_dn),          TEXT(bind_password_file),
+    TEXT(keytab),       TEXT(principal),        TEXT(filter),
+    TEXT(group_filter), TEXT(id_attribute),     TEXT(login_attribute),
+};
+static const struct {
+    size_t items, n;
+} lists[] = {
+    LIST(uris), LIST(bases), LIST(group_bases), LIST(referral_hosts), LIST(srv_hosts),
+};
+
+static void *at(struct directory_options *o, size_t offset)
 {
-    for (size_t i = 0; i < n; i++)
-        free(texts[i]);
-    free(texts);
+    return (char *)o + offset;
 }
 
 int directory_options_copy(struct directory_options *to, const struct directory_options *from)
 {
     int r = 0;
     *to = *from;
-    to->uris = copy_texts(from->uris, &to->n_uris, &r);
-    to->referral_hosts = copy_texts(from->referral_hosts, &to->n_referral_hosts, &r);
-    to->srv_hosts = copy_texts(from->srv_hosts, &to->n_srv_hosts, &r);
-    to->tls_ca_file = copy_text(from->tls_ca_file, &r);
-    to->tls_ca_directory = copy_text(from->tls_ca_directory, &r);
-    to->tls_certificate_file = copy_text(from->tls_certificate_file, &r);
-    to->tls_key_file = copy_text(from->tls_key_file, &r);
-    to->bind_dn = copy_text(from->bind_dn, &r);
-    to->bind_password_file = copy_text(from->bind_password_file, &r);
-    to->keytab = copy_text(from->keytab, &r);
-    to->principal = copy_text(from->principal, &r);
-    to->bases = copy_texts(from->bases, &to->n_bases, &r);
-    to->group_bases = copy_texts(from->group_bases, &to->n_group_bases, &r);
-    to->filter = copy_text(from->filter, &r);
-    to->group_filter = copy_text(from->group_filter, &r);
-    to->id_attribute = copy_text(from->id_attribute, &r);
-    to->login_attribute = copy_text(from->login_attribute, &r);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        char **text = at(to, texts[i]);
+        *text = copy_text(*text, &r);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        char ***items = at(to, lists[i].items);
+        *items = copy_list(*items, at(to, lists[i].n), &r);
+    }
     if (r < 0)
         directory_options_done(to);
     return r;
@@ -64,23 +73,14 @@ int directory_options_copy(struct directory_options *to, const struct directory_
 
 void directory_options_done(struct directory_options *o)
 {
-    free_texts(o->uris, o->n_uris);
-    free_texts(o->bases, o->n_bases);
-    free_texts(o->group_bases, o->n_group_bases);
-    free_texts(o->referral_hosts, o->n_referral_hosts);
-    free_texts(o->srv_hosts, o->n_srv_hosts);
-    free(o->tls_ca_file);
-    free(o->tls_ca_directory);
-    free(o->tls_certificate_file);
-    free(o->tls_key_file);
-    free(o->bind_dn);
-    free(o->bind_password_file);
-    free(o->keytab);
-    free(o->principal);
-    free(o->filter);
-    free(o->group_filter);
-    free(o->id_attribute);
-    free(o->login_attribute);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        free(*(char **)at(o, texts[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        char **items = *(char ***)at(o, lists[i].items);
+        for (size_t k = 0; k < *(size_t *)at(o, lists[i].n); k++)
+            free(items[k]);
+        free(items);
+    }
     *o = (struct directory_options){0};
 }
 

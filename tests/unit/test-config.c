@@ -26,6 +26,7 @@
 #include "base/memory.h"
 #include "config/keys.h"
 #include "config/settings.h"
+#include "config-copy.h"
 #include "config-forms.h"
 #include "model/user.h"
 
@@ -208,6 +209,7 @@ static void test_every_key(void **state)
     CLEANUP(freep) char *said = problem_list_to_text(&problems);
     if (r != 0)
         fail_msg("%s", said);
+    expect_a_copy(s);
     CLEANUP(freep) char *ini = config_ini(s);
     json_auto_t *json = NULL;
     CLEANUP(freep) char *json_text = settings_to_json(s);
