@@ -111,7 +111,7 @@ static void forget(void *userdata)
     free(n);
 }
 
-const struct question question_approval = {note, answer, forget};
+static const struct question approval = {note, answer, forget};
 
 static void refuse(struct approving *a, int found, const char *sentence)
 {
@@ -181,7 +181,7 @@ void approve_start(struct daemon *d, struct control_call *call, const char *hash
     a->uid = uid;
     a->actor = *act->actor;
     a->reason = reason;
-    reader_ask_self(d, &question_approval, a, on_found);
+    reader_ask_self(d, &approval, a, on_found);
 }
 
 void approve_over(struct daemon *d)

@@ -25,7 +25,6 @@ struct question {
     void (*forget)(void *note); /* on the loop */
 };
 extern const struct question question_status, question_plan, question_holds, question_metrics;
-extern const struct question question_approval;
 
 /* Notes an engine_view, which is all that most need. */
 void *reader_note_view(struct daemon *d, void *about, struct error *e);
