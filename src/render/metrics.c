@@ -43,7 +43,7 @@ static const struct metric metrics[] = {
     { "rosterd_tenant_users_linked", "gauge", "Active users who belong to an entry.", "tenant", "users_linked", VALUE_NUMBER },
     { "rosterd_tenant_users_disabled", "gauge", "Users who were disabled and belong to an entry.", "tenant", "users_disabled", VALUE_NUMBER },
     { "rosterd_seats_used", "gauge", "Enabled users and those who are being made or enabled.", "seats", "used", VALUE_NUMBER },
-    { "rosterd_seats_max", "gauge", "So many users may be enabled; absent: no limit.", "seats", "max", VALUE_NUMBER },
+    { "rosterd_seats_max", "gauge", "How many users may be enabled; absent: no limit.", "seats", "max", VALUE_NUMBER },
     { "rosterd_seats_waiting", "gauge", "People who wait for a seat.", "seats", "waiting", VALUE_NUMBER },
     { "rosterd_tenant_requests_total", "counter", "Requests to the tenant.", "tenant", "requests", VALUE_NUMBER },
     { "rosterd_tenant_requests_throttled_total", "counter", "Requests that the tenant throttled.", "tenant", "requests_throttled", VALUE_NUMBER },
