@@ -104,9 +104,9 @@ static void say_server(struct check *c, const struct directory_status *s)
     if (n.members_unresolved)
         check_add(c, CHECK_WARNING, "entries",
                   n.members_unresolved == 1
-                      ? "%zu member of a group is no entry that is seen: it lies outside the "
+                      ? "%zu member of a group cannot be seen as an entry: it lies outside the "
                         "base, does not fit the filter, or does not exist"
-                      : "%zu members of groups are no entries that are seen: they lie outside the "
+                      : "%zu members of groups cannot be seen as entries: they lie outside the "
                         "base, do not fit the filter, or do not exist",
                   n.members_unresolved);
 }
