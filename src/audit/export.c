@@ -117,16 +117,6 @@ static int check_file(int fd, const char *path, struct error *e)
     return error_set(e, -errno, "Locking %s: %s", path, strerror(errno));
 }
 
-/* A file without a line may be new, or what lay there was renamed: lines count as durable only in a
- * file whose name is. */
-static int make_name_last(int fd, const char *path, struct error *e)
-{
-    struct stat st;
-    int r = fstat(fd, &st) < 0 ? -errno : st.st_size == 0 ? file_sync_folder(path) : 0;
-
-    return r < 0 ? error_set(e, r, "The folder of %s cannot be synced: %s", path, strerror(-r)) : 0;
-}
-
 static int open_file(const char *path, int *ret_fd, struct error *e)
 {
     int fd = -1, r = open_or_make(path, &fd);
@@ -142,8 +132,8 @@ static int open_file(const char *path, int *ret_fd, struct error *e)
                          "folder exists and who may write there; rows wait in the state",
                          path, strerror(-r));
     r = check_file(fd, path, e);
-    if (r == 0)
-        r = make_name_last(fd, path, e);
+    if (r == 0 && (r = file_sync_name(fd, path)) < 0)
+        error_set(e, r, "The folder of %s cannot be synced: %s", path, strerror(-r));
     if (r < 0)
         close(fd);
     else

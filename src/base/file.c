@@ -28,6 +28,13 @@ int file_sync_folder(const char *path)
     return r;
 }
 
+int file_sync_name(int fd, const char *path)
+{
+    struct stat st;
+
+    return fstat(fd, &st) < 0 ? -errno : st.st_size == 0 ? file_sync_folder(path) : 0;
+}
+
 bool file_is_open_to_all(const struct stat *st)
 {
     return (st->st_mode & S_IWOTH) && !(S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX));

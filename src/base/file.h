@@ -6,6 +6,9 @@
 
 /* After a file was made, renamed or removed: makes the entry of its folder durable. 0 or -errno. */
 int file_sync_folder(const char *path);
+/* The same for a file that is open, if it is empty: it may be new, or have its name from another
+ * program. What is written counts as durable only in a file whose name is. */
+int file_sync_name(int fd, const char *path);
 /* Anybody on this machine may change it (a folder: what is in it, and the sticky bit is not
  * set). */
 bool file_is_open_to_all(const struct stat *st);
