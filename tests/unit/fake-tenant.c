@@ -337,14 +337,7 @@ static int fake_canon(const void *client, struct user *wanted, struct error *e)
     return 0;
 }
 
-static size_t ahead(void *client)
-{
-    const struct fake_tenant *t = client;
-    return t->ahead;
-}
-
 const struct tenant_ops fake_tenant_ops = {
-    .ahead = ahead,
     .parts = fake_parts,
     .canon = fake_canon,
     .create = fake_create,

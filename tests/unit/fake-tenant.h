@@ -92,7 +92,6 @@ struct fake_tenant {
     /* What it saw. */
     size_t n_calls[FAKE_N_KINDS];  /* arrived */
     size_t n_effect[FAKE_N_KINDS]; /* changed a user */
-    size_t ahead;         /* how many more than at the same time may wait here */
     size_t n_under_way, most_under_way;
     unsigned next_id, n_listed;
     void (*on_write)(
