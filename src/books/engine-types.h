@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "books/options.h"
 #include "mapping/options.h"
+#include "state/queue.h"
 #include "tenant/client.h"
 
 struct audit_actor;
@@ -50,6 +51,19 @@ struct engine_choice {
     const char *const *reasons; /* that they are parked for */
     size_t n_reasons;
     const char *names; /* for the audit: "b (team), d (adopt)" */
+};
+/* What a person wants to be tried again. */
+struct engine_retry {
+    const char *cause; /* NULL: whatever is held */
+    struct engine_act act;
+    /* From the loop, when all is released and durable; it may free it. */
+    void (*done)(struct engine_retry *retry, void *userdata);
+    void *userdata;
+    size_t n_released;
+    /* The gate's own, zeros at first. */
+    struct engine_retry *next;
+    struct queue_retry at;
+    bool noted, over;
 };
 /* What is approved: a plan's hash, and what it stands for in tables of one moment. An operation is
  * told by what makes it this one occasion, so that what waits anew meanwhile is not meant. */

@@ -20,6 +20,7 @@
 #include "tenant/client.h"
 
 struct approving;
+struct retrying;
 struct erasure;
 struct sync_one;
 struct history;
@@ -58,6 +59,7 @@ struct daemon {
     struct erasure *erasure; /* under way; NULL */
     struct reconciliation *reconciliation; /* likewise */
     struct approving *approving; /* who waits until what they approved is released; NULL */
+    struct retrying *retrying;   /* likewise, what is to be tried again; NULL */
     struct sync_one *sync_one; /* somebody waits for one person; NULL */
     struct progress progress;
     sd_event_source *progress_timer, *meter_timer;

@@ -214,25 +214,23 @@ static void handle_retry(struct request *q)
         string_list_done(&ids);
         return;
     }
-    bool believed = cause && (r = engine_believe_members(q->d->engine, cause, &e)) == 0;
-    if (believed) {
+    r = cause ? engine_believe_members(q->d->engine, cause, &e) : ENGINE_NOTHING;
+    if (r == ENGINE_NOTHING && !person) {
+        retry_start(q->d, q->call, cause, &q->act);
+        return;
+    }
+    if (r == 0) {
         n_released = 1;
         if (q->d->directory)
             directory_request_full_read(q->d->directory);
-    } else if (!person && r >= 0) {
-        r = engine_retry(q->d->engine, cause, NULL, &n_released, &e);
     }
-    for (size_t i = 0; i < ids.n_items && r == 0; i++, n_released += n)
-        r = engine_retry(q->d->engine, NULL, ids.items[i], &n, &e);
-    if (r == 0 && (n_released || !cause))
-        r = note_request(q, "retry", &ids, cause ? cause : person ? "one person" : "everything", &e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++, n_released += n)
+        r = engine_retry_person(q->d->engine, ids.items[i], &n, &e);
+    if (r >= 0)
+        r = note_request(q, "retry", &ids, cause ? cause : "one person", &e);
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
-    else if (cause && !n_released)
-        control_fail(q->call, "not-found",
-                     "nothing is held under the cause '%s': `rosterctl holds` shows the causes",
-                     cause);
     else
         control_reply(q->call, json_pack("{s:I}", "released", (json_int_t)n_released));
 }
@@ -430,6 +428,7 @@ void daemon_handlers_close(struct daemon *d)
     history_cancel(d);
     sync_one_cancel(d);
     approve_cancel(d);
+    retry_cancel(d, "rosterd ends");
     erase_cancel(d);
     reconcile_cancel(d);
 }

@@ -62,6 +62,10 @@ int candidate_differences(json_t *plan, const struct engine_view *v, struct stat
 void approve_start(struct daemon *d, struct control_call *call, const char *hash,
                    const json_t *letters, unsigned uid, const struct engine_act *act);
 void approve_cancel(struct daemon *d);
+/* retry.c: cause NULL: all that is held. */
+void retry_start(struct daemon *d, struct control_call *call, const char *cause,
+                 const struct engine_act *act);
+void retry_cancel(struct daemon *d, const char *why);
 /* sync-one.c: answers the call, which is taken, when the person is through the chain. */
 void sync_one_start(struct daemon *d, struct control_call *call, const char *id);
 void sync_one_cancel(struct daemon *d);

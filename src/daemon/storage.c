@@ -172,8 +172,10 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     struct daemon *d = userdata;
     if (d->stopping)
         return 0;
-    if (d->storage->failed_since_usec)
+    if (d->storage->failed_since_usec) {
         approve_cancel(d);
+        retry_cancel(d, "the state file cannot be written");
+    }
     if (!state_is_in_place(d->state)) {
         log_error("The state file %s was removed or replaced while rosterd runs. rosterd ends, "
                   "since what it writes would be lost: put the right file there and start it again "

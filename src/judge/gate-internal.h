@@ -32,15 +32,12 @@ struct gate {
     bool release_is_over; /* and it was not told */
     void (*released)(void *userdata);
     void *released_data;
+    struct engine_retry *retries; /* retry.c: lent; the first is under way */
     uint64_t approval_end_usec; /* the next one, on the steady clock; 0: none */
     /* hold-back.c */
     bool observing_ended;
     uint64_t paused_usec; /* since when; 0: it is not */
 };
-
-/* gate.c */
-/* How many operations a turn moves, so that it takes a few ms; slice: of the options. */
-size_t gate_slice(size_t slice);
 
 /* seats.c */
 /* *left: as fit_kind() of gate.c. */

@@ -29,6 +29,8 @@ bool gate_is_open(const struct gate *g);
  * revocations alone. So many operations at a time: GATE_MORE says that some are left for the next
  * call, and nothing of what it is about goes before that. */
 #define GATE_MORE 1
+/* How many operations a turn moves, so that it takes a few ms; slice: of the options. */
+size_t gate_slice(size_t slice);
 int gate_apply(struct gate *g, struct error *e);
 int gate_apply_to_revocations(struct gate *g, struct error *e);
 bool gate_is_moving(const struct gate *g); /* gate_apply() has more to do */
@@ -73,6 +75,14 @@ void gate_tell_released(struct gate *g);
 int gate_start_approvals(struct gate *g, struct error *e); /* at the start of the engine */
 int gate_expire_approvals(struct gate *g, struct error *e);
 uint64_t gate_approval_end_usec(const struct gate *g); /* the next, steady clock; 0: none */
+
+/* retry.c: what is held and a person wants to be tried again. Lent until it is over or cancelled.
+ * *ret: the one of which a part was released, and for which the guard is to wait; NULL: none. */
+struct engine_retry;
+void gate_retry(struct gate *g, struct engine_retry *retry);
+void gate_retry_cancel(struct gate *g, struct engine_retry *retry);
+int gate_retry_some(struct gate *g, const struct engine_retry **ret, struct error *e);
+void gate_tell_retried(struct gate *g); /* after a commit */
 
 /* hold-back.c: a person's pause, and observing. */
 int gate_pause(struct gate *g, bool pause, unsigned uid, struct error *e);

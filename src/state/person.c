@@ -208,15 +208,6 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
     return 0;
 }
 
-int person_mark_reason_dirty(struct state *s, const char *reason, struct error *e)
-{
-    return db_write(s,
-                    "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation "
-                    "INDEXED BY operation_cause WHERE reason = ?1 AND state IN (2, 3) "
-                    "ORDER BY number",
-                    WITH(as_text(reason)), e);
-}
-
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e)
 {

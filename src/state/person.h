@@ -55,8 +55,6 @@ int person_mark_all_dirty(struct state *s, struct error *e);
 int person_mark_links_aside_dirty(struct state *s, struct error *e); /* link_set_aside() */
 /* Those whose recheck time has come become dirty; *ret_next: the next such time, 0: none. */
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
-/* Those of whom an operation is held or parked with this reason become dirty. */
-int person_mark_reason_dirty(struct state *s, const char *reason, struct error *e);
 /* After mirror_mark_below(): those who are marked themselves, in order of marking. */
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e);

@@ -27,6 +27,81 @@ bool queue_reason_is_shared(const char *reason)
     "reason = CASE WHEN reason = '" REASON_UNCLEAR                                             \
     "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
 
+/* What the planner holds, and would decide anew. */
+#define OF_PLANNER                                                                             \
+    "reason IN ('" REASON_LOGIN_SHARED "', '" REASON_CONFLICT "', '" REASON_SAME_MAIL          \
+    "', '" REASON_RENAME_POLICY "', '" REASON_GROUP_MISSING "', '" REASON_ENTRY_INVALID        \
+    "', '" REASON_USER_GONE "', '" REASON_ROLE_CONFLICT "', '" REASON_DORMANT "')"
+
+/* The next numbers of one state and kind, by the index of both. */
+#define OF_PART                                                                                \
+    "INDEXED BY operation_state WHERE state = ?1 AND kind = ?2 AND number > ?3 AND number <= ?4"
+
+static int mark_and_release(struct state *s, const char *cause, uint64_t now_usec,
+                            enum operation_state state, const struct bind of[static 4],
+                            size_t *ret_n, struct error *e)
+{
+    int r = db_write(s,
+                     "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation " OF_PART
+                     " AND " OF_PLANNER,
+                     WITH(of[0], of[1], of[2], of[3]), e);
+    if (r < 0 || state != OPERATION_HELD)
+        return r;
+    r = db_write(s,
+                 TO_READY("operation_state") " AND kind = ?2 AND number > ?3 AND number <= ?4 AND "
+                                             "(?5 IS NULL OR (cause = ?5 AND reason NOT NULL))",
+                 WITH(as_usec(now_usec), of[1], of[2], of[3], as_text(cause)), e);
+    if (r == 0)
+        *ret_n += (size_t)sqlite3_changes(s->db);
+    return r;
+}
+
+/* How many of a part follow, `limit` at most, and the last of them. */
+static int next_of_part(struct state *s, const struct bind of[static 4], size_t limit,
+                        int64_t *ret_last, size_t *ret_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT max(number), count(*) FROM (SELECT number FROM operation " OF_PART
+                       " ORDER BY number LIMIT ?5)",
+                       WITH(of[0], of[1], of[2], of[3], as_int((int64_t)limit)), e);
+    if (r != STMT_ROW)
+        return r;
+    *ret_last = stmt_int(q, 0);
+    *ret_n = (size_t)stmt_int(q, 1);
+    return 0;
+}
+
+int queue_retry_some(struct state *s, const char *cause, uint64_t now_usec, size_t limit,
+                     struct queue_retry *at, size_t *ret_n, struct error *e)
+{
+    static const enum operation_state states[] = {OPERATION_HELD, OPERATION_PARKED};
+
+    if (!at->end)
+        at->end = (int64_t)db_count(s, "SELECT coalesce(max(number), 0) FROM operation");
+    while (at->part < ARRAY_SIZE(states) * OPERATION_N_KINDS) {
+        enum operation_state state = states[at->part / OPERATION_N_KINDS];
+        struct bind of[] = {as_int(state), as_int(at->part % OPERATION_N_KINDS),
+                            as_int(at->after), as_int(at->end)};
+        int64_t last = 0;
+        size_t n = 0;
+        int r = next_of_part(s, of, limit, &last, &n, e);
+
+        if (r == 0 && n) {
+            of[3] = as_int(last);
+            r = mark_and_release(s, cause, now_usec, state, of, ret_n, e);
+        }
+        if (r < 0 || n == limit) {
+            at->after = last;
+            return r < 0 ? r : 0;
+        }
+        limit -= n;
+        at->part++;
+        at->after = 0;
+    }
+    return STATE_NONE;
+}
+
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e)
 {
@@ -34,15 +109,13 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
     int r =
         stmt_prepare(&q, s,
                      cause ? TO_READY("operation_cause") " AND cause = ?2 AND reason NOT NULL"
-                     : reason ? TO_READY("operation_state") " AND reason = ?2"
-                              : TO_READY("operation_state"),
+                           : TO_READY("operation_state") " AND reason = ?2",
                      e);
 
     if (r < 0)
         return r;
     stmt_bind_usec(q, 1, now_usec);
-    if (cause || reason)
-        stmt_bind_text(q, 2, cause ? cause : reason);
+    stmt_bind_text(q, 2, cause ? cause : reason);
     r = stmt_run(q, e);
     if (r == 0 && ret_n)
         *ret_n = (size_t)sqlite3_changes(s->db);

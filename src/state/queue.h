@@ -49,10 +49,20 @@ int queue_started(struct state *s, struct operation_list *ret,
 int queue_each(struct state *s, enum operation_state state,
                int (*fn)(const struct operation *o, void *userdata), void *userdata,
                struct error *e);
-/* HELD with this cause, or this reason when cause is NULL (both NULL: all), become READY at
- * now. */
+/* HELD with this cause, or this reason when cause is NULL, become READY at now. */
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e);
+/* The same of all that were held when it began, `limit` of them at a time; whoever is held or
+ * parked for what the planner found is marked dirty, so that it is decided anew. cause NULL:
+ * whatever it is; else only what is held for that becomes READY. *at: where it stands, zeros at
+ * first. 0, or STATE_NONE: that was all. Adds to ret_n. */
+struct queue_retry {
+    int64_t end; /* the last number; what came later is not meant */
+    unsigned part;
+    int64_t after;
+};
+int queue_retry_some(struct state *s, const char *cause, uint64_t now_usec, size_t limit,
+                     struct queue_retry *at, size_t *ret_n, struct error *e);
 /* Is there any HELD whose not_before has come, for the two that follow? */
 int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e);
 /* HELD whose not_before has come become READY; reason and since stay, so that a further hold

@@ -59,6 +59,8 @@ bool turn_may_send(const struct engine *n);
 
 /* operator.c */
 gate_accept_fn engine_accept; /* userdata is the engine */
+/* What is known of the tenant may be what waits for that cause (or NULL). */
+void operator_ask_anew(struct engine *n, const char *cause);
 
 /* configuration.c */
 /* Another configuration than the one that the plan was made with: everybody is looked at again

@@ -105,9 +105,11 @@ int engine_approve(struct engine *n, const struct engine_approval *a, unsigned u
                    uint64_t *ret_until_usec, struct error *e);
 /* Runs (from the loop, once for each time) when all that was approved is released and durable. */
 void engine_on_approved(struct engine *n, void (*fn)(void *userdata), void *userdata);
-/* cause, person: NULL for all. */
-int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
-                 struct error *e);
+int engine_retry_person(struct engine *n, const char *entry_id, size_t *ret_n, struct error *e);
+/* Whatever is held, or what is held for one cause: turns release it, some at a time. Lent until
+ * `done` runs, or until it is cancelled. */
+void engine_retry(struct engine *n, struct engine_retry *retry);
+void engine_retry_cancel(struct engine *n, struct engine_retry *retry);
 /* cause: "members:DN". What this group does not show when it is read next was removed. 0, or
  * ENGINE_NOTHING: it is another cause, or nothing of this group is hidden. */
 int engine_believe_members(struct engine *n, const char *cause, struct error *e);

@@ -102,46 +102,46 @@ int engine_approve(struct engine *n, const struct engine_approval *a, unsigned u
     return r;
 }
 
-int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
-                 struct error *e)
+void operator_ask_anew(struct engine *n, const char *cause)
 {
-    int r = 0;
-    *ret_n = 0;
-    if (entry_id) {
-        struct operation_list mine = {0};
-        r = queue_of_person(books_state(n->books), entry_id, &mine, e);
-        for (size_t i = 0; i < mine.n_items && r == 0; i++) {
-            struct operation *o = mine.items[i];
-            if (o->state != OPERATION_HELD)
-                continue;
-            o->state = OPERATION_READY;
-            o->not_before_usec = 0;
-            r = queue_store(books_state(n->books), o, e);
-            ++*ret_n;
-        }
-        operation_list_done(&mine);
-        if (r == 0)
-            r = person_mark_dirty(books_state(n->books), entry_id, e);
-    } else if (r == 0) {
-        /* The planner's own holds are decided anew. */
-        static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
-                                              REASON_SAME_MAIL,     REASON_RENAME_POLICY,
-                                              REASON_GROUP_MISSING, REASON_ENTRY_INVALID,
-                                              REASON_USER_GONE,     REASON_ROLE_CONFLICT,
-                                              REASON_DORMANT};
-        for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
-            r = person_mark_reason_dirty(books_state(n->books), reasons[i], e);
-        if (r == 0)
-            r = queue_release(books_state(n->books), cause, NULL, clock_steady_usec(), ret_n, e);
-    }
     health_forget_missing(n->health);
     if (cause && text_equal(cause, "users:gone")) /* whether they are there again */
         sweep_soon(n->sweep);
+    if (n->options.tenant)
+        health_ask(n->health);
+}
+
+void engine_retry(struct engine *n, struct engine_retry *retry)
+{
+    gate_retry(n->gate, retry);
+    books_wake(n->books, WORK_DUE);
+}
+
+void engine_retry_cancel(struct engine *n, struct engine_retry *retry)
+{
+    gate_retry_cancel(n->gate, retry);
+}
+
+int engine_retry_person(struct engine *n, const char *entry_id, size_t *ret_n, struct error *e)
+{
+    CLEANUP(operation_list_done) struct operation_list mine = {0};
+    int r = queue_of_person(books_state(n->books), entry_id, &mine, e);
+    *ret_n = 0;
+    for (size_t i = 0; i < mine.n_items && r == 0; i++) {
+        struct operation *o = mine.items[i];
+        if (o->state != OPERATION_HELD)
+            continue;
+        o->state = OPERATION_READY;
+        o->not_before_usec = 0;
+        r = queue_store(books_state(n->books), o, e);
+        ++*ret_n;
+    }
+    if (r == 0)
+        r = person_mark_dirty(books_state(n->books), entry_id, e);
+    operator_ask_anew(n, NULL);
     if (r == 0 && *ret_n)
         r = run_join(n->books, "retry by a person", e);
     books_note(n->books, WORK_GUARD | WORK_COMMIT);
-    if (n->options.tenant)
-        health_ask(n->health);
     books_wake(n->books, WORK_DUE);
     return r < 0 ? whole(n, r, e) : 0;
 }

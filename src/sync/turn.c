@@ -191,6 +191,17 @@ static int release_approved(struct engine *n, bool *ret_more, struct error *e)
     return r < 0 ? r : 0;
 }
 
+/* The same for what a person wants to be tried again. */
+static int retry_some(struct engine *n, bool *more, struct error *e)
+{
+    const struct engine_retry *retry;
+    int r = gate_retry_some(n->gate, &retry, e);
+    *more |= retry != NULL;
+    if (retry && retry->over)
+        operator_ask_anew(n, retry->cause);
+    return r;
+}
+
 static int turn(struct engine *n, struct error *e)
 {
     bool more = false, ahead = false, approving = false;
@@ -199,6 +210,8 @@ static int turn(struct engine *n, struct error *e)
     if (r == 0)
         r = release_approved(n, &approving, e);
     delivery_withdraw(n->delivery); /* and is judged anew below */
+    if (r == 0 && !n->stopping)
+        r = retry_some(n, &approving, e);
     if (r == 0 && !n->stopping)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
@@ -235,6 +248,7 @@ static int turn(struct engine *n, struct error *e)
     delivery_start_committed(n->delivery);
     passwords_start_committed(n->passwords);
     gate_tell_released(n->gate);
+    gate_tell_retried(n->gate);
     if (more || counting)
         books_wake(n->books, WORK_DUE);
     else if (settled)

@@ -116,6 +116,22 @@ void bed_plan_hash(struct bed *b, char ret[static 65], size_t *ret_n_parked)
     bed_ok(b, engine_view_plan_hash(view, b->state, ret, ret_n_parked, &e));
 }
 
+static void on_retried(struct engine_retry *retry, void *userdata)
+{
+    (void)retry;
+    *(bool *)userdata = true;
+}
+
+size_t bed_retry(struct bed *b, const char *cause)
+{
+    bool over = false;
+    struct engine_retry retry = {.cause = cause, .done = on_retried, .userdata = &over};
+    engine_retry(b->engine, &retry);
+    while (!over)
+        assert_true(sd_event_run(b->event, 0) > 0);
+    return retry.n_released;
+}
+
 int bed_approve_hash(struct bed *b, const char *hash, size_t *ret_n, struct error *e)
 {
     CLEANUP(engine_view_freep) struct engine_view *view = NULL;

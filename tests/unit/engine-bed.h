@@ -105,6 +105,8 @@ void bed_remove_folder(const char *folder);
 size_t bed_approve(struct bed *b);
 /* The plan's hash, and its approval without any turn that releases something. */
 void bed_plan_hash(struct bed *b, char ret[static 65], size_t *ret_n_parked);
+/* What is held, or held for one cause, as many turns as that takes; how much it was. */
+size_t bed_retry(struct bed *b, const char *cause);
 int bed_approve_hash(struct bed *b, const char *hash, size_t *ret_n, struct error *e);
 
 /* Every run that ended adds up, and nobody is left pending in it. */

@@ -381,15 +381,12 @@ static void test_settled_is_settled(void **state)
 static void test_retry_by_a_person(void **state)
 {
     struct bed *b = *state;
-    struct error e = {0};
-    size_t n = 0;
     string_list_done(&b->tenant->teams);
     people(b, 3, "support");
     bed_start(b);
     bed_sync(b);
     assert_int_equal(string_list_add(&b->tenant->teams, "Support"), 0);
-    bed_ok(b, engine_retry(b->engine, "team:Support", NULL, &n, &e));
-    assert_int_equal(n, 3);
+    assert_int_equal(bed_retry(b, "team:Support"), 3);
     bed_run(b);
     assert_int_equal(b->tenant->n_users, 3);
     is_idle(b);

@@ -156,7 +156,6 @@ static void test_conflict_of_a_newcomer(void **state)
 static void test_conflict_with_a_role_of_the_tenant(void **state)
 {
     struct bed *b = *state;
-    struct error e = {0};
     with_conflict(b);
     assert_int_equal(user_add_role(user_at(b, "u2"), "cashier", NULL), 0);
     bed_group(b, "cash", "u1", "u2", NULL);
@@ -174,8 +173,7 @@ static void test_conflict_with_a_role_of_the_tenant(void **state)
     bed_run(b);
     assert_false(has(b, "u1", "Auditor"));
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_ROLE_CONFLICT), 1);
-    size_t n = 0;
-    bed_ok(b, engine_retry(b->engine, "conflict:Four eyes", NULL, &n, &e));
+    bed_retry(b, "conflict:Four eyes");
     bed_run(b);
     assert_false(has(b, "u1", "Auditor"));
 }

@@ -103,8 +103,6 @@ static void test_marks(void **state)
                              .standing = BUCKET_SKIPPED, .standing_code = (char *)"budget"),
                            &f->e));
     }
-    put_operation(f, "p4", OPERATION_PARKED, "budget", 0);
-    put_operation(f, "p0", OPERATION_READY, "budget", 0);
     ok(f, person_mark_dirty(f->s, "z", &f->e));
     ok(f, person_mark_dirty(f->s, "p3", &f->e));
     ok(f, person_mark_dirty(f->s, "z", &f->e));
@@ -120,8 +118,6 @@ static void test_marks(void **state)
     ok(f, person_mark_due(f->s, 250, &next, &f->e));
     assert_int_equal(next, 0);
     assert_int_equal(person_count_dirty(f->s), 4);
-    ok(f, person_mark_reason_dirty(f->s, "budget", &f->e));
-    assert_int_equal(person_count_dirty(f->s), 5); /* p4 alone waits */
     commit(f);
 }
 

@@ -97,9 +97,6 @@ static const struct {
     {"UPDATE round SET", "one row"},
     {"SELECT p.number, p.approval, a.until_usec", "the first part in their order"},
     {"INSERT INTO round(stage,", "it counts how many are to be looked at; an index alone is read"},
-    {"INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation INDEXED BY "
-     "operation_cause",
-     "all that is held or parked, by a person's word; the index has only those"},
     {"SELECT i.id FROM dirty d CROSS JOIN identity i ON i.n = d.entry_n ORDER BY d.n LIMIT ?1",
      "the first rows in their order"},
     {"SELECT (SELECT count(*) FROM dirty)", "it counts, for status"},

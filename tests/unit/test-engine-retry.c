@@ -1,0 +1,79 @@
+/* `rosterctl retry` of many: turn by turn, and what is seen of that. */
+#include "config.h"
+
+#include "base/log.h"
+#include "engine-test.h"
+
+static void on_retried(struct engine_retry *retry, void *userdata)
+{
+    (void)retry;
+    ++*(unsigned *)userdata;
+}
+
+/* Seven are held, since the tenant took none of them; it would, now. */
+static void hold_seven(struct bed *b)
+{
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE, .times = 7,
+                                                    .class = TENANT_REFUSED, .status = 400});
+    b->options.slice = 2;
+    people(b, 7, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_REFUSED), 7);
+    fake_tenant_forget_calls(b->tenant);
+}
+
+/* Nothing goes, and nobody is told that it is over, before all is released. */
+static void test_retry_in_slices(void **state)
+{
+    struct bed *b = *state;
+    unsigned n_over = 0, n_turns = 0;
+    hold_seven(b);
+    struct engine_retry retry = {.done = on_retried, .userdata = &n_over};
+    struct engine_retry unknown = {.cause = "team:Other", .done = on_retried, .userdata = &n_over};
+    engine_retry(b->engine, &retry);
+    engine_retry(b->engine, &unknown);
+    for (; n_over < 2; n_turns++) {
+        assert_true(sd_event_run(b->event, 0) > 0);
+        assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    }
+    assert_true(n_turns > 4);
+    assert_int_equal(retry.n_released, 7);
+    assert_int_equal(unknown.n_released, 0);
+    bed_run(b);
+    assert_int_equal(n_over, 2);
+    assert_int_equal(b->tenant->n_users, 7);
+    assert_int_equal(bed_audit(b, "request", "retry", NULL), 1);
+}
+
+/* Whoever asked is not told; what was released is tried, the rest waits as before. */
+static void test_retry_is_cut_short(void **state)
+{
+    struct bed *b = *state;
+    unsigned n_over = 0;
+    hold_seven(b);
+    struct engine_retry retry = {.done = on_retried, .userdata = &n_over};
+    engine_retry(b->engine, &retry);
+    while (!retry.n_released)
+        assert_true(sd_event_run(b->event, 0) > 0);
+    engine_retry_cancel(b->engine, &retry);
+    assert_true(retry.n_released < 7);
+    bed_run(b);
+    assert_int_equal(n_over, 0);
+    assert_int_equal(b->tenant->n_users, retry.n_released);
+    assert_int_equal(bed_retry(b, NULL), 7 - retry.n_released);
+    bed_run(b);
+    assert_int_equal(b->tenant->n_users, 7);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_retry_in_slices),
+        scenario(test_retry_is_cut_short),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
