@@ -269,38 +269,28 @@ int class_add_superiors(const struct class_list *l, struct entry *e)
     return r;
 }
 
-static json_t *texts_to_json(const struct string_list *l)
+static void write_class(struct buffer *b, const struct object_class *c)
 {
-    CLEANUP(json_decref_cleanup) json_t *array = json_array();
-
-    for (size_t i = 0; i < l->n_items; i++)
-        if (json_array_append_new(array, json_string(l->items[i])) < 0)
-            return NULL;
-    return TAKE(array);
+    buffer_add_text(b, "{");
+    json_write_texts(b, "names", &c->names);
+    if (c->oid) {
+        json_write_key(b, "oid");
+        json_write_text(b, c->oid);
+    }
+    json_write_texts(b, "superiors", &c->superiors);
+    buffer_add_text(b, "}");
 }
 
-static json_t *class_to_json(const struct object_class *c)
+void class_list_write_json(struct buffer *b, const struct class_list *l)
 {
-    CLEANUP(json_decref_cleanup) json_t *object = json_object();
-
-    if (json_object_set_new(object, "names", texts_to_json(&c->names)) < 0 ||
-        json_object_set_new(object, "superiors", texts_to_json(&c->superiors)) < 0 ||
-        (c->oid && json_object_set_new(object, "oid", json_string(c->oid)) < 0))
-        return NULL;
-    return TAKE(object);
-}
-
-json_t *class_list_to_json(const struct class_list *l)
-{
-    CLEANUP(json_decref_cleanup) json_t *array = json_array();
-
-    /* By alias, each at its first name, so that the order of a server's answer does not show.
-     */
+    buffer_add_text(b, "[");
+    /* By alias, each at its first name, so that the order of a server's answer does not show. */
     for (size_t i = 0; i < l->n_aliases; i++)
-        if (l->aliases[i].text == l->aliases[i].class->names.items[0] &&
-            json_array_append_new(array, class_to_json(l->aliases[i].class)) < 0)
-            return NULL;
-    return TAKE(array);
+        if (l->aliases[i].text == l->aliases[i].class->names.items[0]) {
+            json_write_comma(b);
+            write_class(b, l->aliases[i].class);
+        }
+    buffer_add_text(b, "]");
 }
 
 static int texts_from_json(struct string_list *l, const json_t *array)

@@ -24,7 +24,7 @@ const char *class_name(const struct class_list *l, const char *name);
 /* Adds to the entry's objectClass what its classes imply. -ENOMEM. Before entry_sort(). */
 int class_add_superiors(const struct class_list *l, struct entry *e);
 
-/* [{"names":[…],"oid":…,"superiors":[…]}], sorted; NULL when out of memory. And back: 0,
- * -ENOMEM, or -EINVAL. */
-struct json_t *class_list_to_json(const struct class_list *l);
+/* [{"names":[…],"oid":…,"superiors":[…]}], sorted. And back: 0, -ENOMEM, or -EINVAL. */
+struct buffer;
+void class_list_write_json(struct buffer *b, const struct class_list *l);
 int class_list_from_json(struct class_list **ret, const struct json_t *array);

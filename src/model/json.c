@@ -55,6 +55,17 @@ int json_get_text(const json_t *object, const char *key, const char **ret)
     return 0;
 }
 
+void json_write_texts(struct buffer *b, const char *key, const struct string_list *l)
+{
+    json_write_key(b, key);
+    buffer_add_text(b, "[");
+    for (size_t i = 0; i < l->n_items; i++) {
+        json_write_comma(b);
+        json_write_text(b, l->items[i]);
+    }
+    buffer_add_text(b, "]");
+}
+
 void json_write_source(struct buffer *b, const struct source *s)
 {
     if (s->file) {

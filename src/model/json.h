@@ -6,6 +6,7 @@
 #include "base/json-read.h"
 #include "base/json-write.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "model/source.h"
 
 static inline void json_decref_cleanup(json_t **j)
@@ -20,6 +21,9 @@ json_t *json_from_text(const char *text, int *ret_r);
 
 /* A string member. Absent or null: *ret is NULL. -EINVAL when it is something else. */
 int json_get_text(const json_t *object, const char *key, const char **ret);
+
+/* A member: the key, and these as an array. */
+void json_write_texts(struct buffer *b, const char *key, const struct string_list *l);
 
 /* "file", "line" and "rule", in this order, as far as they are there: members of the object that
  * is open. */

@@ -454,41 +454,52 @@ enum matching schema_values_from_rule(const char *equality, const char *syntax_o
     return m != 0 ? m : MATCHING_CASE_IGNORE;
 }
 
-/* Only what is not as schema_rules_of() has it. */
-static int rules_to_json(const struct attribute_type *t, json_t *object)
+static void write_number(struct buffer *b, const char *key, int value)
+{
+    json_write_key(b, key);
+    json_write_integer(b, value);
+}
+
+/* A rule only where it is not as schema_rules_of() has it. */
+static void write_rule(struct buffer *b, const char *key, enum matching own, enum matching usual)
+{
+    if (own != usual)
+        write_number(b, key, (int)own);
+}
+
+static void write_true(struct buffer *b, const char *key, bool value)
+{
+    if (!value)
+        return;
+    json_write_key(b, key);
+    buffer_add_text(b, "true");
+}
+
+static void write_optional(struct buffer *b, const char *key, const char *text)
+{
+    if (!text)
+        return;
+    json_write_key(b, key);
+    json_write_text(b, text);
+}
+
+/* Keys in their order, as everywhere. */
+static void write_type(struct buffer *b, const struct attribute_type *t)
 {
     struct schema_rules usual = schema_rules_of(t->matching), own = t->rules;
 
-    if ((own.values != usual.values &&
-         json_object_set_new(object, "values", json_integer(own.values)) < 0) ||
-        (own.equality != usual.equality &&
-         json_object_set_new(object, "equality", json_integer(own.equality)) < 0) ||
-        (own.ordering != usual.ordering &&
-         json_object_set_new(object, "ordering", json_integer(own.ordering)) < 0) ||
-        (own.substrings != usual.substrings &&
-         json_object_set_new(object, "substrings", json_integer(own.substrings)) < 0) ||
-        (t->superior &&
-         json_object_set_new(object, "superior", json_string(t->superior)) < 0) ||
-        (t->built_in && json_object_set_new(object, "built_in", json_true()) < 0))
-        return -ENOMEM;
-    return 0;
-}
-
-static json_t *type_to_json(const struct attribute_type *t)
-{
-    CLEANUP(json_decref_cleanup) json_t *object = json_object();
-    json_t *names = json_array();
-
-    if (json_object_set_new(object, "names", names) < 0 ||
-        json_object_set_new(object, "matching", json_integer(t->matching)) < 0 ||
-        (t->oid && json_object_set_new(object, "oid", json_string(t->oid)) < 0) ||
-        (t->single_value && json_object_set_new(object, "single", json_true()) < 0) ||
-        rules_to_json(t, object) < 0)
-        return NULL;
-    for (size_t i = 0; i < t->names.n_items; i++)
-        if (json_array_append_new(names, json_string(t->names.items[i])) < 0)
-            return NULL;
-    return TAKE(object);
+    buffer_add_text(b, "{");
+    write_true(b, "built_in", t->built_in);
+    write_rule(b, "equality", own.equality, usual.equality);
+    write_number(b, "matching", (int)t->matching);
+    json_write_texts(b, "names", &t->names);
+    write_optional(b, "oid", t->oid);
+    write_rule(b, "ordering", own.ordering, usual.ordering);
+    write_true(b, "single", t->single_value);
+    write_rule(b, "substrings", own.substrings, usual.substrings);
+    write_optional(b, "superior", t->superior);
+    write_rule(b, "values", own.values, usual.values);
+    buffer_add_text(b, "}");
 }
 
 static int compare_types(const void *a, const void *b)
@@ -499,29 +510,34 @@ static int compare_types(const void *a, const void *b)
     return text_compare_ascii_case(x->names.items[0], y->names.items[0]);
 }
 
-/* Sorted by name, so that the order of a server's answer does not show. */
+/* Sorted by name, so that the order of a server's answer does not show. It is asked for some times
+ * at each connection, so there is no tree of it. */
 char *schema_to_json(const struct schema *s)
 {
-    CLEANUP(json_decref_cleanup) json_t *object = json_object();
+    CLEANUP(buffer_done) struct buffer b = {0};
     CLEANUP(freep) char *copy = malloc((s->n_types + 1) * sizeof(s->types[0]));
     struct attribute_type **sorted = (void *)copy;
-    json_t *types = json_array();
 
-    if (json_object_set_new(object, "attributes", types) < 0 ||
-        json_object_set_new(object, "classes", class_list_to_json(s->classes)) < 0 ||
-        json_object_set_new(object, "from_server", json_boolean(s->from_server)) < 0 ||
-        (s->kind != SCHEMA_BUILT_IN &&
-         json_object_set_new(object, "kind", json_integer(s->kind)) < 0) ||
-        !sorted)
+    if (!sorted)
         return NULL;
     if (s->n_types > 0) {
         memcpy(sorted, s->types, s->n_types * sizeof(s->types[0]));
         qsort(sorted, s->n_types, sizeof(sorted[0]), compare_types);
     }
-    for (size_t i = 0; i < s->n_types; i++)
-        if (json_array_append_new(types, type_to_json(sorted[i])) < 0)
-            return NULL;
-    return json_to_text(object);
+    buffer_add_text(&b, "{\"attributes\":[");
+    for (size_t i = 0; i < s->n_types; i++) {
+        json_write_comma(&b);
+        write_type(&b, sorted[i]);
+    }
+    buffer_add_text(&b, "]");
+    json_write_key(&b, "classes");
+    class_list_write_json(&b, s->classes);
+    json_write_key(&b, "from_server");
+    buffer_add_text(&b, s->from_server ? "true" : "false");
+    if (s->kind != SCHEMA_BUILT_IN)
+        write_number(&b, "kind", (int)s->kind);
+    buffer_add_text(&b, "}");
+    return buffer_take(&b);
 }
 
 static int rule_from_json(const json_t *object, const char *name, enum matching *ret)

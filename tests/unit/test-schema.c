@@ -4,8 +4,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
 
 #include "base/text.h"
+#include "dice.h"
 #include "model/schema-table.h"
 #include "model/schema.h"
 #include "unit.h"
@@ -192,6 +195,54 @@ static void test_json(void **state)
     assert_string_equal(schema_canonical(read, "commonName"), "cn");
 }
 
+/* Names of odd bytes, rules that are and are not the usual ones, classes above and below. */
+static void add_at_random(struct schema *s, unsigned i)
+{
+    static const char *const odd[] = {"", "\"", "\\", "\t", "\x01", "\x7f", "é", "\U0001f600"};
+    char name[40], other[40], oid[40];
+    snprintf(name, sizeof name, "new%u%s", i, odd[below(8)]);
+    snprintf(other, sizeof other, "other%u%s", i, odd[below(8)]);
+    snprintf(oid, sizeof oid, "1.2.%u", i);
+    const char *const names[] = {name, other}, *const above[] = {"top", odd[below(8)]};
+    enum matching m = (enum matching)(MATCHING_CASE_IGNORE + (int)below(MATCHING_FILETIME));
+    const char *some_oid = chance(50) ? oid : NULL;
+    assert_int_equal(schema_add(s, some_oid, names, 1 + below(2), m, chance(50)), 0);
+    struct schema_rules rules = {(enum matching)(1 + below(MATCHING_LAST)),
+                                 (enum matching)below(MATCHING_LAST + 1),
+                                 (enum matching)below(MATCHING_LAST + 1),
+                                 (enum matching)below(MATCHING_LAST + 1)};
+    if (chance(70))
+        assert_int_equal(schema_set_rules(s, name, &rules, chance(50) ? "cn" : NULL), 0);
+    if (chance(50))
+        assert_int_equal(schema_add_class(s, some_oid, names, 1 + below(2), above, below(3)), 0);
+    if (chance(20))
+        schema_set_kind(s, SCHEMA_ACTIVE_DIRECTORY);
+}
+
+/* What was stored by earlier versions was written by jansson: it must not look like another schema. */
+static void test_json_as_jansson_writes_it(void **state)
+{
+    (void)state;
+    for (dice = 0; dice < 200; dice++) {
+        uint64_t seed = dice;
+        CLEANUP(schema_freep) struct schema *s = schema_new();
+        assert_non_null(s);
+        for (unsigned i = below(6); i > 0; i--)
+            add_at_random(s, i);
+        schema_set_from_server(s);
+        CLEANUP(freep) char *text = schema_to_json(s);
+        json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        CLEANUP(freep) char *again = json_dumps(tree, JSON_SORT_KEYS | JSON_COMPACT);
+        json_decref(tree);
+        assert_string_equal(text, again);
+        CLEANUP(schema_freep) struct schema *read = NULL;
+        assert_int_equal(schema_from_json(&read, text), 0);
+        CLEANUP(freep) char *same = schema_to_json(read);
+        assert_string_equal(text, same);
+        dice = seed;
+    }
+}
+
 static void test_json_refused(void **state)
 {
     (void)state;
@@ -242,7 +293,7 @@ int main(void)
         cmocka_unit_test(test_built_in),     cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_add),          cmocka_unit_test(test_filetime_stays),
         cmocka_unit_test(test_rules),        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_refused), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_json_as_jansson_writes_it), cmocka_unit_test(test_json_refused), cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
