@@ -310,6 +310,9 @@ void link_watch_note(struct state *s, const char *entry_id);
 void link_forget_counts(struct state *s);
 /* unresolved.c. What is known goes to a reader that sees the same; what it counts comes back. */
 void unresolved_forget(struct state *s);
+/* For a note beside the file, as long as that is not written to: "" when it is not known. */
+void unresolved_describe(struct state *s, char ret[static 64]);
+void unresolved_recall(struct state *s, const char *facts);
 void unresolved_lend(struct state *s, struct state *reader);
 void unresolved_learn(struct state *s, const struct state *reader);
 /* What undoes one statement of many rows stays in memory up to this size; SQLite 3.40 writes it out

@@ -7,7 +7,7 @@
  * it. (SQLite's own locks are of another kind and do not meet these.)
  *
  * Whoever closes the state file in good order leaves a note here: which file it was, its size
- * and its times. While these are the same nobody has written to it since, and it need not be
+ * and its times, and what is known of it that takes long to be found out. While these are the same nobody has written to it since, and it need not be
  * read from end to end when it is opened. The time of change is set by us, to the nanosecond,
  * so that a write in the same tick of the kernel's clock does not look the same.
  */
@@ -75,33 +75,37 @@ static bool describe(const char *state_path, char *ret, size_t size)
     return true;
 }
 
-static bool is_as_left(int fd, const char *state_path)
+static void read_left(int fd, const char *state_path, struct lock_left *ret)
 {
-    char file[256] = "", now[192];
+    char file[320] = "", now[192];
     ssize_t n = pread(fd, file, sizeof(file) - 1, 0);
     char *note = n > 0 ? strchr(file, '\n') : NULL;
+    char *end = note ? strchr(note + 1, '\n') : NULL;
 
-    if (!note || !describe(state_path, now, sizeof(now)))
-        return false;
-    note[1 + strcspn(note + 1, "\n")] = '\0';
-    return strcmp(note + 1, now) == 0;
+    *ret = (struct lock_left){0};
+    if (!end || !describe(state_path, now, sizeof(now)))
+        return;
+    *end = '\0';
+    ret->is_so = strcmp(note + 1, now) == 0;
+    if (ret->is_so)
+        snprintf(ret->facts, sizeof(ret->facts), "%.*s", (int)strcspn(end + 1, "\n"), end + 1);
 }
 
-void lock_leave(int fd, const char *state_path)
+void lock_leave(int fd, const char *state_path, const char *facts)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
-    char note[192], text[256];
+    char note[192], text[320];
 
     if (clock_gettime(CLOCK_REALTIME, &times[1]) < 0 ||
         utimensat(AT_FDCWD, state_path, times, 0) < 0 ||
         !describe(state_path, note, sizeof(note)))
         return;
-    int n = snprintf(text, sizeof(text), "%ld\n%s\n", (long)getpid(), note);
+    int n = snprintf(text, sizeof(text), "%ld\n%s\n%s\n", (long)getpid(), note, facts);
     if (pwrite(fd, text, (size_t)n, 0) != n)
         (void)write_pid(fd);
 }
 
-int lock_take(const char *state_path, int *ret_fd, bool *ret_as_left, struct error *e)
+int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct error *e)
 {
     CLEANUP(freep) char *path = NULL;
     int fd, r;
@@ -125,7 +129,7 @@ int lock_take(const char *state_path, int *ret_fd, bool *ret_as_left, struct err
         close(fd);
         return r;
     }
-    *ret_as_left = is_as_left(fd, state_path);
+    read_left(fd, state_path, ret);
     /* On a full disk the number cannot be written; the lock holds all the same. */
     r = write_pid(fd);
     if (r < 0 && r != -ENOSPC && r != -EDQUOT && r != -EFBIG) {

@@ -297,12 +297,13 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path);
-    bool empty = false, as_left = false;
+    struct lock_left left;
+    bool empty = false;
     int r;
 
     if (!s)
         return error_out_of_memory(e);
-    r = lock_take(path, &s->lock_fd, &as_left, e);
+    r = lock_take(path, &s->lock_fd, &left, e);
     if (r == 0)
         r = space_use_folder_of(path, e);
     if (r == 0)
@@ -312,11 +313,13 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     if (r == 0)
         r = lock_take_file(path, &s->file_fd, e);
     if (r == 0)
-        r = open_checked(s, as_left && !empty, e);
+        r = open_checked(s, left.is_so && !empty, e);
     if (r == 0)
         r = checkpoint_new(&s->checkpoint, path, e);
     if (r != 0)
         return answer_of(r);
+    if (sqlite3_total_changes(s->db) == 0) /* nor did a migration change it */
+        unresolved_recall(s, left.facts);
     later_watch(s);
     sqlite3_wal_hook(s->db, count_wal_pages, s);
     sqlite3_busy_timeout(s->db, BUSY_MS);
@@ -459,6 +462,9 @@ struct state *state_close(struct state *s)
         /* What lies at the path now is not ours: neither its log nor our note may touch it. */
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     } else if (s->checkpoint) {
+        char facts[64];
+
+        unresolved_describe(s, facts);
         s->checkpoint = checkpoint_free(s->checkpoint);
         stmt_cache_done(s);
         /* What fails here is done when the file is opened again. */
@@ -466,7 +472,7 @@ struct state *state_close(struct state *s)
         if (sqlite3_close(s->db) == SQLITE_OK) {
             s->db = NULL;
             if (!s->suspect)
-                lock_leave(s->lock_fd, s->path);
+                lock_leave(s->lock_fd, s->path, facts);
         }
     }
     return state_release(s);

@@ -7,6 +7,9 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/error.h"
 #include "state/mirror-internal.h"
 
@@ -133,6 +136,30 @@ int unresolved_count(struct state *s, int64_t *ret, struct error *e)
     u->n_noted = 0;
     *ret = u->n;
     return 0;
+}
+
+#define FACTS "unresolved %" SCNd64 " %d"
+
+void unresolved_describe(struct state *s, char ret[static 64])
+{
+    int64_t n;
+
+    ret[0] = '\0';
+    if (s->unresolved.is_watched && s->unresolved.is_known && unresolved_count(s, &n, NULL) == 0)
+        snprintf(ret, 64, FACTS, n, s->unresolved.by_login);
+}
+
+void unresolved_recall(struct state *s, const char *facts)
+{
+    int64_t n;
+    int by_login;
+
+    if (sscanf(facts, FACTS, &n, &by_login) != 2)
+        return;
+    watch(s);
+    s->unresolved.is_known = true;
+    s->unresolved.n = n;
+    s->unresolved.by_login = by_login != 0;
 }
 
 void unresolved_lend(struct state *s, struct state *reader)
