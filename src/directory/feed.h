@@ -79,7 +79,8 @@ struct feed_sink {
     int (*removals)(void *userdata, unsigned search, const struct string_list *ids,
                     struct error *e);
     /* Of a full read that is about to be taken for whole: ids that it has not shown, one from each
-     * container, `limit` at most; appended. */
+     * container, `limit` at most; appended. Positive answer SINK_MORE: it takes long, so it is to
+     * be asked again from the loop. */
     int (*unseen)(void *userdata, unsigned search, size_t limit, struct string_list *ret,
                   struct error *e);
     /* it exists in this search, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no
@@ -141,6 +142,7 @@ struct feed_sink {
 #define SINK_UNKNOWN_ID 1
 #define SINK_DOUBTFUL   2
 #define SINK_NEW        3
+#define SINK_MORE       4
 
 /* attributes: what the mapping needs (ruleset_attributes()); copied. Never starts by itself. */
 int directory_new(struct directory **ret, struct sd_event *event,

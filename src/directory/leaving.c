@@ -4,6 +4,7 @@
 #include "directory/leaving.h"
 
 #include <stdlib.h>
+#include <systemd/sd-event.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -35,6 +36,7 @@ struct leaving {
     uint64_t ask_again_usec;       /* monotonic; the last answer was not whole */
     unsigned n_asked;              /* how often it was asked for the unheld, in this batch */
     bool base_asked, unseen_asked; /* at the end of a full read, in this order */
+    sd_event_source *again;        /* deferred: the unseen are asked for once more */
 };
 
 int leaving_add(struct leaving *l, const char *id, struct error *e)
@@ -100,6 +102,25 @@ static void take_failure(int r, const struct error *e, void *userdata)
     l->events->failed(r, e, l->owner);
 }
 
+static int on_again(sd_event_source *source, void *userdata)
+{
+    const struct leaving *l = userdata;
+    (void)source;
+    l->events->moved(l->owner);
+    return 0;
+}
+
+/* As a turn of whoever works meanwhile, which it is not to keep from its own. */
+static int add_again(struct leaving *l, struct error *e)
+{
+    int r = sd_event_add_defer(l->env->event, &l->again, on_again, l);
+    if (r >= 0)
+        r = sd_event_source_set_priority(l->again, SD_EVENT_PRIORITY_NORMAL + 10);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(l->again, SD_EVENT_OFF);
+    return r < 0 ? error_set(e, r, "cannot add a source to the event loop") : 0;
+}
+
 int leaving_new(struct leaving **ret, struct feed_environment *env, struct fetches *fetches,
                 const struct leaving_events *events, void *owner, struct error *e)
 {
@@ -113,6 +134,8 @@ int leaving_new(struct leaving **ret, struct feed_environment *env, struct fetch
     l->events = events;
     l->owner = owner;
     int r = holders_new(&l->holders, env, &of_holders, l, e);
+    if (r == 0)
+        r = add_again(l, e);
     if (r < 0) {
         leaving_free(l);
         return r;
@@ -127,6 +150,7 @@ struct leaving *leaving_free(struct leaving *l)
         return NULL;
     string_list_done(&l->removed);
     holders_free(l->holders);
+    sd_event_source_disable_unref(l->again);
     free(l);
     return NULL;
 }
@@ -137,6 +161,7 @@ void leaving_reset(struct leaving *l)
     string_list_done(&l->removed);
     l->n_asked = 0;
     l->base_asked = l->unseen_asked = false;
+    sd_event_source_set_enabled(l->again, SD_EVENT_OFF);
 }
 
 bool leaving_asking(const struct leaving *l)
@@ -200,8 +225,12 @@ int leaving_ask_unseen(struct leaving *l, unsigned search, struct error *e)
     CLEANUP(string_list_done) struct string_list ids = {0};
     if (l->unseen_asked)
         return 0;
-    l->unseen_asked = true;
     int r = l->env->sink->unseen(l->env->userdata, search, UNSEEN_ASKED, &ids, e);
+    if (r == SINK_MORE) {
+        sd_event_source_set_enabled(l->again, SD_EVENT_ONESHOT);
+        return 1;
+    }
+    l->unseen_asked = true;
     for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
         CLEANUP(freep) char *dn = NULL;
         r = l->env->sink->known_dn(l->env->userdata, ids.items[i], &dn, e);

@@ -18,7 +18,8 @@
 #include "state/link.h"
 
 #define META_COMPARED "compared"
-#define FEWEST_LOST   5 /* people: fewer may all leave at once */
+#define FEWEST_LOST   5    /* people: fewer may all leave at once */
+#define LOOK_THROUGH  8192 /* rows, which takes 1 to 3 ms */
 
 static int intake_searches(void *userdata, const char *const *bases, unsigned count,
                            struct error *e)
@@ -111,7 +112,10 @@ static int intake_unseen(void *userdata, unsigned search, size_t limit, struct s
                          struct error *e)
 {
     struct reading *g = userdata;
-    return mirror_sample_unseen(g->state, search, limit, ret, e);
+    int r = mirror_look_for_unseen(g->state, search, LOOK_THROUGH, e);
+    if (r == 0)
+        r = mirror_sample_unseen(g->state, search, limit, ret, e);
+    return r == MIRROR_MORE ? SINK_MORE : r;
 }
 
 static int intake_present(void *userdata, unsigned search, const char *id, struct error *e)

@@ -28,11 +28,15 @@ struct stmt;
 /* Which rows of `entry` a full read has shown: one bit for each row number. It lives in memory,
  * since a full read that a restart cuts short begins again anyway; so an unchanged entry costs
  * no write. */
+/* What a full read has shown, by numbers; and, as far as it was looked for, what it has not. */
 struct seen {
-    bool active;
+    bool active, looked; /* looked: whatever it has not shown is in `unseen` */
     uint64_t *words;
     size_t n_words;
+    int64_t look_from;
+    struct row_numbers unseen;
 };
+void seen_done(struct seen *seen);
 
 #define ID_TEXT_SIZE 37 /* a UUID and NUL */
 #define ID_SIZE      16

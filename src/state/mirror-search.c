@@ -50,6 +50,12 @@ int seen_set(struct state *s, unsigned search, int64_t n, struct error *e)
     return 0;
 }
 
+void seen_done(struct seen *seen)
+{
+    free(seen->words);
+    row_numbers_done(&seen->unseen);
+}
+
 static bool seen_get(const struct seen *seen, int64_t n)
 {
     size_t word = (size_t)n / 64;
@@ -66,6 +72,9 @@ int mirror_begin_full(struct state *s, unsigned search, struct error *e)
     if (s->seen[search].n_words)
         memset(s->seen[search].words, 0, s->seen[search].n_words * sizeof(uint64_t));
     s->seen[search].active = true;
+    s->seen[search].looked = false;
+    s->seen[search].look_from = 0;
+    s->seen[search].unseen.n_items = 0;
     return 0;
 }
 
@@ -247,25 +256,102 @@ int mirror_present(struct state *s, unsigned search, const char *id, struct erro
     return r < 0 ? r : seen_set(s, search, n, e);
 }
 
+static int add_number(struct row_numbers *numbers, int64_t n, struct error *e)
+{
+    if (memory_grow(&numbers->items, &numbers->capacity, numbers->n_items + 1,
+                    sizeof(*numbers->items)) < 0)
+        return error_out_of_memory(e);
+    numbers->items[numbers->n_items++] = n;
+    return 0;
+}
+
+/* From this number on, the first that was not seen. */
+static int64_t next_unseen(const struct seen *seen, int64_t n)
+{
+    while ((size_t)n / 64 < seen->n_words) {
+        uint64_t left = ~seen->words[n / 64] >> (n % 64);
+
+        if (left)
+            return n + __builtin_ctzll(left);
+        n = (n / 64 + 1) * 64;
+    }
+    return n;
+}
+
+#define ENOUGH_SEEN 8 /* one after the other: then the next that was not is looked up */
+
+int mirror_look_for_unseen(struct state *s, unsigned search, size_t limit, struct error *e)
+{
+    struct seen *seen = &s->seen[search];
+    int64_t bit = INT64_C(1) << search;
+    int r = search_check(search, e);
+
+    while (r >= 0 && seen->active && !seen->looked) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+        unsigned n_seen = 0;
+
+        if (!limit)
+            return MIRROR_MORE;
+        r = stmt_query(&q, s, "SELECT n, searches, gone_usec FROM entry WHERE n >= ?1 ORDER BY n",
+                       WITH(as_int(next_unseen(seen, seen->look_from))), e);
+        for (; r == STMT_ROW && limit && n_seen < ENOUGH_SEEN; r = stmt_step(q, e), limit--) {
+            int64_t n = stmt_int(q, 0);
+            bool live = stmt_int(q, 2) == 0 && stmt_int(q, 1) & bit;
+
+            seen->look_from = n + 1;
+            n_seen = seen_get(seen, n) ? n_seen + 1 : 0;
+            if (!n_seen && live && add_number(&seen->unseen, n, e) < 0)
+                return -ENOMEM;
+        }
+        seen->looked = r == 0;
+    }
+    return r < 0 ? r : 0;
+}
+
+typedef int unseen_fn(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
+                      struct error *e);
+
+#define OF_SEARCH                                                                              \
+    " gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1 AND (NOT ?2 OR searches = ?1)"
+
+/* The same of what was looked for before. */
+static int each_found(struct state *s, const struct seen *seen, int64_t bit, bool alone,
+                      unseen_fn *fn, void *userdata, struct error *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < seen->unseen.n_items && r >= 0; i++) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+        int64_t n = seen->unseen.items[i];
+
+        if (seen_get(seen, n))
+            continue;
+        r = stmt_query(&q, s, "SELECT kind FROM entry WHERE n = ?3 AND" OF_SEARCH,
+                       WITH(as_int(bit), as_int(alone), as_int(n)), e);
+        if (r == STMT_ROW)
+            r = fn(s, n, (enum entry_kind)stmt_int(q, 0), userdata, e);
+    }
+    return r < 0 ? r : 0;
+}
+
 /* Calls fn for each live row of the search that its full read has not shown; alone: of those
  * that no other search holds. */
-static int each_unseen(struct state *s, unsigned search, bool alone,
-                       int (*fn)(struct state *s, int64_t n, enum entry_kind kind,
-                                 void *userdata, struct error *e),
+static int each_unseen(struct state *s, unsigned search, bool alone, unseen_fn *fn,
                        void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t bit = INT64_C(1) << search;
     int r = search_check(search, e);
 
     if (r == 0 && !s->seen[search].active)
         return error_set(
             e, -EINVAL, "No full read of search %u has begun, so nothing is known to be absent",
             search);
+    if (r == 0 && s->seen[search].looked)
+        return each_found(s, &s->seen[search], bit, alone, fn, userdata, e);
     if (r == 0)
-        r = stmt_query(&q, s,
-                       "SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) "
-                       "AND searches & ?1 AND (NOT ?2 OR searches = ?1)",
-                       WITH(as_int(INT64_C(1) << search), as_int(alone)), e);
+        r = stmt_query(&q, s, "SELECT n, kind FROM entry WHERE" OF_SEARCH,
+                       WITH(as_int(bit), as_int(alone)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         int64_t n = stmt_int(q, 0);
 
@@ -281,15 +367,9 @@ static int each_unseen(struct state *s, unsigned search, bool alone,
 static int collect(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
                    struct error *e)
 {
-    struct row_numbers *numbers = userdata;
-
     (void)s;
     (void)kind;
-    if (memory_grow(&numbers->items, &numbers->capacity, numbers->n_items + 1,
-                    sizeof(*numbers->items)) < 0)
-        return error_out_of_memory(e);
-    numbers->items[numbers->n_items++] = n;
-    return 0;
+    return add_number(userdata, n, e);
 }
 
 static int id_of(struct state *s, int64_t n, char **ret, struct error *e)

@@ -79,6 +79,10 @@ int mirror_grew(struct state *s, const char *group_id,
                 const unsigned char was[static ENTRY_RAW_SIZE],
                 const unsigned char is[static ENTRY_RAW_SIZE], const struct member *added,
                 size_t n_added, struct error *e);
+/* At the end of a full read, before the three that follow, which else look at all rows at once:
+ * looks through `limit` rows for what it has not shown. 0, or MIRROR_MORE: that were not all. */
+#define MIRROR_MORE 1
+int mirror_look_for_unseen(struct state *s, unsigned search, size_t limit, struct error *e);
 /* Ends a proven full read: what has an older generation in this search has left it. */
 int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
                        size_t *ret_n, struct error *e);

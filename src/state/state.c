@@ -59,7 +59,7 @@ struct state *state_release(struct state *s)
     checkpoint_free(s->checkpoint);
     sqlite3_close(s->db);
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
-        free(s->seen[i].words);
+        seen_done(&s->seen[i]);
     dn_memory_done(&s->dn_memory);
     buffer_done(&s->scratch);
     buffer_done(&s->shape_names);

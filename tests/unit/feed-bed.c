@@ -100,7 +100,10 @@ static int on_unseen(void *u, unsigned search, size_t limit, struct string_list 
                      struct error *e)
 {
     (void)u;
-    return mirror_sample_unseen(bed.f->s, search, limit, ret, e);
+    int r = mirror_look_for_unseen(bed.f->s, search, 2, e);
+    if (r == 0)
+        r = mirror_sample_unseen(bed.f->s, search, limit, ret, e);
+    return r == MIRROR_MORE ? SINK_MORE : r;
 }
 static int on_present(void *u, unsigned search, const char *id, struct error *e)
 {

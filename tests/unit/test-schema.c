@@ -219,7 +219,7 @@ static void add_at_random(struct schema *s, unsigned i)
         schema_set_kind(s, SCHEMA_ACTIVE_DIRECTORY);
 }
 
-/* What was stored by earlier versions was written by jansson: it must not look like another schema. */
+/* Earlier versions had jansson write what is stored: it must not look like another schema. */
 static void test_json_as_jansson_writes_it(void **state)
 {
     (void)state;
@@ -293,7 +293,8 @@ int main(void)
         cmocka_unit_test(test_built_in),     cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_add),          cmocka_unit_test(test_filetime_stays),
         cmocka_unit_test(test_rules),        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_as_jansson_writes_it), cmocka_unit_test(test_json_refused), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_json_as_jansson_writes_it),
+        cmocka_unit_test(test_json_refused), cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
