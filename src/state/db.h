@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "model/dn.h"
 #include "state/link.h"
+#include "state/lock.h"
 #include "state/mirror.h"
 #include "state/person.h"
 #include "state/state.h"
@@ -151,6 +152,7 @@ struct state {
     struct buffer trail_pending; /* lines of this transaction that are not written yet */
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
+    struct lock_left left; /* as the file was found; what is to be noted at its end */
     struct unresolved unresolved;
     /* link_count(), by status; -1: must be counted again */
     int64_t n_links[LINK_N_STATUS];
@@ -314,9 +316,9 @@ void link_watch_note(struct state *s, const char *entry_id);
 void link_forget_counts(struct state *s);
 /* unresolved.c. What is known goes to a reader that sees the same; what it counts comes back. */
 void unresolved_forget(struct state *s);
-/* For a note beside the file, as long as that is not written to: "" when it is not known. */
-void unresolved_describe(struct state *s, char ret[static 64]);
-void unresolved_recall(struct state *s, const char *facts);
+/* In the note beside the file, which holds while that is not written to: "" when it is not known. */
+void unresolved_describe(struct state *s);
+void unresolved_recall(struct state *s);
 void unresolved_lend(struct state *s, struct state *reader);
 void unresolved_learn(struct state *s, const struct state *reader);
 /* What undoes one statement of many rows stays in memory up to this size; SQLite 3.40 writes it out

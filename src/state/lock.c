@@ -8,8 +8,9 @@
  *
  * Whoever closes the state file in good order leaves a note here: which file it was, its size
  * and its times, and what is known of it that takes long to be found out. While these are the
- * same nobody has written to it since, and it need not be read from end to end when it is opened. The time of change is set by us, to the nanosecond,
- * so that a write in the same tick of the kernel's clock does not look the same.
+ * same nobody has written to it since, and it need not be read from end to end when it is opened.
+ * The time of change is set by us, to the nanosecond, so that a write in the same tick of the
+ * kernel's clock does not look the same.
  */
 #include "config.h"
 

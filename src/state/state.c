@@ -297,13 +297,11 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path);
-    struct lock_left left;
     bool empty = false;
-    int r;
 
     if (!s)
         return error_out_of_memory(e);
-    r = lock_take(path, &s->lock_fd, &left, e);
+    int r = lock_take(path, &s->lock_fd, &s->left, e);
     if (r == 0)
         r = space_use_folder_of(path, e);
     if (r == 0)
@@ -313,13 +311,12 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     if (r == 0)
         r = lock_take_file(path, &s->file_fd, e);
     if (r == 0)
-        r = open_checked(s, left.is_so && !empty, e);
+        r = open_checked(s, s->left.is_so && !empty, e);
     if (r == 0)
         r = checkpoint_new(&s->checkpoint, path, e);
     if (r != 0)
         return answer_of(r);
-    if (sqlite3_total_changes(s->db) == 0) /* nor did a migration change it */
-        unresolved_recall(s, left.facts);
+    unresolved_recall(s);
     later_watch(s);
     sqlite3_wal_hook(s->db, count_wal_pages, s);
     sqlite3_busy_timeout(s->db, BUSY_MS);
@@ -462,9 +459,7 @@ struct state *state_close(struct state *s)
         /* What lies at the path now is not ours: neither its log nor our note may touch it. */
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     } else if (s->checkpoint) {
-        char facts[64];
-
-        unresolved_describe(s, facts);
+        unresolved_describe(s);
         s->checkpoint = checkpoint_free(s->checkpoint);
         stmt_cache_done(s);
         /* What fails here is done when the file is opened again. */
@@ -472,7 +467,7 @@ struct state *state_close(struct state *s)
         if (sqlite3_close(s->db) == SQLITE_OK) {
             s->db = NULL;
             if (!s->suspect)
-                lock_leave(s->lock_fd, s->path, facts);
+                lock_leave(s->lock_fd, s->path, s->left.facts);
         }
     }
     return state_release(s);
@@ -481,13 +476,12 @@ struct state *state_close(struct state *s)
 int state_begin(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int rc, r;
 
     assert(!s->in_transaction);
-    r = stmt_prepare(&q, s, "BEGIN IMMEDIATE", e);
+    int r = stmt_prepare(&q, s, "BEGIN IMMEDIATE", e);
     if (r < 0)
         return r;
-    rc = sqlite3_step(q->handle);
+    int rc = sqlite3_step(q->handle);
     if (rc != SQLITE_DONE)
         return db_error(s->db, s->path, rc, e);
     s->changes_before = sqlite3_total_changes(s->db);

@@ -140,21 +140,23 @@ int unresolved_count(struct state *s, int64_t *ret, struct error *e)
 
 #define FACTS "unresolved %" SCNd64 " %d"
 
-void unresolved_describe(struct state *s, char ret[static 64])
+void unresolved_describe(struct state *s)
 {
+    char *facts = s->left.facts;
     int64_t n;
 
-    ret[0] = '\0';
+    facts[0] = '\0';
     if (s->unresolved.is_watched && s->unresolved.is_known && unresolved_count(s, &n, NULL) == 0)
-        snprintf(ret, 64, FACTS, n, s->unresolved.by_login);
+        snprintf(facts, sizeof(s->left.facts), FACTS, n, s->unresolved.by_login);
 }
 
-void unresolved_recall(struct state *s, const char *facts)
+/* Not where a migration has changed what was left. */
+void unresolved_recall(struct state *s)
 {
     int64_t n;
     int by_login;
 
-    if (sscanf(facts, FACTS, &n, &by_login) != 2)
+    if (sqlite3_total_changes(s->db) || sscanf(s->left.facts, FACTS, &n, &by_login) != 2)
         return;
     watch(s);
     s->unresolved.is_known = true;

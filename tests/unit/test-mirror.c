@@ -99,7 +99,7 @@ static void show(struct fixture *f, unsigned search, unsigned i)
 {
     char id[16], dn[40];
     unsigned changes;
-    snprintf(id, sizeof id, "p%u", i);
+    snprintf(id, sizeof(id), "p%u", i);
     name_of(dn, i);
     CLEANUP(entry_freep) struct entry *e = person(id, dn, NULL);
     if (chance(50) && mirror_present(f->s, search, id, &f->e) == 0)
@@ -112,7 +112,7 @@ static void show(struct fixture *f, unsigned search, unsigned i)
 static void leave_or_die(struct fixture *f, unsigned i)
 {
     char id[16];
-    snprintf(id, sizeof id, "p%u", i);
+    snprintf(id, sizeof(id), "p%u", i);
     if (chance(50))
         ok(f, mirror_left(f->s, below(2), id, "left", 1, &f->e));
     else
@@ -126,7 +126,7 @@ static bool is_held(struct fixture *f, unsigned i, bool alone)
 {
     char sql[200];
     int64_t n = 0;
-    snprintf(sql, sizeof sql,
+    snprintf(sql, sizeof(sql),
              "SELECT count(*) FROM entry e JOIN identity i ON i.n = e.n WHERE i.id = 'p%u' AND "
              "e.gone_usec = 0 AND e.searches %s 1",
              i, alone ? "=" : "&");
@@ -140,7 +140,7 @@ static void look_once(struct fixture *f)
     size_t n = 0, n_alone = 0, expected = 0, expected_alone = 0;
     unsigned first = below(N_SHOWN);
     ok(f, mirror_searches(f->s, bases, 2, &f->e));
-    memset(shown, 0, sizeof shown);
+    memset(shown, 0, sizeof(shown));
     ok(f, mirror_begin_full(f->s, 0, &f->e));
     for (unsigned i = first; i < N_SHOWN && chance(97); i++)
         show(f, 0, i);

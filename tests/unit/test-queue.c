@@ -290,7 +290,7 @@ static struct operation *throw_operation(struct fixture *f, unsigned i)
                                           "budget",  "team-missing"};
     static const char *const causes[] = {NULL, "x", "y"};
     char id[20];
-    snprintf(id, sizeof id, "p%u", i);
+    snprintf(id, sizeof(id), "p%u", i);
     unsigned kind = 1 + below(OPERATION_N_KINDS - 1);
     struct operation *o = operation_new((enum operation_kind)kind, id, id, id);
     assert_non_null(o);

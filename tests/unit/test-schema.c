@@ -200,9 +200,9 @@ static void add_at_random(struct schema *s, unsigned i)
 {
     static const char *const odd[] = {"", "\"", "\\", "\t", "\x01", "\x7f", "é", "\U0001f600"};
     char name[40], other[40], oid[40];
-    snprintf(name, sizeof name, "new%u%s", i, odd[below(8)]);
-    snprintf(other, sizeof other, "other%u%s", i, odd[below(8)]);
-    snprintf(oid, sizeof oid, "1.2.%u", i);
+    snprintf(name, sizeof(name), "new%u%s", i, odd[below(8)]);
+    snprintf(other, sizeof(other), "other%u%s", i, odd[below(8)]);
+    snprintf(oid, sizeof(oid), "1.2.%u", i);
     const char *const names[] = {name, other}, *const above[] = {"top", odd[below(8)]};
     enum matching m = (enum matching)(MATCHING_CASE_IGNORE + (int)below(MATCHING_FILETIME));
     const char *some_oid = chance(50) ? oid : NULL;
