@@ -149,6 +149,7 @@ struct state {
     /* There is no entry of this id, while this many rows were changed. */
     char absent[ID_TEXT_SIZE];
     int absent_changes;
+    int64_t absent_n; /* its number; 0: it has none */
     struct buffer trail_pending; /* lines of this transaction that are not written yet */
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
@@ -287,7 +288,7 @@ void identity_forget(struct state *s); /* some id has another number, or none */
 
 /* That there is no entry of this id is known until the next change: it is asked three times in a
  * row of each that is read for the first time. */
-void absent_note(struct state *s, const char *id);
+void absent_note(struct state *s, const char *id, int64_t n);
 bool absent_is(const struct state *s, const char *id);
 
 void groups_done(struct state *s);

@@ -62,8 +62,11 @@ int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e
  * that reads its own table makes SQLite keep a copy of what it is to write. */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
 {
-    int r = identity_find(s, id, ret, e);
+    bool is_asked = absent_is(s, id);
+    int r = is_asked ? 0 : identity_find(s, id, ret, e);
 
+    if (is_asked)
+        *ret = s->absent_n;
     if (r < 0 || *ret)
         return r;
     r = db_write(s, "INSERT INTO identity(id) VALUES(?1)", WITH(as_id(id)), e);

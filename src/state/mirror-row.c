@@ -27,12 +27,13 @@ int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e)
     return 0;
 }
 
-void absent_note(struct state *s, const char *id)
+void absent_note(struct state *s, const char *id, int64_t n)
 {
     s->absent[0] = '\0';
     if (s->in_transaction && strlen(id) < sizeof(s->absent)) {
         memcpy(s->absent, id, strlen(id) + 1);
         s->absent_changes = sqlite3_total_changes(s->db);
+        s->absent_n = n;
     }
 }
 

@@ -379,15 +379,18 @@ int mirror_unchanged(struct state *s, unsigned search, const char *id,
         r = state_write(s, e);
     if (r == 0)
         r = stmt_query(&q, s,
-                       "SELECT n, kind, searches, raw, gone_usec FROM entry WHERE n = " NUMBER_OF,
+                       "SELECT i.n, e.kind, e.searches, e.raw, e.gone_usec FROM identity i "
+                       "LEFT JOIN entry e ON e.n = i.n WHERE i.id = ?1",
                        WITH(as_id(id)), e);
-    if (r == 0)
-        absent_note(s, id);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
+    if (r < 0)
+        return r;
+    n = r == STMT_ROW ? stmt_int(q, 0) : 0;
+    if (!n || sqlite3_column_type(q->handle, 1) == SQLITE_NULL) {
+        absent_note(s, id, n);
+        return STATE_NONE;
+    }
     if (stmt_int(q, 4) != 0 || !digest_is(q, 3, raw))
         return STATE_NONE;
-    n = stmt_int(q, 0);
     *ret_kind = (enum entry_kind)stmt_int(q, 1);
     searches = stmt_int(q, 2);
     bit = INT64_C(1) << search;

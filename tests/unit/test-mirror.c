@@ -84,6 +84,50 @@ static void test_full_read(void **state)
     commit(f);
 }
 
+static int64_t number_of(struct fixture *f, const char *id)
+{
+    char sql[100];
+    int64_t n = 0, rows = 0;
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM identity WHERE id = '%s'", id);
+    ok(f, db_number(f->s->db, "the state", sql, &rows, &f->e));
+    assert_int_equal(rows, 1);
+    snprintf(sql, sizeof(sql), "SELECT n FROM identity WHERE id = '%s'", id);
+    ok(f, db_number(f->s->db, "the state", sql, &n, &f->e));
+    return n;
+}
+
+/* Who has no entry may have a number, and may get one after the entry was looked for. */
+static void test_number_without_an_entry(void **state)
+{
+    static const unsigned char raw[ENTRY_RAW_SIZE] = {1};
+    struct fixture *f = *state;
+    enum entry_kind kind;
+    /* Marked before, after, or not at all; undone in between or not. */
+    for (unsigned i = 0; i < 8; i++) {
+        char id[16], dn[40];
+        snprintf(id, sizeof(id), "k%u", i);
+        snprintf(dn, sizeof(dn), "uid=k%u,dc=t", i);
+        int64_t before = 0;
+        begin(f);
+        if (i & 1) {
+            ok(f, person_mark_dirty(f->s, id, &f->e));
+            before = number_of(f, id);
+        }
+        assert_int_equal(mirror_unchanged(f->s, 0, id, raw, &kind, &f->e), STATE_NONE);
+        if (i & 2)
+            ok(f, person_mark_dirty(f->s, id, &f->e));
+        if (i & 4) {
+            state_rollback(f->s);
+            begin(f);
+            before = 0;
+        }
+        put(f, person(id, dn, NULL));
+        int64_t n = number_of(f, id);
+        assert_true(!before || n == before);
+        commit(f);
+    }
+}
+
 /* -- what a full read has not shown, looked for in slices while more comes -- */
 
 enum { N_SHOWN = 60 };
@@ -431,7 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_absent_until_changed),
         test(test_changes),
-        test(test_full_read), test(test_unseen_in_slices),
+        test(test_full_read), test(test_number_without_an_entry), test(test_unseen_in_slices),
         test(test_kind_changes),
         test(test_kind_changes_to_own_member),
         test(test_looking_up),
