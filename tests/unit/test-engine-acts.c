@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <errno.h>
+
 #include "audit/audit.h"
 #include "base/buffer.h"
 #include "engine-test.h"
@@ -101,16 +103,30 @@ static int pause_writing(struct bed *b, struct error *e)
     return engine_pause(b->engine, !engine_is_paused(b->engine), 1000, e);
 }
 
+static void on_retried(struct engine_retry *retry, void *userdata)
+{
+    (void)retry;
+    *(bool *)userdata = true;
+}
+
+/* By turns; one whose write fails ends it. */
 static int retry(struct bed *b, struct error *e)
 {
-    size_t n = 0;
-    return engine_retry(b->engine, NULL, NULL, &n, e);
+    bool over = false;
+    struct engine_retry retry = {.done = on_retried, .userdata = &over};
+    engine_retry(b->engine, &retry);
+    while (!over && !books_have_failed(b->engine->books))
+        assert_true(sd_event_run(b->event, 0) > 0);
+    if (over)
+        return 0;
+    engine_retry_cancel(b->engine, &retry);
+    return error_set(e, -EIO, "%s", books_error(b->engine->books));
 }
 
 static int retry_one(struct bed *b, struct error *e)
 {
     size_t n = 0;
-    return engine_retry(b->engine, NULL, "id-v8", &n, e);
+    return engine_retry_person(b->engine, "id-v8", &n, e);
 }
 
 static int look_again(struct bed *b, struct error *e)
