@@ -3,7 +3,7 @@
 import time
 
 from lib import deadline, life, need, wait_for
-from lib.life import AGENTS, STARTED, crowd, settled
+from lib.life import AGENTS, crowd, settled
 
 PEOPLE = ["n%03d" % i for i in range(300)]
 AT_ONCE = 4
@@ -25,14 +25,14 @@ def line(t):
                     tenant_keys={"max_rate": "40", "max_concurrent": str(AT_ONCE)}).start()
     wait_for(lambda: tenant.counters()["creates"] >= 60, 30, "the first are made")
     tenant.fault("delay", count=-1, delay_ms=3000)
-    waiting = wait_for(lambda: tenant.counters()["in_flight"] == AT_ONCE and life.operations(d, state=STARTED), 20, "they wait")
+    waiting = wait_for(lambda: tenant.counters()["in_flight"] == AT_ONCE and life.operations(d, state="started"), 20, "they wait")
     need(len(waiting) >= 3 * AT_ONCE, "many intents are written ahead", len(waiting))
     return ground, tenant, d, waiting
 
 
 def stands_still(tenant, d, since):
     """Nothing is under way any more, and nothing has left since."""
-    wait_for(lambda: not life.operations(d, state=STARTED), 30, "nothing is under way")
+    wait_for(lambda: not life.operations(d, state="started"), 30, "nothing is under way")
     late = creates(tenant, since)
     need(not late, "creates that left afterwards", len(late), late[:2])
 
@@ -69,7 +69,7 @@ def test_reload(t):
     d.reload()
     since = now()
     stands_still(tenant, d, since)
-    need(not life.operations(d, kind=1), "nobody is to be made any more")
+    need(not life.operations(d, kind="create"), "nobody is to be made any more")
 
 
 @deadline(120)
