@@ -238,3 +238,15 @@ def test_acts_of_erasing(t):
         need([one["line"] for one in got["findings"] if one["sentence"].startswith("removed")] == late and len(late) == 2,
              "lines behind it are not its own", late, got)
         need(len(chain.problems) == 2, "the second reader", chain.problems)
+
+
+def test_too_many_unsigned(t):
+    """Who has no key can only go on behind the last checkpoint, or leave checkpoints out: as soon as there should be one, it is told."""
+    key, writer = Key("a"), Writer()
+    writer.add(1, "start")
+    writer.checkpoint(key)
+    for i in range(70):
+        writer.add(1, "skip", {"code": "no-mail"}, {"id": "id-%d" % i, "say": "x"})
+        got = verify("--key", key.vkey, writer.write(t.path("tail.jsonl")))
+        kinds = [one["sentence"].split(":")[0] for one in got["findings"]]
+        need(got["unsigned"] == i + 1 and kinds == (["unsigned"] if i + 1 >= 64 else []), "how many", i + 1, got)
