@@ -243,6 +243,9 @@ static void make_template(void)
 
 #define ARMED_NEVER 0
 
+/* Files are closed meanwhile, which writes what waits; else only the erasure itself does. */
+static bool closes_files = true;
+
 /* Returns how many calls it made; -1: it was killed. full: the call from which on the disk is full;
  * it is not again before the process ends. */
 static long in_a_process(const char *folder, bool resume, long dies, long full)
@@ -264,7 +267,7 @@ static long in_a_process(const char *folder, bool resume, long dies, long full)
         n_calls = 0;
         dies_at = dies ? dies : -1;
         full_at = full;
-        audit_export_limit(w.daemon.audit, &(struct audit_limits){.rotate_bytes = 1});
+        audit_export_limit(w.daemon.audit, &(struct audit_limits){.rotate_bytes = closes_files});
         if (resume)
             erase_resume(&w.daemon);
         else
@@ -403,6 +406,7 @@ static uint64_t seed = 1;
 static void kill_at(long n, bool full, long n_calls_of_all, uint64_t n_erased)
 {
     copy_folder(template_folder, work_folder);
+    closes_files = n / every % 2;
     if (in_a_process(work_folder, false, full ? ARMED_NEVER : n, full ? n : 0) >= 0 && !full) {
         check_end("ended before", n, n_erased); /* files are closed as the clock has it */
         return;
