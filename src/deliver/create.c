@@ -46,6 +46,7 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     CLEANUP(user_freep) struct user *known = user_new();
     CLEANUP(user_freep) struct user *quirks = user_new();
     (void)a;
+    x->settling = false;
     if (!known || !quirks || (!x->sent && compose(x) < 0))
         return error_out_of_memory(e);
     const struct user *made = shown ? known : x->completes ? x->current : x->sent;
@@ -129,6 +130,7 @@ static enum next settle(struct execution *x, const struct tenant_answer *a)
         return NEXT_CONCLUDE;
     machine_keep(x, a);
     x->settled = true;
+    x->settling = true; /* until it is given: else the next attempt would make the user anew */
     return give_later(x, user_copy(a->user));
 }
 
