@@ -142,6 +142,40 @@ static void test_next(void **state)
     commit(f);
 }
 
+/* What was due before it for the same person, whatever that is, holds no revocation up; what is
+ * under way does, since its outcome decides what is to be sent. */
+static void test_revocation_is_next(void **state)
+{
+    static const enum operation_kind kinds[] = {OPERATION_CREATE, OPERATION_ADOPT, OPERATION_UPDATE,
+                                                OPERATION_PROFILE, OPERATION_RENAME,
+                                                OPERATION_ENABLE, OPERATION_DISABLE};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct operation_list due = {0};
+        begin(f);
+        int64_t before = add(f, kinds[i], "a", OPERATION_READY, 0);
+        CLEANUP(operation_freep)
+        struct operation *o = operation_new(OPERATION_DISABLE, "a", "a", "a");
+        assert_non_null(o);
+        o->state = OPERATION_READY;
+        o->due_usec = 5;
+        o->revokes = true;
+        ok(f, queue_store(f->s, o, &f->e));
+        ok(f, queue_next(f->s, QUEUE_REVOCATIONS, 9, 9, &due, &f->e));
+        assert_int_equal(due.n_items, 1);
+        assert_int_equal(due.items[0]->number, o->number);
+        operation_list_done(&due);
+        ok(f, queue_remove(f->s, before, &f->e));
+        int64_t started = add(f, kinds[i], "a", OPERATION_STARTED, 0);
+        ok(f, queue_next(f->s, QUEUE_REVOCATIONS, 9, 9, &due, &f->e));
+        assert_int_equal(due.n_items, 0);
+        operation_list_done(&due);
+        ok(f, queue_remove(f->s, started, &f->e));
+        ok(f, queue_remove(f->s, o->number, &f->e));
+        commit(f);
+    }
+}
+
 static void test_next_time(void **state)
 {
     struct fixture *f = *state;
@@ -488,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load), test(test_next),   test(test_next_time),
+        test(test_revocation_is_next),
         test(test_holds),          test(test_holds_but_budgets),
         test(test_budget), test(test_alarms), test(test_shared), test(test_retry_in_slices),
         test(test_seats),
