@@ -135,7 +135,7 @@ def test_entry_whose_name_is_none(t):
         tenant.wait_user("zoe", disabled=True)
         need(sorted(tenant.users()) == ["ada", "bob", "eve", "zoe"], "nobody else", sorted(tenant.users()))
         need(not tenant.user("eve")["disabled"] and not tenant.user("ada")["disabled"], "who is there stays")
-        need("no distinguished name: uid=o\"x" in daemon.log(), "named", daemon.log())
+        need("is not a distinguished name: uid=o\"x" in daemon.log(), "named", daemon.log())
         daemon.stop()
 
 
