@@ -168,7 +168,7 @@ def test_members_that_are_nobody(t):
                                                         "aliasedObjectName": ada})
     group = server.group("crowd", [ada, "Ada Lovelace", b"uid=\xff", "uid=gone,ou=people," + server.suffix])
     daemon, tenant = follow(t, server, rules={"Crowd": {"group": group, "team": "Sales"}})
-    once_says(daemon, r"2 members of cn=crowd,[^\n]* are no DNs[^\n]*Ada Lovelace", r"uid=alias,[^\n]* is an alias entry")
+    once_says(daemon, r"2 members of cn=crowd,[^\n]* are not DNs[^\n]*Ada Lovelace", r"uid=alias,[^\n]* is an alias entry")
     need(sorted(tenant.users()) == ["ada"], "the rest works", sorted(tenant.users()))
 
 
