@@ -124,6 +124,8 @@ static int change_tenant(struct books *b, const char *before, const char *now, s
     if (r == 0)
         r = sighted_forget(books_state(b), e);
     if (r == 0)
+        r = state_meta_set(books_state(b), CONTACT_APPROVED, NULL, e);
+    if (r == 0)
         r = state_meta_set(books_state(b), "first-contact-done", NULL, e);
     if (r == 0)
         r = back ? take_back(b, e) : owner ? 0 : set_aside(b, before, e);
@@ -163,6 +165,8 @@ int belonging_accept(struct books *b, struct error *e)
     int r = link_drop_aside(books_state(b), e);
     if (r == 0)
         r = state_meta_set(books_state(b), "other-tenant", NULL, e);
+    if (r == 0)
+        r = state_meta_set(books_state(b), CONTACT_APPROVED, NULL, e);
     if (r == 0)
         alarm_over(b, REASON_OTHER_TENANT);
     return r;

@@ -285,10 +285,15 @@ bool contact_lists_all(const struct contact *c)
            state_meta_number(books_state(c->books), USERS_LISTED, 1);
 }
 
-static int count_adoptions(const struct operation *o, void *userdata)
+struct waiting {
+    size_t adoptions, newcomers;
+};
+
+static int count_waiting(const struct operation *o, void *userdata)
 {
-    if (text_equal(o->reason, REASON_ADOPTION))
-        ++*(size_t *)userdata;
+    struct waiting *w = userdata;
+    w->adoptions += text_equal(o->reason, REASON_ADOPTION);
+    w->newcomers += text_equal(o->reason, REASON_OTHER_TENANT);
     return 0;
 }
 
@@ -302,13 +307,23 @@ static int someone_to_look_at(struct contact *c, bool *ret, struct error *e)
     return r;
 }
 
+/* All were shown and approved, if not at once. */
+static bool is_approved(const struct contact *c, const struct waiting *w)
+{
+    return !w->adoptions && !w->newcomers &&
+           state_meta_number(books_state(c->books), CONTACT_APPROVED, 0) != 0;
+}
+
 static int report_adoptions(struct contact *c, struct error *e)
 {
-    size_t n_adoptions = 0;
-    int r = queue_each(books_state(c->books), OPERATION_PARKED, count_adoptions, &n_adoptions, e);
+    struct waiting waiting = {0};
+    int r = queue_each(books_state(c->books), OPERATION_PARKED, count_waiting, &waiting, e);
+    size_t n_adoptions = waiting.adoptions;
     if (r < 0)
         return r;
     c->adoption_reported = true;
+    if (c->other_tenant[0] && is_approved(c, &waiting))
+        return contact_accept(c, e);
     if (c->other_tenant[0])
         alarm_set(c->books, REASON_OTHER_TENANT, REASON_OTHER_TENANT, c->other_tenant);
     if (n_adoptions == 0 && c->other_tenant[0]) {
@@ -364,6 +379,11 @@ int contact_check_tenant(struct contact *c, struct error *e)
     return r;
 }
 
+int contact_accept_later(struct contact *c, struct error *e)
+{
+    return c->other_tenant[0] ? state_meta_set(books_state(c->books), CONTACT_APPROVED, "1", e) : 0;
+}
+
 int contact_accept(struct contact *c, struct error *e)
 {
     bool look = true;
@@ -371,7 +391,7 @@ int contact_accept(struct contact *c, struct error *e)
         return 0;
     int r = c->stage == STAGE_KNOWN ? someone_to_look_at(c, &look, e) : 0;
     if (r < 0 || look) /* who came since the report is in none yet */
-        return r;
+        return r < 0 ? r : contact_accept_later(c, e);
     r = finish_first_contact(c, e);
     if (r < 0 || !c->other_tenant[0])
         return r;

@@ -29,6 +29,10 @@ bool contact_is_looking(const struct contact *c); /* and does not know yet */
 /* Lists of users say all: false where the tenant gives none, or gives them in pages. */
 bool contact_lists_all(const struct contact *c);
 int contact_accept(struct contact *c, struct error *e); /* a person approved the plan */
+/* Likewise, but somebody was not shown yet: with another tenant it is over when nobody waits any
+ * more, since then there is no plan that could be approved. */
+int contact_accept_later(struct contact *c, struct error *e);
+#define CONTACT_APPROVED "first-contact-approved"
 
 bool contact_is_listed(const struct contact *c); /* people may be evaluated */
 bool contact_is_known(const struct contact *c);  /* operations may be carried out */

@@ -133,7 +133,8 @@ static bool adoption_was_asked(const struct engine_choice *choice)
 {
     bool asked = !choice;
     for (size_t i = 0; choice && i < choice->n_reasons; i++)
-        asked |= text_equal(choice->reasons[i], REASON_ADOPTION);
+        asked |= text_equal(choice->reasons[i], REASON_ADOPTION) ||
+                 text_equal(choice->reasons[i], REASON_OTHER_TENANT);
     return asked;
 }
 

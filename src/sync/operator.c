@@ -75,8 +75,9 @@ int engine_accept(const struct gate_accepted *what, void *userdata, struct error
                person_count_dirty(books_state(n->books)) == 0;
     int r = !all ? 0
                  : queue_each(books_state(n->books), OPERATION_PARKED, note_unseen, &unseen, e);
-    if (r == 0 && all && what->adoption && !unseen.adoptions)
-        r = contact_accept(n->contact, e);
+    if (r == 0 && what->adoption)
+        r = all && !unseen.adoptions ? contact_accept(n->contact, e)
+                                     : contact_accept_later(n->contact, e);
     if (r == 0 && all && what->vanished && !unseen.vanished)
         r = reading_accept_vanished(n->reading, what->vanished, e);
     if (r == 0 && what->whole)

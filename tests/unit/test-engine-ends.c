@@ -5,6 +5,8 @@
 
 #include "engine-test.h"
 
+#include "sync/view.h"
+
 /* The tenant refused the account, rosterd was stopped, and the account was put right. */
 static void test_alarm_ends_after_a_restart(void **state)
 {
@@ -359,6 +361,99 @@ static void test_death_before_acceptance(void **state)
     assert_int_equal(b->tenant->n_users, 6);
 }
 
+/* The plan for another tenant is approved while somebody is to be looked at again, or one group of
+ * it after the other: when nobody waits any more, the state belongs to that tenant. */
+static void begin_with_another(struct bed *b)
+{
+    b->options.tenant_url = "https://one.example.com";
+    bed_start(b);
+    bed_sync(b);
+    b->options.tenant_url = "https://two.example.com";
+    bed_restart(b);
+    people(b, 5, "support");
+    bed_sync(b);
+    assert_non_null(contact_other_tenant(b->engine->contact));
+}
+
+static void it_is_theirs(struct bed *b)
+{
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    assert_int_equal(b->tenant->n_users, 5);
+    assert_null(contact_other_tenant(b->engine->contact));
+    bed_restart(b);
+    assert_null(contact_other_tenant(b->engine->contact));
+    people(b, 6, "support");
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 6);
+}
+
+static void test_another_tenant_while_busy(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char hash[65];
+    size_t n = 0;
+    begin_with_another(b);
+    bed_plan_hash(b, hash, &n);
+    bed_ok(b, bed_approve_hash(b, hash, &n, &e));
+    assert_int_equal(n, 5);
+    bed_ok(b, engine_look_again(b->engine, "id-u3", &e));
+    bed_run(b);
+    bed_sync(b);
+    it_is_theirs(b);
+}
+
+/* Of those that wait, the first n. */
+struct chosen {
+    int64_t numbers[8];
+    size_t n, most;
+};
+
+static int choose(const struct operation *o, void *userdata)
+{
+    struct chosen *c = userdata;
+    assert_string_equal(o->reason, REASON_OTHER_TENANT);
+    if (c->n < c->most)
+        c->numbers[c->n++] = o->number;
+    return 0;
+}
+
+static void approve_some(struct bed *b, size_t n)
+{
+    struct error e = {0};
+    struct chosen chosen = {.most = n};
+    const char *reason = REASON_OTHER_TENANT;
+    char hash[65];
+    size_t n_parked = 0;
+    uint64_t until = 0;
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
+    CLEANUP(engine_approval_done) struct engine_approval found = {0};
+    bed_plan_hash(b, hash, &n_parked);
+    bed_ok(b, queue_each(b->state, OPERATION_PARKED, choose, &chosen, &e));
+    struct engine_choice choice = {.numbers = chosen.numbers,
+                                   .n_numbers = chosen.n,
+                                   .reasons = &reason,
+                                   .n_reasons = 1,
+                                   .names = "a (create)"};
+    bed_ok(b, engine_view_new(&view, b->engine, &e));
+    bed_ok(b, engine_view_approval(view, b->state, hash, &choice, &found, &e));
+    assert_int_equal(found.n, n);
+    bed_ok(b, engine_approve(b->engine, &found, 1000, &until, &e));
+    bed_sync(b);
+}
+
+static void test_another_tenant_by_groups(void **state)
+{
+    struct bed *b = *state;
+    begin_with_another(b);
+    approve_some(b, 2);
+    assert_int_equal(b->tenant->n_users, 2);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_OTHER_TENANT), 3);
+    assert_non_null(contact_other_tenant(b->engine->contact));
+    approve_some(b, 3);
+    it_is_theirs(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +469,8 @@ int main(int argc, char **argv)
         scenario(test_stop),
         scenario(test_before_another_tenant),
         scenario(test_death_before_acceptance),
+        scenario(test_another_tenant_while_busy),
+        scenario(test_another_tenant_by_groups),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
