@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,10 +129,8 @@ static void refuse(struct approving *a, int found, const char *sentence)
 /* Asked again: a configuration may have been loaded meanwhile. */
 static bool is_forbidden(struct daemon *d, struct approving *a)
 {
-    char what[200];
-    snprintf(what, sizeof(what), "%s %.100s", a->found.hash, a->found.names ? a->found.names : "all");
     return four_eyes_forbid(d, a->call, &a->actor) ||
-           four_eyes_want_second(d, a->call, &a->actor, what);
+           four_eyes_want_second(d, a->call, &a->actor, a->found.hash, a->found.names);
 }
 
 static void on_found(struct daemon *d, void *about, const json_t *answer, int r,

@@ -118,9 +118,10 @@ int daemon_reload(struct daemon *d, struct error *e);
 bool four_eyes_forbid(struct daemon *d, struct control_call *call,
                       const struct audit_actor *actor);
 /* true: the call was answered, since it takes two people, and whoever asks is the first who asks
- * for `what`. */
+ * for just this. groups: the names of all that is meant of the plan; NULL: the whole of it. */
 bool four_eyes_want_second(struct daemon *d, struct control_call *call,
-                           const struct audit_actor *actor, const char *what);
+                           const struct audit_actor *actor, const char *plan,
+                           const char *groups);
 
 /* approve.c: all that was approved is released. */
 void approve_over(struct daemon *d);

@@ -5,11 +5,11 @@
  */
 #include "config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
@@ -36,6 +36,15 @@ static int read_bound(struct daemon *d, char **ret, struct error *e)
         return r;
     *ret = is_known(loader) ? TAKE(loader) : NULL;
     return 0;
+}
+
+/* Nor is somebody whose account has no name, while the name service is away say: by the name it
+ * would be somebody else afterwards. */
+static bool is_known_actor(const struct audit_actor *actor)
+{
+    char identity[AUDIT_IDENTITY_SIZE];
+    audit_actor_identity(actor, identity);
+    return actor->known && is_known(identity);
 }
 
 static const char at_home[] = "log in by your own name, and ask from there ([guard] four_eyes)";
@@ -69,16 +78,15 @@ bool four_eyes_forbid(struct daemon *d, struct control_call *call, const struct 
 static bool ask_for_second(struct daemon *d, struct control_call *call,
                            const struct audit_actor *actor, const char *what, struct error *e)
 {
-    char mine[AUDIT_IDENTITY_SIZE], text[AUDIT_IDENTITY_SIZE + 256];
+    char mine[AUDIT_IDENTITY_SIZE];
+    CLEANUP(buffer_done) struct buffer text = {0};
     audit_actor_identity(actor, mine);
-    snprintf(text, sizeof(text), "%s\n%s", mine, what);
-    if (!actor->known) {
-        control_fail(call, "four-eyes", "it is not known who you are: %s", at_home);
-        return true;
-    }
+    buffer_format(&text, "%s\n%s", mine, what);
     struct audit_row row = {
         .event = "request", .code = "approve", .sentence = "the first of the two who must ask"};
-    if (engine_remember(d->engine, "four-eyes-asked", text, &row, e) < 0)
+    int r = text.failed ? error_out_of_memory(e)
+                        : engine_remember(d->engine, "four-eyes-asked", text.data, &row, e);
+    if (r < 0)
         control_fail(call, "failed", "%s", e->message);
     else
         control_fail(call, "four-eyes",
@@ -89,19 +97,26 @@ static bool ask_for_second(struct daemon *d, struct control_call *call,
 }
 
 bool four_eyes_want_second(struct daemon *d, struct control_call *call,
-                           const struct audit_actor *actor, const char *what)
+                           const struct audit_actor *actor, const char *plan, const char *groups)
 {
     CLEANUP(freep) char *bound = NULL, *asked = NULL;
+    CLEANUP(buffer_done) struct buffer what = {0};
     struct error e = {0};
     int r = read_bound(d, &bound, &e);
+    if (r == 0 && !bound && !is_known_actor(actor)) {
+        control_fail(call, "four-eyes", "it is not known who you are: %s", at_home);
+        return true;
+    }
     if (r == 0 && !bound) {
-        r = state_meta_get(d->state, "four-eyes-asked", &asked, &e);
+        buffer_format(&what, "%s %s", plan, groups ? groups : "all");
+        r = what.failed ? error_out_of_memory(&e)
+                        : state_meta_get(d->state, "four-eyes-asked", &asked, &e);
         char *account = asked ? strchr(asked, '\n') : NULL;
         char *before = account ? strchr(account + 1, '\n') : NULL;
         if (before)
             *before++ = '\0';
-        if (r >= 0 && (!actor->known || !text_equal(before, what)))
-            return ask_for_second(d, call, actor, what, &e);
+        if (r >= 0 && !text_equal(before, what.data))
+            return ask_for_second(d, call, actor, what.data, &e);
         if (r == 0)
             return forbid_same(call, actor, asked, "asked for it first", "it, too");
     }

@@ -286,7 +286,7 @@ static void handle_start(struct request *q)
     /* It releases the plan that was shown, as an approval of all of it does. */
     if (engine_observes(q->d->engine) &&
         (four_eyes_forbid(q->d, q->call, &q->actor) ||
-         four_eyes_want_second(q->d, q->call, &q->actor, "start")))
+         four_eyes_want_second(q->d, q->call, &q->actor, "start", NULL)))
         return;
     if (engine_begin_writing(q->d->engine, &was_observing, &e) < 0)
         fail(q, &e);
