@@ -168,7 +168,8 @@ int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
 
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
 {
-    return whole(n, gate_pause(n->gate, pause, uid, e), e);
+    int r = whole(n, gate_pause(n->gate, pause, uid, e), e);
+    return r < 0 ? r : books_commit(n->books, e); /* before anybody is told that it is so */
 }
 
 bool engine_is_paused(const struct engine *n)

@@ -242,6 +242,31 @@ static void test_half_an_act(void **state)
     }
 }
 
+static int refuse_commit(void *userdata)
+{
+    (void)userdata;
+    return 1;
+}
+
+/* Whoever is told that writing is paused may rely on it, whatever becomes of the disk. */
+static void test_pause_is_durable(void **state)
+{
+    struct error e = {0};
+    (void)state;
+    struct bed *b = bed_new(true);
+    bed_start(b);
+    bed_sync(b);
+    sqlite3_commit_hook(b->state->db, refuse_commit, NULL);
+    assert_true(engine_pause(b->engine, true, 1000, &e) < 0);
+    sqlite3_commit_hook(b->state->db, NULL, NULL);
+    bed_crash(b);
+    assert_false(engine_is_paused(b->engine));
+    bed_ok(b, engine_pause(b->engine, true, 1000, &e));
+    bed_crash(b);
+    assert_true(engine_is_paused(b->engine));
+    bed_free(b);
+}
+
 /* -- what was shown -- */
 
 #define N_ALL 300
@@ -403,6 +428,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half_an_act),
+        cmocka_unit_test(test_pause_is_durable),
         cmocka_unit_test(test_half_a_round),
         cmocka_unit_test(test_half_a_first_contact),
         cmocka_unit_test(test_half_a_first_plan),
