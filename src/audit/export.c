@@ -487,6 +487,10 @@ int audit_export_renew_key(struct audit_export *x, struct error *e)
                          "the key that signs the audit is the credential audit-key of the service: "
                          "put another one there and restart rosterd. Nothing can hand over to it, so give "
                          "its public key to who verifies");
+    /* The key that signs may still lie where the new one will. */
+    r = signer_settle(x->key_path, signer_vkey(x->memory.signer), e);
+    if (r < 0)
+        return r;
     r = signer_prepare(&other, x->key_path, e);
     if (r == 0)
         r = hand_over(x, &other, e);

@@ -241,15 +241,17 @@ int signer_settle(const char *path, const char *vkey, struct error *e)
 {
     CLEANUP(signer_freep) struct signer *s = NULL;
     char beside[PATH_SIZE];
-    struct error ignored = {0};
     int r = name_beside(beside, path, e);
 
     if (r < 0 || access(beside, F_OK) < 0)
         return r;
-    if (vkey && from_file(&s, beside, &ignored) == 0 && strcmp(s->vkey, vkey) == 0)
+    r = from_file(&s, beside, e);
+    if (r < 0 && r != -EINVAL && r != -ENODATA)
+        return r; /* it may be the only one there is of that key */
+    if (r == 0 && vkey && strcmp(s->vkey, vkey) == 0)
         r = rename(beside, path) < 0 ? -errno : sync_folder(path);
-    else if (unlink(beside) < 0)
-        r = -errno;
+    else
+        r = unlink(beside) < 0 ? -errno : 0;
     return r < 0 ? cannot_write(path, r, e) : 0;
 }
 

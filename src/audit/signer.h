@@ -20,7 +20,8 @@ bool signer_is_credential(const struct signer *s);
 /* Makes a new key beside the one at path, durable. */
 int signer_prepare(struct signer **ret, const char *path, struct error *e);
 /* What was prepared takes the place of the key at path if it is the one of that vkey, which is
- * known to have taken over; otherwise (or vkey NULL) it is removed. 0 as well when nothing was. */
+ * known to have taken over; otherwise (or vkey NULL) it is removed. 0 as well when nothing was.
+ * What cannot be read now stays. */
 int signer_settle(const char *path, const char *vkey, struct error *e);
 struct signer *signer_free(struct signer *s);
 /* NAME+ID+KEY: what a verifier needs. Borrowed. */

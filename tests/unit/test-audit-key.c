@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "audit-test.h"
+#include "audit/signer.h"
 #include "dying-writes.h"
 
 static char key_path[128];
@@ -35,8 +36,22 @@ static void open_state(struct fixture *f)
     ok(f, state_open(&f->s, f->path, &created, &f->e));
 }
 
-/* How many calls it made; -1: it was killed. */
-static long renew_in_a_process(struct fixture *f, long dies)
+/* A key that cannot take the place of the one before signs all the same. */
+static void renew_where_none_can_be_put(struct fixture *f, struct audit_export *x)
+{
+    char aside[160];
+
+    snprintf(aside, sizeof(aside), "%s.aside", key_path);
+    assert_int_equal(rename(key_path, aside), 0);
+    assert_int_equal(mkdir(key_path, 0700), 0);
+    assert_true(audit_export_renew_key(x, &f->e) < 0);
+    assert_true(audit_export_renew_key(x, &f->e) < 0);
+    assert_int_equal(rmdir(key_path), 0);
+    assert_int_equal(rename(aside, key_path), 0);
+}
+
+/* How many calls it made; -1: it was killed. again: after another one that stands beside still. */
+static long renew_in_a_process(struct fixture *f, long dies, bool again)
 {
     int pipes[2], status;
     long n = -1;
@@ -49,6 +64,8 @@ static long renew_in_a_process(struct fixture *f, long dies)
         struct audit_export *x = open_signed(f);
 
         live(f, x, "start");
+        if (again)
+            renew_where_none_can_be_put(f, x);
         n_calls = 0;
         dies_at = dies;
         ok(f, audit_export_renew_key(x, &f->e));
@@ -79,24 +96,26 @@ static void verify_by(struct fixture *f, const char *key, long n)
 }
 
 /* The next start; returns whether the new key signs. */
-static bool start_again(struct fixture *f, const char *old, long n)
+static bool start_again(struct fixture *f, const char *old, long n, bool again)
 {
     char beside[160];
 
     open_state(f);
     struct audit_export *x = open_signed(f);
     CLEANUP(freep) char *key = strdup(audit_export_key(x));
-    bool handed_over = strcmp(key, old) != 0;
+    size_t handed_over;
 
     live(f, x, "start");
     audit_export_close(x);
     f->s = state_close(f->s);
-    assert_int_equal(count_text("\"ev\":\"key\""), handed_over);
+    handed_over = count_text("\"ev\":\"key\"");
+    assert_int_equal(handed_over > 0, strcmp(key, old) != 0);
+    assert_in_range(handed_over, again, 1 + again);
     verify_by(f, old, n);
     verify_by(f, key, n);
     snprintf(beside, sizeof(beside), "%s.new", key_path);
     assert_true(access(beside, F_OK) < 0);
-    return handed_over;
+    return handed_over > again;
 }
 
 static void remove_state(const struct fixture *f)
@@ -125,9 +144,8 @@ static char *begin_with_a_key(struct fixture *f)
     return old;
 }
 
-static void test_killed_everywhere(void **state)
+static void kill_everywhere(struct fixture *f, bool again)
 {
-    struct fixture *f = *state;
     bool handed_over = false;
     long total;
 
@@ -135,18 +153,51 @@ static void test_killed_everywhere(void **state)
     f->s = state_close(f->s);
     snprintf(key_path, sizeof(key_path), "%s/audit.key", f->folder);
     free(begin_with_a_key(f));
-    total = renew_in_a_process(f, -1);
+    total = renew_in_a_process(f, -1, again);
     assert_true(total > 8);
     for (long n = 1; n <= total; n++) {
         CLEANUP(freep) char *old = begin_with_a_key(f);
 
-        assert_int_equal(renew_in_a_process(f, n), -1);
-        bool now = start_again(f, old, n);
+        assert_int_equal(renew_in_a_process(f, n, again), -1);
+        bool now = start_again(f, old, n, again);
         assert_true(now || !handed_over); /* what was handed over stays so */
         handed_over = now;
     }
     assert_true(handed_over);
     print_message("%ld calls\n", total);
+}
+
+static void test_killed_everywhere(void **state)
+{
+    kill_everywhere(*state, false);
+}
+
+static void test_killed_with_one_beside(void **state)
+{
+    kill_everywhere(*state, true);
+}
+
+/* For lack of a descriptor, say: it may be the key that signs. */
+static void test_key_that_cannot_be_read(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before, none;
+    struct signer *s = NULL, *found = NULL;
+
+    snprintf(key_path, sizeof(key_path), "%s/audit.key", f->folder);
+    ok(f, signer_prepare(&s, key_path, &f->e));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int r = signer_settle(key_path, signer_vkey(s), &f->e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(r, -EMFILE);
+    ok(f, signer_settle(key_path, signer_vkey(s), &f->e));
+    ok(f, signer_open(&found, key_path, &f->e));
+    assert_string_equal(signer_vkey(found), signer_vkey(s));
+    signer_free(s);
+    signer_free(found);
 }
 
 static void copy_file(const char *from, const char *to)
@@ -173,7 +224,7 @@ static void test_older_state(void **state)
     CLEANUP(freep) char *old = begin_with_a_key(f);
     snprintf(copy, sizeof(copy), "%s.copy", f->path);
     copy_file(f->path, copy);
-    assert_true(renew_in_a_process(f, -1) > 0);
+    assert_true(renew_in_a_process(f, -1, false) > 0);
     remove_state(f);
     assert_int_equal(rename(copy, f->path), 0);
     open_state(f);
@@ -195,6 +246,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         audit_test(test_killed_everywhere),
+        audit_test(test_killed_with_one_beside),
+        audit_test(test_key_that_cannot_be_read),
         audit_test(test_older_state),
     };
 
