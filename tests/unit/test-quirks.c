@@ -164,6 +164,30 @@ static void test_created(void **state)
     }
 }
 
+/* Likewise, but some time after: what is no other form of a value was changed meanwhile. */
+static const struct {
+    const char *name, *wanted, *after, *known, *quirks;
+} settled[] = {
+    {"as wanted", "login_id=anna; email=a@x; first_name=A", "login_id=anna; email=a@x; first_name=A", "login_id=anna; first_name=A; email=a@x", ""},
+    {"another form", "login_id=anna; email=A@X; first_name=ANNA", "login_id=anna; email=a@x; first_name=Anna", "login_id=anna; first_name=Anna; email=a@x",
+     "first_name=ANNA; email=A@X"},
+    {"changed meanwhile", "login_id=anna; email=a@x; first_name=A", "login_id=anna; email=b@x; first_name=B", "login_id=anna; first_name=B; email=b@x", ""},
+};
+
+static void test_settled(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(settled); i++) {
+        CLEANUP(user_freep) struct user *wanted = user_of(settled[i].wanted);
+        CLEANUP(user_freep) struct user *after = user_of(settled[i].after);
+        CLEANUP(user_freep) struct user *known = user_of("");
+        CLEANUP(user_freep) struct user *quirks = user_of("");
+        assert_int_equal(quirks_learn_created(wanted, after, false, known, quirks), 0);
+        assert_user(settled[i].name, known, settled[i].known);
+        assert_user(settled[i].name, quirks, settled[i].quirks);
+    }
+}
+
 /* It is read for the first time, some time later. */
 static const struct {
     const char *name, *now, *before, *known, *quirks;
@@ -283,7 +307,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields),  cmocka_unit_test(test_same),
-        cmocka_unit_test(test_created), cmocka_unit_test(test_late),
+        cmocka_unit_test(test_created), cmocka_unit_test(test_settled),
+        cmocka_unit_test(test_late),
         cmocka_unit_test(test_moved),   cmocka_unit_test(test_as_wanted),
         cmocka_unit_test(test_memory),
     };

@@ -237,6 +237,63 @@ static void test_many_logins(void **state)
     verdict_done(&v);
 }
 
+/* "r1000, r1001, ...": so many, each with this at its end. */
+static char *many_names(int n, const char *end)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    for (int i = 0; i < n; i++)
+        buffer_format(&b, "%sr%d%s", i ? ", " : "", 1000 + i, end);
+    return buffer_take(&b);
+}
+
+/* Nobody is given more roles or skills than a user may have, wherever they come from. */
+static void test_many_names(void **state)
+{
+    (void)state;
+    static const struct {
+        int roles, skills, values;
+        const char *sentence; /* NULL: it is a user's */
+    } cases[] = {
+        {2000, 1, 1999, NULL},
+        {2001, 1, 0, "more than 2000 roles, with those of rule 'Many'"},
+        {2100, 1, 0, "more than 2000 roles, with those of rule 'Many'"},
+        {1, 2001, 0, "more than 2000 skills, with those of rule 'Many'"},
+        {1, 2100, 0, "more than 2000 skills, with those of rule 'Many'"},
+        {1, 1, 2100, "more than 2000 skills, with those of rule 'Many'"},
+    };
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(entry_freep) struct entry *entry = entry_by(&rows[0]);
+        CLEANUP(freep) char *roles = many_names(cases[i].roles, "");
+        CLEANUP(freep) char *skills = many_names(cases[i].skills, ":5");
+        for (int k = 0; k < cases[i].values; k++) {
+            char skill[16];
+            snprintf(skill, sizeof(skill), "s%d:5", 1000 + k);
+            assert_int_equal(entry_add_value(entry, "skill", skill, strlen(skill)), 0);
+        }
+        entry_sort(entry);
+        struct mapping_rule rules[] = {RULE(1, "Many", .team = TEXT(2, "T"), .roles = TEXT(3, roles), .skills = TEXT(4, skills),
+                                            .skills_from = TEXT(5, "skill"))};
+        struct mapping_options options = {
+            .fields = {[USER_LOGIN] = TEXT(60, "${uid}"), [USER_FIRST_NAME] = TEXT(61, "${cn}"), [USER_LAST_NAME] = TEXT(62, "${sn}")},
+            .rules = rules,
+            .n_rules = ARRAY_SIZE(rules),
+        };
+        struct membership membership = {.state = GROUP_PRESENT};
+        struct ruleset *rs = NULL;
+        struct error e = {0};
+        struct verdict v = {0};
+        assert_int_equal(ruleset_new(&rs, &options, schema, ignore_problem, NULL), 0);
+        assert_int_equal(ruleset_evaluate(rs, entry, &membership, NOW, false, &v, &e), 0);
+        if (!cases[i].sentence)
+            assert_int_equal(v.kind, VERDICT_USER);
+        else if (v.kind == VERDICT_USER || strcmp(v.code, INVALID_FORM) != 0 || !strstr(v.sentence, cases[i].sentence))
+            fail_msg("case %zu: %s", i, v.sentence ? v.sentence : "a user");
+        verdict_done(&v);
+        ruleset_free(rs);
+    }
+}
+
 /* What comes all the same is what would have come. */
 static void test_memory(void **state)
 {
@@ -316,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_many_logins),
+        cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_mistakes),
     };
