@@ -275,7 +275,9 @@ static void test_many_names(void **state)
         struct mapping_rule rules[] = {RULE(1, "Many", .team = TEXT(2, "T"), .roles = TEXT(3, roles), .skills = TEXT(4, skills),
                                             .skills_from = TEXT(5, "skill"))};
         struct mapping_options options = {
-            .fields = {[USER_LOGIN] = TEXT(60, "${uid}"), [USER_FIRST_NAME] = TEXT(61, "${cn}"), [USER_LAST_NAME] = TEXT(62, "${sn}")},
+            .fields = {[USER_LOGIN] = TEXT(60, "${uid}"),
+                       [USER_FIRST_NAME] = TEXT(61, "${cn}"),
+                       [USER_LAST_NAME] = TEXT(62, "${sn}")},
             .rules = rules,
             .n_rules = ARRAY_SIZE(rules),
         };
@@ -287,7 +289,8 @@ static void test_many_names(void **state)
         assert_int_equal(ruleset_evaluate(rs, entry, &membership, NOW, false, &v, &e), 0);
         if (!cases[i].sentence)
             assert_int_equal(v.kind, VERDICT_USER);
-        else if (v.kind == VERDICT_USER || strcmp(v.code, INVALID_FORM) != 0 || !strstr(v.sentence, cases[i].sentence))
+        else if (v.kind == VERDICT_USER || strcmp(v.code, INVALID_FORM) != 0 ||
+                 !strstr(v.sentence, cases[i].sentence))
             fail_msg("case %zu: %s", i, v.sentence ? v.sentence : "a user");
         verdict_done(&v);
         ruleset_free(rs);
