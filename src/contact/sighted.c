@@ -36,15 +36,36 @@ int sighted_add(struct string_list *names, const struct user *u)
     return r;
 }
 
+static int add_names(json_t *array, const struct string_list *names)
+{
+    json_auto_t *known = json_object();
+    const json_t *name;
+    size_t i;
+    int r = known ? 0 : -1;
+    json_array_foreach(array, i, name)
+    {
+        if (json_is_string(name) && r == 0)
+            r = json_object_set_new(known, json_string_value(name), json_true());
+    }
+    for (i = 0; i < names->n_items && json_array_size(array) < MOST && r == 0; i++)
+        if (!json_object_get(known, names->items[i]))
+            r = json_array_append_new(array, json_string(names->items[i]));
+    return r;
+}
+
 int sighted_store(struct state *s, const struct string_list *names, struct error *e)
 {
-    json_auto_t *array = json_array();
-    for (size_t i = 0; i < names->n_items; i++)
-        if (json_array_append_new(array, json_string(names->items[i])) < 0)
-            return error_out_of_memory(e);
+    CLEANUP(freep) char *before = NULL;
+    if (!names->n_items)
+        return 0;
+    int r = state_meta_get(s, META, &before, e);
+    if (r < 0)
+        return r;
+    json_auto_t *array = before ? json_loads(before, 0, NULL) : json_array();
+    if (!array || add_names(array, names) < 0)
+        return error_out_of_memory(e);
     CLEANUP(freep) char *text = json_dumps(array, JSON_COMPACT);
-    return text ? state_meta_set(s, META, names->n_items ? text : NULL, e)
-                : error_out_of_memory(e);
+    return text ? state_meta_set(s, META, text, e) : error_out_of_memory(e);
 }
 
 int sighted_user(struct state *s, struct user **ret, struct error *e)

@@ -7,6 +7,8 @@
 
 #include "engine-test.h"
 
+#include "contact/sighted.h"
+
 static void start_with(struct bed *b, size_t n)
 {
     may_revoke(b);
@@ -364,6 +366,40 @@ static void test_service_account_gets_a_team(void **state)
     assert_non_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
 }
 
+static bool is_sighted(struct bed *b, const char *role)
+{
+    struct error e = {0};
+    CLEANUP(user_freep) struct user *u = NULL;
+    bed_ok(b, sighted_user(b->state, &u, &e));
+    return user_role(u, role);
+}
+
+/* Roles that users of nobody have at the tenant: what was seen of one stays known when another one
+ * is looked at, and after a start. */
+static void test_names_sighted(void **state)
+{
+    struct bed *b = *state;
+    struct fake_user *u = fake_tenant_add(b->tenant, "x0", "Other", "Name", "x0@other", "Sales");
+    assert_int_equal(user_add_role(u->user, "Baker", NULL), 0);
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+    u = fake_tenant_add(b->tenant, "u1", "First u1", "u1", "u1@example.com", "Support");
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 1);
+    assert_true(is_sighted(b, "Baker"));
+    assert_int_equal(user_add_role(u->user, "Miller", NULL), 0);
+    people(b, 2, "support");
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 2);
+    assert_true(is_sighted(b, "Miller"));
+    assert_true(is_sighted(b, "Baker"));
+    bed_restart(b);
+    bed_sync(b);
+    assert_true(is_sighted(b, "Miller"));
+    assert_true(is_sighted(b, "Baker"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +415,7 @@ int main(int argc, char **argv)
         scenario(test_mail_in_another_case),
         scenario(test_seat_of_who_is_taken_over),
         scenario(test_service_account_gets_a_team),
+        scenario(test_names_sighted),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
