@@ -34,3 +34,7 @@ const char *reading_vanished_here(const struct reading *g, const struct entry *e
                                   char *buffer, size_t size);
 /* A person takes it as it is, if these are still all that vanished. */
 int reading_accept_vanished(struct reading *g, const char *shown, struct error *e);
+/* Likewise, but somebody was not shown yet: it is taken as it is when nobody waits for it any more,
+ * since then there is no plan that could be approved. */
+int reading_accept_vanished_later(struct reading *g, const char *shown, struct error *e);
+int reading_evaluated(struct reading *g, struct error *e); /* everybody was looked at */

@@ -13,9 +13,12 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "intake/reading-internal.h"
+#include "model/operation.h"
 #include "state/person.h"
+#include "state/queue.h"
 
 #define FEWEST_VALUES 5 /* below that a share says nothing */
+#define META_APPROVED "vanished-approved"
 
 /* Counts of a whole read: by attribute name, and under "" how many people there were. */
 static json_t *counts_before(struct reading *g, int *ret_r, struct error *e)
@@ -87,6 +90,8 @@ static int note_vanished(struct reading *g, const char *vanished, struct error *
         return 0;
     snprintf(g->vanished, sizeof(g->vanished), "%s", vanished);
     int r = state_meta_set(g->state, META_VANISHED, vanished, e);
+    if (r == 0) /* of another one */
+        r = state_meta_set(g->state, META_APPROVED, NULL, e);
     return r < 0 ? r : person_mark_all_dirty(g->state, e);
 }
 
@@ -136,7 +141,29 @@ int reading_accept_vanished(struct reading *g, const char *shown, struct error *
     }
     g->vanished[0] = '\0';
     int r = state_meta_set(g->state, META_VANISHED, NULL, e);
+    if (r == 0)
+        r = state_meta_set(g->state, META_APPROVED, NULL, e);
     return r < 0 ? r : state_meta_set(g->state, "attribute-counts", NULL, e);
+}
+
+int reading_accept_vanished_later(struct reading *g, const char *shown, struct error *e)
+{
+    return text_equal(shown, g->vanished) ? state_meta_set(g->state, META_APPROVED, shown, e) : 0;
+}
+
+static int waits_for_it(const struct operation *o, void *userdata)
+{
+    (void)userdata;
+    return text_equal(o->reason, REASON_ATTRIBUTE_VANISHED) ? 1 : 0;
+}
+
+int reading_evaluated(struct reading *g, struct error *e)
+{
+    CLEANUP(freep) char *approved = NULL;
+    int r = g->vanished[0] ? state_meta_get(g->state, META_APPROVED, &approved, e) : STATE_NONE;
+    if (r == 0)
+        r = queue_each(g->state, OPERATION_PARKED, waits_for_it, NULL, e);
+    return r == 0 ? reading_accept_vanished(g, approved, e) : r < 0 ? r : 0;
 }
 
 /* Increments and reads that are not proven whole may show as much of a changed access rule as a

@@ -78,8 +78,9 @@ int engine_accept(const struct gate_accepted *what, void *userdata, struct error
     if (r == 0 && what->adoption)
         r = all && !unseen.adoptions ? contact_accept(n->contact, e)
                                      : contact_accept_later(n->contact, e);
-    if (r == 0 && all && what->vanished && !unseen.vanished)
-        r = reading_accept_vanished(n->reading, what->vanished, e);
+    if (r == 0 && what->vanished)
+        r = all && !unseen.vanished ? reading_accept_vanished(n->reading, what->vanished, e)
+                                    : reading_accept_vanished_later(n->reading, what->vanished, e);
     if (r == 0 && what->whole)
         r = gate_end_observing(n->gate, "the whole plan was approved, so observing is over", e);
     return r;

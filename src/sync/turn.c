@@ -127,6 +127,8 @@ static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, stru
             r = distrust_check(n->books, e);
         books_take(n->books, WORK_GUARD);
         if (r == 0)
+            r = reading_evaluated(n->reading, e);
+        if (r == 0)
             contact_evaluated(n->contact);
     }
     if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, false))

@@ -357,6 +357,37 @@ static void test_half_a_round(void **state)
     assert_true(n_half > 2);
 }
 
+/* All who were shown are approved while one of them is to be looked at again: once they are done
+ * the attribute is taken as it is, since there is nothing more to approve. Not when it vanishes
+ * again. */
+static void test_vanished_while_busy(void **state)
+{
+    struct error e = {0};
+    (void)state;
+    struct bed *b = begin_with_types();
+    bed_start(b);
+    bed_sync(b);
+    describe_all(b, "New", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED), N_ALL);
+    assert_int_equal(approve_shown(b), N_ALL);
+    while (gate_is_approving(b->engine->gate)) {
+        bed_ok(b, engine_look_again(b->engine, "id-u3", &e));
+        assert_true(sd_event_run(b->event, 0) > 0);
+    }
+    bed_run(b);
+    settle(b);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), N_ALL);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_ATTRIBUTE_VANISHED, NULL), 1);
+    describe_all(b, "New", "Staff");
+    bed_sync(b);
+    describe_all(b, "Newer", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED), N_ALL);
+    bed_free(b);
+}
+
 /* Users who were there before; some people come while what was reported is approved. */
 static void test_half_a_first_contact(void **state)
 {
@@ -430,6 +461,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_half_an_act),
         cmocka_unit_test(test_pause_is_durable),
         cmocka_unit_test(test_half_a_round),
+        cmocka_unit_test(test_vanished_while_busy),
         cmocka_unit_test(test_half_a_first_contact),
         cmocka_unit_test(test_half_a_first_plan),
     };
