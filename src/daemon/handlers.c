@@ -186,14 +186,14 @@ static void handle_history(struct request *q)
         history_start(q->d, q->call, person);
 }
 
-/* One line speaks of one person. */
+/* One line speaks of one person. What was asked for is on the disk before that is answered. */
 static int note_request(struct request *q, const char *what, const struct string_list *ids,
                         const char *sentence, struct error *e)
 {
     int r = ids->n_items ? 0 : engine_note_request(q->d->engine, what, NULL, sentence, e);
     for (size_t i = 0; i < ids->n_items && r == 0; i++)
         r = engine_note_request(q->d->engine, what, ids->items[i], sentence, e);
-    return r;
+    return r < 0 ? r : engine_commit(q->d->engine, e);
 }
 
 static void handle_retry(struct request *q)

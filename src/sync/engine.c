@@ -206,6 +206,8 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
         r = configuration_load(n, e);
     if (r == 0)
         r = gate_configure(n->gate, e);
+    if (r == 0) /* whoever loaded it is told so, and bound by it */
+        r = books_commit(n->books, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
         if (renewed) {
             books_failed(n->books, e); /* nor in the state */

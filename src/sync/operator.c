@@ -26,6 +26,12 @@ static int whole(struct engine *n, int r, const struct error *e)
     return r;
 }
 
+/* The same, and on the disk: whoever is told that it was done relies on it, whatever dies next. */
+static int kept(struct engine *n, int r, struct error *e)
+{
+    return whole(n, r, e) < 0 ? r : books_commit(n->books, e);
+}
+
 void engine_act(struct engine *n, const struct engine_act *act)
 {
     books_act(n->books, act);
@@ -39,8 +45,7 @@ int engine_note_request(struct engine *n, const char *what, const char *entry_id
 
 int engine_record(struct engine *n, const struct audit_row *row, struct error *e)
 {
-    int r = whole(n, books_audit(n->books, row, e), e);
-    return r < 0 ? r : books_commit(n->books, e);
+    return kept(n, books_audit(n->books, row, e), e);
 }
 
 int engine_remember(struct engine *n, const char *name, const char *value,
@@ -49,7 +54,7 @@ int engine_remember(struct engine *n, const char *name, const char *value,
     int r = state_meta_set(books_state(n->books), name, value, e);
     if (r == 0 && row)
         r = books_audit(n->books, row, e);
-    return whole(n, r, e) < 0 ? r : books_commit(n->books, e);
+    return kept(n, r, e);
 }
 
 struct unseen {
@@ -169,8 +174,7 @@ int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
 
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
 {
-    int r = whole(n, gate_pause(n->gate, pause, uid, e), e);
-    return r < 0 ? r : books_commit(n->books, e); /* before anybody is told that it is so */
+    return kept(n, gate_pause(n->gate, pause, uid, e), e);
 }
 
 bool engine_is_paused(const struct engine *n)
@@ -187,7 +191,7 @@ int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error
 {
     *ret_was_observing = gate_observes(n->gate);
     const char *sentence = "observing is over: what is planned is written from now on";
-    return whole(n, gate_end_observing(n->gate, sentence, e), e);
+    return kept(n, gate_end_observing(n->gate, sentence, e), e);
 }
 
 int engine_distrust_state(struct engine *n, struct error *e)

@@ -572,3 +572,27 @@ def test_readers_and_operators(t):
     need(ask(daemon, "status")["paused"] is False, "nothing was paused")
     need(as_member(operators, "pause").returncode == 0, "an operator pauses")
     need(ask(daemon, "status")["paused"] is True, "and it is paused")
+
+
+def test_told_is_kept(t):
+    """Whoever is told that writing is paused, or that something was loaded or will be done again, finds it so and on record
+    after a crash that comes right behind the answer."""
+    ground, _, tenant, daemon = team(t, "ada", guard={"max_disable": "0"})
+    daemon.start()
+    tenant.wait_users(["ada"])
+    words = {"Pause": {}, "Resume": {}, "Sync": {}, "Retry": {"person": "ada"}, "Reload": {}}
+    for turn in range(4):
+        for word, parameters in words.items():
+            if word == "Reload":
+                daemon.configure(guard={"max_rename": str(turn + 1)})
+            client = Varlink(daemon.socket)
+            client.call("org.varlink.service.GetInfo")
+            client.call("org.rosterd." + word, parameters)
+            daemon.kill()
+            daemon.start()
+            need(ask(daemon, "status")["paused"] == (word == "Pause"), "paused or not", word)
+    wait_for(lambda: daemon.audit()[-1]["event"] != "start", 10, "the audit is caught up")
+    for event, code, n in (("configuration", "paused", 8), ("request", "sync", 4), ("request", "retry", 4), ("configuration", None, 4)):
+        rows = [row for row in daemon.audit(event=event, code=code) if row.get("actor")] if code else \
+            [row for row in daemon.audit(event=event) if row.get("actor") and not row.get("code")]
+        need(len(rows) == n, "each is on record", event, code, rows)

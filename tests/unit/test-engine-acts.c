@@ -267,6 +267,55 @@ static void test_pause_is_durable(void **state)
     bed_free(b);
 }
 
+static int begin_writing(struct bed *b, struct error *e)
+{
+    bool was = false;
+    int r = engine_begin_writing(b->engine, &was, e);
+    assert_true(r < 0 || was);
+    return r;
+}
+
+/* Whoever is told that it was done is told so after it is in the file. */
+static void test_done_is_kept(void **state)
+{
+    static const struct act told[] = {{"pause", pause_writing},
+                                      {"reload", load},
+                                      {"reload of rules", load_rules},
+                                      {"remember", remember},
+                                      {"start", begin_writing}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+        struct bed *b = begin();
+        struct error e = {0};
+        bool observes = told[i].fn == begin_writing;
+        if (observes) {
+            b->sync.mode = SYNC_OBSERVE;
+            bed_restart(b);
+            bed_run(b);
+        }
+        CLEANUP(freep) char *before = content(b);
+        sqlite3_commit_hook(b->state->db, refuse_commit, NULL);
+        if (told[i].fn(b, &e) == 0)
+            fail_msg("%s: done, and not in the file", told[i].name);
+        bed_crash(b);
+        bed_run(b);
+        e = (struct error){0};
+        bed_ok(b, told[i].fn(b, &e));
+        if (state_in_transaction(b->state))
+            fail_msg("%s: some of it is not in the file", told[i].name);
+        CLEANUP(freep) char *after = content(b);
+        if (strcmp(before, after) == 0)
+            fail_msg("%s: nothing of it is in the file", told[i].name);
+        bed_crash(b);
+        if (told[i].fn == pause_writing && engine_is_paused(b->engine))
+            fail_msg("it is paused again");
+        if (observes && engine_observes(b->engine))
+            fail_msg("it observes again");
+        bed_run(b);
+        bed_free(b);
+    }
+}
+
 /* -- what was shown -- */
 
 #define N_ALL 300
@@ -460,6 +509,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half_an_act),
         cmocka_unit_test(test_pause_is_durable),
+        cmocka_unit_test(test_done_is_kept),
         cmocka_unit_test(test_half_a_round),
         cmocka_unit_test(test_vanished_while_busy),
         cmocka_unit_test(test_half_a_first_contact),
