@@ -335,7 +335,9 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
 {
     const struct health *h = x->delivery->health;
     const struct operation *o = x->operation;
-    const char *code = health_state(h) == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
+    /* What an attempt that got no answer has done is as little known as before. */
+    const char *code = x->settling                                  ? REASON_UNCLEAR
+                       : health_state(h) == ENGINE_TENANT_REFUSED   ? REASON_NOT_AUTHORISED
                        : health_state(h) == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
                                                                     : REASON_TENANT_AWAY;
     struct error e = {0};

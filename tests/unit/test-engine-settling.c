@@ -248,6 +248,33 @@ static void call_u0(struct bed *b, const char *name)
     bed_sync(b);
 }
 
+/* Answers are lost, and then the tenant is away altogether: the audit says of nobody that nothing
+ * was done before that is known, also when it is asked for again after a restart. */
+static void test_lost_and_away(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    bed_start(b);
+    bed_sync(b);
+    lose_answers(b, FAKE_CREATE, 4);
+    fake_tenant_fail(b->tenant,
+                     (struct fake_fault){.kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+    people(b, 4, "support");
+    bed_sync(b);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 2);
+    assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 4);
+    assert_true(bed_audit(b, "outcome", REASON_UNCLEAR, NULL) >= 4);
+    assert_int_equal(bed_audit(b, "outcome", REASON_TENANT_AWAY, NULL), 0);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 4);
+    assert_int_equal(bed_audit(b, "outcome", "done", NULL), 4);
+    is_idle(b);
+}
+
 /* Somebody renamed the user at the tenant before the lost attempt was settled: it is planned anew,
  * and what may have been done counts. */
 static void test_lost_and_renamed(void **state)
@@ -435,6 +462,7 @@ int main(int argc, char **argv)
         scenario(test_move_that_takes_skills),
         scenario(test_lost_and_no_team_since),
         scenario(test_lost_and_no_role_since),
+        scenario(test_lost_and_away),
         scenario(test_lost_and_renamed),
         scenario(test_lost_and_another_phone),
         scenario(test_waiting_is_quiet),
