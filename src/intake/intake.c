@@ -102,9 +102,9 @@ static int intake_removals(void *userdata, unsigned search, const struct string_
                                 link_count(g->state, LINK_ACTIVE));
     if (r < 0 || people <= limit)
         return r;
-    log_notice("The directory names %zu people at once as removed, by their ids alone: "
+    log_notice("The directory names %zu %s at once as removed, by their ids alone: "
                "everything is read before anybody is taken for gone",
-               people);
+               people, people == 1 ? "person" : "people");
     return SINK_DOUBTFUL;
 }
 

@@ -107,3 +107,20 @@ def test_many_removed_by_ids(t):
     tenant.forget_requests()
     daemon.start()
     daemon.wait_log("what changed since the last connection")
+
+
+def test_one_removed_by_ids(t):
+    """The same of a single person, where nobody may be disabled without approval."""
+    server = t.server(Slapd, sesslog=1000)
+    ground = server.fresh()
+    ground.persons(["ada", "bob"])
+    tenant = t.simulator()
+    daemon = t.rosterd(server, tenant, ground, directory_keys={"feed": "syncrepl", "full_interval": "0"}, retry=QUICK,
+                       lifecycle={"leave_grace": "0"}, guard={"max_disable": "0"})
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    daemon.wait_status("following")
+    daemon.stop()
+    ground.remove("ada")
+    daemon.start()
+    daemon.wait_log("names 1 person at once as removed, by their ids alone")
