@@ -296,11 +296,13 @@ void execution_drop(struct execution *x, const char *sentence)
     execution_replan(x, NULL, "dropped", sentence);
 }
 
-/* Back in the queue already. What was only looked at, without an intent, needs no line. */
+/* Back in the queue already. What was only looked at, without an intent, needs no line. What an
+ * earlier attempt has done is as little known as before. */
 void execution_withdrawn(struct execution *x, const char *sentence)
 {
+    const char *code = operation_is_unclear(x->operation) ? REASON_UNCLEAR : "withdrawn";
     struct error e = {0};
-    int r = x->is_recorded ? audit_outcome(x, "outcome", NULL, "withdrawn", sentence, &e) : 0;
+    int r = x->is_recorded ? audit_outcome(x, "outcome", NULL, code, sentence, &e) : 0;
     if (r < 0)
         execution_broken(x, &e);
     else

@@ -350,6 +350,39 @@ static void test_read_back(void **state)
     all_is_done(b, 2);
 }
 
+/* A read that is to tell what an attempt without an answer has done: where it is withdrawn, nobody
+ * knows that still, and the outcome does not say that nothing was done. */
+static void test_unclear_is_withdrawn(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE | FAKE_GET,
+                                                    .times = 2,
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    people(b, 1, "support");
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 1);
+    size_t n_before = bed_audit(b, "outcome", REASON_UNCLEAR, "u0");
+    b->tenant->slots = 1;
+    b->tenant->hold = true;
+    people(b, 2, "support");
+    bed_sync(b);
+    bed_advance(b, 20 * MINUTE);
+    assert_int_equal(in_queue(b, OPERATION_STARTED), 2);
+    bed_ok(b, engine_pause(b->engine, true, 0, &e));
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_READY, REASON_UNCLEAR), 1);
+    assert_int_equal(bed_audit(b, "outcome", "withdrawn", "u0"), 0);
+    assert_int_equal(bed_audit(b, "outcome", REASON_UNCLEAR, "u0"), n_before + 1);
+    bed_ok(b, engine_pause(b->engine, false, 0, &e));
+    bed_run(b);
+    all_is_done(b, 2);
+}
+
 /* A revocation goes to the head of the line, and what waits there for that person gives way. */
 static void test_revocation_first(void **state)
 {
@@ -403,6 +436,7 @@ int main(int argc, char **argv)
         in_line(test_read_before),
         in_line(test_begun_goes_on),
         in_line(test_read_back),
+        in_line(test_unclear_is_withdrawn),
         in_line(test_revocation_first),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
