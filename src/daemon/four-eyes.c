@@ -10,6 +10,7 @@
 
 #include "audit/audit.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
@@ -74,14 +75,14 @@ bool four_eyes_forbid(struct daemon *d, struct control_call *call, const struct 
                                           "what follows from it"));
 }
 
-/* Puts on record who asks first: an identity, a newline, and for what. */
+/* Puts on record who asks first: an identity, a newline, when, a blank, and for what. */
 static bool ask_for_second(struct daemon *d, struct control_call *call,
                            const struct audit_actor *actor, const char *what, struct error *e)
 {
     char mine[AUDIT_IDENTITY_SIZE];
     CLEANUP(buffer_done) struct buffer text = {0};
     audit_actor_identity(actor, mine);
-    buffer_format(&text, "%s\n%s", mine, what);
+    buffer_format(&text, "%s\n%llu %s", mine, (unsigned long long)clock_steady_usec(), what);
     struct audit_row row = {
         .event = "request", .code = "approve", .sentence = "the first of the two who must ask"};
     int r = text.failed ? error_out_of_memory(e)
@@ -94,6 +95,15 @@ static bool ask_for_second(struct daemon *d, struct control_call *call,
                      "you ask is on record, and somebody else must ask for the same now "
                      "([guard] four_eyes)");
     return true;
+}
+
+/* asked: what ask_for_second() noted behind the identity. It holds no longer than an approval. */
+static bool is_asked(const struct daemon *d, const char *asked, const char *what)
+{
+    char *rest = NULL;
+    uint64_t at = asked ? strtoull(asked, &rest, 10) : 0;
+    return rest && *rest == ' ' && text_equal(rest + 1, what) &&
+           clock_steady_usec() < at + d->settings->sync.approval_valid_usec;
 }
 
 bool four_eyes_want_second(struct daemon *d, struct control_call *call,
@@ -115,7 +125,7 @@ bool four_eyes_want_second(struct daemon *d, struct control_call *call,
         char *before = account ? strchr(account + 1, '\n') : NULL;
         if (before)
             *before++ = '\0';
-        if (r >= 0 && !text_equal(before, what.data))
+        if (r >= 0 && !is_asked(d, before, what.data))
             return ask_for_second(d, call, actor, what.data, &e);
         if (r == 0)
             return forbid_same(call, actor, asked, "asked for it first", "it, too");

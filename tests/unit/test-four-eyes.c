@@ -36,7 +36,7 @@ static struct audit_actor actor_of(unsigned uid, const char *name)
 /* What somebody is answered; NULL: it is approved. */
 static const char *ask(struct bed *b, unsigned uid, const char *name, const char *groups)
 {
-    struct settings settings = {.four_eyes = true};
+    struct settings settings = {.four_eyes = true, .sync = {.approval_valid_usec = HOUR}};
     struct daemon d = {.state = b->state, .engine = b->engine, .settings = &settings};
     const struct audit_actor a = actor_of(uid, name);
     answer[0] = '\0';
@@ -58,6 +58,18 @@ static void test_two(void **state)
     assert_says(ask(b, 2, "bob", "a (team)"), "takes two");
     assert_says(ask(b, 2, "bob", "a (team)"), "somebody else");
     assert_null(ask(b, 1, "ada", "a (team)"));
+}
+
+/* Whoever asked long ago asked for what was to be seen then. */
+static void test_long_ago(void **state)
+{
+    struct bed *b = *state;
+    bed_start(b);
+    assert_says(ask(b, 1, "ada", NULL), "takes two");
+    bed_advance(b, HOUR);
+    assert_says(ask(b, 2, "bob", NULL), "takes two");
+    bed_advance(b, HOUR - MINUTE);
+    assert_null(ask(b, 1, "ada", NULL));
 }
 
 /* However many groups there are, one more is something else. */
@@ -89,6 +101,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_ago, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_name, setup, teardown),
     };
