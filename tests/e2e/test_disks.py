@@ -188,6 +188,7 @@ def test_full_disk(t):
         ground.persons(people)
         ground.join(group, *people)
         wait_for(lambda: {x["code"] for x in told() if x["event"] == "alarm"} & codes, 20, "an alarm", lambda: (told(), d.log_tail()))
+        wait_for(lambda: tenant.counters()["in_flight"] == 0, 20, "what was on the wire is answered", tenant.counters)
         n = len(tenant.writes())
         need(d.ctl("status", "--json", code=None).json["health"] == "failed", "status says so")
         need(len(tenant.writes()) == n, "nothing more is sent", tenant.writes())
