@@ -16,7 +16,7 @@
 #include "state/queue.h"
 #include "sync/engine-internal.h"
 
-#define GATHER_USEC (8 * USEC_PER_MSEC)
+#define GATHER_USEC (4 * USEC_PER_MSEC)
 /* How long a transaction is open at most: its pages are written once, however often they change
  * in it. What a read has shown so far is good for nothing but the end of that read. */
 #define COMMIT_USEC      (30 * USEC_PER_MSEC)
