@@ -50,7 +50,7 @@ static enum next plan_anew(struct execution *x, const struct tenant_answer *a, c
 
 enum next adopt_instead(struct execution *x, const struct tenant_answer *a)
 {
-    return planner_same_person(x->wanted, a->user)
+    return planner_same_person(x->basis.wanted, a->user)
                ? plan_anew(x, a, REASON_CONFLICT,
                            "the tenant has this user already: it is adopted, not created")
                : hold_other_person(x, a);
@@ -91,7 +91,8 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
         return error_out_of_memory(e);
     int r = link_load_by_login(d->state, key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
-        x->took_disabled = other.disabled_by_us; /* ours to undo for the one who returns */
+        /* Ours to undo for the one who returns. */
+        x->making.took_disabled = other.disabled_by_us;
         *ret_taken = true;
         r = link_remove(d->state, other.entry_id, e);
         if (r == 0)
@@ -115,7 +116,7 @@ static int is_as_approved(const struct execution *x, const struct user *found, b
     const struct operation *o = x->operation;
     CLEANUP(operation_freep)
     struct operation *now = operation_new(o->kind, o->entry_id, o->dn, o->login);
-    if (!now || planner_adoption_changes(&x->merge, found, now) < 0)
+    if (!now || planner_adoption_changes(&x->basis.merge, found, now) < 0)
         return error_out_of_memory(e);
     *ret = operation_equal(now, o);
     return 0;
@@ -126,17 +127,17 @@ enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
     struct delivery *d = x->delivery;
     bool approved = x->operation->approved, taken = false;
     struct error e = {0};
-    if (!approved && !planner_same_person(x->wanted, a->user))
+    if (!approved && !planner_same_person(x->basis.wanted, a->user))
         return hold_other_person(x, a);
     if (approved && take_over_link(x, &taken, &e) < 0)
         return machine_broken(x, &e);
     bool needs = contact_adoption_open(d->contact) ||
-                 planner_adoption_needs_approval(x->wanted, a->user, delivery_parts(d),
+                 planner_adoption_needs_approval(x->basis.wanted, a->user, delivery_parts(d),
                                                  d->options->sync);
     bool allowed = taken || !needs;
     if (approved && !taken && is_as_approved(x, a->user, &allowed, &e) < 0)
         return machine_broken(x, &e);
-    x->took_disabled |= is_removed_and_kept(x);
+    x->making.took_disabled |= is_removed_and_kept(x);
     if (allowed)
         return NEXT_CONCLUDE;
     return plan_anew(x, a, REASON_ADOPTION,

@@ -21,14 +21,37 @@ const struct part *execution_part(const struct execution *x)
     return part_of_kind(parts, k);
 }
 
+void execution_begin_write(struct execution *x)
+{
+    x->sending.wrote_before = x->sending.wrote;
+    x->sending.wrote = x->sending.writes = true;
+}
+
+void execution_end_write(struct execution *x, bool done)
+{
+    x->sending.writes = false;
+    if (!done)
+        x->sending.wrote = x->sending.wrote_before;
+}
+
 struct tenant_call **execution_next_call(struct execution *x)
 {
-    if (x->call)
-        x->call = x->delivery->options->tenant_ops->call_free(x->call);
-    x->left = false;
+    if (x->sending.call)
+        x->sending.call = x->delivery->options->tenant_ops->call_free(x->sending.call);
+    x->sending.left = false;
     if (x->intent.hurries)
         books_wake(x->delivery->books, WORK_DUE); /* see delivery_hurry() */
-    return &x->call;
+    return &x->sending.call;
+}
+
+/* tenant_leave_fn of each call */
+static bool leaves(void *userdata)
+{
+    struct execution *x = userdata;
+    bool may = execution_leaves(x);
+    if (may)
+        x->sending.left = true;
+    return may;
 }
 
 void execution_called(struct execution *x, int r, const struct error *e)
@@ -38,9 +61,9 @@ void execution_called(struct execution *x, int r, const struct error *e)
         execution_broken(x, e);
         return;
     }
-    ops->call_ask(x->call, execution_leaves);
+    ops->call_ask(x->sending.call, leaves);
     if (x->operation->revokes)
-        ops->call_hurry(x->call);
+        ops->call_hurry(x->sending.call);
     execution_stays(x);
 }
 

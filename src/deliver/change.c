@@ -41,15 +41,15 @@ static int learn_field(struct execution *x, enum user_field f, const struct user
         return 0;
     if (f == USER_TEAM)
         return c->to && (!shown || has_new_team(x, shown)) ? user_set(known, f, c->to, NULL) : 0;
-    return quirks_learn_field(f, c->to, user_get(x->current, f),
-                              shown ? user_get(shown, f) : NULL, known, x->quirks);
+    return quirks_learn_field(f, c->to, user_get(x->content.current, f),
+                              shown ? user_get(shown, f) : NULL, known, x->learnt.quirks);
 }
 
 /* Each role that was sent has an outcome of its own. */
 static int learn_value(const struct execution *x, const struct change *c, struct user *known)
 {
     const char *name = c->to ? c->to : c->from;
-    if (user_role(x->current, name))
+    if (user_role(x->content.current, name))
         return user_add_role(known, name, NULL);
     user_remove_role(known, name);
     return 0;
@@ -61,18 +61,20 @@ static int learn_user(struct execution *x, const struct user *shown, struct user
 {
     const struct part *part = execution_part(x);
     bool skills = part->writes & PART_SKILLS;
-    const struct user *sent = x->set & PART_SKILLS ? x->sent : x->current;
-    int r = user_copy_fields(known, x->known);
+    const struct user *sent =
+        x->content.set & PART_SKILLS ? x->content.sent : x->content.current;
+    int r = user_copy_fields(known, x->basis.known);
     for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && r == 0; f++)
         if (part->writes & PART_FIELD(f))
             r = learn_field(x, (enum user_field)f, shown, known);
     if (r == 0)
-        r = apply_roles(x->operation, x->known, known);
+        r = apply_roles(x->operation, x->basis.known, known);
     for (size_t i = 0; part->by_value && i < x->operation->n_changes && r == 0; i++)
         r = learn_value(x, &x->operation->changes[i], known);
     if (r == 0)
-        r = apply_learn_skills(x->operation, x->known, skills ? x->current : x->known,
-                               !skills ? x->known
+        r = apply_learn_skills(x->operation, x->basis.known,
+                               skills ? x->content.current : x->basis.known,
+                               !skills ? x->basis.known
                                : shown ? shown
                                        : sent,
                                known);
@@ -86,10 +88,10 @@ static int learn(struct execution *x, const struct user *shown, struct user *kno
     bool acts = execution_part(x)->tenant_acts && shown;
     int r = known && quirks ? learn_user(x, shown, known) : -ENOMEM;
     if (r == 0 && acts)
-        r = quirks_learn_moved(x->quirks, known, x->current, shown, quirks);
+        r = quirks_learn_moved(x->learnt.quirks, known, x->content.current, shown, quirks);
     if (r < 0)
         return error_out_of_memory(e);
-    r = execution_set_quirks(x, acts ? quirks : x->quirks, e);
+    r = execution_set_quirks(x, acts ? quirks : x->learnt.quirks, e);
     return r < 0 ? r : execution_set_known(x, known, e);
 }
 
@@ -99,7 +101,7 @@ int change_learn(struct execution *x, const struct tenant_answer *a, const struc
     CLEANUP(user_freep) struct user *known = user_new();
     (void)a;
     int r = learn(x, shown, known, e);
-    return r < 0 ? r : execution_note_done(x, known, x->quirks, e);
+    return r < 0 ? r : execution_note_done(x, known, x->learnt.quirks, e);
 }
 
 /* What was done so far is known, and on record, whatever becomes of the rest. */
@@ -122,7 +124,7 @@ static bool hold_conflict(struct execution *x, const struct tenant_answer *a)
 {
     struct conflicts conflicts;
     const struct ruleset_conflict *c = NULL;
-    const struct user *roles = x->sent;
+    const struct user *roles = x->content.sent;
     const struct user_role *other = NULL, *given = NULL;
     char cause[512], sentence[1400];
     conflicts.items = ruleset_conflicts(rules_ruleset(x->delivery->rules), &conflicts.n_items);
@@ -130,7 +132,7 @@ static bool hold_conflict(struct execution *x, const struct tenant_answer *a)
         const struct change *change = &x->operation->changes[i];
         bool gives = change->to && change->kind == CHANGE_ROLE;
         given = gives ? user_role(roles, change->to) : NULL;
-        if (given && !user_role(x->current, given->name))
+        if (given && !user_role(x->content.current, given->name))
             c = conflict_with(&conflicts, given->name, roles, &other);
     }
     if (!c)
@@ -141,33 +143,34 @@ static bool hold_conflict(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
-static int set_field(struct execution *x, enum user_field f)
+static int set_field(struct execution *x, enum user_field f, uint32_t *set)
 {
     const struct change *c = apply_field_change(x->operation, f);
-    const char *current = user_get(x->current, f), *to = c && c->to ? c->to : "";
+    const char *current = user_get(x->content.current, f), *to = c && c->to ? c->to : "";
     if (!c || (f == USER_TEAM && !c->to) || text_equal(to, current ? current : ""))
         return 0;
-    x->set |= PART_FIELD(f);
-    return user_set(x->sent, f, to, NULL);
+    *set |= PART_FIELD(f);
+    return user_set(x->content.sent, f, to, NULL);
 }
 
 /* What the part would hold, and what of that is not so already. */
 static int compare(struct execution *x, const struct part *part)
 {
     bool roles = part->writes & PART_ROLES, skills = part->writes & PART_SKILLS;
+    uint32_t set = 0;
     int r = 0;
-    x->set = 0;
     for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && r == 0; f++)
         if (part->writes & PART_FIELD(f))
-            r = set_field(x, (enum user_field)f);
+            r = set_field(x, (enum user_field)f, &set);
     if (r == 0 && roles)
-        r = apply_roles(x->operation, x->current, x->sent);
+        r = apply_roles(x->operation, x->content.current, x->content.sent);
     if (r == 0 && skills)
-        r = apply_skills(x->operation, x->current, x->sent);
-    if (r == 0 && roles && !apply_same_roles(x->sent, x->current))
-        x->set |= PART_ROLES;
-    if (r == 0 && skills && !apply_same_skills(x->sent, x->current))
-        x->set |= PART_SKILLS;
+        r = apply_skills(x->operation, x->content.current, x->content.sent);
+    if (r == 0 && roles && !apply_same_roles(x->content.sent, x->content.current))
+        set |= PART_ROLES;
+    if (r == 0 && skills && !apply_same_skills(x->content.sent, x->content.current))
+        set |= PART_SKILLS;
+    content_choose(&x->content, set);
     return r;
 }
 
@@ -175,13 +178,7 @@ static int compare(struct execution *x, const struct part *part)
 static bool begin(struct execution *x, const struct user *current)
 {
     struct error e = {0};
-    user_free(x->current);
-    user_free(x->sent);
-    user_free(x->refused);
-    x->current = user_copy(current);
-    x->sent = user_new();
-    x->refused = user_new();
-    if (x->current && x->sent && x->refused)
+    if (content_begin(&x->content, user_copy(current), user_new()) == 0)
         return true;
     error_out_of_memory(&e);
     execution_broken(x, &e);
@@ -193,7 +190,7 @@ static bool is_not_meant(struct execution *x, const struct tenant_answer *a)
 {
     const char *login = user_get(a->user, USER_LOGIN);
     if (!login || text_equal_fold(login, x->link.login))
-        return x->id_was_stale && execution_is_another(x, a);
+        return x->seen.id_was_stale && execution_is_another(x, a);
     execution_renamed(x, a, login);
     return true;
 }
@@ -203,7 +200,8 @@ static bool is_done_in_part(const struct execution *x)
 {
     bool any = false;
     for (size_t i = 0; execution_part(x)->by_value && i < x->operation->n_changes; i++)
-        any = any || apply_is_done(&x->operation->changes[i], x->current, x->quirks);
+        any = any ||
+              apply_is_done(&x->operation->changes[i], x->content.current, x->learnt.quirks);
     return any;
 }
 
@@ -216,8 +214,9 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
     if (part->key == PART_BY_ID && is_not_meant(x, a))
         return NEXT_NOTHING;
     /* An earlier attempt has moved the user: what the skills were before is what was known. */
-    bool moved = part->tenant_acts && x->was_unclear && new_team(x) && has_new_team(x, a->user);
-    if (!begin(x, moved ? x->known : a->user))
+    bool moved =
+        part->tenant_acts && x->basis.was_unclear && new_team(x) && has_new_team(x, a->user);
+    if (!begin(x, moved ? x->basis.known : a->user))
         return NEXT_NOTHING;
     if (moved)
         return check_applied(x, a);
@@ -227,9 +226,10 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
     }
     if (part->writes & PART_ROLES && hold_conflict(x, a))
         return NEXT_NOTHING;
-    if (x->set && x->was_unclear && is_done_in_part(x) && keep_part(x, NULL, &e) < 0)
+    if (x->content.set && x->basis.was_unclear && is_done_in_part(x) &&
+        keep_part(x, NULL, &e) < 0)
         return machine_broken(x, &e);
-    if (x->set)
+    if (x->content.set)
         return NEXT_WRITE;
     /* Done already, by an attempt whose answer was lost or by somebody there. What is known is
      * what the login shows. */
@@ -241,13 +241,15 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
 int change_write(struct execution *x, struct error *e)
 {
     const struct part *part = execution_part(x);
-    struct tenant_write w = {
-        .part = part, .set = x->set, .user = x->sent, .current = x->current};
-    const struct user *roles = x->set & PART_ROLES ? x->sent : NULL,
-                      *skills = x->set & PART_SKILLS ? x->sent : NULL;
-    if (part->by_value && execution_next_value(x)) {
-        w.value = x->value;
-        w.gives = x->gives;
+    struct tenant_write w = {.part = part,
+                             .set = x->content.set,
+                             .user = x->content.sent,
+                             .current = x->content.current};
+    const struct user *roles = x->content.set & PART_ROLES ? x->content.sent : NULL,
+                      *skills = x->content.set & PART_SKILLS ? x->content.sent : NULL;
+    if (part->by_value && content_next_value(&x->content)) {
+        w.value = x->content.value;
+        w.gives = x->content.gives;
         return machine_send(x, &w, e);
     }
     int r = roles || skills ? execution_note_sent(x, roles, skills, e) : 0;
@@ -257,19 +259,19 @@ int change_write(struct execution *x, struct error *e)
 /* A role that is refused keeps no other one back. */
 static enum next value_written(struct execution *x, const struct tenant_answer *a)
 {
-    bool goes_on = a->class == TENANT_DONE || execution_is_own_refusal(a);
+    bool goes_on = a->class == TENANT_DONE || content_is_own_refusal(a);
     struct error e = {0};
-    int r = execution_take_value(x, a);
-    if (execution_is_own_refusal(a))
+    int r = content_take_value(&x->content, a);
+    if (content_is_own_refusal(a))
         machine_keep(x, a);
     if (r < 0)
         error_out_of_memory(&e);
     else if (goes_on) {
-        if (execution_next_value(x))
+        if (content_next_value(&x->content))
             return NEXT_WRITE;
-        if (!x->refused->n_roles)
+        if (!x->content.refused->n_roles)
             return NEXT_READ_BACK;
-        a = &x->answer;
+        a = &x->seen.answer;
     }
     if (r == 0)
         r = keep_part(x, NULL, &e);
@@ -285,8 +287,8 @@ enum next change_written(struct execution *x, const struct tenant_answer *a)
         return value_written(x, a);
     if (a->class != TENANT_DONE)
         return NEXT_FAIL;
-    x->settling =
-        execution_part(x)->tenant_acts; /* done, and not known to us before it is read back */
+    /* Done, and not known to us before it is read back. */
+    execution_set_unclear(x, execution_part(x)->tenant_acts);
     return NEXT_READ_BACK;
 }
 
@@ -312,8 +314,8 @@ static enum next check_applied(struct execution *x, const struct tenant_answer *
     bool team = has_new_team(x, a->user);
     struct error e = {0};
     if (!left ||
-        apply_skills_left(x->operation, x->wanted, x->current, a->user, new_team(x) != NULL,
-                          left) < 0 ||
+        apply_skills_left(x->operation, x->basis.wanted, x->content.current, a->user,
+                          new_team(x) != NULL, left) < 0 ||
         (!team && user_set(left, USER_TEAM, new_team(x), NULL) < 0)) {
         error_out_of_memory(&e);
         return machine_broken(x, &e);
@@ -321,13 +323,13 @@ static enum next check_applied(struct execution *x, const struct tenant_answer *
     bool skills = apply_skills_done(x->operation, left, a->user);
     if (team && skills)
         return NEXT_CONCLUDE;
-    if (x->completes) {
+    if (x->content.completes) {
         hold_not_applied(x, a);
         return NEXT_NOTHING;
     }
-    x->set = (team ? 0 : PART_FIELD(USER_TEAM)) | (skills ? 0 : PART_SKILLS);
-    user_free(x->sent);
-    x->sent = TAKE(left);
+    uint32_t set = (team ? 0 : PART_FIELD(USER_TEAM)) | (skills ? 0 : PART_SKILLS);
+    if (content_send(&x->content, TAKE(left), set) < 0)
+        return machine_broken(x, &e);
     return NEXT_COMPLETE;
 }
 
@@ -336,7 +338,7 @@ enum next change_read_back(struct execution *x, const struct tenant_answer *a)
     if (!execution_part(x)->tenant_acts)
         return NEXT_CONFIRM;
     if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
-        x->settling = false;
+        execution_set_unclear(x, false);
     return a->class == TENANT_DONE && a->user ? check_applied(x, a) : NEXT_FAIL;
 }
 
@@ -353,7 +355,7 @@ enum next rename_decide(struct execution *x, const struct tenant_answer *a)
     const char *login = user_get(a->user, USER_LOGIN);
     if (!login)
         return NEXT_FAIL;
-    if (x->id_was_stale && execution_is_another(x, a))
+    if (x->seen.id_was_stale && execution_is_another(x, a))
         return NEXT_NOTHING;
     return text_equal(login, new_login(x)) ? NEXT_CONCLUDE : NEXT_WRITE;
 }
@@ -386,10 +388,11 @@ int rename_learn(struct execution *x, const struct tenant_answer *a, const struc
 {
     (void)a;
     (void)shown;
+    CLEANUP(user_freep) struct user *known = user_copy(x->basis.known);
     free(x->link.login);
     x->link.renamed_there = false;
     x->link.login = strdup(new_login(x));
-    if (!x->link.login || user_set(x->known, USER_LOGIN, x->link.login, NULL) < 0)
+    if (!known || !x->link.login || user_set(known, USER_LOGIN, x->link.login, NULL) < 0)
         return error_out_of_memory(e);
-    return execution_set_known(x, x->known, e);
+    return execution_set_known(x, known, e);
 }

@@ -22,10 +22,8 @@ static int compose(struct execution *x)
 {
     static const struct user nothing;
     uint32_t later = delivery_parts(x->delivery)->created_later;
-    x->set = PART_ALL & ~later;
-    x->sent = user_free(x->sent);
-    x->sent = user_copy(x->wanted);
-    return x->sent ? part_copy(x->sent, later, &nothing) : -ENOMEM;
+    int r = content_send(&x->content, user_copy(x->basis.wanted), PART_ALL & ~later);
+    return r < 0 ? r : part_copy(x->content.sent, later, &nothing);
 }
 
 /* The outcome says what was made: not all that was intended, where it turned out to be there with
@@ -33,9 +31,11 @@ static int compose(struct execution *x)
 static int note_made(struct execution *x, const struct user *known, const struct user *quirks,
                      struct error *e)
 {
-    bool settled = (x->answer.class != TENANT_DONE || x->settled) && !x->as_wanted;
+    bool settled =
+        (x->seen.answer.class != TENANT_DONE || x->making.was_there) && !x->learnt.as_wanted;
     int r = execution_note_done(x, known, quirks, e);
-    return r < 0 || !settled || x->details ? r : execution_note_found(x, x->link.known, e);
+    bool finds = settled && !x->learnt.details;
+    return r == 0 && finds ? execution_note_found(x, x->link.known, e) : r;
 }
 
 /* Made by us. What is not as it was wanted is then changed, and what the tenant did by itself
@@ -46,23 +46,28 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     CLEANUP(user_freep) struct user *known = user_new();
     CLEANUP(user_freep) struct user *quirks = user_new();
     (void)a;
-    x->settling = false;
-    if (!known || !quirks || (!x->sent && compose(x) < 0))
+    execution_set_unclear(x, false);
+    if (!known || !quirks || (!x->content.sent && compose(x) < 0))
         return error_out_of_memory(e);
-    const struct user *made = shown ? known : x->completes ? x->current : x->sent;
-    bool at_once = x->answer.class == TENANT_DONE;
-    if (shown && quirks_learn_created(x->wanted, shown, at_once, known, quirks) < 0)
+    const struct user *made = shown                  ? known
+                              : x->content.completes ? x->content.current
+                                                     : x->content.sent;
+    bool at_once = x->seen.answer.class == TENANT_DONE;
+    if (shown && quirks_learn_created(x->basis.wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
     int r = execution_start_link(x, "create", made, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     /* What an earlier attempt made may be wanted otherwise by now. */
-    x->as_wanted = (!shown || x->answer.class == TENANT_DONE) && !x->settled &&
-                   quirks_as_wanted(x->wanted, made, quirks);
+    execution_learn_made(x,
+                         (!shown || at_once) && !x->making.was_there &&
+                             quirks_as_wanted(x->basis.wanted, made, quirks),
+                         !shown);
     if (r == 0)
         r = note_made(x, made, quirks, e);
-    x->unread = !shown;
-    return r < 0 ? r : passwords_hand_on(x->delivery->passwords, x->operation, x->password, e);
+    if (r < 0)
+        return r;
+    return passwords_hand_on(x->delivery->passwords, x->operation, x->making.password, e);
 }
 
 /* The login is taken, and whoever has it cannot be read. */
@@ -85,32 +90,29 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
     static const enum user_field fields[] = {USER_FIRST_NAME, USER_LAST_NAME, USER_EMAIL,
                                              USER_TEAM};
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        const char *sent = user_get(x->wanted, fields[i]), *has = user_get(found, fields[i]);
+        const char *sent = user_get(x->basis.wanted, fields[i]),
+                   *has = user_get(found, fields[i]);
         if (sent && *sent && !text_equal_fold(sent, has ? has : ""))
             return false;
     }
     for (size_t i = 0; i < found->n_roles; i++) {
         const char *role = found->roles[i].name;
         if (options_role_is_privileged(x->delivery->options->sync, role) &&
-            !user_role(x->wanted, role))
+            !user_role(x->basis.wanted, role))
             return false;
     }
     return true;
 }
 
 /* Of a user that is there, what the tenant takes later, value by value. */
-static enum next give_later(struct execution *x, struct user *current)
+static enum next give_later(struct execution *x, struct user *current_taken)
 {
     struct error e = {0};
-    x->completes = true;
-    user_free(x->current);
-    x->current = current;
-    user_free(x->sent);
-    x->sent = user_copy(x->wanted);
-    x->refused = user_new();
-    x->set = PART_ALL;
-    if (x->current && x->sent && x->refused)
-        return execution_next_value(x) ? NEXT_WRITE : NEXT_CONCLUDE;
+    int r = content_begin(&x->content, current_taken, user_copy(x->basis.wanted));
+    content_choose(&x->content, PART_ALL);
+    content_complete(&x->content);
+    if (r == 0)
+        return content_next_value(&x->content) ? NEXT_WRITE : NEXT_CONCLUDE;
     error_out_of_memory(&e);
     return machine_broken(x, &e);
 }
@@ -121,23 +123,24 @@ static enum next give_later(struct execution *x, struct user *current)
 static enum next settle(struct execution *x, const struct tenant_answer *a)
 {
     uint32_t unseen = delivery_parts(x->delivery)->hides;
-    x->settling = false;
+    execution_set_unclear(x, false);
     books_note_moved(x->delivery->books,
                      x->operation->entry_id); /* the rules may be others since */
     if (!is_as_sent(x, a->user))
         return adopt_instead(x, a);
-    if (!is_later(x, unseen & PART_ROLES) || x->completes)
+    if (!is_later(x, unseen & PART_ROLES) || x->content.completes)
         return NEXT_CONCLUDE;
     machine_keep(x, a);
-    x->settled = true;
-    x->settling = true; /* until it is given: else the next attempt would make the user anew */
+    x->making.was_there = true;
+    /* Until it is given: else the next attempt would make the user anew. */
+    execution_set_unclear(x, true);
     return give_later(x, user_copy(a->user));
 }
 
 /* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */
 enum next create_decide(struct execution *x, const struct tenant_answer *a)
 {
-    bool ours = x->was_unclear || books_are_distrusted(x->delivery->books);
+    bool ours = x->basis.was_unclear || books_are_distrusted(x->delivery->books);
     return ours ? settle(x, a) : adopt_instead(x, a);
 }
 
@@ -146,35 +149,36 @@ static int write_later(struct execution *x, struct error *e)
 {
     struct tenant_write w = {.part = part_with(delivery_parts(x->delivery), PART_ROLES),
                              .set = PART_ROLES,
-                             .user = x->sent,
-                             .current = x->current,
-                             .value = x->value,
-                             .gives = x->gives};
+                             .user = x->content.sent,
+                             .current = x->content.current,
+                             .value = x->content.value,
+                             .gives = x->content.gives};
     return machine_send(x, &w, e);
 }
 
 int create_write(struct execution *x, struct error *e)
 {
-    if (x->completes)
+    if (x->content.completes)
         return write_later(x, e);
     const struct engine_options *options = x->delivery->options;
     const struct sync_options *o = options->sync;
     int r = compose(x) < 0 ? error_out_of_memory(e) : 0;
-    x->of_many = delivery_has_many(x->delivery);
-    if (r == 0 && o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
-        r = secret_random_password(&x->password, o->password_length, o->password_classes, e);
+    x->making.of_many = delivery_has_many(x->delivery);
+    if (r == 0 && o->initial_password == INITIAL_PASSWORD_GENERATE && !x->making.password)
+        r = secret_random_password(&x->making.password, o->password_length, o->password_classes,
+                                   e);
     return r < 0 ? r
                  : options->tenant_ops->create(options->tenant, execution_next_call(x),
-                                               x->sent, x->password, o->change_password,
-                                               machine_written, x, e);
+                                               x->content.sent, x->making.password,
+                                               o->change_password, machine_written, x, e);
 }
 
 /* Done: of many the verification reads them later, also those whose answers come last. */
 static enum next made(struct execution *x, const struct tenant_answer *a)
 {
-    if (x->of_many)
-        return x->completes ? NEXT_CONFIRM : NEXT_CONCLUDE;
-    if (!x->completes)
+    if (x->making.of_many)
+        return x->content.completes ? NEXT_CONFIRM : NEXT_CONCLUDE;
+    if (!x->content.completes)
         return NEXT_READ_BACK;
     (void)a;
     machine_read_back(x);
@@ -185,37 +189,33 @@ static enum next made(struct execution *x, const struct tenant_answer *a)
 static enum next complete(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
-    if (!is_later(x, PART_ROLES) || !a->id || !x->wanted->n_roles)
+    if (!is_later(x, PART_ROLES) || !a->id || !x->basis.wanted->n_roles)
         return made(x, a);
     machine_keep(x, a);
-    free(x->link.remote_id);
-    x->link.remote_id = strdup(a->id);
-    if (!x->link.remote_id) {
-        error_out_of_memory(&e);
+    if (execution_learn_id(x, a->id, &e) < 0)
         return machine_broken(x, &e);
-    }
-    enum next next = give_later(x, TAKE(x->sent));
+    enum next next = give_later(x, TAKE(x->content.sent));
     return next == NEXT_CONCLUDE ? made(x, a) : next;
 }
 
 static enum next completed(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
-    bool goes_on = a->class == TENANT_DONE || execution_is_own_refusal(a);
-    if (execution_take_value(x, a) < 0) {
+    bool goes_on = a->class == TENANT_DONE || content_is_own_refusal(a);
+    if (content_take_value(&x->content, a) < 0) {
         error_out_of_memory(&e);
         return machine_broken(x, &e);
     }
-    return goes_on && execution_next_value(x) ? NEXT_WRITE : made(x, a);
+    return goes_on && content_next_value(&x->content) ? NEXT_WRITE : made(x, a);
 }
 
 enum next create_written(struct execution *x, const struct tenant_answer *a)
 {
-    if (x->completes)
+    if (x->content.completes)
         return completed(x, a);
     switch (a->class) {
     case TENANT_DONE: return complete(x, a);
-    case TENANT_UNCLEAR: x->settling = true; return NEXT_READ_BACK;
+    case TENANT_UNCLEAR: execution_set_unclear(x, true); return NEXT_READ_BACK;
     case TENANT_CONFLICT: return NEXT_READ_BACK;
     case TENANT_NOT_FOUND:
     case TENANT_REFUSED:
@@ -232,11 +232,12 @@ enum next create_written(struct execution *x, const struct tenant_answer *a)
 enum next create_read_back(struct execution *x, const struct tenant_answer *a)
 {
     bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
-    if (x->answer.class == TENANT_DONE)
+    if (x->seen.answer.class == TENANT_DONE)
         return NEXT_CONFIRM;
     if (there) /* who is not our doing: another operation, with an approval of its own */
-        return x->settling ? settle(x, a) : adopt_instead(x, a);
-    if (x->settling && absent) { /* it may be under way there still: not the last word */
+        return x->learnt.is_unclear ? settle(x, a) : adopt_instead(x, a);
+    if (x->learnt.is_unclear && absent) {
+        /* It may be under way there still: not the last word. */
         struct tenant_answer unclear = *a;
         unclear.class = TENANT_UNCLEAR;
         execution_fail(x, &unclear);

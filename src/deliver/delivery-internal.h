@@ -14,6 +14,7 @@
 #include "books/engine-types.h"
 #include "contact/contact.h"
 #include "contact/health.h"
+#include "deliver/content.h"
 #include "deliver/delivery.h"
 #include "deliver/password.h"
 #include "intake/rules.h"
@@ -43,66 +44,99 @@ struct delivery {
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
 };
 
-/* One operation in flight. */
+/* What is asked, and what was known, when it began; written by execution.c. */
+struct basis {
+    struct user *wanted;        /* by the rules; NULL for a leaver */
+    struct user *known;         /* of the link; NULL without one */
+    struct user *granted;       /* of the link */
+    struct planner_input merge; /* of these, for planner_adoption_changes() */
+    unsigned epoch;             /* books_epoch() */
+    bool looked;                /* what the operation's `looks` was */
+    bool was_unclear;           /* an earlier attempt's outcome was */
+};
+
+/* The call under way, and whether anything may have been done; written by calls.c. */
+struct sending {
+    struct tenant_call *call;
+    bool left;         /* a request of it left, and is not answered; else it waits */
+    bool writes;       /* it is a write … */
+    bool wrote;        /* what may have been done … */
+    bool wrote_before; /* … before the write under way */
+};
+
+/* The answers that count, without what they borrow; written by machine.c. */
+struct seen {
+    struct tenant_answer answer; /* of the write, while what came of it is read */
+    struct user *shown;          /* the user as the tenant shows it, with what it never shows */
+    char *version;               /* as it was read last; NULL: not known */
+    unsigned n_races;            /* lost since the start */
+    bool id_was_stale;           /* the remembered id is nobody's, and was looked up anew */
+};
+
+/* What came of it so far, for its end; written by execution.c. */
+struct learnt {
+    struct user *quirks; /* of the link, then as they are learnt; an empty user without any */
+    char *details;       /* JSON for the audit row: what was found there */
+    /* An attempt's outcome is, this one's or an earlier one's: it is read before anything else. */
+    bool is_unclear;
+    bool as_wanted; /* of a create: the tenant has taken just what the rules wanted */
+    bool unread;    /* of a create: how the tenant shows the user is learnt later */
+};
+
+/* Whose the login is; written by renamed.c. */
+struct proof {
+    bool proved;    /* the login is that of the user that is known */
+    bool id_failed; /* the remembered id is not there, or cannot be asked for */
+    void (*go)(struct execution *x); /* what follows when it is proved */
+    /* What is called anew when its id has proved whom a login is of. */
+    tenant_done_fn again;
+    tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
+};
+
+/* A user that becomes the person's; written by create.c and adopt.c. */
+struct making {
+    struct secret *password; /* kept until it is handed on */
+    bool of_many;            /* sent while many others are under way */
+    bool was_there;          /* an earlier attempt had made the user */
+    bool took_disabled;      /* whose link is taken over, we had disabled */
+};
+
+/* One operation in flight. Each of its parts is written by its owner alone. */
 struct execution {
     struct delivery *delivery;
     struct execution *next, *previous;
-    struct intent intent;
     struct operation *operation;
     const struct kind *kind; /* its row, see machine.h */
-    struct link link;
-    bool has_link;
-    struct user *wanted;         /* what the rules wanted when it started; NULL for a leaver */
-    struct user *known;          /* of the link; NULL without one */
-    struct user *granted;        /* of the link */
-    struct user *quirks;         /* of the link; an empty user without any */
-    struct tenant_answer answer; /* of the write, while what came of it is read */
-    struct user *current;        /* as it was read, before anything was written */
-    struct user *sent;           /* of a create or a change: its values … */
-    uint32_t set;                /* … and which of them are sent, as in struct tenant_write */
-    const char *value;           /* of what is sent by value: the role under way; borrowed … */
-    bool gives;                  /* … and whether it is given */
-    struct user *refused;        /* … those that the tenant refused each; NULL: none */
-    struct user *shown;          /* as the tenant shows it, with what it never shows */
-    char *version;               /* as it was read last; NULL: not known */
-    unsigned n_races;            /* lost since the start */
-    struct tenant_call *call;
-    unsigned epoch;     /* in which it began: books_epoch() */
-    bool left;          /* a request of `call` left, and is not answered; else it waits */
-    bool writes;        /* `call` is a write … */
-    bool wrote;         /* what may have been done … */
-    bool wrote_before;  /* … before the write under way */
-    bool looked;        /* what the operation's `looks` was when it began */
-    bool completes;     /* what is sent is what the write before left to do */
-    bool id_was_stale;  /* the remembered id is nobody's, and was looked up anew */
-    bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
-    bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
-    bool settled;       /* OPERATION_CREATE: an earlier attempt had made the user */
-    bool of_many;       /* OPERATION_CREATE: sent while many others are under way */
-    bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
-    bool was_unclear;   /* an earlier attempt's outcome was, when this one began … */
-    bool settling;      /* … and still is, or this one's: it is read before anything else */
-    tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
-    /* … and what is called anew when its id has proved whom a login is of. */
-    tenant_done_fn again;
+    struct intent intent;
     bool is_recorded; /* its intent is; else it only looks, see execution_intend() */
-    bool proved; /* the login is that of the user that is known */
-    bool id_failed; /* the remembered id is not there, or cannot be asked for */
-    void (*go)(struct execution *x); /* what follows when that is proved */
-    char *details;              /* JSON for the audit row of its end: what was found there */
-    struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
-    struct planner_input merge; /* for planner_adoption_changes() */
+    bool has_link;
+    struct link link; /* as the state has it, then as it is learnt; stored with the end */
+    struct basis basis;
+    struct sending sending;
+    struct content content;
+    struct seen seen;
+    struct learnt learnt;
+    struct proof proof;
+    struct making making;
 };
 
 /* execution.c */
-void execution_append(struct delivery *d, struct execution *x);
+/* In flight, with its intent open; NULL: no memory. */
+struct execution *execution_new(struct delivery *d, struct operation *taken,
+                                const struct kind *kind);
 struct execution *execution_free(struct execution *x);
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e);
+uint64_t execution_next_wait(const struct execution *x); /* before another attempt */
+void execution_set_unclear(struct execution *x, bool unclear);
+void execution_learn_made(struct execution *x, bool as_wanted, bool unread); /* struct learnt */
+int execution_learn_id(struct execution *x, const char *id, struct error *e);
+void execution_forget_id(struct execution *x);
+void execution_note(struct execution *x, char *details_taken); /* JSON for the audit row */
+
+/* ending.c */
 /* Its intent, if that does not stand in the audit yet. */
 int execution_record_intent(struct execution *x, struct error *e);
-uint64_t execution_next_wait(const struct execution *x); /* before another attempt */
-/* ending.c */
 /* Before each write: its intent is on record and durable. What waits for the user to be otherwise
  * at the tenant looks there again and again, which is an attempt only when something is written.
  * False: x has ended. */
@@ -143,20 +177,24 @@ int execution_note_found(struct execution *x, const char *known, struct error *e
  * tell, and leaves out what was intended besides. What is known instead is found. */
 int execution_note_done(struct execution *x, const struct user *known,
                         const struct user *quirks, struct error *e);
+/* What rosterd gave and so may take back, as far as it was done by value. */
+int execution_note_values(struct execution *x, struct error *e);
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
 int execution_note_sent(struct execution *x, const struct user *roles,
                         const struct user *skills, struct error *e);
 
 /* withdraw.c: the one rule for leaving, see there. */
-bool execution_leaves(void *userdata); /* tenant_leave_fn of each call */
-/* Of what did not leave yet, as far as it is known without asking the state. False: x was
- * withdrawn, and is gone. */
+/* May the request that would leave now? False: x was withdrawn, and is gone. */
+bool execution_leaves(struct execution *x);
+/* Likewise of what did not leave yet, as far as it is known without asking the state. */
 bool execution_stays(struct execution *x);
 
 /* calls.c */
 /* Where the next call of this execution goes; the one before is freed, and with it the answer
  * that its `done` was given. */
 struct tenant_call **execution_next_call(struct execution *x);
+void execution_begin_write(struct execution *x);
+void execution_end_write(struct execution *x, bool done); /* done: perhaps */
 /* What follows a start that returned r. */
 void execution_called(struct execution *x, int r, const struct error *e);
 void execution_read_login(struct execution *x, tenant_done_fn done);
@@ -164,13 +202,6 @@ void execution_read_id(struct execution *x, tenant_done_fn done); /* the remembe
 const struct parts *delivery_parts(const struct delivery *d);
 /* The part of the tenant that the operation writes; NULL: the user as a whole. */
 const struct part *execution_part(const struct execution *x);
-
-/* values.c */
-bool execution_next_value(struct execution *x); /* x->value is another one to be written */
-bool execution_is_own_refusal(const struct tenant_answer *a);
-/* What rosterd gave and so may take back, as far as it was done. */
-int execution_note_values(struct execution *x, struct error *e);
-int execution_take_value(struct execution *x, const struct tenant_answer *a); /* what came of it */
 
 /* outcome.c: what to do about a team, role or skill that the tenant does not show. */
 void reference_sentence(const char *cause, char *sentence, size_t size);

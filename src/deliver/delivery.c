@@ -93,18 +93,9 @@ static bool only_looks(const struct operation *o)
 
 static int begin_execution(struct delivery *d, struct operation *taken, struct error *e)
 {
-    struct execution *x = calloc(1, sizeof(*x));
-    if (!x) {
-        operation_free(taken);
+    struct execution *x = execution_new(d, taken, kind_of(taken->kind));
+    if (!x)
         return error_out_of_memory(e);
-    }
-    execution_append(d, x);
-    x->operation = taken;
-    x->kind = kind_of(taken->kind);
-    x->intent.entry_id = taken->entry_id;
-    x->epoch = books_epoch(d->books);
-    x->looked = taken->looks;
-    books_open_intent(d->books, &x->intent);
 
     char cause[512], sentence[768];
     bool unclear = operation_is_unclear(taken); /* read first, whatever else is known */
@@ -125,7 +116,6 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     if (r == 0)
         r = execution_load(x, e);
     if (r == 0) {
-        x->settling = x->was_unclear = taken->kind != OPERATION_ADOPT && unclear;
         /* Once an attempt has written, what the tenant shows may be of that one. */
         taken->looks = x->kind->looks && !unclear && !taken->revokes &&
                        (taken->attempts == 0 || taken->looks);
@@ -300,7 +290,7 @@ void delivery_withdraw(struct delivery *d)
 {
     for (struct execution *x = d->executions, *next; x; x = next) {
         next = x->next;
-        if (x->call && !x->left)
+        if (x->sending.call && !x->sending.left)
             execution_stays(x);
     }
 }
@@ -308,8 +298,8 @@ void delivery_withdraw(struct delivery *d)
 void delivery_hurry(struct delivery *d)
 {
     for (struct execution *x = d->executions; x; x = x->next)
-        if (x->intent.hurries && x->call)
-            d->options->tenant_ops->call_hurry(x->call);
+        if (x->intent.hurries && x->sending.call)
+            d->options->tenant_ops->call_hurry(x->sending.call);
 }
 
 /* A start may end its execution. */

@@ -12,6 +12,28 @@
 #include "base/log.h"
 #include "deliver/delivery-internal.h"
 
+/* What another attempt waited for is not the first one's delay. */
+static uint64_t lag_of(const struct operation *o)
+{
+    uint64_t now = clock_steady_usec();
+    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
+}
+
+int execution_record_intent(struct execution *x, struct error *e)
+{
+    const struct operation *o = x->operation;
+    struct audit_row row = {.event = "intent",
+                            .operation = o,
+                            .code = o->revokes ? REASON_REVOKED : NULL,
+                            .attempts = o->attempts,
+                            .lag_usec = lag_of(o)};
+    if (x->is_recorded)
+        return 0;
+    x->is_recorded = true;
+    int r = run_join(x->delivery->books, o->attempts > 1 ? "retry" : "operations due", e);
+    return r < 0 ? r : books_audit(x->delivery->books, &row, e);
+}
+
 static int audit_outcome(struct execution *x, const char *event, const struct tenant_answer *a,
                          const char *code, const char *sentence, struct error *e)
 {
@@ -21,7 +43,7 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
         .code = code,
         .sentence = sentence,
         .attempts = x->operation->attempts,
-        .details = x->details,
+        .details = x->learnt.details,
     };
     int r = text_equal(event, "outcome") ? execution_record_intent(x, e) : 0;
     if (r < 0)
@@ -74,7 +96,8 @@ static bool is_settled(const struct execution *x, struct error *e)
     const struct operation *o = x->operation;
     /* What came since stands there for an evaluation, or for a revocation beside. */
     bool alone = o->is_next && !o->has_others && !x->intent.hurries;
-    return x->as_wanted && !x->intent.moved && !x->settling && x->link.status == LINK_ACTIVE &&
+    return x->learnt.as_wanted && !x->intent.moved && !x->learnt.is_unclear &&
+           x->link.status == LINK_ACTIVE &&
            (alone || !queue_has(x->delivery->state, o->entry_id, e));
 }
 
@@ -117,7 +140,7 @@ bool execution_intend(struct execution *x)
 bool execution_raced(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
-    if (!x->is_recorded || !x->operation->looks || x->wrote)
+    if (!x->is_recorded || !x->operation->looks || x->sending.wrote)
         return true;
     int r = audit_outcome(x, "outcome", a, "not-done", "somebody changed the user meanwhile", &e);
     if (r == 0)
@@ -175,7 +198,7 @@ static bool is_outage(const char *reason)
 static int note_unsent(const struct execution *x, const struct tenant_answer *a, struct error *e)
 {
     bool left = a && !a->concerns_all && (a->class != TENANT_AWAY || a->status);
-    bool written = x->wrote && (left || !a || x->wrote_before);
+    bool written = x->sending.wrote && (left || !a || x->sending.wrote_before);
     if (written || !x->is_recorded || !x->operation->looks)
         return 0;
     return queue_looks(x->delivery->state, x->operation->number, true, e);
@@ -208,7 +231,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     struct error e = {0};
     char revoked[REVOKED_SIZE];
     uint64_t now = clock_steady_usec();
-    if (x->settling) { /* it could not be read: still unclear, whatever kept us from it */
+    /* It could not be read: still unclear, whatever kept us from it. */
+    if (x->learnt.is_unclear) {
         reason = REASON_UNCLEAR;
         cause = "unclear";
     }
@@ -326,8 +350,8 @@ void execution_undone(struct execution *x, const struct tenant_answer *a)
     int r = make_ready(x, NULL, NULL, NULL, &e);
     books_note(x->delivery->books, WORK_GUARD);
     end_otherwise(x, r, a, "not-done",
-                  x->details ? "read: the earlier attempt did only a part of it"
-                             : "read: the earlier attempt did not do it",
+                  x->learnt.details ? "read: the earlier attempt did only a part of it"
+                                    : "read: the earlier attempt did not do it",
                   &e);
 }
 
@@ -338,15 +362,15 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     const struct health *h = x->delivery->health;
     const struct operation *o = x->operation;
     /* What an attempt that got no answer has done is as little known as before. */
-    const char *code = x->settling                                  ? REASON_UNCLEAR
+    const char *code = x->learnt.is_unclear                         ? REASON_UNCLEAR
                        : health_state(h) == ENGINE_TENANT_REFUSED   ? REASON_NOT_AUTHORISED
                        : health_state(h) == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
                                                                     : REASON_TENANT_AWAY;
     struct error e = {0};
     /* One that was tried for all who were refused alike is still the one for them. */
     const char *reason = queue_reason_is_shared(o->reason) ? o->reason : NULL;
-    int r = x->settling ? make_ready(x, REASON_UNCLEAR, "unclear", o->sentence, &e)
-                        : make_ready(x, reason, o->cause, o->sentence, &e);
+    int r = x->learnt.is_unclear ? make_ready(x, REASON_UNCLEAR, "unclear", o->sentence, &e)
+                                 : make_ready(x, reason, o->cause, o->sentence, &e);
     if (r == 0)
         r = note_unsent(x, a, &e);
     end_otherwise(x, r, a, code, health_error(h), &e);

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/audit.h"
 #include "base/backoff.h"
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/secret.h"
@@ -19,13 +17,36 @@
 #include "deliver/delivery-internal.h"
 #include "state/state.h"
 
-void execution_append(struct delivery *d, struct execution *x)
+static void append(struct delivery *d, struct execution *x)
 {
     x->delivery = d;
     x->previous = d->newest;
     *(d->newest ? &d->newest->next : &d->executions) = x;
     d->newest = x;
     d->n_executions++;
+}
+
+struct execution *execution_new(struct delivery *d, struct operation *taken,
+                                const struct kind *kind)
+{
+    struct execution *x = calloc(1, sizeof(*x));
+    if (!x) {
+        operation_free(taken);
+        return NULL;
+    }
+    bool unclear = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
+    *x = (struct execution){
+        .operation = taken,
+        .kind = kind,
+        .intent.entry_id = taken->entry_id,
+        .basis = {.epoch = books_epoch(d->books),
+                  .looked = taken->looks,
+                  .was_unclear = unclear},
+        .learnt.is_unclear = unclear,
+    };
+    append(d, x);
+    books_open_intent(d->books, &x->intent);
+    return x;
 }
 
 static void take_out(struct execution *x)
@@ -41,45 +62,21 @@ struct execution *execution_free(struct execution *x)
     struct delivery *d = x->delivery;
     take_out(x);
     books_close_intent(d->books, &x->intent);
-    if (x->call)
-        d->options->tenant_ops->call_free(x->call);
+    if (x->sending.call)
+        d->options->tenant_ops->call_free(x->sending.call);
     operation_free(x->operation);
     link_done(&x->link);
-    user_free(x->wanted);
-    user_free(x->known);
-    user_free(x->granted);
-    user_free(x->quirks);
-    user_free(x->current);
-    user_free(x->sent);
-    user_free(x->refused);
-    user_free(x->shown);
-    free(x->version);
-    free(x->details);
-    secret_free(x->password);
+    user_free(x->basis.wanted);
+    user_free(x->basis.known);
+    user_free(x->basis.granted);
+    user_free(x->learnt.quirks);
+    content_done(&x->content);
+    user_free(x->seen.shown);
+    free(x->seen.version);
+    free(x->learnt.details);
+    secret_free(x->making.password);
     free(x);
     return NULL;
-}
-
-/* What another attempt waited for is not the first one's delay. */
-static uint64_t lag_of(const struct operation *o)
-{
-    uint64_t now = clock_steady_usec();
-    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
-}
-
-int execution_record_intent(struct execution *x, struct error *e)
-{
-    const struct operation *o = x->operation;
-    struct audit_row row = {.event = "intent",
-                            .operation = o,
-                            .code = o->revokes ? REASON_REVOKED : NULL,
-                            .attempts = o->attempts,
-                            .lag_usec = lag_of(o)};
-    if (x->is_recorded)
-        return 0;
-    x->is_recorded = true;
-    int r = run_join(x->delivery->books, o->attempts > 1 ? "retry" : "operations due", e);
-    return r < 0 ? r : books_audit(x->delivery->books, &row, e);
 }
 
 bool delivery_has_many(const struct delivery *d)
@@ -96,9 +93,9 @@ uint64_t execution_next_wait(const struct execution *x)
 
 static void prepare_merge(struct execution *x)
 {
-    x->merge = (struct planner_input){
-        .wanted = x->wanted,
-        .granted = x->granted,
+    x->basis.merge = (struct planner_input){
+        .wanted = x->basis.wanted,
+        .granted = x->basis.granted,
         .names_role = rules_names_role,
         .names_skill = rules_names_skill,
         .userdata = x->delivery->rules,
@@ -123,9 +120,9 @@ int execution_load(struct execution *x, struct error *e)
     int r = o->is_next ? 0 : person_load(d->state, id, &p, e);
     const char *wanted = o->is_next ? o->wanted : p.wanted;
     if (r == 0 && wanted)
-        r = user_from_json(&x->wanted, wanted, e);
-    if (r == 0 && x->wanted && x->operation->kind == OPERATION_CREATE)
-        x->wanted->disabled = says_disabled(x->operation); /* before the start, for example */
+        r = user_from_json(&x->basis.wanted, wanted, e);
+    if (r == 0 && x->basis.wanted && o->kind == OPERATION_CREATE)
+        x->basis.wanted->disabled = says_disabled(o); /* before the start, for example */
     person_done(&p);
     if (r >= 0)
         r = o->is_next && !o->has_link ? STATE_NONE : link_load(d->state, id, &x->link, e);
@@ -133,12 +130,12 @@ int execution_load(struct execution *x, struct error *e)
         return r;
     x->has_link = r == 0;
     if (x->has_link && x->link.known)
-        r = user_from_json(&x->known, x->link.known, e);
+        r = user_from_json(&x->basis.known, x->link.known, e);
     if (r >= 0 && x->has_link && x->link.granted)
-        r = user_from_json(&x->granted, x->link.granted, e);
+        r = user_from_json(&x->basis.granted, x->link.granted, e);
     if (r >= 0 && x->has_link && x->link.quirks)
-        r = user_from_json(&x->quirks, x->link.quirks, e);
-    else if (r >= 0 && !(x->quirks = user_new()))
+        r = user_from_json(&x->learnt.quirks, x->link.quirks, e);
+    else if (r >= 0 && !(x->learnt.quirks = user_new()))
         r = error_out_of_memory(e);
     prepare_merge(x);
     return r < 0 ? r : 0;
@@ -168,15 +165,15 @@ static int note_granted(struct execution *x, struct error *e)
     static const struct user nobody;
     const struct operation *o = x->operation;
     bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
-    const struct user *before = x->granted ? x->granted : &nobody;
+    const struct user *before = x->basis.granted ? x->basis.granted : &nobody;
     CLEANUP(user_freep) struct user *given = user_new();
     int r = given ? 0 : -ENOMEM;
     if (r == 0 && whole) {
-        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
-            r = user_add_role(given, x->wanted->roles[i].name, NULL);
-        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
-            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level,
-                               NULL);
+        for (size_t i = 0; i < x->basis.wanted->n_roles && r == 0; i++)
+            r = user_add_role(given, x->basis.wanted->roles[i].name, NULL);
+        for (size_t i = 0; i < x->basis.wanted->n_skills && r == 0; i++)
+            r = user_add_skill(given, x->basis.wanted->skills[i].name,
+                               x->basis.wanted->skills[i].level, NULL);
     } else if (r == 0) {
         r = apply_roles(o, before, given);
         if (r == 0)
@@ -187,10 +184,29 @@ static int note_granted(struct execution *x, struct error *e)
     return x->link.granted ? 0 : error_out_of_memory(e);
 }
 
+int execution_note_values(struct execution *x, struct error *e)
+{
+    CLEANUP(user_freep)
+    struct user *given = x->basis.granted ? user_copy(x->basis.granted) : user_new();
+    int r = given ? 0 : -ENOMEM;
+    for (size_t i = 0; i < x->operation->n_changes && r == 0; i++) {
+        const struct change *c = &x->operation->changes[i];
+        const char *name = c->to ? c->to : c->from;
+        bool has = user_role(x->content.current, name);
+        if (c->to && has)
+            r = user_add_role(given, name, NULL);
+        else if (!c->to && !has)
+            user_remove_role(given, name);
+    }
+    free(x->link.granted);
+    x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
+    return x->link.granted ? 0 : error_out_of_memory(e);
+}
+
 int execution_store_link(struct execution *x, struct error *e)
 {
     struct delivery *d = x->delivery;
-    if (x->wanted && note_granted(x, e) < 0)
+    if (x->basis.wanted && note_granted(x, e) < 0)
         return -ENOMEM;
     if (!x->link.entry_id)
         x->link.entry_id = strdup(x->operation->entry_id);
@@ -199,23 +215,52 @@ int execution_store_link(struct execution *x, struct error *e)
     if (!x->link.entry_id || !x->link.login_key)
         return error_out_of_memory(e);
     uint64_t now = clock_now_usec(); /* for people */
-    x->link.confirmed_usec = x->unread ? 0 : now;
+    x->link.confirmed_usec = x->learnt.unread ? 0 : now;
     if (!x->link.created_usec)
         x->link.created_usec = now;
     x->has_link = true;
     return link_store(d->state, &x->link, e);
 }
 
+void execution_set_unclear(struct execution *x, bool unclear)
+{
+    x->learnt.is_unclear = unclear;
+}
+
+void execution_learn_made(struct execution *x, bool as_wanted, bool unread)
+{
+    x->learnt.as_wanted = as_wanted;
+    x->learnt.unread = unread;
+}
+
+int execution_learn_id(struct execution *x, const char *id, struct error *e)
+{
+    execution_forget_id(x);
+    x->link.remote_id = strdup(id);
+    return x->link.remote_id ? 0 : error_out_of_memory(e);
+}
+
+void execution_forget_id(struct execution *x)
+{
+    free(TAKE(x->link.remote_id));
+}
+
+void execution_note(struct execution *x, char *details_taken)
+{
+    free(x->learnt.details);
+    x->learnt.details = details_taken;
+}
+
 int execution_note_found(struct execution *x, const char *known, struct error *e)
 {
-    json_auto_t *details = x->details ? json_loads(x->details, 0, NULL) : json_object();
+    json_auto_t *details =
+        x->learnt.details ? json_loads(x->learnt.details, 0, NULL) : json_object();
     json_t *found = json_loads(known, 0, NULL);
     CLEANUP(freep) char *text = NULL;
     if (!found || json_object_set_new(details, "found", found) < 0 || /* takes it in any case */
         !(text = json_dumps(details, JSON_COMPACT)))
         return error_out_of_memory(e);
-    free(x->details);
-    x->details = TAKE(text);
+    execution_note(x, TAKE(text));
     return 0;
 }
 
@@ -240,8 +285,8 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
         .login = strdup(x->operation->login),
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
-        .disabled_by_us =
-            (x->took_disabled || x->operation->kind == OPERATION_CREATE) && known->disabled,
+        .disabled_by_us = (x->making.took_disabled || x->operation->kind == OPERATION_CREATE) &&
+                          known->disabled,
         .enabled_usec = x->operation->kind == OPERATION_CREATE ? clock_now_usec() : 0,
         .last_login_usec = known->last_login_usec,
     };
@@ -264,7 +309,6 @@ int execution_note_sent(struct execution *x, const struct user *roles,
     if (skills)
         json_object_set(sent, "skills", levels);
     json_auto_t *details = json_pack("{s:O}", "sent", sent);
-    free(x->details);
-    x->details = details ? json_dumps(details, JSON_COMPACT) : NULL;
-    return x->details ? 0 : error_out_of_memory(e);
+    execution_note(x, details ? json_dumps(details, JSON_COMPACT) : NULL);
+    return x->learnt.details ? 0 : error_out_of_memory(e);
 }

@@ -23,7 +23,7 @@ static bool may_be_ours(const struct execution *x)
     const char *drift = x->link.drift;
     if (drift && strncmp(drift, LINK_DRIFT_DISABLED, strlen(LINK_DRIFT_DISABLED)) == 0)
         return false;
-    return x->was_unclear || (x->operation->attempts > 1 && !x->operation->looks) ||
+    return x->basis.was_unclear || (x->operation->attempts > 1 && !x->operation->looks) ||
            books_are_distrusted(x->delivery->books);
 }
 
@@ -33,7 +33,7 @@ int leave_learn(struct execution *x, const struct tenant_answer *a, const struct
                 struct error *e)
 {
     enum operation_kind kind = x->operation->kind;
-    bool ours = x->wrote || may_be_ours(x);
+    bool ours = x->sending.wrote || may_be_ours(x);
     bool dormant = x->operation->budget == BUDGET_DORMANT;
     struct link *l = &x->link;
     (void)shown;
@@ -46,10 +46,13 @@ int leave_learn(struct execution *x, const struct tenant_answer *a, const struct
     l->disabled_usec = disabled ? clock_steady_usec() : 0;
     if (l->status == LINK_ACTIVE)
         l->enabled_usec = clock_now_usec();
-    if (!x->known)
+    if (!x->basis.known)
         return 0;
-    x->known->disabled = l->status != LINK_ACTIVE;
-    return execution_set_known(x, x->known, e);
+    CLEANUP(user_freep) struct user *known = user_copy(x->basis.known);
+    if (!known)
+        return error_out_of_memory(e);
+    known->disabled = l->status != LINK_ACTIVE;
+    return execution_set_known(x, known, e);
 }
 
 /* -- decide -- */
@@ -155,7 +158,7 @@ static const struct part *part_to_revoke(const struct execution *x)
 /* There is no time to ask whose the login is: by the id, so that it is nobody else. */
 static bool revokes_by_id(const struct execution *x)
 {
-    return x->operation->revokes && x->link.remote_id && !x->proved && part_to_revoke(x);
+    return x->operation->revokes && x->link.remote_id && !x->proof.proved && part_to_revoke(x);
 }
 
 int leave_write(struct execution *x, struct error *e)
@@ -186,8 +189,7 @@ static void note_revocation(struct execution *x, const struct tenant_answer *a)
     *past = (struct engine_revocation){.at_usec = clock_now_usec(), .took_usec = took};
     snprintf(past->login, sizeof(past->login), "%s", x->operation->login);
     buffer_format(&b, "{\"revoked_after_usec\":%llu}", (unsigned long long)took);
-    free(x->details);
-    x->details = buffer_take(&b);
+    execution_note(x, buffer_take(&b));
 }
 
 enum next leave_written(struct execution *x, const struct tenant_answer *a)
@@ -204,7 +206,7 @@ enum next leave_written(struct execution *x, const struct tenant_answer *a)
     if (execution_look_by_id(x, a, machine_written))
         return NEXT_NOTHING;
     if (x->operation->revokes && (done || absent)) {
-        x->settling = false;
+        execution_set_unclear(x, false);
         note_revocation(x, a);
     }
     return done ? NEXT_CONCLUDE : absent ? leave_absent(x, a) : NEXT_FAIL;

@@ -22,7 +22,7 @@ static bool goes_by_id(const struct execution *x)
 static bool reads_first(const struct execution *x)
 {
     unsigned when = (x->operation->revokes && x->kind->write ? 0 : READS_FIRST) |
-                    (x->settling ? READS_UNCLEAR : 0) |
+                    (x->learnt.is_unclear ? READS_UNCLEAR : 0) |
                     (books_are_distrusted(x->delivery->books) ? READS_DISTRUSTED : 0) |
                     (x->is_recorded ? 0 : READS_HELD);
     return x->kind->reads & when;
@@ -62,7 +62,7 @@ enum next machine_do_write(struct execution *x, const struct tenant_answer *a)
 static bool is_by_value(const struct execution *x)
 {
     const struct part *part = execution_part(x);
-    return (part && part->by_value) || (x->completes && x->refused);
+    return (part && part->by_value) || (x->content.completes && x->content.refused);
 }
 
 /* The answer with what the tenant never shows of the user: that is as it was confirmed last, or as
@@ -74,19 +74,19 @@ static bool see(struct execution *x, const struct tenant_answer *a, struct tenan
     int r = 0;
     *ret = *a;
     if (a->user && hides) {
-        user_free(x->shown);
-        ret->user = x->shown = user_copy(a->user);
-        r = x->shown ? 0 : -ENOMEM;
-        if (r == 0 && x->known && !x->kind->anew)
-            r = part_copy(x->shown, hides, x->known);
-        const struct user *written = is_by_value(x) ? x->current : x->sent;
-        if (r == 0 && written && x->wrote)
-            r = part_copy(x->shown, hides & x->set, written);
+        user_free(x->seen.shown);
+        ret->user = x->seen.shown = user_copy(a->user);
+        r = x->seen.shown ? 0 : -ENOMEM;
+        if (r == 0 && x->basis.known && !x->kind->anew)
+            r = part_copy(x->seen.shown, hides, x->basis.known);
+        const struct user *written = is_by_value(x) ? x->content.current : x->content.sent;
+        if (r == 0 && written && x->sending.wrote)
+            r = part_copy(x->seen.shown, hides & x->content.set, written);
     }
     if (r == 0 && a->user) {
-        free(x->version);
-        x->version = a->version ? strdup(a->version) : NULL;
-        r = a->version && !x->version ? -ENOMEM : 0;
+        free(x->seen.version);
+        x->seen.version = a->version ? strdup(a->version) : NULL;
+        r = a->version && !x->seen.version ? -ENOMEM : 0;
     }
     if (r == 0)
         return true;
@@ -101,11 +101,11 @@ static void on_read_back(const struct tenant_answer *a, void *userdata);
 
 void machine_keep(struct execution *x, const struct tenant_answer *a)
 {
-    x->answer = *a;
-    x->answer.user = NULL;
-    x->answer.id = NULL;
-    x->answer.version = NULL;
-    x->answer.names = NULL;
+    x->seen.answer = *a;
+    x->seen.answer.user = NULL;
+    x->seen.answer.id = NULL;
+    x->seen.answer.version = NULL;
+    x->seen.answer.names = NULL;
 }
 
 void machine_read_back(struct execution *x)
@@ -118,7 +118,7 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
     switch (next) {
     case NEXT_NOTHING: return;
     case NEXT_COMPLETE:
-        x->completes = true;
+        content_complete(&x->content);
         machine_write(x);
         return;
     case NEXT_WRITE: machine_write(x); return;
@@ -128,7 +128,7 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
         return;
     case NEXT_CONCLUDE: conclude(x, a, a->user); return;
     case NEXT_CONFIRM:
-        conclude(x, &x->answer, a->class == TENANT_DONE ? a->user : NULL);
+        conclude(x, &x->seen.answer, a->class == TENANT_DONE ? a->user : NULL);
         return;
     case NEXT_FAIL: execution_fail(x, a); return;
     }
@@ -139,7 +139,8 @@ static void on_read_back(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct tenant_answer seen;
-    if ((!x->settling || !execution_look_by_id(x, a, on_read_back)) && see(x, a, &seen))
+    if ((!x->learnt.is_unclear || !execution_look_by_id(x, a, on_read_back)) &&
+        see(x, a, &seen))
         go_on(x, &seen, x->kind->read_back(x, &seen));
 }
 
@@ -148,14 +149,15 @@ void machine_written(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct tenant_answer seen;
-    bool lost = a->class == TENANT_LOST_RACE, again = lost && !(x->kind->anew && x->completes);
-    x->writes = false;
-    if (lost) /* nothing was done by this one: what is shown next is not our doing */
-        x->wrote = x->wrote_before;
-    if (again && x->n_races++ < MOST_RACES) {
+    bool lost = a->class == TENANT_LOST_RACE;
+    bool again = lost && !(x->kind->anew && x->content.completes);
+    /* Of one that is lost nothing was done: what is shown next is not our doing. */
+    execution_end_write(x, !lost);
+    if (again && x->seen.n_races++ < MOST_RACES) {
         if (!execution_raced(x, a))
             return;
-        x->set = is_by_value(x) ? x->set : 0;
+        if (!is_by_value(x))
+            content_choose(&x->content, 0);
         read_user(x);
     } else if (see(x, a, &seen))
         go_on(x, &seen, x->kind->written(x, &seen));
@@ -165,15 +167,14 @@ void machine_write(struct execution *x)
 {
     const struct part *part = execution_part(x);
     struct error e = {0};
-    bool by_id = part ? part->key == PART_BY_ID : x->completes;
+    bool by_id = part ? part->key == PART_BY_ID : x->content.completes;
     if (by_id && !x->link.remote_id) { /* looked up, then back here */
         find_id(x);
         return;
     }
     if (!execution_stays(x) || !execution_intend(x))
         return;
-    x->wrote_before = x->wrote;
-    x->wrote = x->writes = true;
+    execution_begin_write(x);
     execution_called(x, x->kind->write(x, &e), &e);
 }
 
@@ -181,7 +182,7 @@ int machine_send(struct execution *x, const struct tenant_write *w, struct error
 {
     const struct engine_options *o = x->delivery->options;
     struct tenant_ref ref = {
-        .login = x->operation->login, .id = x->link.remote_id, .version = x->version};
+        .login = x->operation->login, .id = x->link.remote_id, .version = x->seen.version};
     return o->tenant_ops->write(o->tenant, execution_next_call(x), ref, w, machine_written, x,
                                 e);
 }
@@ -206,13 +207,12 @@ static void on_id(const struct tenant_answer *a, void *userdata)
     if (!a->id) {
         struct tenant_answer gone = *a;
         gone.class = TENANT_NOT_FOUND;
-        x->settling = false; /* nobody is there whom an earlier attempt could have changed */
+        /* Nobody is there whom an earlier attempt could have changed. */
+        execution_set_unclear(x, false);
         execution_fail(x, &gone);
         return;
     }
-    free(x->link.remote_id);
-    x->link.remote_id = strdup(a->id);
-    int r = x->link.remote_id ? 0 : error_out_of_memory(&e);
+    int r = execution_learn_id(x, a->id, &e);
     if (r == 0 && x->kind->keeps_id)
         r = keep_id(x, &e);
     if (r < 0)
@@ -238,9 +238,9 @@ static bool is_elsewhere(struct execution *x, const struct tenant_answer *a,
 {
     if (!goes_by_id(x))
         return execution_look_by_id(x, a, again) || execution_doubt_user(x, a, again);
-    if (a->class != TENANT_NOT_FOUND || x->id_was_stale)
+    if (a->class != TENANT_NOT_FOUND || x->seen.id_was_stale)
         return false;
-    x->id_was_stale = true;
+    x->seen.id_was_stale = true;
     find_id(x);
     return true;
 }
@@ -249,7 +249,7 @@ static bool is_elsewhere(struct execution *x, const struct tenant_answer *a,
  * else is to be done: otherwise a role could stay that nobody knows of. */
 static bool writes_unseen(const struct execution *x)
 {
-    return x->set & delivery_parts(x->delivery)->hides;
+    return x->content.set & delivery_parts(x->delivery)->hides;
 }
 
 static void on_read(const struct tenant_answer *a, void *userdata)
@@ -263,12 +263,12 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     a = &seen;
     bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
     if (there || absent)
-        x->settling = false;
+        execution_set_unclear(x, false);
     if (there)
         next = k->decide(x, a);
     else if (absent && k->absent)
         next = k->absent(x, a);
-    if (next == NEXT_WRITE && x->was_unclear && !writes_unseen(x))
+    if (next == NEXT_WRITE && x->basis.was_unclear && !writes_unseen(x))
         execution_undone(x, a);
     else if (next != NEXT_WRITE || !k->hold_back || !k->hold_back(x, a))
         go_on(x, a, next);
@@ -286,15 +286,15 @@ void machine_start(struct execution *x)
 {
     const struct kind *k = x->kind;
     const struct operation *o = x->operation;
-    unsigned has = (x->wanted ? NEEDS_WANTED : 0) | (x->has_link ? NEEDS_LINK : 0) |
-                   (x->known ? NEEDS_KNOWN : 0) | (execution_part(x) ? NEEDS_PART : 0) |
+    unsigned has = (x->basis.wanted ? NEEDS_WANTED : 0) | (x->has_link ? NEEDS_LINK : 0) |
+                   (x->basis.known ? NEEDS_KNOWN : 0) | (execution_part(x) ? NEEDS_PART : 0) |
                    (o->n_changes && o->changes[0].to ? NEEDS_CHANGE : 0);
     if (k->needs & ~has) {
         execution_drop(x, k->pointless);
         return;
     }
     if (k->anew)
-        free(TAKE(x->link.remote_id));
+        execution_forget_id(x);
     bool reads = reads_first(x);
     bool proves = k->find == FIND_PROVED ||
                   (k->find == FIND_PROVED_TO_READ && reads && x->link.remote_id);

@@ -28,8 +28,8 @@ static size_t name_references(const struct execution *x, enum change_kind kind, 
     const struct operation *o = x->operation;
     const char *prefix = kind == CHANGE_ROLE ? "role:" : "skill:";
     size_t n = 0;
-    if (x->refused && x->refused->n_roles) {
-        snprintf(cause, size, "%s%s", prefix, x->refused->roles[0].name);
+    if (x->content.refused && x->content.refused->n_roles) {
+        snprintf(cause, size, "%s%s", prefix, x->content.refused->roles[0].name);
         return 1;
     }
     snprintf(cause, size, "%s", prefix);
@@ -63,7 +63,7 @@ void reference_sentence(const char *cause, char *sentence, size_t size)
 
 static const char *team_of(const struct execution *x)
 {
-    const char *team = x->wanted ? user_get(x->wanted, USER_TEAM) : NULL;
+    const char *team = x->basis.wanted ? user_get(x->basis.wanted, USER_TEAM) : NULL;
     return team ? team : "";
 }
 

@@ -48,8 +48,8 @@ static bool is_personal(const struct execution *x, const char *word, size_t n)
     if (is_word_of(x->operation->login, word, n))
         return true;
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-        if ((x->wanted && is_word_of(user_get(x->wanted, fields[i]), word, n)) ||
-            (x->known && is_word_of(user_get(x->known, fields[i]), word, n)))
+        if ((x->basis.wanted && is_word_of(user_get(x->basis.wanted, fields[i]), word, n)) ||
+            (x->basis.known && is_word_of(user_get(x->basis.known, fields[i]), word, n)))
             return true;
     return false;
 }

@@ -18,7 +18,7 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
     bool taken = false;
     char sentence[700], before[256];
     snprintf(before, sizeof(before), "%s", x->link.login);
-    x->settling = false;
+    execution_set_unclear(x, false);
     if (drift_follow_rename(x->delivery->books, &x->link, login, &taken, &e) < 0) {
         execution_broken(x, &e);
         return;
@@ -46,7 +46,7 @@ static void on_found_by_id(const struct tenant_answer *a, void *userdata)
     } else if (a->class == TENANT_NOT_FOUND || login) {
         /* Not there by its id either; or there with its login, and one of the two lies. */
         gone.class = TENANT_NOT_FOUND;
-        x->gone_everywhere(&gone, x);
+        x->proof.gone_everywhere(&gone, x);
     } else {
         execution_fail(x, a);
     }
@@ -55,9 +55,9 @@ static void on_found_by_id(const struct tenant_answer *a, void *userdata)
 bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn otherwise)
 {
-    if (a->class != TENANT_NOT_FOUND || !x->link.remote_id || x->gone_everywhere)
+    if (a->class != TENANT_NOT_FOUND || !x->link.remote_id || x->proof.gone_everywhere)
         return false;
-    x->gone_everywhere = otherwise;
+    x->proof.gone_everywhere = otherwise;
     execution_read_id(x, on_found_by_id);
     return true;
 }
@@ -65,10 +65,11 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
 /* Same mail as it was, or as it is to be; who has none anywhere is known by the name. */
 static bool is_who_it_was(const struct execution *x, const struct user *shown)
 {
-    const char *mail = user_get(shown, USER_EMAIL), *before = user_get(x->known, USER_EMAIL),
-               *wanted = x->wanted ? user_get(x->wanted, USER_EMAIL) : NULL;
+    const char *mail = user_get(shown, USER_EMAIL),
+               *before = user_get(x->basis.known, USER_EMAIL),
+               *wanted = x->basis.wanted ? user_get(x->basis.wanted, USER_EMAIL) : NULL;
     if (!mail && !before)
-        return planner_same_person(x->known, shown);
+        return planner_same_person(x->basis.known, shown);
     return mail && ((before && text_equal_fold(mail, before)) ||
                     (wanted && text_equal_fold(mail, wanted)));
 }
@@ -76,7 +77,7 @@ static bool is_who_it_was(const struct execution *x, const struct user *shown)
 static void hold_another(struct execution *x, const struct tenant_answer *a)
 {
     char sentence[700];
-    x->settling = false;
+    execution_set_unclear(x, false);
     snprintf(
         sentence, sizeof(sentence),
         "the user %s that was known is gone at the tenant, and the login belongs to another user "
@@ -96,8 +97,8 @@ bool execution_is_another(struct execution *x, const struct tenant_answer *a)
 
 bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
 {
-    if (x->proved || !x->known || planner_same_person(x->known, a->user) ||
-        (x->wanted && planner_same_person(x->wanted, a->user)))
+    if (x->proof.proved || !x->basis.known || planner_same_person(x->basis.known, a->user) ||
+        (x->basis.wanted && planner_same_person(x->basis.wanted, a->user)))
         return false;
     hold_another(x, a);
     return true;
@@ -113,14 +114,14 @@ static void on_holder(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
         return;
     }
-    if (found && x->known && x->id_failed && !is_who_it_was(x, a->user)) {
+    if (found && x->basis.known && x->proof.id_failed && !is_who_it_was(x, a->user)) {
         hold_another(x, a);
         return;
     }
     if (found && execution_is_stranger(x, a))
         return;
-    x->proved = true;
-    x->go(x);
+    x->proof.proved = true;
+    x->proof.go(x);
 }
 
 static void ask_holder(struct execution *x)
@@ -133,15 +134,15 @@ static void on_proof(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     if (login && text_equal_fold(login, x->link.login)) {
-        x->proved = true;
-        x->go(x);
+        x->proof.proved = true;
+        x->proof.go(x);
     } else if (login) {
         execution_renamed(x, a, login);
     } else if (a->class == TENANT_NOT_FOUND || a->class == TENANT_UNSUPPORTED ||
                a->class == TENANT_REFUSED) {
-        x->id_failed = true;
+        x->proof.id_failed = true;
         if (a->class == TENANT_NOT_FOUND) /* learnt anew, should the user be the same one */
-            free(TAKE(x->link.remote_id));
+            execution_forget_id(x);
         ask_holder(x);
     } else {
         execution_fail(x, a);
@@ -150,8 +151,8 @@ static void on_proof(const struct tenant_answer *a, void *userdata)
 
 void execution_prove(struct execution *x, void (*go)(struct execution *x))
 {
-    x->go = go;
-    if (x->proved)
+    x->proof.go = go;
+    if (x->proof.proved)
         go(x);
     else if (!x->link.remote_id)
         ask_holder(x);
@@ -164,7 +165,7 @@ static void on_doubted(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     const char *login =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
-    x->proved = true;
+    x->proof.proved = true;
     if (a->class == TENANT_NOT_FOUND)
         hold_another(x, a);
     else if (!login)
@@ -172,17 +173,17 @@ static void on_doubted(const struct tenant_answer *a, void *userdata)
     else if (!text_equal_fold(login, x->link.login))
         execution_renamed(x, a, login);
     else
-        execution_read_login(x, x->again);
+        execution_read_login(x, x->proof.again);
 }
 
 bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again)
 {
-    if (x->proved || a->class != TENANT_DONE || !a->user || !x->known || !x->link.remote_id ||
-        planner_same_person(x->known, a->user) ||
-        (x->wanted && planner_same_person(x->wanted, a->user)))
+    if (x->proof.proved || a->class != TENANT_DONE || !a->user || !x->basis.known ||
+        !x->link.remote_id || planner_same_person(x->basis.known, a->user) ||
+        (x->basis.wanted && planner_same_person(x->basis.wanted, a->user)))
         return false;
-    x->again = again;
+    x->proof.again = again;
     execution_read_id(x, on_doubted);
     return true;
 }

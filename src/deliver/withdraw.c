@@ -21,7 +21,7 @@
 
 static bool may_have_done(const struct execution *x)
 {
-    return x->writes ? x->wrote_before : x->wrote;
+    return x->sending.writes ? x->sending.wrote_before : x->sending.wrote;
 }
 
 static bool approval_is_over(const struct operation *o)
@@ -34,9 +34,10 @@ static bool approval_is_over(const struct operation *o)
 static const char *what_changed(const struct execution *x)
 {
     const struct books *b = x->delivery->books;
-    if (x->epoch != books_epoch(b))
+    if (x->basis.epoch != books_epoch(b))
         return books_epoch_why(b);
-    return x->intent.moved && !x->settling ? "something about the person changed" : NULL;
+    return x->intent.moved && !x->learnt.is_unclear ? "something about the person changed"
+                                                    : NULL;
 }
 
 /* As it was before it began. An approval that ended meanwhile was kept for it alone. */
@@ -46,14 +47,14 @@ static int put_back(struct execution *x, struct error *e)
     struct state *s = x->delivery->state;
     o->state = OPERATION_READY;
     o->attempts--;
-    if (!x->was_unclear && approval_is_over(o)) {
+    if (!x->basis.was_unclear && approval_is_over(o)) {
         o->approved = false;
         o->approved_until_usec = 0;
         free(TAKE(o->approved_for));
     }
     int r = queue_store(s, o, e);
     if (r == 0 && x->kind->looks)
-        r = queue_looks(s, o->number, x->looked, e);
+        r = queue_looks(s, o->number, x->basis.looked, e);
     return r < 0 ? r : person_mark_dirty(s, o->entry_id, e);
 }
 
@@ -78,24 +79,21 @@ bool execution_stays(struct execution *x)
     return !why;
 }
 
-bool execution_leaves(void *userdata)
+bool execution_leaves(struct execution *x)
 {
-    struct execution *x = userdata;
     const struct operation *o = x->operation;
     struct error e = {0};
     const char *why = NULL;
     if (!may_have_done(x)) {
         why = what_changed(x);
-        if (!why && !x->was_unclear && approval_is_over(o))
+        if (!why && !x->basis.was_unclear && approval_is_over(o))
             why = "its approval has ended";
         /* Revocations wait for no look at the person. */
-        if (!why && !x->settling && !o->revokes &&
+        if (!why && !x->learnt.is_unclear && !o->revokes &&
             person_is_marked(x->delivery->state, o->entry_id, &e))
             why = "something about the person changed";
     }
     if (why)
         withdraw(x, why);
-    else
-        x->left = true;
     return !why;
 }
