@@ -81,7 +81,7 @@ static int start(struct slot *slot, struct error *e)
         user_add_skill(u, "English", 100, NULL) < 0 ||
         user_add_skill(u, "Spanish", 50, NULL) < 0)
         return error_out_of_memory(e);
-    return tenant_configapi_ops.create(b->client, &slot->call, u, NULL, false, on_done, slot,
+    return tenant_configapi_ops.create(b->client, &slot->call, u, NULL, NULL, false, on_done, slot,
                                         e);
 }
 

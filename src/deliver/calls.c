@@ -80,6 +80,11 @@ void execution_read_login(struct execution *x, tenant_done_fn done)
     read_user(x, (struct tenant_ref){.login = x->operation->login}, done);
 }
 
+void execution_read_our_id(struct execution *x, tenant_done_fn done)
+{
+    read_user(x, (struct tenant_ref){.our_id = x->operation->entry_id}, done);
+}
+
 void execution_read_id(struct execution *x, tenant_done_fn done)
 {
     read_user(x, (struct tenant_ref){.id = x->link.remote_id}, done);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "deliver/drift.h"
 #include "deliver/machine.h"
 #include "judge/quirks.h"
 
@@ -55,7 +56,10 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     bool at_once = x->seen.answer.class == TENANT_DONE;
     if (shown && quirks_learn_created(x->basis.wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
+    bool taken = false;
     int r = execution_start_link(x, "create", made, e);
+    if (r == 0 && x->making.renamed)
+        r = drift_follow_rename(x->delivery->books, &x->link, x->making.renamed, &taken, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     /* What an earlier attempt made may be wanted otherwise by now. */
@@ -117,17 +121,14 @@ static enum next give_later(struct execution *x, struct user *current_taken)
     return machine_broken(x, &e);
 }
 
-/* After an attempt whose outcome was not known, and the user is there. What no read shows was
- * perhaps given by it: it is given again, or nobody would know of it when something else is to be
- * done next. */
-static enum next settle(struct execution *x, const struct tenant_answer *a)
+/* A user whom an earlier attempt has made. What no read shows was perhaps given by it: it is
+ * given again, or nobody would know of it when something else is to be done next. */
+static enum next settle_ours(struct execution *x, const struct tenant_answer *a)
 {
     uint32_t unseen = delivery_parts(x->delivery)->hides;
     execution_set_unclear(x, false);
     books_note_moved(x->delivery->books,
                      x->operation->entry_id); /* the rules may be others since */
-    if (!is_as_sent(x, a->user))
-        return adopt_instead(x, a);
     if (!is_later(x, unseen & PART_ROLES) || x->content.completes)
         return NEXT_CONCLUDE;
     machine_keep(x, a);
@@ -135,6 +136,71 @@ static enum next settle(struct execution *x, const struct tenant_answer *a)
     /* Until it is given: else the next attempt would make the user anew. */
     execution_set_unclear(x, true);
     return give_later(x, user_copy(a->user));
+}
+
+/* Is it the user that the lost answer was about? Where the tenant keeps our id, that alone
+ * tells. */
+static bool is_ours(const struct execution *x, const struct tenant_answer *a)
+{
+    return text_equal(a->our_id, x->operation->entry_id) ||
+           (!delivery_parts(x->delivery)->keeps_our_id && is_as_sent(x, a->user));
+}
+
+/* After an attempt whose outcome was not known, and the login is somebody's. */
+static enum next settle(struct execution *x, const struct tenant_answer *a)
+{
+    if (is_ours(x, a))
+        return settle_ours(x, a);
+    execution_set_unclear(x, false);
+    books_note_moved(x->delivery->books, x->operation->entry_id);
+    return adopt_instead(x, a);
+}
+
+/* The login that somebody gave our user there is that of another person's link: nothing can be
+ * known of the two before a person looks. */
+static bool is_taken(struct execution *x, const char *login, bool *ret, struct error *e)
+{
+    CLEANUP(freep) char *key = text_fold(login, strlen(login));
+    CLEANUP(link_done) struct link other = {0};
+    int r =
+        key ? link_load_by_login(x->delivery->state, key, &other, e) : error_out_of_memory(e);
+    *ret = r == 0 && !text_equal(other.entry_id, x->operation->entry_id);
+    return r >= 0;
+}
+
+static void hold_taken(struct execution *x, const struct tenant_answer *a, const char *login)
+{
+    char sentence[900];
+    snprintf(
+        sentence, sizeof(sentence),
+        "the user that was made for %s was renamed to %s at the tenant, which is the login of "
+        "somebody else's user: give one of the two another login there",
+        x->operation->dn, login);
+    execution_hold_login(x, a, login, sentence); /* unclear as before */
+}
+
+/* The user has our id, under this login or another one, which somebody gave it since. */
+enum next create_ours(struct execution *x, const struct tenant_answer *a)
+{
+    const char *login = user_get(a->user, USER_LOGIN);
+    struct error e = {0};
+    bool taken = false;
+    if (a->id && execution_learn_id(x, a->id, &e) < 0)
+        return machine_broken(x, &e);
+    if (!login || text_equal_fold(login, x->operation->login))
+        return settle_ours(x, a);
+    if (!is_taken(x, login, &taken, &e))
+        return machine_broken(x, &e);
+    if (taken) {
+        hold_taken(x, a, login);
+        return NEXT_NOTHING;
+    }
+    free(x->making.renamed);
+    x->making.renamed = strdup(login);
+    if (x->making.renamed)
+        return settle_ours(x, a);
+    error_out_of_memory(&e);
+    return machine_broken(x, &e);
 }
 
 /* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */
@@ -169,8 +235,9 @@ int create_write(struct execution *x, struct error *e)
                                    e);
     return r < 0 ? r
                  : options->tenant_ops->create(options->tenant, execution_next_call(x),
-                                               x->content.sent, x->making.password,
-                                               o->change_password, machine_written, x, e);
+                                               x->content.sent, x->operation->entry_id,
+                                               x->making.password, o->change_password,
+                                               machine_written, x, e);
 }
 
 /* Done: of many the verification reads them later, also those whose answers come last. */

@@ -70,6 +70,7 @@ struct seen {
     struct user *shown;          /* the user as the tenant shows it, with what it never shows */
     char *version;               /* as it was read last; NULL: not known */
     unsigned n_races;            /* lost since the start */
+    tenant_done_fn then;         /* what the login is read for, when our id is nobody's */
     bool id_was_stale;           /* the remembered id is nobody's, and was looked up anew */
 };
 
@@ -98,6 +99,7 @@ struct making {
     struct secret *password; /* kept until it is handed on */
     bool of_many;            /* sent while many others are under way */
     bool was_there;          /* an earlier attempt had made the user */
+    char *renamed;           /* … whom somebody gave this login since; NULL: nobody did */
     bool took_disabled;      /* whose link is taken over, we had disabled */
 };
 
@@ -199,6 +201,7 @@ void execution_end_write(struct execution *x, bool done); /* done: perhaps */
 void execution_called(struct execution *x, int r, const struct error *e);
 void execution_read_login(struct execution *x, tenant_done_fn done);
 void execution_read_id(struct execution *x, tenant_done_fn done); /* the remembered one */
+void execution_read_our_id(struct execution *x, tenant_done_fn done);
 const struct parts *delivery_parts(const struct delivery *d);
 /* The part of the tenant that the operation writes; NULL: the user as a whole. */
 const struct part *execution_part(const struct execution *x);

@@ -75,6 +75,7 @@ struct execution *execution_free(struct execution *x)
     free(x->seen.version);
     free(x->learnt.details);
     secret_free(x->making.password);
+    free(x->making.renamed);
     free(x);
     return NULL;
 }
@@ -208,11 +209,9 @@ int execution_store_link(struct execution *x, struct error *e)
     struct delivery *d = x->delivery;
     if (x->basis.wanted && note_granted(x, e) < 0)
         return -ENOMEM;
-    if (!x->link.entry_id)
-        x->link.entry_id = strdup(x->operation->entry_id);
     free(x->link.login_key);
     x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
-    if (!x->link.entry_id || !x->link.login_key)
+    if (!x->link.login_key)
         return error_out_of_memory(e);
     uint64_t now = clock_now_usec(); /* for people */
     x->link.confirmed_usec = x->learnt.unread ? 0 : now;
@@ -281,6 +280,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
     char *id = TAKE(x->link.remote_id);
     link_done(&x->link);
     x->link = (struct link){
+        .entry_id = strdup(x->operation->entry_id),
         .remote_id = id,
         .login = strdup(x->operation->login),
         .origin = strdup(origin),
@@ -290,7 +290,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
         .enabled_usec = x->operation->kind == OPERATION_CREATE ? clock_now_usec() : 0,
         .last_login_usec = known->last_login_usec,
     };
-    if (!x->link.login || !x->link.origin)
+    if (!x->link.entry_id || !x->link.login || !x->link.origin)
         return error_out_of_memory(e);
     return execution_set_known(x, known, e);
 }

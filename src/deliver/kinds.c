@@ -12,8 +12,8 @@
 static const struct kind kinds[OPERATION_N_KINDS] = {
     [OPERATION_CREATE] = {
         .needs = NEEDS_WANTED, .pointless = NO_LONGER_WANTED,
-        .find = FIND_BY_LOGIN, .anew = true, .reads = READS_UNCLEAR | READS_DISTRUSTED | READS_HELD,
-        .decide = create_decide, .absent = machine_do_write,
+        .find = FIND_OURS, .anew = true, .reads = READS_UNCLEAR | READS_DISTRUSTED | READS_HELD,
+        .ours = create_ours, .decide = create_decide, .absent = machine_do_write,
         .write = create_write, .written = create_written, .read_back = create_read_back,
         .learn = create_learn, .confirms = true, .bucket = BUCKET_CREATED,
     },

@@ -98,19 +98,48 @@ static bool see(struct execution *x, const struct tenant_answer *a, struct tenan
 /* -- write, and read back -- */
 
 static void on_read_back(const struct tenant_answer *a, void *userdata);
+static void go_on(struct execution *x, const struct tenant_answer *a, enum next next);
 
 void machine_keep(struct execution *x, const struct tenant_answer *a)
 {
     x->seen.answer = *a;
     x->seen.answer.user = NULL;
     x->seen.answer.id = NULL;
+    x->seen.answer.our_id = NULL;
     x->seen.answer.version = NULL;
     x->seen.answer.names = NULL;
 }
 
+/* Who has our id was made by an earlier attempt, whatever became of the login since. Another
+ * answer than that the user is there or is not there is that of a tenant that does not look for
+ * it. */
+static void on_ours(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct tenant_answer seen;
+    if (a->class == TENANT_DONE && a->user) {
+        if (see(x, a, &seen))
+            go_on(x, &seen, x->kind->ours(x, &seen));
+    } else if (a->class == TENANT_NOT_FOUND || a->class == TENANT_REFUSED ||
+               a->class == TENANT_UNSUPPORTED) {
+        execution_read_login(x, x->seen.then);
+    } else {
+        execution_fail(x, a);
+    }
+}
+
+static void read_login(struct execution *x, bool may_be_ours, tenant_done_fn done)
+{
+    x->seen.then = done;
+    if (x->kind->find == FIND_OURS && may_be_ours && delivery_parts(x->delivery)->takes_our_id)
+        execution_read_our_id(x, on_ours);
+    else
+        execution_read_login(x, done);
+}
+
 void machine_read_back(struct execution *x)
 {
-    execution_read_login(x, on_read_back);
+    read_login(x, x->learnt.is_unclear && !x->content.completes, on_read_back);
 }
 
 static void go_on(struct execution *x, const struct tenant_answer *a, enum next next)
@@ -279,7 +308,8 @@ static void read_user(struct execution *x)
     if (goes_by_id(x))
         execution_read_id(x, on_read);
     else
-        execution_read_login(x, on_read);
+        read_login(x, x->learnt.is_unclear || books_are_distrusted(x->delivery->books),
+                   on_read);
 }
 
 void machine_start(struct execution *x)

@@ -24,6 +24,8 @@ enum next {
 };
 
 enum find {
+    FIND_OURS,     /* whom an earlier attempt may have made: by our id, where the tenant takes one;
+                      else, and who is not found so, by the login */
     FIND_BY_LOGIN, /* a user that is not there is looked for by its id, if that is remembered */
     FIND_BY_PART,  /* by the key of the part: likewise by the login; or by the id, which is looked
                       up by the login if it is not remembered or not there */
@@ -56,6 +58,7 @@ struct kind {
     /* That something is written is noted before, not with the start: whose doing it was decides
      * what follows, and a death while it was only read leaves no doubt about that. */
     bool looks;
+    machine_step *ours; /* the user has our id */
     machine_step *decide; /* the user is there … */
     machine_step *absent; /* … or is not; NULL: NEXT_FAIL */
     /* The user was read and is to be written to. True: not now, and x has ended. */
@@ -86,7 +89,7 @@ enum next machine_broken(struct execution *x, struct error *e);
 machine_step machine_do_write; /* whatever was read */
 
 /* create.c */
-machine_step create_decide, create_written, create_read_back;
+machine_step create_ours, create_decide, create_written, create_read_back;
 int create_write(struct execution *x, struct error *e);
 int create_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                  struct error *e);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deliver/delivery-internal.h"
 #include "deliver/drift.h"
+#include "deliver/machine.h"
 
 /* The link follows, and the person is planned anew. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login)
@@ -55,7 +55,8 @@ static void on_found_by_id(const struct tenant_answer *a, void *userdata)
 bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn otherwise)
 {
-    if (a->class != TENANT_NOT_FOUND || !x->link.remote_id || x->proof.gone_everywhere)
+    if (a->class != TENANT_NOT_FOUND || !x->link.remote_id || x->kind->anew ||
+        x->proof.gone_everywhere)
         return false;
     x->proof.gone_everywhere = otherwise;
     execution_read_id(x, on_found_by_id);

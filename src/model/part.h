@@ -49,6 +49,8 @@ struct parts {
     uint32_t created_later; /* what a create does not take: it is written to its part right after */
     uint32_t hides;         /* what no read shows: it is as it was written last */
     bool keeps_removed;     /* whoever is removed may be there still, disabled */
+    bool takes_our_id;      /* a new user may be given an id of ours, and be found by it … */
+    bool keeps_our_id;      /* … and is: of whom another or none is shown was not made by us */
     bool has_pages;         /* a list comes in pages, and may lack whoever moved meanwhile */
 };
 

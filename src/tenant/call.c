@@ -67,6 +67,7 @@ static void content_done(struct call_content *c)
     user_free(c->user);
     string_list_done(&c->names);
     free(c->id);
+    free(c->our_id);
     free(c->version);
     *c = (struct call_content){0};
 }
@@ -279,6 +280,7 @@ static void end_call(struct tenant_call *call, struct tenant_answer *a)
         a->user = content.user;
         a->names = call->request.is_list ? &content.names : NULL;
         a->id = content.id;
+        a->our_id = content.our_id;
         a->version = content.version;
         a->logged_in = content.logged_in;
     }

@@ -30,6 +30,7 @@ struct tenant_client {
     char *scim_path;
     bool shows_groups; /* a user was shown with the groups it is in … */
     bool shuns_names;  /* … and one with a group that had no name */
+    enum { OUR_IDS_UNKNOWN, OUR_IDS_KEPT, OUR_IDS_LOST } our_ids;
     bool scim_works;
     bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool pumping;
@@ -43,7 +44,7 @@ struct tenant_client {
 struct call_content {
     struct user *user;
     struct string_list names;
-    char *id, *version;
+    char *id, *our_id, *version;
     bool logged_in;
     /* Of a list: how far it is read, what there is, and how often it was read to its end. */
     size_t index, total, n_passes;
@@ -72,7 +73,7 @@ struct call_request { /* what the caller of call_start() fills; strings malloc'd
     char *body;
     size_t body_size;
     char *login;
-    char *id;
+    char *id, *our_id;
     char *version; /* that the user must still have */
     char *value;   /* a role that … */
     bool gives;    /* … is given, or taken away */

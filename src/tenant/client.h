@@ -71,6 +71,7 @@ struct tenant_answer {
         *user;      /* a GET of a user, DONE: fields, team, roles, skills, disabled; borrowed */
     const char *version; /* of that user, for struct tenant_ref; borrowed; NULL: none */
     bool logged_in; /* loginInfo.isLoggedIn of that GET */
+    const char *our_id; /* of that user, as the tenant shows it; borrowed; NULL: none */
     const char *id; /* find, DONE: the tenant's own; borrowed; NULL: nobody has that login */
     const struct string_list
         *names; /* team list, or the logins of the directory listing; borrowed */
@@ -81,11 +82,12 @@ typedef void (*tenant_done_fn)(const struct tenant_answer *answer, void *userdat
  * change was done by it before: a request that is repeated was refused or only read. */
 typedef bool (*tenant_leave_fn)(void *userdata);
 
-/* Whose user a call is about: it goes by the id when that is given, else by the login; a write
- * goes by the key of its part. */
+/* Whose user a call is about: it goes by the id when that is given, else by the login, else by our
+ * id; a write goes by the key of its part. */
 struct tenant_ref {
     const char *login;
     const char *id;      /* the tenant's own */
+    const char *our_id;  /* that the user was given when it was made, see struct parts */
     const char *version; /* that the user must still have when it is written; NULL: any */
 };
 static inline struct tenant_ref by_login(const char *login)
@@ -117,11 +119,13 @@ struct tenant_ops {
     /* What is wanted, put into the form in which the tenant would show it, so that a value that it
      * rounds or spells otherwise is no difference for ever; NULL: none is known beforehand. */
     int (*canon)(const void *client, struct user *wanted, struct error *e);
-    /* Takes all but what its parts say is created later. password: NULL for none */
+    /* Takes all but what its parts say is created later. our_id: kept with the user where the parts
+     * say so. password: NULL for none */
     int (*create)(void *client, struct tenant_call **ret, const struct user *user,
-                  const struct secret *password, bool change_password, tenant_done_fn done,
-                  void *userdata, struct error *e);
-    /* answer->user: by the login all of it; by the id what the parts show that go by that */
+                  const char *our_id, const struct secret *password, bool change_password,
+                  tenant_done_fn done, void *userdata, struct error *e);
+    /* answer->user: by the login or our id all of it; by the id what the parts show that go by
+     * that */
     int (*read)(void *client, struct tenant_call **ret, struct tenant_ref ref,
                 tenant_done_fn done, void *userdata, struct error *e);
     /* answer->user, when the tenant shows it, is the user afterwards */

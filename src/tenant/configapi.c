@@ -77,9 +77,10 @@ static int read_scim_user_if_any(struct tenant_client *c, const struct call_requ
 /* -- operations -- */
 
 static int user_create(void *client, struct tenant_call **ret, const struct user *user,
-                       const struct secret *password, bool change_password, tenant_done_fn done,
-                       void *userdata, struct error *e)
+                       const char *our_id, const struct secret *password, bool change_password,
+                       tenant_done_fn done, void *userdata, struct error *e)
 {
+    (void)our_id; /* there is no place for it */
     const char *login = user_get(user, USER_LOGIN);
     struct call_request q = {
         .question = {.method = HTTP_POST,

@@ -61,6 +61,11 @@ char *scim_lookup_query(const char *login)
     return equal_query("?filter=userName%20eq%20%22", login, "%22");
 }
 
+char *scim_our_id_query(const char *id)
+{
+    return equal_query("?filter=externalId%20eq%20%22", id, "%22");
+}
+
 char *scim_group_query(const char *name)
 {
     return equal_query("?filter=displayName%20eq%20%22", name, "%22&attributes=displayName");
@@ -440,7 +445,7 @@ static int add_name(json_t *object, const struct user *u, struct error *e)
     return r < 0 ? r : put(object, "name", json_incref(name), e);
 }
 
-int scim_create_body(char **ret, size_t *ret_size, const struct user *u,
+int scim_create_body(char **ret, size_t *ret_size, const struct user *u, const char *our_id,
                      const struct secret *password, struct error *e)
 {
     const char *mail = user_get(u, USER_EMAIL), *team = user_get(u, USER_TEAM);
@@ -450,6 +455,8 @@ int scim_create_body(char **ret, size_t *ret_size, const struct user *u,
                               : json_pack("{s:[s]}", "schemas", SCIM_USER);
     int r = object ? put_text(object, "userName", user_get(u, USER_LOGIN), "the login", e)
                    : error_out_of_memory(e);
+    if (r == 0)
+        r = put_text(object, "externalId", our_id, "the entry's id", e);
     if (r == 0)
         r = add_name(object, u, e);
     if (r == 0 && mail && *mail)

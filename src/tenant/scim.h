@@ -15,6 +15,7 @@ struct secret;
 /* "?filter=userName eq …" with the login quoted and percent-encoded; malloc'd; NULL when out of
  * memory. */
 char *scim_lookup_query(const char *login);
+char *scim_our_id_query(const char *id); /* likewise, of externalId */
 char *scim_group_query(const char *name); /* likewise, of groups */
 /* *ret is the id, malloc'd, or NULL when no user has that login. -EBADMSG: not understood. */
 int scim_read_lookup(char **ret, const char *login, const char *body, size_t size,
@@ -41,7 +42,7 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
 /* A member of a group, by the user's id. */
 int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, struct error *e);
 int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e);
-/* A user of RFC 7643 without its roles; password: NULL for none. */
-int scim_create_body(char **ret, size_t *ret_size, const struct user *u,
+/* A user of RFC 7643 without its roles; our_id: externalId; password: NULL for none. */
+int scim_create_body(char **ret, size_t *ret_size, const struct user *u, const char *our_id,
                      const struct secret *password, struct error *e);
 int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e);

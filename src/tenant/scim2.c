@@ -6,7 +6,8 @@
  * What the RFCs leave open is taken as it is met: a user's version is sent back where one is
  * shown (RFC 7644, 3.14); whether groups are shown in the user, which is optional, is known
  * from the first user who has one, and until then the roles count as not shown, as they do
- * where groups are shown without `display`, which is optional as well; DELETE may leave the
+ * where groups are shown without `display`, which is optional as well; whether externalId, the
+ * entry's id, is kept, the answer to a create tells; DELETE may leave the
  * user there, disabled; lists may shift while their pages are read. No filter is trusted: what
  * comes is compared with what was asked for.
  */
@@ -56,21 +57,20 @@ static const struct part rows[] = {
      .remedy = "give its token access to groups"},
 };
 
+#define PARTS(hidden, ids)                                                                     \
+    {                                                                                          \
+        .items = rows, .n_items = ARRAY_SIZE(rows), .created_later = PART_ROLES,               \
+        .hides = (hidden) ? PART_ROLES : 0, .keeps_removed = true, .has_pages = true,          \
+        .takes_our_id = (ids) != OUR_IDS_LOST, .keeps_our_id = (ids) == OUR_IDS_KEPT           \
+    }
+
 static const struct parts *parts_of(const void *client)
 {
-    static const struct parts shown = {.items = rows,
-                                       .n_items = ARRAY_SIZE(rows),
-                                       .created_later = PART_ROLES,
-                                       .keeps_removed = true,
-                                       .has_pages = true},
-                              hidden = {.items = rows,
-                                        .n_items = ARRAY_SIZE(rows),
-                                        .created_later = PART_ROLES,
-                                        .hides = PART_ROLES,
-                                        .keeps_removed = true,
-                                        .has_pages = true};
+    static const struct parts parts[2][3] = {
+        {PARTS(0, OUR_IDS_UNKNOWN), PARTS(0, OUR_IDS_KEPT), PARTS(0, OUR_IDS_LOST)},
+        {PARTS(1, OUR_IDS_UNKNOWN), PARTS(1, OUR_IDS_KEPT), PARTS(1, OUR_IDS_LOST)}};
     const struct tenant_client *c = client;
-    return c && c->shows_groups && !c->shuns_names ? &shown : &hidden;
+    return &parts[!c || !c->shows_groups || c->shuns_names][c ? c->our_ids : OUR_IDS_UNKNOWN];
 }
 
 /* Nobody has skills there. */
@@ -138,11 +138,14 @@ static int take_user(struct tenant_client *c, const json_t *object, struct call_
 {
     const char *version =
         json_string_value(json_object_get(json_object_get(object, "meta"), "version"));
+    const char *our_id = json_string_value(json_object_get(object, "externalId"));
     int r = scim_take_user(&to->user, &to->id, object, true, e);
     if (r < 0)
         return r;
     c->shows_groups |= json_array_size(json_object_get(object, "groups")) > 0;
     c->shuns_names |= !scim_names_groups(object);
+    if (our_id && (r = call_text(&to->our_id, our_id, e)) < 0)
+        return r;
     return is_version(version) ? call_text(&to->version, version, e) : 0;
 }
 
@@ -155,21 +158,29 @@ static int read_user(struct tenant_client *c, const struct call_request *q,
         return rc;
     bool meant = q->id ? text_equal(to->id, q->id)
                        : text_equal_fold(user_get(to->user, USER_LOGIN), q->login);
-    return meant ? 0 : call_other_subject(e);
+    if (!meant)
+        return call_other_subject(e);
+    if (q->question.method == HTTP_POST) /* RFC 7643, 3.1: it must be kept, and often is not */
+        c->our_ids = text_equal(to->our_id, q->our_id) ? OUR_IDS_KEPT : OUR_IDS_LOST;
+    return 0;
 }
 
-static int read_by_login(struct tenant_client *c, const struct call_request *q,
-                         const struct http_result *r, struct call_content *to, struct error *e)
+/* By the login or our id. For that a filter that is not heeded is as good as none: whoever is meant
+ * is found by the login then. */
+static int read_named(struct tenant_client *c, const struct call_request *q,
+                      const struct http_result *r, struct call_content *to, struct error *e)
 {
     json_auto_t *list = NULL;
     int rc = scim_list_read(&list, r->body, r->body_size, e);
     if (rc < 0)
         return rc;
-    const json_t *user = scim_list_named(list, "userName", q->login);
-    if (user)
-        return take_user(c, user, to, e);
-    return scim_list_shows_all(list)
-               ? CALL_ABSENT
+    const json_t *user = q->login ? scim_list_named(list, "userName", q->login)
+                                  : scim_list_named(list, "externalId", q->our_id);
+    rc = user ? take_user(c, user, to, e) : CALL_ABSENT;
+    if (rc == 0 && !q->login && !text_equal(to->our_id, q->our_id))
+        return CALL_ABSENT;
+    return rc != CALL_ABSENT || !q->login || scim_list_shows_all(list)
+               ? rc
                : error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
 }
 
@@ -177,7 +188,7 @@ static int read_by_login(struct tenant_client *c, const struct call_request *q,
 static int find_by_login(struct tenant_client *c, const struct call_request *q,
                          const struct http_result *r, struct call_content *to, struct error *e)
 {
-    int rc = read_by_login(c, q, r, to, e);
+    int rc = read_named(c, q, r, to, e);
     return rc == CALL_ABSENT ? 0 : rc;
 }
 
@@ -200,21 +211,24 @@ static int read_group(struct tenant_client *c, const struct call_request *q,
 
 /* -- reading -- */
 
-static int filter(struct call_request *q, const struct tenant_client *c, const char *login,
+static int filter(struct call_request *q, const struct tenant_client *c, struct tenant_ref ref,
                   struct error *e)
 {
-    CLEANUP(freep) char *query = scim_lookup_query(login);
+    const char *login = ref.login;
+    CLEANUP(freep)
+    char *query = login ? scim_lookup_query(login) : scim_our_id_query(ref.our_id);
     int r = query ? url_with(&q->url, c, "Users", query, e) : error_out_of_memory(e);
-    return r < 0 ? r : call_text(&q->login, login, e);
+    if (r < 0)
+        return r;
+    return login ? call_text(&q->login, login, e) : call_text(&q->our_id, ref.our_id, e);
 }
 
 static int user_read(void *client, struct tenant_call **ret, struct tenant_ref ref,
                      tenant_done_fn done, void *userdata, struct error *e)
 {
     struct call_request q = {.question = {.method = HTTP_GET, .names_user = ref.id},
-                             .read = ref.id ? read_user : read_by_login};
-    int r =
-        ref.id ? url_of(&q.url, client, "Users", ref.id, e) : filter(&q, client, ref.login, e);
+                             .read = ref.id ? read_user : read_named};
+    int r = ref.id ? url_of(&q.url, client, "Users", ref.id, e) : filter(&q, client, ref, e);
     if (r == 0 && ref.id)
         r = call_text(&q.id, ref.id, e);
     return start(client, ret, &q, r, done, userdata, e);
@@ -224,7 +238,7 @@ static int user_find(void *client, struct tenant_call **ret, const char *login,
                      tenant_done_fn done, void *userdata, struct error *e)
 {
     struct call_request q = {.question = {.method = HTTP_GET}, .read = find_by_login};
-    return start(client, ret, &q, filter(&q, client, login, e), done, userdata, e);
+    return start(client, ret, &q, filter(&q, client, by_login(login), e), done, userdata, e);
 }
 
 /* -- lists -- */
@@ -318,8 +332,8 @@ static int directory_list(void *client, struct tenant_call **ret, tenant_done_fn
 /* -- writing -- */
 
 static int user_create(void *client, struct tenant_call **ret, const struct user *user,
-                       const struct secret *password, bool change_password, tenant_done_fn done,
-                       void *userdata, struct error *e)
+                       const char *our_id, const struct secret *password, bool change_password,
+                       tenant_done_fn done, void *userdata, struct error *e)
 {
     const char *login = user_get(user, USER_LOGIN);
     struct call_request q = {.question = {.method = HTTP_POST}, .read = read_user};
@@ -329,10 +343,12 @@ static int user_create(void *client, struct tenant_call **ret, const struct user
     int r = url_of(&q.url, client, "Users", NULL, e);
     if (r == 0)
         r = call_text(&q.login, login, e);
+    if (r == 0)
+        r = call_text(&q.our_id, our_id, e);
     if (r == 0 && password)
         r = call_text(&q.password, secret_text(password), e);
     if (r == 0)
-        r = scim_create_body(&q.body, &q.body_size, user, password, e);
+        r = scim_create_body(&q.body, &q.body_size, user, our_id, password, e);
     return start(client, ret, &q, r, done, userdata, e);
 }
 
@@ -439,7 +455,7 @@ static int start_write(struct tenant_client *c, struct tenant_call **ret,
     q->read = ref.id ? NULL : find_by_login;
     q->then = ref.id ? NULL : write_found;
     if (r == 0)
-        r = ref.id ? begin_write(q, c, ref.id, NULL, e) : filter(q, c, ref.login, e);
+        r = ref.id ? begin_write(q, c, ref.id, NULL, e) : filter(q, c, by_login(ref.login), e);
     return start(c, ret, q, r, done, userdata, e);
 }
 

@@ -76,10 +76,9 @@ def test_a_working_day(t):
     d.stop()
 
 
-def test_lost_answers(t):
-    """Whatever was done although its answer was lost is found by reading, and nobody has two users."""
+def lost_answers(t, ids):
     ground, group, service, d = begin(t, {name: {} for name in ("ada", "bob", "eve", "max")})
-    service.fails = [500] * 6
+    service.ids, service.fails = ids, [500] * 6
     d.start()
     for login in ("ada", "bob", "eve", "max"):
         service.wait(lambda: service.user(login) and service.roles(login) == ["Agent", "Seller"], "the roles of " + login)
@@ -92,6 +91,52 @@ def test_lost_answers(t):
     with open(base, "w", encoding="utf-8") as text:
         text.write("another\n")
     service.wait(lambda: service.user("ada")["name"]["givenName"] == "Augusta", "the new token is read")
+    d.stop()
+
+
+def test_lost_answers(t):
+    """Whatever was done although its answer was lost is found by reading, and nobody has two users."""
+    lost_answers(t, "kept")
+
+
+def test_lost_answers_and_ids(t):
+    """The same where externalId is not kept, and where no filter may name it."""
+    for ids in ("lost", "unfiltered"):
+        lost_answers(t, ids)
+
+
+def test_moved_before_it_was_read(t):
+    """Somebody gives users whose answers were lost another login: they are found by externalId, nobody is made twice, also
+    where the login is somebody else's by then, and who may have it gets it back."""
+    people = {name: {} for name in ("ada", "bob", "eve")}
+    ground, group, service, d = begin(t, people, lifecycle={"drift": "repair"})
+    service.fails, service.moves = [500] * 3, 3
+    d.start()
+    service.wait(lambda: service.moves == 0 and len(service.users) == 3, "three users")
+    for login in people:
+        service.wait(lambda: service.user(login) and service.roles(login) == ["Agent", "Seller"], login + " has the login again")
+    settled(d)
+    need(len(service.users) == 3, "nobody was made twice", service.users)
+    need([r[3] for r in service.writes() if r[0] == "POST"] == [201] * 3, "three creates", service.writes())
+    need(len(d.audit(event="drift")) == 3, "on record", d.audit(event="drift"))
+    need(all(service.user(login).get("externalId") for login in people), "with our id", service.users)
+    d.stop()
+
+
+def test_made_by_another(t):
+    """A create is not done, and somebody makes just such a user: that one is taken over, and not counted as made by us."""
+    ground, group, service, d = begin(t, {"ada": {}})
+    d.start()
+    service.wait(lambda: service.user("ada") and service.roles("ada") == ["Agent", "Seller"], "ada")
+    settled(d)
+    service.stolen = 1
+    ground.persons({"bob": {}})
+    ground.join(group, "bob")
+    service.wait(lambda: service.user("bob") and service.roles("bob") == ["Agent", "Seller"], "bob")
+    settled(d)
+    done = [(r["operation"], r["person"]["login"]) for r in d.audit(event="outcome", code="done")]
+    need(("adopt", "bob") in done and ("create", "bob") not in done, "bob is taken over", done)
+    need(len(service.users) == 2, "two users", service.users)
     d.stop()
 
 

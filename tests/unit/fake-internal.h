@@ -17,7 +17,7 @@ struct tenant_call {
     tenant_leave_fn may_leave;
     enum fake_kind kind;
     char *of_login, *of_id; /* whose user it is about; of which one goes with the request */
-    char *login, *scim_id, *team, *version, *value;
+    char *login, *scim_id, *our_id, *team, *version, *value;
     bool gives;
     uint32_t set; /* of a write */
     bool disabled, has_password;

@@ -32,19 +32,26 @@ static const struct part
          .by_value = true},
 };
 
-const struct parts
-    fake_one_part = {.items = &one, .n_items = 1, .has_pages = true, .keeps_removed = true},
-    fake_groups = {.items = two,
-                   .n_items = 2,
-                   .created_later = PART_ROLES,
-                   .has_pages = true,
-                   .keeps_removed = true},
-    fake_hidden_groups = {.items = two,
-                          .n_items = 2,
-                          .created_later = PART_ROLES,
-                          .hides = PART_ROLES,
-                          .has_pages = true,
-                          .keeps_removed = true};
+const struct parts fake_one_part = {.items = &one,
+                                    .n_items = 1,
+                                    .takes_our_id = true,
+                                    .keeps_our_id = true,
+                                    .has_pages = true,
+                                    .keeps_removed = true},
+                   fake_groups = {.items = two,
+                                  .n_items = 2,
+                                  .created_later = PART_ROLES,
+                                  .takes_our_id = true,
+                                  .keeps_our_id = true,
+                                  .has_pages = true,
+                                  .keeps_removed = true},
+                   fake_hidden_groups = {.items = two,
+                                         .n_items = 2,
+                                         .created_later = PART_ROLES,
+                                         .hides = PART_ROLES,
+                                         .takes_our_id = true,
+                                         .has_pages = true,
+                                         .keeps_removed = true};
 
 const struct parts *fake_parts_of(const struct fake_tenant *t)
 {
@@ -75,6 +82,7 @@ void fake_user_done(struct fake_user *u)
 {
     free(u->login);
     free(u->key);
+    free(u->our_id);
     user_free(u->user);
 }
 
@@ -112,6 +120,15 @@ void fake_tenant_remove(struct fake_tenant *t, const char *login)
         return;
     fake_user_done(u);
     *u = t->users[--t->n_users];
+}
+
+void fake_tenant_rename(struct fake_user *u, const char *login)
+{
+    free(u->login);
+    free(u->key);
+    u->login = copy(login);
+    u->key = fold(login);
+    must_not_fail(user_set(u->user, USER_LOGIN, login, NULL));
 }
 
 unsigned fake_tenant_level(const struct fake_tenant *t, unsigned level)
@@ -230,6 +247,8 @@ static void do_create(struct tenant_call *c)
             must_not_fail(user_set(u, (enum user_field)f, NULL, NULL));
     struct fake_user *made = add(t, login, u);
     made->had_password = c->has_password;
+    if (fake_parts_of(t)->takes_our_id && !t->loses_our_ids)
+        made->our_id = copy(c->our_id);
     made->n_created++;
     wrote(c, made, made->login);
     if (fake_parts_of(t)->created_later) {
@@ -239,9 +258,22 @@ static void do_create(struct tenant_call *c)
     fake_answer(c, TENANT_DONE, 200, "OK");
 }
 
+static struct fake_user *find_our_id(struct fake_tenant *t, const char *our_id)
+{
+    for (size_t i = 0; i < t->n_users; i++)
+        if (text_equal(t->users[i].our_id, our_id))
+            return &t->users[i];
+    return NULL;
+}
+
 static void do_get(struct tenant_call *c)
 {
-    struct fake_user *u = fake_tenant_find(c->tenant, c->login);
+    if (!c->login && c->tenant->shuns_our_ids) {
+        fake_answer(c, TENANT_REFUSED, 400, "invalidFilter");
+        return;
+    }
+    struct fake_user *u = c->login ? fake_tenant_find(c->tenant, c->login)
+                                   : find_our_id(c->tenant, must(c->our_id));
     if (!u) {
         fake_answer(c, TENANT_NOT_FOUND, 404, "user not found");
         return;
@@ -249,6 +281,9 @@ static void do_get(struct tenant_call *c)
     u->n_read++;
     show(c, u);
     c->answer.logged_in = u->logged_in;
+    c->answer.our_id = u->our_id;
+    snprintf(c->shown_id, sizeof c->shown_id, "%s", u->scim_id);
+    c->answer.id = c->shown_id;
     fake_answer(c, TENANT_DONE, 200, "");
 }
 
@@ -365,10 +400,7 @@ static bool patch_login(struct tenant_call *c, struct fake_user *u)
         fake_answer(c, TENANT_CONFLICT, 409, "userName exists");
         return false;
     }
-    free(u->login);
-    free(u->key);
-    u->login = copy(to);
-    u->key = fold(to);
+    fake_tenant_rename(u, to);
     return true;
 }
 

@@ -169,12 +169,13 @@ static struct tenant_call *arrive(void *client, struct tenant_call **ret, enum f
 }
 
 static int fake_create(void *client, struct tenant_call **ret, const struct user *user,
-                       const struct secret *password, bool change_password, tenant_done_fn done,
-                       void *userdata, struct error *e)
+                       const char *our_id, const struct secret *password, bool change_password,
+                       tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)change_password, (void)e;
     struct tenant_call *c =
         arrive(client, ret, FAKE_CREATE, by_login(user_get(user, USER_LOGIN)), done, userdata);
+    c->our_id = copy(our_id);
     c->user = must(user_copy(user));
     c->has_password = password != NULL;
     return 0;
@@ -184,7 +185,9 @@ static int fake_read(void *client, struct tenant_call **ret, struct tenant_ref r
                      tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)e;
-    arrive(client, ret, ref.id ? FAKE_SCIM_GET : FAKE_GET, ref, done, userdata);
+    struct tenant_call *c =
+        arrive(client, ret, ref.id ? FAKE_SCIM_GET : FAKE_GET, ref, done, userdata);
+    c->our_id = copy(ref.our_id);
     return 0;
 }
 
@@ -282,6 +285,7 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     }
     free(c->login);
     free(c->scim_id);
+    free(c->our_id);
     free(c->of_login);
     free(c->of_id);
     free(c->team);

@@ -48,6 +48,7 @@ struct fake_fault {
 struct fake_user {
     char *login, *key;
     char scim_id[24];
+    char *our_id; /* as it was given with the create, where the parts say so */
     struct user *user; /* everything that the tenant holds of the user */
     bool logged_in;
     bool removed; /* deleted, and there all the same */
@@ -74,6 +75,8 @@ struct fake_tenant {
     bool has_versions; /* a write that names another one than the user's is refused with 412 */
     bool deactivates;  /* who is deleted is disabled, and its login stays taken */
     bool rounds;       /* levels are kept in steps of twenty */
+    bool loses_our_ids; /* what a create names so is not kept */
+    bool shuns_our_ids; /* no user is looked for by it */
     bool shifts;       /* who moves while a list is read is missing from it */
     size_t slots, ahead; /* so many are under way at a time, and so many more may wait in a line; 0:
                             all that is started leaves in the next moment */
@@ -121,5 +124,6 @@ void fake_tenant_forget_calls(struct fake_tenant *t);
 struct fake_user *fake_tenant_add(struct fake_tenant *t, const char *login, const char *first,
                                   const char *last, const char *mail, const char *team);
 struct fake_user *fake_tenant_find(struct fake_tenant *t, const char *login); /* or NULL */
+void fake_tenant_rename(struct fake_user *u, const char *login); /* somebody there does */
 void fake_tenant_remove(struct fake_tenant *t, const char *login);
 unsigned fake_tenant_level(const struct fake_tenant *t, unsigned level); /* as it is kept */

@@ -225,8 +225,8 @@ static inline struct seen *create(struct bed *b, const char *login,
     assert_int_equal(user_set(u, USER_LOGIN, login, NULL), 0);
     assert_int_equal(user_set(u, USER_TEAM, "Customer Service", NULL), 0);
     assert_int_equal(user_add_role(u, "Agent", NULL), 0);
-    assert_int_equal(ops->create(b->client, &b->calls[i], u, password, password != NULL,
-                                      on_done, &b->seen[i], &e),
+    assert_int_equal(ops->create(b->client, &b->calls[i], u, "id-1", password, password != NULL,
+                                 on_done, &b->seen[i], &e),
                      0);
     assert_false(b->seen[i].done); /* never from inside start */
     return &b->seen[i];

@@ -71,6 +71,43 @@ static void prepare_another_kind(struct model *m)
     m->bed->tenant->chaos = strict_chaos;
 }
 
+static unsigned lost_id; /* of the user that the last lost create made; 0: none */
+
+/* Somebody renames a user, made by a create whose answer was lost, before it is read. */
+static void renaming_chaos(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    struct fake_tenant *t = userdata;
+    for (size_t i = 0; kind == FAKE_GET && i < t->n_users; i++) {
+        struct fake_user *u = &t->users[i];
+        char id[24], login[16];
+        snprintf(id, sizeof(id), "scim-%u", lost_id);
+        snprintf(login, sizeof(login), "p%dr", model_who_is(u->login));
+        if (strcmp(u->scim_id, id) != 0 || u->n_read || fake_tenant_find(t, login))
+            continue;
+        model_say("somebody renames %s to %s", u->login, login);
+        fake_tenant_rename(u, login);
+        lost_id = 0;
+    }
+    if (kind != FAKE_CREATE || !model_chance(40)) {
+        strict_chaos(kind, ret, userdata);
+        return;
+    }
+    ret->class = TENANT_UNCLEAR;
+    ret->takes_effect = true;
+    lost_id = t->next_id + 1;
+}
+
+/* The tenant keeps our id, or does while nobody knows. */
+static void prepare_renaming(struct model *m)
+{
+    struct fake_tenant *t = m->bed->tenant;
+    prepare_another_kind(m);
+    m->bed->sync.on_drift = DRIFT_REPAIR;
+    lost_id = 0;
+    t->chaos = renaming_chaos;
+    t->chaos_data = t;
+}
+
 /* Intents are written ahead, and their calls wait in a line for one of few slots. */
 static void prepare_line(struct model *m)
 {
@@ -123,6 +160,15 @@ static void test_another_kind(void **state)
     }
 }
 
+static void test_renaming(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < n_histories / 3 + 1; i++) {
+        model_seed = first_seed + i;
+        one_history(prepare_renaming);
+    }
+}
+
 static void test_line(void **state)
 {
     (void)state;
@@ -168,7 +214,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest kept[] = {cmocka_unit_test(test_kept_seeds)};
     const struct CMUnitTest histories[] = {cmocka_unit_test(test_histories),
                                            cmocka_unit_test(test_another_kind),
-        cmocka_unit_test(test_line),
+                                           cmocka_unit_test(test_renaming),
+                                           cmocka_unit_test(test_line),
                                            cmocka_unit_test(test_same_again)};
     int failed = argc == 1 ? cmocka_run_group_tests(kept, NULL, NULL) : 0;
     return failed + cmocka_run_group_tests(histories, NULL, NULL);

@@ -97,7 +97,10 @@ class ScimService:
     all its members.  endless: a list says that it goes on, and shows its last page again.  odd: what the ids end in.
     mixed: the next answers to a create show somebody else.  nameless: so many groups of a user are shown without a name.
     path: where its endpoints lie; others of the same host are other organisations, of which this one knows nothing.
-    inventive: each page of a list names users that were never there, and says that more follow."""
+    inventive: each page of a list names users that were never there, and says that more follow.
+    ids: what becomes of externalId: it is "kept", "lost", or no filter may name it ("unfiltered").  moves: so many users
+    who were made with an answer that failed have another login before anybody reads them.  stolen: so many creates fail
+    and are not done, and somebody else makes the user instead."""
 
     client_id = "api.user"
 
@@ -108,6 +111,7 @@ class ScimService:
         self.busy, self.whole, self.endless, self.odd, self.mixed = 0, False, False, "", 0
         self.path = "/a/scim/v2"
         self.nameless, self.inventive, self.invented = 0, False, 0
+        self.ids, self.moves, self.stolen = "kept", 0, 0
         self.users, self.groups, self.requests = {}, {}, []
         for name in groups:
             self.add_group(name)
@@ -207,7 +211,12 @@ class ScimService:
             raise Refusal(400, "invalidValue", "userName is required")
         if self.find_login(body["userName"]):
             raise Refusal(409, "uniqueness", "userName is taken")
+        if self.stolen or self.ids == "lost":
+            body = {k: v for k, v in body.items() if k != "externalId"}
         made = self.store(table, dict({"active": True}, **body))
+        if self.stolen:
+            self.stolen -= 1
+            raise Refusal(500)
         if self.mixed:
             self.mixed, made = self.mixed - 1, next(iter(table.values()))
         return 201, self.shown(made)
@@ -263,10 +272,13 @@ class ScimService:
     def list(self, table, query):
         rows = list(table.values())
         if "filter" in query:
-            found = re.fullmatch(r'(userName|displayName) eq ("(?:[^"\\]|\\.)*")', query["filter"])
-            if not found:
+            found = re.fullmatch(r'(userName|displayName|externalId) eq ("(?:[^"\\]|\\.)*")', query["filter"])
+            if not found or (found.group(1) == "externalId" and self.ids == "unfiltered"):
                 raise Refusal(400, "invalidFilter", query["filter"])
-            rows = [r for r in rows if r.get(found.group(1), "").lower() == json.loads(found.group(2)).lower()]
+            name, value = found.group(1), json.loads(found.group(2))
+            exact = name == "externalId"  # RFC 7643, 3.1: caseExact
+            rows = [r for r in rows if r.get(name) == value or
+                    (not exact and r.get(name, "").lower() == value.lower())]
         start = max(int(query.get("startIndex", 1)), 1)
         count = min(max(int(query.get("count", self.page)), 0), self.page)
         page = rows[start - 1:start - 1 + count]
@@ -334,6 +346,9 @@ class ScimService:
                             document["scimType"] = no.kind
                     service.requests.append((self.command, self.path, body and body.decode(), status))
                     if service.fails and self.command != "GET":
+                        if service.moves and self.command == "POST" and status == 201:
+                            service.moves -= 1
+                            service.edit(document["userName"], userName="moved." + document["userName"])
                         status, document = service.fails.pop(0), None
                 text = json.dumps(document).encode() if document is not None else b""
                 self.send_response(status)

@@ -1,0 +1,239 @@
+/*
+ * A tenant that keeps the id which we give a new user: whose user it is that an earlier attempt may
+ * have made, that id alone tells, whatever somebody did there between the lost answer and our
+ * reading.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static int prepare(void **state)
+{
+    int r = setup(state);
+    struct bed *b = *state;
+    b->tenant->parts = &fake_groups;
+    b->sync.on_drift = DRIFT_REPAIR;
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = true};
+    return r;
+}
+
+/* No read shows the roles, and whether ids of ours are kept nobody knows. */
+static int prepare_hidden(void **state)
+{
+    int r = prepare(state);
+    ((struct bed *)*state)->tenant->parts = &fake_hidden_groups;
+    return r;
+}
+
+/* The answer to the create of u0 is lost, and it cannot be read before the next attempt. */
+static void lose_create(struct bed *b, bool takes_effect)
+{
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .login = "u0",
+                                                    .times = 1,
+                                                    .class = TENANT_UNCLEAR,
+                                                    .takes_effect = takes_effect});
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET,
+                                                    .times = 1,
+                                                    .class = TENANT_UNCLEAR});
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_UNCLEAR), 1);
+    fake_tenant_heal(b->tenant);
+}
+
+static struct link link_of(struct bed *b, const char *id)
+{
+    struct link l = {0};
+    struct error e = {0};
+    assert_int_equal(link_load(b->state, id, &l, &e), 0);
+    return l;
+}
+
+static void expect_origin(struct bed *b, const char *id, const char *login, const char *origin)
+{
+    struct link l = link_of(b, id);
+    assert_string_equal(l.login, login);
+    assert_string_equal(l.origin, origin);
+    link_done(&l);
+}
+
+static bool has_roles(struct bed *b, const char *login)
+{
+    const struct fake_user *u = fake_tenant_find(b->tenant, login);
+    return u && user_role(u->user, "Agent");
+}
+
+/* Somebody renames the new user before it is read: it is found, is nobody else's, and gets its
+ * login back. Also when rosterd died meanwhile. */
+static void renamed(struct bed *b, bool dies)
+{
+    people(b, 1, "support");
+    lose_create(b, true);
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u0"), "other");
+    if (dies) {
+        bed_crash(b);
+        bed_sync(b);
+    }
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 1);
+    assert_true(has_roles(b, "u0"));
+    expect_origin(b, "id-u0", "u0", "create");
+    assert_int_equal(bed_audit(b, "drift", NULL, NULL), 1);
+    is_idle(b);
+}
+
+static void test_renamed_between(void **state)
+{
+    renamed(*state, false);
+}
+
+static void test_renamed_between_and_death(void **state)
+{
+    renamed(*state, true);
+}
+
+/* … and somebody else's user has the login by now: that one stays as it is, and ours waits for the
+ * login, known under the other one. */
+static void test_renamed_and_the_login_taken(void **state)
+{
+    struct bed *b = *state;
+    people(b, 1, "support");
+    lose_create(b, true);
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u0"), "other");
+    fake_tenant_add(b->tenant, "u0", "Another", "Person", "ap@example.com", "Sales");
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(b->tenant->n_users, 2);
+    assert_true(has_roles(b, "other"));
+    assert_false(has_roles(b, "u0"));
+    expect_origin(b, "id-u0", "other", "create");
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_CONFLICT), 1);
+
+    fake_tenant_remove(b->tenant, "u0");
+    bed_advance(b, 3 * HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    expect_origin(b, "id-u0", "u0", "create");
+    is_idle(b);
+}
+
+/* The new user was given the login of another person's: unclear until one of them has another. */
+static void test_renamed_to_somebody_elses_login(void **state)
+{
+    struct bed *b = *state;
+    people(b, 2, "support");
+    lose_create(b, true);
+    struct fake_user *theirs = fake_tenant_find(b->tenant, "u1");
+    assert_non_null(theirs);
+    fake_tenant_rename(theirs, "third");
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u0"), "u1");
+    bed_advance(b, HOUR / 2);
+    assert_int_equal(b->tenant->n_users, 2);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 2);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_UNCLEAR), 1);
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u1"), "u0");
+    fake_tenant_rename(fake_tenant_find(b->tenant, "third"), "u1");
+    bed_advance(b, 8 * HOUR);
+    assert_int_equal(b->tenant->n_users, 2);
+    assert_true(has_roles(b, "u0") && has_roles(b, "u1"));
+    expect_origin(b, "id-u0", "u0", "create");
+    is_idle(b);
+}
+
+/* The create was never done, and somebody else made just such a user: that is no doing of ours, but
+ * a user that is there. Where no id tells, it counts as made by us. */
+static void made_by_another(struct bed *b, const char *origin)
+{
+    people(b, 1, "support");
+    lose_create(b, false);
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+    bed_advance(b, 2 * HOUR);
+    bed_approve(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_true(has_roles(b, "u0"));
+    expect_origin(b, "id-u0", "u0", origin);
+    is_idle(b);
+}
+
+static void test_made_by_another(void **state)
+{
+    made_by_another(*state, "adopt");
+}
+
+static void test_made_by_who_knows(void **state)
+{
+    made_by_another(*state, "create");
+}
+
+/* A privileged role that somebody gave our own user meanwhile makes it nobody else's. */
+static void test_promoted_between(void **state)
+{
+    struct bed *b = *state;
+    char *privileged[] = {(char *)"Boss"};
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    people(b, 1, "support");
+    lose_create(b, true);
+    struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+    assert_int_equal(user_add_role(u, "Boss", NULL), 0);
+    assert_int_equal(user_set(u, USER_EMAIL, "elsewhere@example.com", NULL), 0);
+    bed_advance(b, 2 * HOUR);
+    expect_origin(b, "id-u0", "u0", "create");
+    assert_int_equal(b->tenant->n_users, 1);
+    b->sync.n_privileged_roles = 0;
+}
+
+/* A tenant that does not let us look for our id, and one that loses it: the login settles. */
+static void looked_for_in_vain(struct bed *b)
+{
+    people(b, 1, "support");
+    lose_create(b, true);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 1);
+    assert_true(has_roles(b, "u0"));
+    expect_origin(b, "id-u0", "u0", "create");
+    is_idle(b);
+}
+
+static void test_not_to_be_looked_for(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->shuns_our_ids = true;
+    looked_for_in_vain(b);
+}
+
+static void test_lost_ids(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->loses_our_ids = true;
+    looked_for_in_vain(b);
+}
+
+#define on_groups(fn) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
+#define on_hidden(fn) cmocka_unit_test_setup_teardown(fn, prepare_hidden, teardown)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        on_groups(test_renamed_between),
+        on_hidden(test_renamed_between),
+        on_groups(test_renamed_between_and_death),
+        on_hidden(test_renamed_between_and_death),
+        on_groups(test_renamed_and_the_login_taken),
+        on_hidden(test_renamed_and_the_login_taken),
+        on_groups(test_renamed_to_somebody_elses_login),
+        on_groups(test_made_by_another),
+        on_hidden(test_made_by_who_knows),
+        on_groups(test_promoted_between),
+        on_groups(test_not_to_be_looked_for),
+        on_hidden(test_not_to_be_looked_for),
+        on_hidden(test_lost_ids),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
