@@ -60,7 +60,7 @@ void age_note(int fd)
 
 int fstatat(int folder, const char *name, struct stat *ret, int flags)
 {
-    int r = (int)syscall(SYS_newfstatat, folder, name, ret, flags);
+    int r = (int)syscall(SYS_newfstatat, folder, path_here(name), ret, flags);
     const struct age *a = r == 0 && world.running ? age_of(ret->st_ino) : NULL;
     if (a)
         ret->st_mtim = (struct timespec){(time_t)(a->wall_usec / SECOND),
@@ -73,6 +73,31 @@ int fstatat64(int folder, const char *name, struct stat64 *ret, int flags);
 int fstatat64(int folder, const char *name, struct stat64 *ret, int flags)
 {
     return fstatat(folder, name, (struct stat *)ret, flags);
+}
+
+/* What libc has for its own use stays with the kernel's times, as before any file was written. */
+int stat(const char *restrict name, struct stat *restrict ret)
+{
+    return (int)syscall(SYS_newfstatat, AT_FDCWD, path_here(name), ret, 0);
+}
+
+int lstat(const char *restrict name, struct stat *restrict ret)
+{
+    return (int)syscall(SYS_newfstatat, AT_FDCWD, path_here(name), ret, AT_SYMLINK_NOFOLLOW);
+}
+
+#undef stat64
+int stat64(const char *restrict name, struct stat64 *restrict ret);
+int stat64(const char *restrict name, struct stat64 *restrict ret)
+{
+    return stat(name, (struct stat *)ret);
+}
+
+#undef lstat64
+int lstat64(const char *restrict name, struct stat64 *restrict ret);
+int lstat64(const char *restrict name, struct stat64 *restrict ret)
+{
+    return lstat(name, (struct stat *)ret);
 }
 
 static void check_age(const char *name, ino_t number)

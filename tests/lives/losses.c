@@ -47,6 +47,22 @@ static struct change *note(const char *path, int fd)
     return c;
 }
 
+/* What was there before. A descriptor for appending cannot be read, but what it puts behind the
+ * end was nothing. */
+static size_t read_old(const struct change *c, const char *path, int fd, off_t offset)
+{
+    if (offset >= c->old_size)
+        return 0;
+    ssize_t n = pread(fd, c->old, c->size, offset);
+    if (n < 0) {
+        int reader = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+        n = reader >= 0 ? pread(reader, c->old, c->size, offset) : 0;
+        if (reader >= 0)
+            syscall(SYS_close, reader);
+    }
+    return n > 0 ? (size_t)n : 0;
+}
+
 void losses_note_write(const char *path, int fd, const void *data, size_t size, off_t offset)
 {
     struct change *c = note(path, fd);
@@ -56,12 +72,7 @@ void losses_note_write(const char *path, int fd, const void *data, size_t size, 
     c->new = malloc(size + 1);
     if (!c->old || !c->new)
         abort();
-    /* A descriptor for appending cannot be read. */
-    int reader = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = reader >= 0 ? pread(reader, c->old, size, offset) : 0;
-    c->n_old = n > 0 ? (size_t)n : 0;
-    if (reader >= 0)
-        syscall(SYS_close, reader);
+    c->n_old = read_old(c, path, fd, offset);
     memcpy(c->new, data, size);
     world.n_writes++;
     if (strstr(path, "state.db"))
@@ -78,11 +89,9 @@ void losses_note_cut(const char *path, int fd, off_t size)
         return;
     c->size = (size_t)(c->old_size - size);
     c->old = malloc(c->size);
-    int reader = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = c->old && reader >= 0 ? pread(reader, c->old, c->size, size) : 0;
-    c->n_old = n > 0 ? (size_t)n : 0;
-    if (reader >= 0)
-        syscall(SYS_close, reader);
+    if (!c->old)
+        abort();
+    c->n_old = read_old(c, path, fd, size);
 }
 
 size_t losses_held(void)

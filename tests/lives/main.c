@@ -37,7 +37,7 @@
 
 static struct draw_options o = {.seed = 1, .days = 30, .people = 40};
 static unsigned n_seeds = 20, n_plans;
-static bool twice, keep, as_it_is, draw_only, until_broken, show_points;
+static bool twice, keep, as_it_is, draw_only, until_broken, show_points, show_hashes;
 static unsigned minutes; /* 0: no limit */
 static struct timespec began;
 static struct life_result *shared_result;
@@ -49,14 +49,14 @@ static void usage(FILE *f)
 {
     fputs(
         "Usage: lives [--seeds N] [--first SEED] [--days D] [--people P] [--crashes PERCENT] [--calm] [--twice]\n"
-        "             [--minutes M] [--keep] [--trace] [--as-it-is] [--until-broken] [--draw] [PLAN]...\n"
+        "             [--minutes M] [--keep] [--trace] [--as-it-is] [--until-broken] [--draw] [--hashes] [PLAN]...\n"
         "Plays the lives of N companies of up to P people, each for D days, from the seeds SEED and following; or the\n"
         "plans; or, without any option, the short form of `make check`. A plan that breaks an invariant is made as\n"
         "small as it can be (unless --as-it-is), kept, and played once more with what a person needs to know.\n"
         "--crashes: how probable a death of the daemon is, several times a day; above 100 it dies every few writes.\n"
         "--calm: nothing but people. --twice: each life is lived twice, and the audits are compared. --minutes: no\n"
         "life begins later. --keep: folders stay. --trace: each line of the log. --until-broken: the first thing that breaks\n"
-        "is the end. --draw: writes the plan and lives nothing. Ends with 1 if an invariant broke (docs/reliability.md).\n",
+        "is the end. --draw: writes the plan and lives nothing. --hashes: that of each audit. Ends with 1 if an invariant broke (docs/reliability.md).\n",
         f);
 }
 
@@ -70,6 +70,7 @@ static int parse(int argc, char **argv)
         {"minutes", required_argument, NULL, 'm'}, {"calm", no_argument, NULL, 'q'},
         {"as-it-is", no_argument, NULL, 'a'},      {"draw", no_argument, NULL, 'w'},
         {"until-broken", no_argument, NULL, 'u'},  {"points", no_argument, NULL, 'z'},
+        {"hashes", no_argument, NULL, 'x'},
         {"help", no_argument, NULL, 'h'},          {0},
     };
     for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
@@ -87,6 +88,7 @@ static int parse(int argc, char **argv)
         case 'a': as_it_is = true; break;
         case 'w': draw_only = true; break;
         case 'z': show_points = true; break;
+        case 'x': show_hashes = true; break;
         case 'u': until_broken = as_it_is = true; break;
         case 't': world.trace = as_it_is = true; break;
         case 'h': usage(stdout); exit(0);
@@ -217,6 +219,8 @@ static int play(struct plan *p, const char *name, bool is_kept)
     int r = live(p, true, &first);
     if (r == 0)
         count(p, &first);
+    if (r == 0 && show_hashes)
+        printf("%s  %s\n", first.hash, name);
     if (r == 0 && twice) {
         world.again = true;
         r = live(p, true, &second);

@@ -15,23 +15,56 @@
 
 #include "base/base64.h"
 
-#define TOKENS 8 /* the newest */
-#define FORMS  5 /* of one secret */
+#define TOKENS    8 /* the newest */
+#define FORMS     5 /* of one secret */
+#define FORM_SIZE 200
 
 static struct secret_word {
     enum peer_kind who;
-    char forms[FORMS][200];
+    char forms[FORMS][FORM_SIZE];
 } words[2 + TOKENS];
 static size_t n_tokens;
 
 /* The characters that depend on nothing before or behind. */
 static void encode_at(size_t place, const char *text, char *ret)
 {
-    char bytes[120] = {0}, encoded[200];
+    char bytes[120] = {0}, encoded[FORM_SIZE];
     size_t size = strlen(text), from = (place * 8 + 5) / 6, to = (place + size) * 8 / 6;
     memcpy(bytes + place, text, size);
     base64_encode(encoded, bytes, place + size, false);
-    snprintf(ret, 200, "%.*s", (int)(to - from), encoded + from);
+    snprintf(ret, FORM_SIZE, "%.*s", (int)(to - from), encoded + from);
+}
+
+/* Each SAMPLE bytes of a form that begin at one of its first STRIDE places are noted by a hash: so
+ * of what is searched, each STRIDE-th place alone is looked at. */
+#define SAMPLE   8
+#define STRIDE   8
+#define HASHBITS 20
+static unsigned char noted[(1U << HASHBITS) / 8];
+
+static unsigned hash_of(const char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, SAMPLE);
+    return (unsigned)(eight * 0x9e3779b97f4a7c15ULL >> (64 - HASHBITS));
+}
+
+static bool may_begin(const char *at)
+{
+    unsigned hash = hash_of(at);
+    return noted[hash / 8] & 1U << hash % 8;
+}
+
+static void note(const struct secret_word *w)
+{
+    for (size_t k = 0; k < FORMS; k++) {
+        if (strlen(w->forms[k]) < SAMPLE + STRIDE - 1)
+            abort(); /* a secret so short would be found anywhere */
+        for (size_t i = 0; i < STRIDE; i++) {
+            unsigned hash = hash_of(w->forms[k] + i);
+            noted[hash / 8] |= (unsigned char)(1U << hash % 8);
+        }
+    }
 }
 
 static void learn(struct secret_word *w, enum peer_kind who, const char *text)
@@ -42,11 +75,13 @@ static void learn(struct secret_word *w, enum peer_kind who, const char *text)
         snprintf(w->forms[1] + 2 * i, 3, "%02x", (unsigned char)text[i]);
     for (size_t place = 0; place < 3; place++)
         encode_at(place, text, w->forms[2 + place]);
+    note(w);
 }
 
 void secrets_begin(void)
 {
     memset(words, 0, sizeof(words));
+    memset(noted, 0, sizeof(noted));
     n_tokens = 0;
     learn(&words[0], PEER_DIRECTORY, BIND_PASSWORD);
     learn(&words[1], PEER_TENANT, CLIENT_SECRET);
@@ -63,9 +98,8 @@ void secrets_learn_token(const char *answer, size_t size)
         learn(&words[2 + n_tokens++ % TOKENS], PEER_TENANT, token);
 }
 
-void secrets_check(const void *data, size_t size, enum peer_kind who, const char *where)
+static void search(const char *data, size_t size, enum peer_kind who, const char *where)
 {
-    world.n_checks++;
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         for (size_t k = 0; k < FORMS && words[i].who != who; k++) {
             const char *form = words[i].forms[k];
@@ -75,6 +109,18 @@ void secrets_check(const void *data, size_t size, enum peer_kind who, const char
                        : i == 1 ? "the client's secret"
                                 : "a token",
                        where, form);
+        }
+}
+
+void secrets_check(const void *data, size_t size, enum peer_kind who, const char *where)
+{
+    const char *text = data;
+    world.n_checks++;
+    for (size_t i = 0; i + SAMPLE <= size; i += STRIDE)
+        if (may_begin(text + i)) {
+            size_t from = i > FORM_SIZE ? i - FORM_SIZE : 0;
+            size_t n = size - from < 2 * FORM_SIZE ? size - from : 2 * FORM_SIZE;
+            search(text + from, n, who, where);
         }
 }
 

@@ -53,6 +53,7 @@ static bool flush(struct line *l)
     ssize_t n = send(l->fd, l->out, l->n_out, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n <= 0)
         return false;
+    world_stir();
     memmove(l->out, l->out + n, l->n_out - (size_t)n);
     l->n_out -= (size_t)n;
     return true;
@@ -95,6 +96,7 @@ void line_hang_up(struct line *l)
     if (l->fd < 0)
         return;
     world.cut_usec = world.steady_usec;
+    world_stir();
     (void)flush(l);
     syscall(SYS_close, l->fd);
     l->fd = -1;
@@ -110,6 +112,7 @@ static bool hear(struct line *l)
 {
     make_room(&l->in, &l->in_room, l->n_in + 65536);
     ssize_t n = recv(l->fd, l->in + l->n_in, l->in_room - l->n_in, MSG_DONTWAIT);
+    world_stir();
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (n <= 0) {
@@ -135,7 +138,12 @@ bool sockets_run(void)
     struct pollfd fds[LINES_MAX];
     struct line **p = &lines, *l;
     nfds_t n = 0, at = 0;
-    bool any = false;
+    bool any = false, waits = false;
+    static uint64_t quiet_at;
+    for (l = lines; l; l = l->next)
+        waits = waits || l->n_out;
+    if (!waits && quiet_at == world_stirs())
+        return false;
     for (l = lines; l && n < LINES_MAX; l = l->next)
         fds[n++] = (struct pollfd){l->fd, (short)(POLLIN | (l->n_out ? POLLOUT : 0)), 0};
     if (n && syscall(SYS_poll, fds, n, 0) > 0)
@@ -150,6 +158,8 @@ bool sockets_run(void)
         *p = l->next;
         line_unref(l);
     }
+    if (!any)
+        quiet_at = world_stirs();
     return any;
 }
 
@@ -187,6 +197,7 @@ struct line *line_open(const char *path, void *data)
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+    world_stir();
     if (fd < 0 || syscall(SYS_connect, fd, &to, sizeof(to)) < 0) {
         if (fd >= 0)
             syscall(SYS_close, fd);
@@ -228,6 +239,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
         return -1;
     }
     world.active_usec = world.steady_usec;
+    world_stir();
     return open_line(fd, in, peer, is_other);
 }
 
@@ -284,4 +296,29 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
     if (is_ours(fd) && level == IPPROTO_TCP)
         return 0;
     return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
+}
+
+/* What the daemon says to anybody. */
+ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to,
+               socklen_t to_size)
+{
+    world_stir();
+    return syscall(SYS_sendto, fd, data, size, flags, to, to_size);
+}
+
+ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+    return sendto(fd, data, size, flags, NULL, 0);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    world_stir();
+    return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+int shutdown(int fd, int how)
+{
+    world_stir();
+    return (int)syscall(SYS_shutdown, fd, how);
 }

@@ -62,6 +62,7 @@ static void resume(struct thread *t)
     int before = errno;
     void *kept = NULL;
     current = t;
+    world_stir();
     errno = t->error;
     __sanitizer_start_switch_fiber(&kept, t->stack, STACK_SIZE);
     swapcontext(&main_context, &t->context);

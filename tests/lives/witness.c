@@ -38,24 +38,46 @@ static sqlite3 *open_state(void)
     return kept;
 }
 
+/* Statements, each written down in one place of this program. */
+static struct {
+    const char *text;
+    sqlite3_stmt *q;
+} prepared[40];
+
 void witness_close(void)
 {
+    for (size_t i = 0; i < sizeof(prepared) / sizeof(*prepared); i++) {
+        sqlite3_finalize(prepared[i].q);
+        prepared[i].q = NULL;
+    }
     sqlite3_close(kept);
     kept = NULL;
+}
+
+/* To be reset; NULL: it cannot be asked. */
+static sqlite3_stmt *statement_of(sqlite3 *db, const char *text)
+{
+    size_t i = 0;
+    while (prepared[i].q && prepared[i].text != text)
+        if (++i == sizeof(prepared) / sizeof(*prepared))
+            abort();
+    if (!prepared[i].q && sqlite3_prepare_v2(db, text, -1, &prepared[i].q, NULL) != SQLITE_OK)
+        return NULL;
+    prepared[i].text = text;
+    return prepared[i].q;
 }
 
 /* The number that the statement gives; -1: it cannot be asked. */
 static long long ask(sqlite3 *db, const char *statement, const char *text)
 {
-    sqlite3_stmt *q = NULL;
-    long long n = -1;
-    if (sqlite3_prepare_v2(db, statement, -1, &q, NULL) == SQLITE_OK) {
-        if (text)
-            sqlite3_bind_text(q, 1, text, -1, SQLITE_TRANSIENT);
-        int rc = sqlite3_step(q);
-        n = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : rc == SQLITE_DONE ? 0 : -1;
-    }
-    sqlite3_finalize(q);
+    sqlite3_stmt *q = statement_of(db, statement);
+    if (!q)
+        return -1;
+    if (text)
+        sqlite3_bind_text(q, 1, text, -1, SQLITE_TRANSIENT);
+    int rc = sqlite3_step(q);
+    long long n = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : rc == SQLITE_DONE ? 0 : -1;
+    sqlite3_reset(q);
     return n;
 }
 
@@ -66,11 +88,12 @@ static char line[65536]; /* the one that was found last */
 /* The last line about the operation that waits in the state; NULL: none any more. */
 static const char *last_line(sqlite3 *db, long long number)
 {
-    sqlite3_stmt *q = NULL;
+    static const char statement[] = "SELECT line FROM trail ORDER BY seq DESC";
+    sqlite3_stmt *q = statement_of(db, statement);
     char mark[48];
     bool found = false;
     snprintf(mark, sizeof(mark), ",\"no\":%lld,", number);
-    if (sqlite3_prepare_v2(db, "SELECT line FROM trail ORDER BY seq DESC", -1, &q, NULL) != SQLITE_OK)
+    if (!q)
         return NULL;
     while (!found && sqlite3_step(q) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(q, 0), *at = NULL;
@@ -83,7 +106,7 @@ static const char *last_line(sqlite3 *db, long long number)
         snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
         found = true;
     }
-    sqlite3_finalize(q);
+    sqlite3_reset(q);
     return found ? line : NULL;
 }
 
@@ -95,16 +118,16 @@ static bool is_intent(const char *text)
 /* The lines of a row are those of a commit. */
 static bool is_committed(sqlite3 *db, const char *text, size_t size)
 {
-    sqlite3_stmt *q = NULL;
+    static const char statement[] = "SELECT line FROM trail WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+    sqlite3_stmt *q = statement_of(db, statement);
     long long seq = atoll(text + strlen("{\"v\":1,\"seq\":"));
     bool found = false;
-    if (sqlite3_prepare_v2(db, "SELECT line FROM trail WHERE seq >= ?1 ORDER BY seq LIMIT 1", -1, &q,
-                           NULL) != SQLITE_OK)
+    if (!q)
         return true; /* what cannot be asked is not denied */
     sqlite3_bind_int64(q, 1, seq);
     if (sqlite3_step(q) == SQLITE_ROW)
         found = memmem(sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0), text, size);
-    sqlite3_finalize(q);
+    sqlite3_reset(q);
     return found;
 }
 

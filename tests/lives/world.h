@@ -99,12 +99,15 @@ void log_keep(const char *line, size_t size);
 typedef void (*event_fn)(void *userdata, uint64_t argument);
 void clock_begin(uint64_t number);
 void clock_end(void);
-/* The file that has the boot's name; NULL: it is another one. */
-const char *clock_boot_text(const char *path);
 void world_at(uint64_t steady_usec, event_fn fn, void *userdata, uint64_t argument);
 /* Without the daemon: what is due happens, until that time. */
 void world_pass(uint64_t until_steady_usec);
 void world_tick(void); /* a moment of it, for whoever waits in a thread */
+void world_stir(void); /* a descriptor may be ready that was not */
+uint64_t world_stirs(void);
+
+/* machine.c: the file that has the boot's name; NULL: it is another one. */
+const char *machine_boot_text(const char *path);
 
 /* thread.c */
 bool threads_run(void);      /* true: one of them went on */
@@ -144,6 +147,7 @@ void disk_begin(void);
 void disk_power_loss(void);
 void disk_end(void);
 bool disk_is_synced(const char *name); /* of a file */
+const char *path_here(const char *path); /* a shorter one */
 /* Files of the audit that the daemon removed are put there, by this beginning of their names. */
 #define REMOVED "removed-"
 /* A place where the daemon may die: each write, each sync, each request that arrives, each
