@@ -39,6 +39,8 @@ struct progress {
     uint64_t n_done, looked_usec; /* at the last look */
     bool was_idle;                /* likewise, and … */
     uint64_t n_done_before;       /* … how many operations were done by then */
+    bool has_rested;              /* the state gave back its pages, … */
+    int n_changes_at_rest;        /* … after so many changes */
 };
 
 struct daemon {

@@ -158,17 +158,23 @@ void progress_tell(struct daemon *d)
     tell(d, queue_counts(d->state, &c, &e) < 0 ? NULL : &c);
 }
 
-/* After ten seconds in which nothing was done, what a load of thousands took is given back. */
+/* After ten seconds in which nothing was done, what a load of thousands took is given back; the
+ * pages of the state once, since each look would only read the same ones again. */
 static void rest(struct daemon *d, bool idle)
 {
+    struct progress *p = &d->progress;
     struct engine_status es;
     engine_status(d->engine, &es);
-    if (idle && d->progress.was_idle && es.n_done == d->progress.n_done_before) {
-        state_rest(d->state);
+    if (idle && p->was_idle && es.n_done == p->n_done_before) {
+        int n_changes = state_n_changes(d->state);
+        if (!p->has_rested || n_changes != p->n_changes_at_rest)
+            state_rest(d->state);
+        p->has_rested = true;
+        p->n_changes_at_rest = n_changes;
         memory_rest();
     }
-    d->progress.was_idle = idle;
-    d->progress.n_done_before = es.n_done;
+    p->was_idle = idle;
+    p->n_done_before = es.n_done;
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
