@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -142,17 +143,20 @@ static void play(const uint8_t *data, size_t size)
 
 static bool second_reader(const char *name, struct range_name *ret)
 {
-    char low[16] = "", high[16] = "", rest[2] = "";
     const char *at = strcasestr(name, ";range=");
+    char *end = NULL;
 
-    if (!at || sscanf(at + 7, "%15[0-9]-%15[0-9*]%1s", low, high, rest) != 2)
+    if (!at || !isdigit((unsigned char)at[7]))
         return false;
-    bool star = strcmp(high, "*") == 0;
-    *ret = (struct range_name){.name_size = (size_t)(at - name), .last = star};
-    ret->low = strtoul(low, NULL, 10);
-    ret->high = star ? ret->low : strtoul(high, NULL, 10);
-    return (star || !strchr(high, '*')) && ret->high >= ret->low && !strpbrk(at, " \t\v\f\r") &&
-           ret->low <= 1000000009UL && ret->high <= 1000000009UL;
+    *ret = (struct range_name){.name_size = (size_t)(at - name), .low = strtoul(at + 7, &end, 10)};
+    ret->high = ret->low;
+    ret->last = strcmp(end, "-*") == 0;
+    if (ret->last)
+        return ret->low <= 1000000009UL;
+    if (end[0] != '-' || !isdigit((unsigned char)end[1]))
+        return false;
+    ret->high = strtoul(end + 1, &end, 10);
+    return !*end && ret->high >= ret->low && ret->high <= 1000000009UL;
 }
 
 static void any_names(const uint8_t *data, size_t size)
