@@ -38,6 +38,7 @@ struct health {
     char error[512];
     uint64_t since_usec, probe_usec;
     unsigned n_probes;               /* since it went away */
+    unsigned n_put_off;              /* how often in a row the list of teams was */
     struct string_list failing;      /* entries whose calls failed, with no success between */
     struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
     uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
@@ -327,6 +328,11 @@ void health_fine(struct health *h)
     books_wake(h->books, WORK_DUE);
 }
 
+bool health_is_put_off(const struct health *h, const struct tenant_answer *a)
+{
+    return a->concerns_all && a->class == TENANT_THROTTLED && h->state == ENGINE_TENANT_OK;
+}
+
 bool health_call_failed(struct health *h, const struct tenant_answer *a)
 {
     struct tenant_answer failed = *a;
@@ -368,9 +374,26 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
     return r;
 }
 
+/* Asked again in time, and all else goes on without it. */
+static void put_off_teams(struct health *h, const struct tenant_answer *a)
+{
+    const struct sync_options *o = books_options(h->books)->sync;
+    uint64_t wait = backoff_wait(o->retry_min_usec, o->retry_max_usec, ++h->n_put_off,
+                                 random_number());
+    wait = a->retry_after_usec > wait ? a->retry_after_usec : wait;
+    h->probe_usec = clock_steady_usec() + wait;
+    log_info("The tenant puts off the list of its teams, it is asked for again in %llu s",
+             (unsigned long long)(wait / USEC_PER_SEC));
+    h->answered(h->userdata);
+}
+
 static void take_teams_answer(struct health *h, const struct tenant_answer *a)
 {
     struct error e = {0};
+    if (health_is_put_off(h, a)) {
+        put_off_teams(h, a);
+        return;
+    }
     if (health_call_failed(h, a))
         return;
     if (a->class == TENANT_DONE && a->names) {
@@ -385,6 +408,8 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
         h->teams_known = false;
     }
     health_fine(h);
+    h->probe_usec = 0;
+    h->n_put_off = 0;
     h->answered(h->userdata);
 }
 

@@ -29,11 +29,15 @@ bool health_was_asked(const struct health *h);
 enum engine_tenant_state health_state(const struct health *h);
 const char *health_error(const struct health *h); /* "" while it is fine */
 uint64_t health_since_usec(const struct health *h);
-uint64_t health_probe_usec(const struct health *h); /* when the next probe is due; 0: none */
+/* When the next probe is due, or the list of teams is asked for again; 0: not at all. */
+uint64_t health_probe_usec(const struct health *h);
 
 /* A call got no answer, or one that is about the account. entry_id: whose call it was; NULL:
  * nobody's in particular. */
 void health_failed(struct health *h, const struct tenant_answer *a, const char *entry_id);
+/* A list that the tenant puts off (429) says nothing of users: no outage, it is asked for again.
+ * Where it is the token that is put off, the next user's call tells. */
+bool health_is_put_off(const struct health *h, const struct tenant_answer *a);
 /* A call that is nobody's in particular got no answer to its question: that is the tenant's
  * matter, also when it is a single 502, since nobody but the next probe would ask again. */
 bool health_call_failed(struct health *h, const struct tenant_answer *a);

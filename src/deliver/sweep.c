@@ -174,7 +174,8 @@ static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
     if (!a->concerns_all && a->class != TENANT_AWAY &&
         (a->class != TENANT_NOT_AUTHORISED || !account))
         return false;
-    health_failed(w->sweep->health, a, a->concerns_all ? NULL : w->entry_id);
+    if (!health_is_put_off(w->sweep->health, a))
+        health_failed(w->sweep->health, a, a->concerns_all ? NULL : w->entry_id);
     walk_end(w);
     return true;
 }

@@ -295,7 +295,8 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .tenant = health_was_asked(n->health) ? health_state(n->health) : ENGINE_TENANT_UNKNOWN,
         .tenant_error = health_error(n->health)[0] ? health_error(n->health) : NULL,
         .tenant_since_usec = health_since_usec(n->health),
-        .tenant_next_usec = health_probe_usec(n->health),
+        .tenant_next_usec =
+            health_state(n->health) == ENGINE_TENANT_OK ? 0 : health_probe_usec(n->health),
         .adoption_open = contact_adoption_open(n->contact),
         .adoption_reported = contact_adoption_reported(n->contact) || !n->options.tenant,
         .paused = gate_is_paused(n->gate),

@@ -284,9 +284,7 @@ static uint64_t next_due(const struct engine *n, uint64_t now)
     if (date)
         sooner(&at, now + wait_until(date, clock_date_usec()));
     /* While the tenant is being asked, its answer is what comes next. */
-    sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health)
-                    ? health_probe_usec(n->health)
-                    : 0);
+    sooner(&at, health_is_asking(n->health) ? 0 : health_probe_usec(n->health));
     sooner(&at, sweep_due_usec(n->sweep));
     sooner(&at, passwords_due_usec(n->passwords));
     sooner(&at, books_alarms_due_usec(n->books));
@@ -332,8 +330,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         arm_timer(n);
         return 0;
     }
-    if (n->options.tenant && health_state(n->health) != ENGINE_TENANT_OK &&
-        health_probe_usec(n->health) <= now)
+    uint64_t probe = health_probe_usec(n->health);
+    if (n->options.tenant && probe && probe <= now)
         health_ask(n->health);
     uint64_t sweep = sweep_due_usec(n->sweep);
     if (sweep && sweep <= now) {

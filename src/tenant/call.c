@@ -210,7 +210,8 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
     c->n_answers[a->class]++;
     if (a->class == TENANT_THROTTLED) {
         c->n_throttled++;
-        pace_throttled(&c->pace, now, a->retry_after_usec, who(call));
+        if (who(call)) /* what is refused to a list says nothing of users */
+            pace_throttled(&c->pace, now, a->retry_after_usec, who(call));
     } else if (a->class == TENANT_UNCLEAR || a->class == TENANT_AWAY) {
         c->n_failed++;
     } else if (a->status) {

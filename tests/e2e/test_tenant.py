@@ -171,6 +171,26 @@ def test_throttled(t):
         d.stop()
 
 
+def test_lists_throttled(t):
+    """A tenant that puts off its lists for an hour: users are made and disabled at once, and no outage is told."""
+    ground, group, tenant = crowd(t, people(10))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(people(10), seconds=30)
+    settled(d)
+    d.stop()
+    for path in ("/configapi/v2/team", "/configapi/v2/phone/user"):
+        tenant.fault("status", status=429, count=-1, path=path, headers={"Retry-After": "3600"})
+    d.start()
+    ground.person("late")
+    ground.join(group, "late")
+    ground.leave(group, people(10)[0])
+    wait_for(lambda: tenant.user("late") and tenant.user(people(10)[0])["disabled"], 15, "both", d.log_tail)
+    settled(d)
+    need(tenant.counters()["by_status"].get("429", 0) >= 1, "the list was asked for", tenant.counters())
+    need(d.ctl("status", "--json").json["tenant"]["state"] == "ok" and not d.audit(event="alarm"), "no outage", d.audit(event="alarm"))
+    d.stop()
+
+
 def test_rate_of_the_tenant(t):
     """T47: a tenant that allows 50 requests a second gets everybody, without a flood of refused calls."""
     ground, group, tenant = crowd(t, people(100), rate=50)

@@ -47,6 +47,7 @@ struct bed { /* what every test lies in */
     char secret_path[64];
     /* the script */
     scripted_fn script; /* everything but tokens */
+    struct scripted_answer one; /* of script_one() */
     const char *token_body;
     int token_status;
     int token_life; /* how many requests a token lives; 0: for ever; -1: it never works */
@@ -239,4 +240,24 @@ static inline struct seen *get(struct bed *b, const char *login)
     assert_int_equal(ops->read(b->client, &b->calls[i], by_login(login), on_done, &b->seen[i], &e),
                      0);
     return &b->seen[i];
+}
+
+/* One answer to everything. */
+static inline void script_one(const struct scripted_request *q, struct scripted_answer *a,
+                              void *userdata)
+{
+    const struct bed *b = userdata;
+    (void)q;
+    *a = b->one;
+}
+
+static inline struct seen *create_once(struct bed *b, enum scripted_deed deed, int status,
+                                       const char *headers, const char *body)
+{
+    b->one = (struct scripted_answer){
+        .deed = deed, .status = status, .headers = headers, .body = body};
+    b->script = script_one;
+    struct seen *s = create(b, "ada", NULL);
+    run_until(b, all_done);
+    return s;
 }

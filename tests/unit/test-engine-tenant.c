@@ -107,62 +107,6 @@ static void test_tenant_away(void **state)
     is_idle(b);
 }
 
-static void test_throttled(void **state)
-{
-    struct bed *b = *state;
-    people(b, 30, "support");
-    bed_start(b);
-    bed_run(b);
-    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
-                                                    .times = 60,
-                                                    .class = TENANT_THROTTLED,
-                                                    .status = 429,
-                                                    .retry_after_usec = 30 * USEC_PER_SEC});
-    bed_sync(b);
-    assert_int_equal(b->tenant->n_users, 0);
-    bed_advance(b, 29 * USEC_PER_SEC);
-    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 30);
-    bed_advance(b, HOUR);
-    assert_int_equal(b->tenant->n_users, 30);
-    is_idle(b);
-}
-
-/* No token is to be had: nobody's call was made, so it is the account that waits, under one cause,
- * and each goes on when it works. */
-static void test_no_token(void **state)
-{
-    static const struct {
-        enum tenant_answer_class class;
-        int status;
-    } rows[] = {{TENANT_THROTTLED, 429}, {TENANT_AWAY, 500}, {TENANT_AWAY, 404}, {TENANT_AWAY, 0}};
-    struct bed *b = *state;
-    bed_start(b);
-    bed_run(b);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        size_t n = b->tenant->n_users, before = fake_tenant_calls(b->tenant, FAKE_CREATE);
-        struct engine_status status;
-        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL,
-                                                        .times = -1,
-                                                        .class = rows[i].class,
-                                                        .no_token = true,
-                                                        .status = rows[i].status});
-        people(b, 30 * (i + 1), "support");
-        bed_sync(b);
-        bed_advance(b, 2 * HOUR);
-        engine_status(b->engine, &status);
-        assert_int_equal(status.tenant, ENGINE_TENANT_AWAY);
-        assert_true(fake_tenant_calls(b->tenant, FAKE_CREATE) <=
-                    before + b->options.max_concurrent);
-        assert_int_equal(bed_queue(b, OPERATION_READY, NULL), 30);
-        assert_int_equal(bed_audit(b, "alarm", NULL, NULL), i + 1);
-        fake_tenant_heal(b->tenant);
-        bed_advance(b, HOUR);
-        assert_int_equal(b->tenant->n_users, n + 30);
-        assert_int_equal(bed_audit(b, "alarm-over", NULL, NULL), i + 1);
-        is_idle(b);
-    }
-}
-
 static void test_lost_answers(void **state)
 {
     struct bed *b = *state;
@@ -445,8 +389,6 @@ int main(int argc, char **argv)
         scenario(test_role_missing),
         scenario(test_not_authorised),
         scenario(test_tenant_away),
-        scenario(test_throttled),
-        scenario(test_no_token),
         scenario(test_lost_answers),
         scenario(test_conflict),
         scenario(test_there_again),

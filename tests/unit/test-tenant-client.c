@@ -115,33 +115,6 @@ static void test_bad_names_are_refused(void **state)
 }
 
 /* T43, T44, T46: one status for everything; the hint says which. */
-static int scripted_status;
-static const char *scripted_headers, *scripted_body;
-static enum scripted_deed scripted_deed;
-
-static void script_one(const struct scripted_request *q, struct scripted_answer *a,
-                       void *userdata)
-{
-    (void)q, (void)userdata;
-    a->status = scripted_status;
-    a->headers = scripted_headers;
-    a->body = scripted_body;
-    a->deed = scripted_deed;
-}
-
-static struct seen *create_once(struct bed *b, enum scripted_deed deed, int status,
-                                const char *headers, const char *body)
-{
-    scripted_deed = deed;
-    scripted_status = status;
-    scripted_headers = headers;
-    scripted_body = body;
-    b->script = script_one;
-    struct seen *s = create(b, "ada", NULL);
-    run_until(b, all_done);
-    return s;
-}
-
 static void test_answers(void **state)
 {
     struct bed *b = *state;
@@ -160,71 +133,6 @@ static void test_answers(void **state)
     assert_int_equal(s->class, TENANT_UNCLEAR);
     assert_string_equal(s->hint, "request failed");
     assert_int_equal(b->n_requests, 5); /* nothing is repeated here */
-}
-
-/* T47 */
-static void test_throttling_pauses_everything(void **state)
-{
-    struct bed *b = *state;
-    connect_client(b);
-    struct seen *s = create_once(b, SCRIPTED_ANSWER, 429, "Retry-After: 1\r\n", NULL);
-    uint64_t start = clock_monotonic_usec();
-    assert_int_equal(s->class, TENANT_THROTTLED);
-    assert_int_equal(s->retry_after_usec, USEC_PER_SEC);
-    s = create_once(b, SCRIPTED_ANSWER, 200, NULL, "OK");
-    assert_int_equal(s->class, TENANT_DONE);
-    assert_true(clock_monotonic_usec() - start > 900 * USEC_PER_MSEC);
-    struct tenant_client_status status;
-    tenant_client_status(b->client, &status);
-    assert_int_equal(status.n_throttled, 1);
-    assert_true(status.rate_now > 0);
-    s = create_once(b, SCRIPTED_ANSWER, 429, "Retry-After: 99999999999\r\n", NULL);
-    assert_int_equal(s->retry_after_usec, 3600 * USEC_PER_SEC);
-}
-
-/* Seconds or an HTTP date, in the header's own words; each to a client that knows of no other. */
-static void test_retry_after(void **state)
-{
-    struct bed *b = *state;
-    char in_a_minute[64], a_minute_ago[64], in_a_year[64];
-    const time_t now = time(NULL);
-    const struct {
-        char *text;
-        time_t when;
-    } dates[] = {{in_a_minute, now + 60}, {a_minute_ago, now - 60}, {in_a_year, now + 31536000}};
-    for (size_t i = 0; i < ARRAY_SIZE(dates); i++) {
-        struct tm tm;
-        assert_non_null(gmtime_r(&dates[i].when, &tm));
-        assert_true(strftime(dates[i].text, 64, "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0);
-    }
-    const struct {
-        const char *text;
-        uint64_t least, most;
-    } rows[] = {
-        {"", 0, 0},
-        {"0", 0, 0},
-        {"120", 120, 120},
-        {"3600", 3600, 3600},
-        {"3601", 3600, 3600},
-        {"99999999999", 3600, 3600},
-        {"-5", 0, 0},
-        {"soon", 0, 0},
-        {in_a_minute, 30, 60},
-        {a_minute_ago, 0, 0},
-        {in_a_year, 3600, 3600},
-        {"Thu, 01 Jan 1970 00:00:00 GMT", 0, 0},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        char header[128];
-        connect_client(b);
-        snprintf(header, sizeof(header), "Retry-After: %s\r\n", rows[i].text);
-        const struct seen *s = create_once(b, SCRIPTED_ANSWER, 429, header, NULL);
-        assert_int_equal(s->class, TENANT_THROTTLED);
-        if (s->retry_after_usec < rows[i].least * USEC_PER_SEC ||
-            s->retry_after_usec > rows[i].most * USEC_PER_SEC)
-            fail_msg("'%s': %llu", rows[i].text, (unsigned long long)s->retry_after_usec);
-        b->client = tenant_client_free(b->client);
-    }
 }
 
 static void test_broken_answers(void **state)
@@ -371,7 +279,7 @@ static bool two_requests(const struct bed *b)
 static void test_cancelling(void **state)
 {
     struct bed *b = *state;
-    scripted_deed = SCRIPTED_STALL;
+    b->one = (struct scripted_answer){.deed = SCRIPTED_STALL};
     b->script = script_one;
     b->options.max_concurrent = 2;
     connect_client(b);
@@ -387,37 +295,6 @@ static void test_cancelling(void **state)
     /* The client goes first; the calls that are left are freed by their owner. */
     b->client = tenant_client_free(b->client);
     assert_int_equal(b->n_done, 0);
-}
-
-static bool twelve_done(const struct bed *b)
-{
-    return b->n_done == 12;
-}
-
-/* As many more as left within a second, and no more than four times the concurrent ones. */
-static void test_ahead(void **state)
-{
-    struct bed *b = *state;
-    b->options.max_concurrent = 2;
-    connect_client(b);
-    assert_int_equal(ops->ahead(b->client), 0);
-    for (int i = 0; i < 12; i++)
-        create(b, "ada", NULL);
-    run_until(b, twelve_done);
-    assert_int_equal(ops->ahead(b->client), 8);
-    assert_true(scripted_server_n_connections(b->server) <= 3);
-}
-
-static void test_pace(void **state)
-{
-    struct bed *b = *state;
-    b->options.max_rate = 20;
-    connect_client(b);
-    uint64_t start = clock_monotonic_usec();
-    for (int i = 0; i < 20; i++)
-        create(b, "ada", NULL);
-    run_until(b, all_done);
-    assert_true(clock_monotonic_usec() - start > 850 * USEC_PER_MSEC);
 }
 
 static void test_unreachable(void **state)
@@ -482,8 +359,6 @@ int main(void)
         TEST(test_every_operation),
         TEST(test_bad_names_are_refused),
         TEST(test_answers),
-        TEST(test_throttling_pauses_everything),
-        TEST(test_retry_after),
         TEST(test_broken_answers),
         TEST(test_endless_answer_is_cut_at_its_limit),
         TEST(test_write_is_never_sent_twice),
@@ -491,8 +366,6 @@ int main(void)
         TEST(test_redirects_are_not_followed),
         TEST(test_password_is_sent_and_never_shown),
         TEST(test_cancelling),
-        TEST(test_ahead),
-        TEST(test_pace),
         TEST(test_unreachable),
         TEST(test_urls),
     };

@@ -1,0 +1,150 @@
+/*
+ * A tenant that asks for patience: of users' calls, of its lists, or of who asks for a token.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static void test_throttled(void **state)
+{
+    struct bed *b = *state;
+    people(b, 30, "support");
+    bed_start(b);
+    bed_run(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .times = 60,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429,
+                                                    .retry_after_usec = 30 * USEC_PER_SEC});
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 0);
+    bed_advance(b, 29 * USEC_PER_SEC);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 30);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 30);
+    is_idle(b);
+}
+
+static void put_off_lists(struct bed *b)
+{
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_TEAMS | FAKE_LIST,
+                                                    .times = -1,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429,
+                                                    .retry_after_usec = HOUR / 2});
+}
+
+static void expect_no_outage(struct bed *b)
+{
+    struct engine_status status;
+    engine_status(b->engine, &status);
+    assert_int_equal(status.tenant, ENGINE_TENANT_OK);
+    assert_int_equal(bed_audit(b, "alarm", REASON_TENANT_AWAY, NULL), 0);
+}
+
+/* The list of teams is put off at a start: users are made all the same, nobody hears of an outage,
+ * and it is asked for when the tenant said, until it is given. */
+static void test_teams_put_off(void **state)
+{
+    struct bed *b = *state;
+    bed_start(b);
+    bed_sync(b);
+    put_off_lists(b);
+    people(b, 20, "support");
+    fake_tenant_forget_calls(b->tenant);
+    bed_restart(b);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 20);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_TEAMS), 1);
+    expect_no_outage(b);
+    bed_advance(b, HOUR / 3);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_TEAMS), 1);
+    bed_advance(b, 2 * HOUR);
+    assert_in_range(fake_tenant_calls(b->tenant, FAKE_TEAMS), 4, 6);
+    expect_no_outage(b);
+    fake_tenant_heal(b->tenant);
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_TEAMS), 1);
+    bed_advance(b, DAY);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_TEAMS), 1);
+    is_idle(b);
+}
+
+/* Likewise the list of users, which the verification wants when somebody is not there any more. */
+static void test_users_put_off(void **state)
+{
+    struct bed *b = *state;
+    b->sync.verify_interval_usec = HOUR;
+    b->tenant->no_scim = true; /* no id tells whether somebody was renamed */
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    put_off_lists(b);
+    fake_tenant_remove(b->tenant, "u0");
+    bed_advance(b, 3 * HOUR);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_LIST) >= 2);
+    expect_no_outage(b);
+    people(b, 30, "support");
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 29);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, 2 * HOUR);
+    struct link l = {0};
+    struct error e = {0};
+    assert_int_equal(link_load(b->state, "id-u0", &l, &e), 0);
+    assert_int_not_equal(l.gone, LINK_THERE);
+    link_done(&l);
+}
+
+/* No token is to be had: nobody's call was made, so it is the account that waits, under one cause,
+ * and each goes on when it works. */
+static void test_no_token(void **state)
+{
+    static const struct {
+        enum tenant_answer_class class;
+        int status;
+    } rows[] = {{TENANT_THROTTLED, 429}, {TENANT_AWAY, 500}, {TENANT_AWAY, 404}, {TENANT_AWAY, 0}};
+    struct bed *b = *state;
+    bed_start(b);
+    bed_run(b);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t n = b->tenant->n_users, before = fake_tenant_calls(b->tenant, FAKE_CREATE);
+        struct engine_status status;
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL,
+                                                        .times = -1,
+                                                        .class = rows[i].class,
+                                                        .no_token = true,
+                                                        .status = rows[i].status});
+        people(b, 30 * (i + 1), "support");
+        bed_sync(b);
+        bed_advance(b, 2 * HOUR);
+        engine_status(b->engine, &status);
+        assert_int_equal(status.tenant, ENGINE_TENANT_AWAY);
+        assert_true(fake_tenant_calls(b->tenant, FAKE_CREATE) <=
+                    before + b->options.max_concurrent);
+        assert_int_equal(bed_queue(b, OPERATION_READY, NULL), 30);
+        assert_int_equal(bed_audit(b, "alarm", NULL, NULL), i + 1);
+        fake_tenant_heal(b->tenant);
+        bed_advance(b, HOUR);
+        assert_int_equal(b->tenant->n_users, n + 30);
+        assert_int_equal(bed_audit(b, "alarm-over", NULL, NULL), i + 1);
+        is_idle(b);
+    }
+}
+
+#define scenario(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_throttled),
+        scenario(test_teams_put_off),
+        scenario(test_users_put_off),
+        scenario(test_no_token),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
