@@ -59,6 +59,10 @@ struct feed_environment {
  * borrowed. */
 struct directory_feed_ops {
     enum directory_feed_kind kind;
+    /* Why this server cannot follow changes by it, as far as the server says; places_known: where
+     * each search looks, too. NULL: nothing is known against it, also as the function. */
+    const char *(*objection)(const struct rootdse *server, bool places_known);
+    const char *refused; /* what is said when the server does, although it lists it */
     int (*start)(void **ret, struct feed_environment *env, struct error *e);
     void (*free)(void *feed);
     void (*turn)(void *feed,

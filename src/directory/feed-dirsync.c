@@ -595,8 +595,19 @@ static void dirsync_request_full(void *feed)
         arm(d, 0);
 }
 
+static const char *dirsync_objection(const struct rootdse *server, bool places_known)
+{
+    if (!rootdse_has_control(server, LIBLDAP_OID_DIRSYNC))
+        return "the server does not list DirSync";
+    return places_known && server->invocation_id
+               ? NULL
+               : "the server does not show what a DirSync cookie belongs to (invocationId)";
+}
+
 const struct directory_feed_ops feed_dirsync_ops = {
     .kind = DIRECTORY_FEED_DIRSYNC,
+    .objection = dirsync_objection,
+    .refused = "the server refused DirSync to this account",
     .start = dirsync_start,
     .free = dirsync_free,
     .request_full = dirsync_request_full,

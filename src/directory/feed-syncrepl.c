@@ -677,8 +677,18 @@ static void syncrepl_request_full(void *feed)
         begin_round(f, false);
 }
 
+static const char *syncrepl_objection(const struct rootdse *server, bool places_known)
+{
+    (void)places_known;
+    return rootdse_has_control(server, LIBLDAP_OID_SYNC)
+               ? NULL
+               : "the server does not list content synchronisation (RFC 4533)";
+}
+
 const struct directory_feed_ops feed_syncrepl_ops = {
     .kind = DIRECTORY_FEED_SYNCREPL,
+    .objection = syncrepl_objection,
+    .refused = "the server lists content synchronisation but refused it",
     .start = syncrepl_start,
     .free = syncrepl_free,
     .turn = syncrepl_turn,

@@ -80,29 +80,19 @@ static bool places_are_known(const struct searches *p, const struct rootdse *ser
 }
 
 /* Why this server cannot follow changes by this feed; NULL: nothing is known against it. */
-static const char *objection(const struct feeding *f, enum directory_feed_kind kind)
+static const char *objection(const struct feeding *f, const struct directory_feed_ops *ops)
 {
     const struct directory_options *o = f->options;
     const struct rootdse *s = f->request.server;
     bool own_id = o->id_attribute &&
                   (!identity_attribute(s->identity) ||
                    !text_equal_ascii_case(o->id_attribute, identity_attribute(s->identity)));
-    if (kind == DIRECTORY_FEED_POLL)
+    if (!ops->objection)
         return NULL;
     if (own_id)
         return "deletions are reported by the server's own id, not by id_attribute";
-    if (kind == DIRECTORY_FEED_SYNCREPL) {
-        if (!rootdse_has_control(s, LIBLDAP_OID_SYNC))
-            return "the server does not list content synchronisation (RFC 4533)";
-        return f->refused & 1u << kind
-                   ? "the server lists content synchronisation but refused it"
-                   : NULL;
-    }
-    if (!rootdse_has_control(s, LIBLDAP_OID_DIRSYNC))
-        return "the server does not list DirSync";
-    if (!places_are_known(f->searches, s) || !s->invocation_id)
-        return "the server does not show what a DirSync cookie belongs to (invocationId)";
-    return f->refused & 1u << kind ? "the server refused DirSync to this account" : NULL;
+    const char *against = ops->objection(s, places_are_known(f->searches, s));
+    return against || !(f->refused & 1u << ops->kind) ? against : ops->refused;
 }
 
 /* reason: why it is this one, for people. */
@@ -117,7 +107,7 @@ static const struct directory_feed_ops *choose_feed(const struct feeding *f, cha
     for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
         if (asked != DIRECTORY_FEED_AUTO && asked != order[i]->kind)
             continue;
-        const char *why = objection(f, order[i]->kind);
+        const char *why = objection(f, order[i]);
         if (!why) {
             if (asked != DIRECTORY_FEED_AUTO)
                 snprintf(reason, n, "as configured");
