@@ -31,7 +31,7 @@ void audit_who_done(struct audit_who *w)
     w->n_people = 0;
 }
 
-void holders_done(struct holders *k)
+void holders_done(struct login_holders *k)
 {
     for (size_t i = 0; i < k->ids.n_slots; i++)
         if (k->ids.slots[i].holder)
@@ -52,7 +52,7 @@ static const char *key_of(const json_t *person)
     return id ? id : text_of(person, "dn");
 }
 
-struct audit_holder *holders_get(struct holders *k, const json_t *person, bool make)
+struct audit_holder *holders_get(struct login_holders *k, const json_t *person, bool make)
 {
     const char *key = key_of(person);
     struct known_person *p = key ? known_get(&k->ids, key, strlen(key)) : NULL;
@@ -69,14 +69,14 @@ struct audit_holder *holders_get(struct holders *k, const json_t *person, bool m
     return text_replace(&p->holder->id, text_of(person, "id")) < 0 ? NULL : p->holder;
 }
 
-struct audit_holder *holders_called(const struct holders *k, const char *key)
+struct audit_holder *holders_called(const struct login_holders *k, const char *key)
 {
     const struct known_person *p = known_get(&k->logins, key, strlen(key));
 
     return p ? p->holder : NULL;
 }
 
-static int forget_login(struct holders *k, const struct audit_holder *h)
+static int forget_login(struct login_holders *k, const struct audit_holder *h)
 {
     CLEANUP(freep) char *key = h->login ? text_fold(h->login, strlen(h->login)) : NULL;
     struct known_person *p = key ? known_get(&k->logins, key, strlen(key)) : NULL;
@@ -86,7 +86,7 @@ static int forget_login(struct holders *k, const struct audit_holder *h)
     return h->login && !key ? -ENOMEM : 0;
 }
 
-int holders_call(struct holders *k, struct audit_holder *h, const char *login)
+int holders_call(struct login_holders *k, struct audit_holder *h, const char *login)
 {
     CLEANUP(freep) char *key = login ? text_fold(login, strlen(login)) : NULL;
     struct known_person *p;
@@ -104,7 +104,7 @@ int holders_call(struct holders *k, struct audit_holder *h, const char *login)
     return text_replace(&h->login, login);
 }
 
-int holders_settle(struct holders *k, const json_t *person)
+int holders_settle(struct login_holders *k, const json_t *person)
 {
     const char *key = key_of(person);
     struct known_person *p = key ? known_get(&k->ids, key, strlen(key)) : NULL;
@@ -130,7 +130,7 @@ static int by_login(const void *a, const void *b)
     return r ? r : strcmp(x->id ? x->id : "", y->id ? y->id : "");
 }
 
-int holders_gather(struct holders *k, struct audit_who *w)
+int holders_gather(struct login_holders *k, struct audit_who *w)
 {
     size_t n = 0;
 

@@ -28,12 +28,12 @@
 
 #define ABSENT 0U
 
-struct entry {
+struct held_value {
     uint32_t field; /* index into names */
     uint32_t value; /* ABSENT, or its number */
 };
 struct holding {
-    struct entry *entries;
+    struct held_value *entries;
     size_t n, capacity;
     bool gone; /* deleted */
 };
@@ -117,7 +117,7 @@ static int set(struct holdings *h, struct holding *u, const char *field, uint32_
         }
     if (memory_grow(&u->entries, &u->capacity, u->n + 1, sizeof(*u->entries)) < 0)
         return -ENOMEM;
-    u->entries[u->n++] = (struct entry){name, value};
+    u->entries[u->n++] = (struct held_value){name, value};
     return 0;
 }
 

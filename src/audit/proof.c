@@ -222,17 +222,17 @@ enum part {
     PART_KEY,
     N_PARTS
 };
-struct parts {
+struct proof_parts {
     char *text;
     const char *part[N_PARTS];
 };
 
-static void parts_done(struct parts *p)
+static void parts_done(struct proof_parts *p)
 {
     free(p->text);
 }
 
-static int split(const char *text, struct parts *ret, struct error *e)
+static int split(const char *text, struct proof_parts *ret, struct error *e)
 {
     char *at = ret->text = strdup(text);
 
@@ -280,7 +280,8 @@ static bool hash_of(const char *text, struct chain_hash *ret)
 }
 
 /* The note is written again from what was understood of it: there is one way to write it. */
-static int read_note(const struct parts *p, const char *key, struct note *ret, struct error *e)
+static int read_note(const struct proof_parts *p, const char *key, struct note *ret,
+                     struct error *e)
 {
     CLEANUP(buffer_done) struct buffer text = {0}, given = {0};
     const char *blank = strchr(p->part[PART_TREE], ' ');
@@ -342,7 +343,7 @@ static int follow(const struct line_chain *l, int64_t from, const struct hashes 
 }
 
 /* From the line up to the root that is signed. */
-static int climb(const struct line_chain *l, const struct note *n, const struct parts *p,
+static int climb(const struct line_chain *l, const struct note *n, const struct proof_parts *p,
                  struct error *e)
 {
     CLEANUP(hashes_done) struct hashes contents = {0}, path = {0};
@@ -369,7 +370,7 @@ static int climb(const struct line_chain *l, const struct note *n, const struct 
 int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret,
                        struct error *e)
 {
-    CLEANUP(parts_done) struct parts p = {0};
+    CLEANUP(parts_done) struct proof_parts p = {0};
     struct line_chain l;
     struct note n = {0};
     int r = split(text, &p, e);

@@ -36,7 +36,7 @@
 #define BEGIN_SIZE   13 /* {"v":1,"seq": */
 #define SLACK        (256 * 1024) /* the last durable line, and what a torn append may add */
 
-struct waiting {
+struct waiting_lines {
     char **lines; /* with their newline */
     int64_t first;
     size_t n_lines, capacity, size;
@@ -47,15 +47,15 @@ struct reconciler {
     int fd;
     const char *path;
     struct reconciled found;
-    struct waiting waiting; /* what is not noted as durable */
+    struct waiting_lines waiting; /* what is not noted as durable */
 };
 
-static void waiting_done(struct waiting *w)
+static void waiting_done(struct waiting_lines *w)
 {
     for (size_t i = 0; i < w->n_lines; i++)
         free(w->lines[i]);
     free(w->lines);
-    *w = (struct waiting){0};
+    *w = (struct waiting_lines){0};
 }
 
 static void reconciler_done(struct reconciler *c)
@@ -65,7 +65,7 @@ static void reconciler_done(struct reconciler *c)
 
 static int take_waiting(int64_t seq, const char *line, void *userdata)
 {
-    struct waiting *w = userdata;
+    struct waiting_lines *w = userdata;
 
     if (w->n_lines == 0)
         w->first = seq;
@@ -103,7 +103,7 @@ static int restored_row(struct reconciler *c, struct error *e)
 }
 
 /* Which of the waiting lines begins with these bytes up to its newline; -1: none. */
-static long find_waiting(const struct waiting *w, const char *text, size_t size)
+static long find_waiting(const struct waiting_lines *w, const char *text, size_t size)
 {
     struct line_chain l;
 
@@ -120,7 +120,7 @@ static long find_waiting(const struct waiting *w, const char *text, size_t size)
 static bool find_begin(const struct reconciler *c, const char *window, size_t size, bool whole,
                        size_t *ret_at, size_t *ret_line)
 {
-    const struct waiting *w = &c->waiting;
+    const struct waiting_lines *w = &c->waiting;
     struct line_chain first, l;
 
     if (line_parse(w->lines[0], strlen(w->lines[0]) - 1, &first) <= 0)
@@ -153,7 +153,7 @@ static bool find_begin(const struct reconciler *c, const char *window, size_t si
  * ours should be, and something that shows whose they were: unwritten sectors, or a part of
  * ours? What somebody else wrote is not ours to cut off, and a line that is only torn at the end
  * is cut elsewhere. */
-static bool is_damage(const struct waiting *w, size_t line, const char *text, size_t size)
+static bool is_damage(const struct waiting_lines *w, size_t line, const char *text, size_t size)
 {
     bool ours = memchr(text, '\0', size) != NULL, any = false;
     struct chain_hash expected = {0};
@@ -198,7 +198,7 @@ static int cut_damage(struct reconciler *c, off_t at, off_t size, int64_t seq, s
 static int compare_window(struct reconciler *c, const char *window, size_t size, off_t at,
                           struct error *e)
 {
-    const struct waiting *w = &c->waiting;
+    const struct waiting_lines *w = &c->waiting;
     size_t place, line;
 
     if (!find_begin(c, window, size, at == 0, &place, &line))
@@ -251,7 +251,7 @@ static int cut_torn(struct reconciler *c, const struct tail *t, struct error *e)
     return repair_row(c, "torn-line", sentence, e);
 }
 
-static int number_anew(struct reconciler *c, const struct waiting *w, struct error *e)
+static int number_anew(struct reconciler *c, const struct waiting_lines *w, struct error *e)
 {
     struct compose_head head;
     int r = compose_head(c->state, &head, e);
@@ -279,7 +279,7 @@ static int number_anew(struct reconciler *c, const struct waiting *w, struct err
 /* The chain goes on after the file's last line. */
 static int continue_from_file(struct reconciler *c, const struct tail *t, struct error *e)
 {
-    CLEANUP(waiting_done) struct waiting w = {0};
+    CLEANUP(waiting_done) struct waiting_lines w = {0};
     char text[CHAIN_TEXT_SIZE];
     int r = trail_each(c->state, c->found.exported, take_waiting, &w, e);
 

@@ -296,7 +296,7 @@ uint32_t audit_delay(const struct audit_delays *d, unsigned per_mille)
 }
 
 /* Verifying takes no less time than reading, so both are done at once. */
-struct check {
+struct verification {
     const char *const *files;
     size_t n_files;
     const struct audit_verify_options *trusted;
@@ -309,13 +309,13 @@ struct check {
 
 static void *verify_files(void *userdata)
 {
-    struct check *c = userdata;
+    struct verification *c = userdata;
 
     c->r = audit_verify(c->files, c->n_files, c->trusted, c->verdict, &c->e);
     return NULL;
 }
 
-static int start_check(struct check *c, struct error *e)
+static int start_check(struct verification *c, struct error *e)
 {
     int r = pthread_create(&c->thread, NULL, verify_files, c);
 
@@ -324,7 +324,7 @@ static int start_check(struct check *c, struct error *e)
 }
 
 /* r: how the reading went. */
-static int end_check(struct check *c, int r, struct error *e)
+static int end_check(struct verification *c, int r, struct error *e)
 {
     if (c->running)
         (void)pthread_join(c->thread, NULL);
@@ -346,7 +346,7 @@ int audit_report(struct audit_report *r, const char *const *files, size_t n_file
                          .userdata = userdata,
                          .approvals = approvals_new()};
     struct audit_filter all = {.wants = wants, .brief = filter->brief};
-    struct check check = {
+    struct verification check = {
         .files = files, .n_files = n_files, .trusted = trusted, .verdict = &r->verdict};
     int n;
 

@@ -27,7 +27,7 @@ struct looker {
     char *field;  /* "role:Supervisor", "team" */
     json_t *intents; /* number: sequence number of the intent that names it */
     struct approvals *approvals;
-    struct holders holders;
+    struct login_holders holders;
 };
 
 static void looker_done(struct looker *k)

@@ -158,7 +158,7 @@ static size_t undo_equals(const char *at, const char *end, char *to, size_t *ret
     return 1;
 }
 
-bool escapes_undo(struct bytes *b, bool mail)
+bool escapes_undo(struct escaped *b, bool mail)
 {
     const char *end = b->data + b->size;
     size_t used = 0;

@@ -26,14 +26,14 @@
 #define DEPTH_MAX    3 /* base64 in base64 in base64 */
 #define PASSES_MAX   8 /* escapes in escapes */
 
-static void bytes_done(struct bytes *b)
+static void bytes_done(struct escaped *b)
 {
     if (b->data)
         explicit_bzero(b->data, b->size);
     free(b->data);
 }
 
-static void drop_blanks(struct bytes *b)
+static void drop_blanks(struct escaped *b)
 {
     size_t used = 0;
     for (size_t i = 0; i < b->size; i++)
@@ -43,7 +43,7 @@ static void drop_blanks(struct bytes *b)
 }
 
 /* Letters and digits alone, as where "5a:71:37", "0x5a, 0x71" or "a-b-c" is written. */
-static void squeeze(struct bytes *b)
+static void squeeze(struct escaped *b)
 {
     size_t used = 0;
     for (size_t i = 0; i < b->size; i++) {
@@ -92,7 +92,7 @@ static void needles_done(struct needles *k)
 }
 
 /* A blank of a form is a plus: neither counts. */
-static size_t comparable(const struct bytes *b, char *to)
+static size_t comparable(const struct escaped *b, char *to)
 {
     size_t n = 0;
     for (size_t i = 0; i < b->size; i++)
@@ -109,7 +109,7 @@ static unsigned hash(const char *at, size_t n)
     return (h ^ h >> 16) & 0xffff;
 }
 
-static bool needle_make(struct needle *k, const struct bytes *secret)
+static bool needle_make(struct needle *k, const struct escaped *secret)
 {
     k->text = malloc(secret->size + 1);
     if (!k->text)
@@ -145,9 +145,9 @@ static bool ends_with_head(const struct needle *k, const char *text, size_t n)
     return false;
 }
 
-static bool compare(const struct bytes *text, bool cut, const struct needles *secret)
+static bool compare(const struct escaped *text, bool cut, const struct needles *secret)
 {
-    CLEANUP(bytes_done) struct bytes t = {malloc(text->size + 1), text->size};
+    CLEANUP(bytes_done) struct escaped t = {malloc(text->size + 1), text->size};
     if (!t.data)
         return true;
     size_t n = comparable(text, t.data);
@@ -207,7 +207,7 @@ static bool shows(const char *data, size_t size, bool cut, const struct needles 
 static bool run_shows(const struct code *k, const char *run, size_t n, bool cut,
                       const struct needles *secret, unsigned depth)
 {
-    CLEANUP(bytes_done) struct bytes b = {malloc(n + 1), n};
+    CLEANUP(bytes_done) struct escaped b = {malloc(n + 1), n};
     if (!b.data)
         return true;
     for (unsigned skip = 0; skip < k->align && skip < n; skip++) {
@@ -218,7 +218,7 @@ static bool run_shows(const struct code *k, const char *run, size_t n, bool cut,
     return false;
 }
 
-static bool codes_show(const struct bytes *b, bool cut, const struct needles *secret,
+static bool codes_show(const struct escaped *b, bool cut, const struct needles *secret,
                        unsigned depth)
 {
     if (depth >= DEPTH_MAX)
@@ -238,7 +238,7 @@ static bool codes_show(const struct bytes *b, bool cut, const struct needles *se
 
 /* -- all of it -- */
 
-static bool look(const struct bytes *b, bool cut, const struct needles *secret, unsigned depth)
+static bool look(const struct escaped *b, bool cut, const struct needles *secret, unsigned depth)
 {
     return compare(b, cut, secret) || codes_show(b, cut, secret, depth);
 }
@@ -248,7 +248,7 @@ static bool look(const struct bytes *b, bool cut, const struct needles *secret, 
 static bool shows_plain(const char *data, size_t size, bool mail, bool cut,
                         const struct needles *secret, unsigned depth)
 {
-    CLEANUP(bytes_done) struct bytes b = {copy_bytes(data, size), size};
+    CLEANUP(bytes_done) struct escaped b = {copy_bytes(data, size), size};
     if (!b.data)
         return true;
     drop_blanks(&b);
@@ -263,7 +263,7 @@ static bool shows_plain(const char *data, size_t size, bool mail, bool cut,
 static bool shows_squeezed(const char *data, size_t size, bool cut,
                            const struct needles *secret)
 {
-    CLEANUP(bytes_done) struct bytes b = {copy_bytes(data, size), size};
+    CLEANUP(bytes_done) struct escaped b = {copy_bytes(data, size), size};
     if (!b.data)
         return true;
     squeeze(&b);
@@ -278,7 +278,7 @@ static bool shows(const char *data, size_t size, bool cut, const struct needles 
            (memchr(data, '=', size) && shows_plain(data, size, true, cut, secret, depth));
 }
 
-static void turn(struct bytes *b, bool back)
+static void turn(struct escaped *b, bool back)
 {
     for (size_t i = 0; back && i < b->size / 2; i++) {
         char c = b->data[i];
@@ -295,7 +295,7 @@ static bool make_needles(struct needles *k, const char *secret)
 {
     for (size_t i = 0; i < ARRAY_SIZE(k->forms); i++) {
         size_t size = strlen(secret);
-        CLEANUP(bytes_done) struct bytes b = {copy_bytes(secret, size), size};
+        CLEANUP(bytes_done) struct escaped b = {copy_bytes(secret, size), size};
         if (!b.data)
             return false;
         drop_blanks(&b);

@@ -17,14 +17,14 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-struct range {
+struct characters {
     ucs4_t first, last;
 };
 
 /* clang-format off */
 /* Characters with a lower case or a decomposition today that OpenLDAP leaves as they are: those
  * added or paired after Unicode 3.2, and where its tables end early. Sorted. */
-static const struct range untouched[] = {
+static const struct characters untouched[] = {
     {0x23a, 0x24e},     {0x350, 0x35f},     {0x370, 0x372},     {0x376, 0x376},     {0x37f, 0x37f},
     {0x3cf, 0x3cf},     {0x3f7, 0x3ff},     {0x487, 0x487},     {0x4c0, 0x4c0},     {0x4f6, 0x4f6},
     {0x4fa, 0x4fe},     {0x510, 0x52e},     {0x5a2, 0x5a2},     {0x5ba, 0x5ba},     {0x5c5, 0x61a},
@@ -39,7 +39,7 @@ static const struct range untouched[] = {
 };
 
 /* What both 389 Directory Server and Samba put in lower case. */
-static const struct range paired[] = {
+static const struct characters paired[] = {
     {0xc0, 0x12e},      {0x132, 0x18b},     {0x18f, 0x19d},     {0x1a0, 0x1a4},     {0x1a7, 0x1bc},
     {0x1cd, 0x1ee},     {0x1f4, 0x1f4},     {0x1fa, 0x216},     {0x386, 0x3ab},     {0x3e2, 0x3ee},
     {0x401, 0x40c},     {0x40e, 0x480},     {0x490, 0x4be},     {0x4c1, 0x4c3},     {0x4c7, 0x4c7},
@@ -49,7 +49,7 @@ static const struct range paired[] = {
 };
 /* clang-format on */
 
-static bool is_in(const struct range *ranges, size_t n, ucs4_t c)
+static bool is_in(const struct characters *ranges, size_t n, ucs4_t c)
 {
     size_t low = 0, high = n;
 

@@ -285,13 +285,13 @@ bool contact_lists_all(const struct contact *c)
            state_meta_number(books_state(c->books), USERS_LISTED, 1);
 }
 
-struct waiting {
+struct waiting_people {
     size_t adoptions, newcomers;
 };
 
 static int count_waiting(const struct operation *o, void *userdata)
 {
-    struct waiting *w = userdata;
+    struct waiting_people *w = userdata;
     w->adoptions += text_equal(o->reason, REASON_ADOPTION);
     w->newcomers += text_equal(o->reason, REASON_OTHER_TENANT);
     return 0;
@@ -308,7 +308,7 @@ static int someone_to_look_at(struct contact *c, bool *ret, struct error *e)
 }
 
 /* All were shown and approved, if not at once. */
-static bool is_approved(const struct contact *c, const struct waiting *w)
+static bool is_approved(const struct contact *c, const struct waiting_people *w)
 {
     return !w->adoptions && !w->newcomers &&
            state_meta_number(books_state(c->books), CONTACT_APPROVED, 0) != 0;
@@ -316,7 +316,7 @@ static bool is_approved(const struct contact *c, const struct waiting *w)
 
 static int report_adoptions(struct contact *c, struct error *e)
 {
-    struct waiting waiting = {0};
+    struct waiting_people waiting = {0};
     int r = queue_each(books_state(c->books), OPERATION_PARKED, count_waiting, &waiting, e);
     size_t n_adoptions = waiting.adoptions;
     if (r < 0)

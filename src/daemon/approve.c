@@ -35,7 +35,7 @@ struct approving {
     uint64_t until_usec;
 };
 
-struct note {
+struct noted {
     struct engine_view *view;
     struct approving *approving; /* its `found` is written by the thread */
 };
@@ -56,7 +56,7 @@ static bool stands_for(const char *given, const char *hash)
 }
 
 /* The letters are those of the plan with this hash, and of no other. */
-static int find_groups(const struct note *n, struct state *s, const char *hash, struct error *e)
+static int find_groups(const struct noted *n, struct state *s, const char *hash, struct error *e)
 {
     CLEANUP(plan_choice_done) struct plan_choice choice = {0};
     json_auto_t *plan = report_plan(n->view, s, e);
@@ -70,7 +70,7 @@ static int find_groups(const struct note *n, struct state *s, const char *hash, 
                                 &n->approving->found, e);
 }
 
-static int find(const struct note *n, struct state *s, struct error *e)
+static int find(const struct noted *n, struct state *s, struct error *e)
 {
     struct approving *a = n->approving;
     char now[65];
@@ -92,7 +92,7 @@ static json_t *answer(const void *userdata, struct state *s, struct error *e)
 
 static void *note(struct daemon *d, void *about, struct error *e)
 {
-    struct note *n = calloc(1, sizeof(*n));
+    struct noted *n = calloc(1, sizeof(*n));
     if (!n) {
         error_out_of_memory(e);
         return NULL;
@@ -105,7 +105,7 @@ static void *note(struct daemon *d, void *about, struct error *e)
 
 static void forget(void *userdata)
 {
-    struct note *n = userdata;
+    struct noted *n = userdata;
     engine_view_free(n->view);
     free(n);
 }

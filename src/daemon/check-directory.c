@@ -29,7 +29,7 @@
 #define PLAN_LIMIT_USEC (30 * USEC_PER_SEC)
 #define EXAMPLES        10
 
-struct reading {
+struct trial_read {
     bool done;
     int r;
     struct error e;
@@ -37,7 +37,7 @@ struct reading {
 
 static void on_read(int r, const struct error *e, void *userdata)
 {
-    struct reading *reading = userdata;
+    struct trial_read *reading = userdata;
     reading->r = r;
     if (r < 0)
         reading->e = *e;
@@ -375,7 +375,7 @@ static void check_people(struct check *c)
 /* false: there is nothing to look at; what is wrong was said. */
 static bool read_directory(struct check *c, struct directory *d)
 {
-    struct reading reading = {0};
+    struct trial_read reading = {0};
     struct directory_status status;
     struct error e = {0};
     int r = directory_read_once(d, on_read, &reading, &e);

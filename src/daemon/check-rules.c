@@ -80,7 +80,7 @@ static int count_person(const struct person *p, void *userdata)
 
 /* -- what a filter that takes nobody asks for, and what there is -- */
 
-struct seen {
+struct values_seen {
     const struct schema *schema;
     const char *attribute; /* canonical */
     json_t *values;        /* value: how many people */
@@ -88,7 +88,7 @@ struct seen {
 
 static int count_values(const struct entry *entry, void *userdata)
 {
-    struct seen *seen = userdata;
+    struct values_seen *seen = userdata;
     struct error e = {0};
     for (size_t i = 0; i < entry->n_attributes; i++) {
         const struct attribute *a = &entry->attributes[i];
@@ -148,7 +148,7 @@ static const char *nearest_value(const struct value_count *list, size_t n, const
 static void note_item(struct check *c, const struct filter_node *f, struct buffer *note)
 {
     json_auto_t *values = json_object();
-    struct seen seen = {.schema = engine_schema(c->engine), .values = values};
+    struct values_seen seen = {.schema = engine_schema(c->engine), .values = values};
     struct error e = {0};
     const char *name;
     json_t *count;

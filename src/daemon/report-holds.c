@@ -87,7 +87,7 @@ static int add_example(const struct operation *o, void *userdata)
     return report_add(examples, example_of(o), h->e);
 }
 
-struct waiting {
+struct waiting_group {
     json_t *people; /* a set of ids */
     json_t *examples;
     uint64_t now_usec;
@@ -96,7 +96,7 @@ struct waiting {
 
 static int add_waiting(const struct operation *o, void *userdata)
 {
-    struct waiting *w = userdata;
+    struct waiting_group *w = userdata;
     if (o->not_before_usec > w->now_usec || json_object_get(w->people, o->entry_id))
         return 0;
     if (json_object_set_new(w->people, o->entry_id, json_true()) < 0)
@@ -134,7 +134,7 @@ static int add_common(const struct engine_view *v, struct state *s, struct holds
     if (!common_cause(status, &cause, &reason))
         return 0;
     json_auto_t *people = json_object(), *examples = json_array();
-    struct waiting w = {
+    struct waiting_group w = {
         .people = people, .examples = examples, .now_usec = clock_steady_usec(), .e = h->e};
     int r = queue_each(s, OPERATION_READY, add_waiting, &w, h->e);
     if (r != 0 || json_object_size(people) == 0)

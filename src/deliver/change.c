@@ -190,7 +190,7 @@ static bool is_not_meant(struct execution *x, const struct tenant_answer *a)
 {
     const char *login = user_get(a->user, USER_LOGIN);
     if (!login || text_equal_fold(login, x->link.login))
-        return x->seen.id_was_stale && execution_is_another(x, a);
+        return x->heard.id_was_stale && execution_is_another(x, a);
     execution_renamed(x, a, login);
     return true;
 }
@@ -271,7 +271,7 @@ static enum next value_written(struct execution *x, const struct tenant_answer *
             return NEXT_WRITE;
         if (!x->content.refused->n_roles)
             return NEXT_READ_BACK;
-        a = &x->seen.answer;
+        a = &x->heard.answer;
     }
     if (r == 0)
         r = keep_part(x, NULL, &e);
@@ -355,7 +355,7 @@ enum next rename_decide(struct execution *x, const struct tenant_answer *a)
     const char *login = user_get(a->user, USER_LOGIN);
     if (!login)
         return NEXT_FAIL;
-    if (x->seen.id_was_stale && execution_is_another(x, a))
+    if (x->heard.id_was_stale && execution_is_another(x, a))
         return NEXT_NOTHING;
     return text_equal(login, new_login(x)) ? NEXT_CONCLUDE : NEXT_WRITE;
 }

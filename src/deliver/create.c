@@ -33,7 +33,7 @@ static int note_made(struct execution *x, const struct user *known, const struct
                      struct error *e)
 {
     bool settled =
-        (x->seen.answer.class != TENANT_DONE || x->making.was_there) && !x->learnt.as_wanted;
+        (x->heard.answer.class != TENANT_DONE || x->making.was_there) && !x->learnt.as_wanted;
     int r = execution_note_done(x, known, quirks, e);
     bool finds = settled && !x->learnt.details;
     return r == 0 && finds ? execution_note_found(x, x->link.known, e) : r;
@@ -53,7 +53,7 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     const struct user *made = shown                  ? known
                               : x->content.completes ? x->content.current
                                                      : x->content.sent;
-    bool at_once = x->seen.answer.class == TENANT_DONE;
+    bool at_once = x->heard.answer.class == TENANT_DONE;
     if (shown && quirks_learn_created(x->basis.wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
     bool taken = false;
@@ -299,7 +299,7 @@ enum next create_written(struct execution *x, const struct tenant_answer *a)
 enum next create_read_back(struct execution *x, const struct tenant_answer *a)
 {
     bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
-    if (x->seen.answer.class == TENANT_DONE)
+    if (x->heard.answer.class == TENANT_DONE)
         return NEXT_CONFIRM;
     if (there) /* who is not our doing: another operation, with an approval of its own */
         return x->learnt.is_unclear ? settle(x, a) : adopt_instead(x, a);

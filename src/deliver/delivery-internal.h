@@ -65,7 +65,7 @@ struct sending {
 };
 
 /* The answers that count, without what they borrow; written by machine.c. */
-struct seen {
+struct heard {
     struct tenant_answer answer; /* of the write, while what came of it is read */
     struct user *shown;          /* the user as the tenant shows it, with what it never shows */
     char *version;               /* as it was read last; NULL: not known */
@@ -116,7 +116,7 @@ struct execution {
     struct basis basis;
     struct sending sending;
     struct content content;
-    struct seen seen;
+    struct heard heard;
     struct learnt learnt;
     struct proof proof;
     struct making making;

@@ -71,8 +71,8 @@ struct execution *execution_free(struct execution *x)
     user_free(x->basis.granted);
     user_free(x->learnt.quirks);
     content_done(&x->content);
-    user_free(x->seen.shown);
-    free(x->seen.version);
+    user_free(x->heard.shown);
+    free(x->heard.version);
     free(x->learnt.details);
     secret_free(x->making.password);
     free(x->making.renamed);

@@ -74,19 +74,19 @@ static bool see(struct execution *x, const struct tenant_answer *a, struct tenan
     int r = 0;
     *ret = *a;
     if (a->user && hides) {
-        user_free(x->seen.shown);
-        ret->user = x->seen.shown = user_copy(a->user);
-        r = x->seen.shown ? 0 : -ENOMEM;
+        user_free(x->heard.shown);
+        ret->user = x->heard.shown = user_copy(a->user);
+        r = x->heard.shown ? 0 : -ENOMEM;
         if (r == 0 && x->basis.known && !x->kind->anew)
-            r = part_copy(x->seen.shown, hides, x->basis.known);
+            r = part_copy(x->heard.shown, hides, x->basis.known);
         const struct user *written = is_by_value(x) ? x->content.current : x->content.sent;
         if (r == 0 && written && x->sending.wrote)
-            r = part_copy(x->seen.shown, hides & x->content.set, written);
+            r = part_copy(x->heard.shown, hides & x->content.set, written);
     }
     if (r == 0 && a->user) {
-        free(x->seen.version);
-        x->seen.version = a->version ? strdup(a->version) : NULL;
-        r = a->version && !x->seen.version ? -ENOMEM : 0;
+        free(x->heard.version);
+        x->heard.version = a->version ? strdup(a->version) : NULL;
+        r = a->version && !x->heard.version ? -ENOMEM : 0;
     }
     if (r == 0)
         return true;
@@ -102,12 +102,12 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
 
 void machine_keep(struct execution *x, const struct tenant_answer *a)
 {
-    x->seen.answer = *a;
-    x->seen.answer.user = NULL;
-    x->seen.answer.id = NULL;
-    x->seen.answer.our_id = NULL;
-    x->seen.answer.version = NULL;
-    x->seen.answer.names = NULL;
+    x->heard.answer = *a;
+    x->heard.answer.user = NULL;
+    x->heard.answer.id = NULL;
+    x->heard.answer.our_id = NULL;
+    x->heard.answer.version = NULL;
+    x->heard.answer.names = NULL;
 }
 
 /* Who has our id was made by an earlier attempt, whatever became of the login since. Another
@@ -122,7 +122,7 @@ static void on_ours(const struct tenant_answer *a, void *userdata)
             go_on(x, &seen, x->kind->ours(x, &seen));
     } else if (a->class == TENANT_NOT_FOUND || a->class == TENANT_REFUSED ||
                a->class == TENANT_UNSUPPORTED) {
-        execution_read_login(x, x->seen.then);
+        execution_read_login(x, x->heard.then);
     } else {
         execution_fail(x, a);
     }
@@ -130,7 +130,7 @@ static void on_ours(const struct tenant_answer *a, void *userdata)
 
 static void read_login(struct execution *x, bool may_be_ours, tenant_done_fn done)
 {
-    x->seen.then = done;
+    x->heard.then = done;
     if (x->kind->find == FIND_OURS && may_be_ours && delivery_parts(x->delivery)->takes_our_id)
         execution_read_our_id(x, on_ours);
     else
@@ -157,7 +157,7 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
         return;
     case NEXT_CONCLUDE: conclude(x, a, a->user); return;
     case NEXT_CONFIRM:
-        conclude(x, &x->seen.answer, a->class == TENANT_DONE ? a->user : NULL);
+        conclude(x, &x->heard.answer, a->class == TENANT_DONE ? a->user : NULL);
         return;
     case NEXT_FAIL: execution_fail(x, a); return;
     }
@@ -182,7 +182,7 @@ void machine_written(const struct tenant_answer *a, void *userdata)
     bool again = lost && !(x->kind->anew && x->content.completes);
     /* Of one that is lost nothing was done: what is shown next is not our doing. */
     execution_end_write(x, !lost);
-    if (again && x->seen.n_races++ < MOST_RACES) {
+    if (again && x->heard.n_races++ < MOST_RACES) {
         if (!execution_raced(x, a))
             return;
         if (!is_by_value(x))
@@ -211,7 +211,7 @@ int machine_send(struct execution *x, const struct tenant_write *w, struct error
 {
     const struct engine_options *o = x->delivery->options;
     struct tenant_ref ref = {
-        .login = x->operation->login, .id = x->link.remote_id, .version = x->seen.version};
+        .login = x->operation->login, .id = x->link.remote_id, .version = x->heard.version};
     return o->tenant_ops->write(o->tenant, execution_next_call(x), ref, w, machine_written, x,
                                 e);
 }
@@ -267,9 +267,9 @@ static bool is_elsewhere(struct execution *x, const struct tenant_answer *a,
 {
     if (!goes_by_id(x))
         return execution_look_by_id(x, a, again) || execution_doubt_user(x, a, again);
-    if (a->class != TENANT_NOT_FOUND || x->seen.id_was_stale)
+    if (a->class != TENANT_NOT_FOUND || x->heard.id_was_stale)
         return false;
-    x->seen.id_was_stale = true;
+    x->heard.id_was_stale = true;
     find_id(x);
     return true;
 }

@@ -18,7 +18,7 @@
 
 struct decode_memory {
     struct dn_memory dns;
-    struct attribute_name names[NAMES_MAX], other;
+    struct decoded_name names[NAMES_MAX], other;
     size_t n_names;
     size_t next; /* after the one that was asked for last: entries show them in one order */
 };
@@ -59,14 +59,14 @@ static bool is_wanted(const struct decoder *d, const char *base)
     return false;
 }
 
-static int find_out(const struct decoder *d, const char *name, struct attribute_name *ret)
+static int find_out(const struct decoder *d, const char *name, struct decoded_name *ret)
 {
     CLEANUP(freep) char *base = strndup(name, strcspn(name, ";"));
     char *copy = base ? strdup(name) : NULL;
     if (!copy)
         return -ENOMEM;
     const char *canonical = d->schema ? schema_canonical(d->schema, copy) : copy;
-    *ret = (struct attribute_name){
+    *ret = (struct decoded_name){
         .name = copy,
         .canonical = canonical == copy ? NULL : canonical,
         .wanted = is_wanted(d, base),
@@ -75,7 +75,7 @@ static int find_out(const struct decoder *d, const char *name, struct attribute_
 }
 
 int decode_memory_name(const struct decoder *d, const char *name,
-                       const struct attribute_name **ret)
+                       const struct decoded_name **ret)
 {
     struct decode_memory *m = d->memory;
     size_t i = m->next < m->n_names && strcmp(m->names[m->next].name, name) == 0 ? m->next : 0;
@@ -86,8 +86,8 @@ int decode_memory_name(const struct decoder *d, const char *name,
         *ret = &m->names[i];
         return 0;
     }
-    struct attribute_name *room = m->n_names < NAMES_MAX ? &m->names[m->n_names] : &m->other;
-    struct attribute_name found;
+    struct decoded_name *room = m->n_names < NAMES_MAX ? &m->names[m->n_names] : &m->other;
+    struct decoded_name found;
     int r = find_out(d, name, &found);
     if (r < 0)
         return r;

@@ -85,7 +85,7 @@ static int collect(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct raw
         raw->values = values;
         for (raw->n_values = 0; values && values[raw->n_values].bv_val;)
             raw->n_values++;
-        const struct attribute_name *known;
+        const struct decoded_name *known;
         if (decode_memory_name(d, raw->name, &known) < 0)
             return error_out_of_memory(e);
         raw->canonical = known->canonical;

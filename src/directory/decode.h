@@ -92,7 +92,7 @@ int decode_member_dn(struct dn_memory *memory, const struct schema *schema, cons
 int decode_member(const struct decoder *d, struct entry *entry, enum member_kind kind,
                   const void *bytes, size_t size);
 /* What the server calls an attribute, and what that is to us. */
-struct attribute_name {
+struct decoded_name {
     char *name;
     const char *canonical; /* in the schema; NULL: the name itself */
     bool wanted;           /* by the mapping */
@@ -102,7 +102,7 @@ struct decode_memory *decode_memory_free(struct decode_memory *m);
 struct dn_memory *decode_memory_dns(struct decode_memory *m); /* NULL for NULL */
 /* Found out once for each name; *ret is valid until the next call. -ENOMEM. */
 int decode_memory_name(const struct decoder *d, const char *name,
-                       const struct attribute_name **ret);
+                       const struct decoded_name **ret);
 /* What joins a memberUid and a login: as servers compare logins. NULL: no memory, no UTF-8. */
 char *decode_login_key(const char *bytes, size_t size);
 /* Takes an answer with more members into ranges; as ranges_accept(), -EBADMSG when it cannot be

@@ -44,8 +44,8 @@ enum stage {
     STAGE_PERSIST = 3,
 };
 
-struct waiting {
-    struct waiting *next;
+struct waiting_message {
+    struct waiting_message *next;
     int type;
     LDAPMessage *message;
 };
@@ -61,7 +61,7 @@ struct sub {
     struct sync_cookie cookie;
     bool cookie_changed;
     char *identity;
-    struct waiting *waiting, **waiting_end;
+    struct waiting_message *waiting, **waiting_end;
     size_t n_waiting;
 };
 
@@ -367,7 +367,7 @@ static void take_message(struct sub *s, int type, LDAPMessage *m)
 
 static void wait_in_line(struct sub *s, int type, LDAPMessage **m)
 {
-    struct waiting *w = s->n_waiting < WAITING_MAX ? calloc(1, sizeof(*w)) : NULL;
+    struct waiting_message *w = s->n_waiting < WAITING_MAX ? calloc(1, sizeof(*w)) : NULL;
     if (!w) {
         struct error e = {0};
         int r =
@@ -404,7 +404,7 @@ static void on_message(struct session_operation *o, int type, LDAPMessage **m, v
 static void drop_waiting(struct sub *s)
 {
     while (s->waiting) {
-        struct waiting *w = s->waiting;
+        struct waiting_message *w = s->waiting;
         s->waiting = w->next;
         ldap_msgfree(w->message);
         free(w);
@@ -416,7 +416,7 @@ static void drop_waiting(struct sub *s)
 static void take_waiting(struct sub *s)
 {
     while (s->waiting && !s->feed->ended && !batch_is_another(s)) {
-        struct waiting *w = s->waiting;
+        struct waiting_message *w = s->waiting;
         s->waiting = w->next;
         if (!s->waiting)
             s->waiting_end = &s->waiting;

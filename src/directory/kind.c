@@ -15,7 +15,7 @@
 #include "model/class.h"
 
 /* Entries have few different classes: each is looked up in the schema once. */
-struct known {
+struct known_class {
     char *class;
     unsigned meanings;
 };
@@ -24,7 +24,7 @@ struct kinds {
     const struct class_list *classes;
     const struct string_list *person, *group;
     bool own_group_filter;
-    struct known *known;
+    struct known_class *known;
     size_t n_known, capacity;
 };
 
@@ -101,7 +101,7 @@ unsigned kinds_of_class(struct kinds *k, const char *class)
     if (!copy || memory_grow(&k->known, &k->capacity, k->n_known + 1, sizeof(*k->known)) < 0)
         free(copy); /* only slower */
     else
-        k->known[k->n_known++] = (struct known){copy, meanings};
+        k->known[k->n_known++] = (struct known_class){copy, meanings};
     return meanings;
 }
 

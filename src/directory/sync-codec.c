@@ -38,7 +38,7 @@ void sync_end_done(struct sync_end *e)
     sync_cookie_done(&e->cookie);
 }
 
-struct berval *sync_request_value(enum sync_mode mode, const void *cookie, size_t size)
+struct berval *sync_request_value(enum sync_request mode, const void *cookie, size_t size)
 {
     CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_alloc_t(LBER_USE_DER);
     struct berval bv = {size, (char *)cookie}, *ret = NULL;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum sync_mode {
+enum sync_request {
     SYNC_REFRESH_ONLY = 1,
     SYNC_REFRESH_AND_PERSIST = 3,
 };
@@ -52,7 +52,7 @@ void sync_info_done(struct sync_info *i);
 void sync_end_done(struct sync_end *e);
 
 /* The control's value; free with ber_bvfree(). cookie NULL: none. NULL when out of memory. */
-struct berval *sync_request_value(enum sync_mode mode, const void *cookie, size_t size);
+struct berval *sync_request_value(enum sync_request mode, const void *cookie, size_t size);
 /* 0, -EBADMSG, -ENOMEM. */
 int sync_parse_state(const struct berval *value, struct sync_state *ret);
 int sync_parse_info(const struct berval *value, struct sync_info *ret);

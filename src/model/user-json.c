@@ -109,7 +109,7 @@ char *user_to_json(const struct user *u, bool sources)
 
 /* -- reading -- */
 
-struct value {
+struct json_value {
     char *text;
     int64_t number;
     bool truth;
@@ -117,14 +117,14 @@ struct value {
     bool found;
 };
 
-static void value_done(struct value *v)
+static void value_done(struct json_value *v)
 {
     free(v->text);
     source_done(&v->source);
 }
 
 /* One of the three, by the type that is expected: '"', '0' or 't'. */
-static void read_bare(struct json_reader *r, char type, struct value *ret)
+static void read_bare(struct json_reader *r, char type, struct json_value *ret)
 {
     ret->found = true;
     if (type == '"') {
@@ -139,7 +139,7 @@ static void read_bare(struct json_reader *r, char type, struct value *ret)
 }
 
 /* Either form: the bare value, or the object with its source. */
-static void read_value(struct json_reader *r, char type, struct value *ret)
+static void read_value(struct json_reader *r, char type, struct json_value *ret)
 {
     if (json_read_peek(r) != '{') {
         read_bare(r, type, ret);
@@ -167,7 +167,7 @@ static void check(struct json_reader *r, int result)
 
 static void read_field(struct json_reader *r, struct user *u, enum user_field f)
 {
-    CLEANUP(value_done) struct value v = {0};
+    CLEANUP(value_done) struct json_value v = {0};
 
     read_value(r, '"', &v);
     if (u->fields[f].text)
@@ -178,7 +178,7 @@ static void read_field(struct json_reader *r, struct user *u, enum user_field f)
 
 static void read_disabled(struct json_reader *r, struct user *u)
 {
-    CLEANUP(value_done) struct value v = {0};
+    CLEANUP(value_done) struct json_value v = {0};
 
     read_value(r, 't', &v);
     u->disabled = v.truth;
@@ -191,7 +191,7 @@ static void read_roles(struct json_reader *r, struct user *u)
 {
     json_read_open(r, '[');
     while (json_read_item(r)) {
-        CLEANUP(value_done) struct value v = {0};
+        CLEANUP(value_done) struct json_value v = {0};
         read_value(r, '"', &v);
         if (r->failed == 0)
             check(r, user_add_role(u, v.text, &v.source));
@@ -203,7 +203,7 @@ static void read_skills(struct json_reader *r, struct user *u)
     json_read_open(r, '{');
     for (;;) {
         CLEANUP(freep) char *name = NULL;
-        CLEANUP(value_done) struct value v = {0};
+        CLEANUP(value_done) struct json_value v = {0};
         if (!json_read_key(r, &name))
             return;
         read_value(r, '0', &v);

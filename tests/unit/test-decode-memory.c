@@ -56,7 +56,7 @@ static void test_names(void **state)
 
     begin(&d, schema);
     for (int k = 0; k < 5000; k++) {
-        const struct attribute_name *found = NULL;
+        const struct decoded_name *found = NULL;
         bool wanted;
         const char *name;
 
@@ -80,7 +80,7 @@ static void test_memory_fails(void **state)
     int n_failed = 0;
 
     for (long n = 0;; n++) {
-        const struct attribute_name *found = NULL;
+        const struct decoded_name *found = NULL;
         struct decoder d;
         int r;
 
