@@ -171,22 +171,29 @@ static int write_uses(struct state *s, struct error *e)
     return r;
 }
 
-/* Whoever asked for it may do without what it asked: what waited is lost, so nothing of this
- * transaction may stay. */
+/* One table at a time, so that each of these statements, too, has the others written first that it
+ * needs: whoever takes a row away takes the number along unless another table has it. Whoever
+ * asked for it may do without what it asked: what waited is lost, so nothing of this transaction
+ * may stay. */
 int later_flush(struct state *s, unsigned which, struct error *e)
 {
+    static const struct {
+        unsigned bit;
+        int (*write)(struct state *s, struct error *e);
+    } writers[] = {
+        {LATER_DIRTY, write_marks},
+        {LATER_OPERATION, write_operations},
+        {LATER_PERSON, write_touched},
+        {LATER_BUDGET, write_uses},
+    };
     int r = 0;
 
-    which &= s->later.waits;
-    s->later.waits &= ~which;
-    if (which & LATER_DIRTY)
-        r = write_marks(s, e);
-    if (r == 0 && which & LATER_OPERATION)
-        r = write_operations(s, e);
-    if (r == 0 && which & LATER_PERSON)
-        r = write_touched(s, e);
-    if (r == 0 && which & LATER_BUDGET)
-        r = write_uses(s, e);
+    for (size_t i = 0; i < ARRAY_SIZE(writers) && r == 0; i++) {
+        if (!(which & s->later.waits & writers[i].bit))
+            continue;
+        s->later.waits &= ~writers[i].bit;
+        r = writers[i].write(s, e);
+    }
     if (r < 0)
         s->broken = true;
     return r;

@@ -251,6 +251,19 @@ static void check_one(struct world *w)
     }
 }
 
+/* Everybody who is marked is looked at, until nobody is. */
+static void look_at_all(struct world *w)
+{
+    struct string_list ids = {0};
+
+    for (size_t i = 0; i < N; i++)
+        if (w->now.people[i].dirty)
+            store(w, i, false);
+    ok(w->f, person_next_dirty(w->f->s, 10, &ids, &w->f->e));
+    assert_int_equal(ids.n_items, 0);
+    string_list_done(&ids);
+}
+
 static void test_nobody_sees_less(void **state)
 {
     struct world w = {.f = *state};
@@ -264,6 +277,8 @@ static void test_nobody_sees_less(void **state)
             step(same);
             if (roll(&w, 3) == 0)
                 check_one(&w);
+            if (roll(&w, 8) == 0)
+                look_at_all(&w);
             if (roll(&w, 25) == 0) {
                 state_rollback(w.f->s);
                 w.now = w.before;
