@@ -113,7 +113,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
         return NULL;
     }
     s->tables_named = 0;
-    s->group_written = false;
+    s->group_written = s->marks_added = false;
     rc = sqlite3_prepare_v3(s->db, sql, -1, cached ? SQLITE_PREPARE_PERSISTENT : 0, &q->handle,
                             NULL);
     if (rc != SQLITE_OK) {
@@ -128,6 +128,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
     q->writes = !sqlite3_stmt_readonly(q->handle);
     q->tables = s->tables_named;
     q->writes_groups = s->group_written;
+    q->adds_marks = s->marks_added;
     *ret_r = 0;
     return q;
 }
@@ -243,6 +244,7 @@ int stmt_step(struct stmt *q, struct error *e)
     if (r < 0)
         return r;
     s->groups.over |= q->writes_groups;
+    s->no_marks = s->no_marks && !q->adds_marks;
     if (q->writes) {
         if (s->broken || sqlite3_get_autocommit(s->db)) {
             s->broken = true;

@@ -166,6 +166,8 @@ struct state {
     uint32_t known_ids_epoch; /* another one: none of them is known any more */
     struct known_groups groups;
     bool group_written; /* by the statement that is being prepared */
+    bool marks_added;   /* likewise: rows of `dirty` */
+    bool no_marks;      /* `dirty` was seen to be empty, and nothing was added to it since */
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
@@ -182,6 +184,7 @@ struct stmt {
     bool writes;
     unsigned tables; /* that it needs, of those whose writes may wait */
     bool writes_groups; /* what walks remember is over with it */
+    bool adds_marks;
     int bind_rc;
     char id[ID_TEXT_SIZE]; /* what stmt_id() gave last */
 };

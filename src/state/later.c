@@ -41,6 +41,8 @@ static int on_access(void *userdata, int action, const char *table, const char *
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(tables); i++)
         if (strcmp(table, tables[i].name) == 0)
             s->tables_named |= tables[i].bit;
+    s->marks_added |= (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table &&
+                      strcmp(table, "dirty") == 0;
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(of_groups); i++)
         s->group_written |= action != SQLITE_READ && strcmp(table, of_groups[i]) == 0;
     return SQLITE_OK;

@@ -171,8 +171,11 @@ bool person_is_marked(struct state *s, const char *entry_id, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
-    int r = identity_find(s, entry_id, &n, e);
+    int r;
 
+    if (s->no_marks && !s->later.marks.n_items) /* each request asks, most often for nothing */
+        return false;
+    r = identity_find(s, entry_id, &n, e);
     if (r == 0)
         r = stmt_query(&q, s, "SELECT 1 FROM dirty WHERE entry_n = ?1", WITH(as_int(n)), e);
     return r != 0;
@@ -211,10 +214,15 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e)
 {
-    return db_ids(
+    size_t before = ret_ids->n_items;
+    int r = db_ids(
         s,
         "SELECT i.id FROM dirty d CROSS JOIN identity i ON i.n = d.entry_n ORDER BY d.n LIMIT ?1",
         WITH(as_int(limit > INT64_MAX ? -1 : (int64_t)limit)), ret_ids, e);
+
+    if (r == 0 && limit && ret_ids->n_items == before)
+        s->no_marks = true;
+    return r;
 }
 
 size_t person_count_dirty(struct state *s)

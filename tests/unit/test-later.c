@@ -219,7 +219,7 @@ static void check_one(struct world *w)
         n_known += w->now.people[k].known;
         n_started += w->now.people[k].operation && w->now.people[k].started;
     }
-    switch (roll(w, 7)) {
+    switch (roll(w, 9)) {
     case 0: assert_int_equal(person_count_dirty(s), n_dirty); break;
     case 1: assert_int_equal(db_count(s, "SELECT count(*) FROM people"), n_known); break;
     case 2:
@@ -248,6 +248,9 @@ static void check_one(struct world *w)
         n = (size_t)ask(s->db, "SELECT coalesce(max(n), 0) FROM identity WHERE id = ?1", id_of(i));
         assert_int_equal(number, n);
         break;
+    default: /* that nobody is marked is remembered */
+        if (l->known || l->dirty || l->operation)
+            assert_int_equal(person_is_marked(s, id_of(i), &w->f->e), l->dirty);
     }
 }
 
