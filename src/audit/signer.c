@@ -35,6 +35,7 @@
 
 struct signer {
     EVP_PKEY *key;
+    EVP_MD_CTX *signing; /* before a text: finding the algorithm takes as long as a signature */
     unsigned char id[ID_SIZE];
     char name[SIGNER_NAME_MAX + 1];
     char vkey[SIGNER_VKEY_MAX + 1];
@@ -59,8 +60,10 @@ static void context_freep(EVP_MD_CTX **c)
 
 struct signer *signer_free(struct signer *s)
 {
-    if (s)
+    if (s) {
+        EVP_MD_CTX_free(s->signing);
         EVP_PKEY_free(s->key);
+    }
     free(s);
     return NULL;
 }
@@ -140,8 +143,11 @@ static int from_seed(struct signer **ret, const char *name,
         return error_out_of_memory(e);
     snprintf(s->name, sizeof(s->name), "%s", name);
     s->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, KEY_SIZE);
-    if (!s->key || EVP_PKEY_get_raw_public_key(s->key, public + 1, &size) != 1 ||
-        size != KEY_SIZE || key_id(name, public, s->id) < 0)
+    s->signing = EVP_MD_CTX_new();
+    if (!s->key || !s->signing ||
+        EVP_DigestSignInit(s->signing, NULL, NULL, NULL, s->key) != 1 ||
+        EVP_PKEY_get_raw_public_key(s->key, public + 1, &size) != 1 || size != KEY_SIZE ||
+        key_id(name, public, s->id) < 0)
         return error_set(e, -EIO, "libcrypto cannot use an Ed25519 key");
     put_key(s->vkey, sizeof(s->vkey), "", name, s->id, public);
     *ret = TAKE(s);
@@ -311,7 +317,9 @@ int signer_sign(const struct signer *s, const char *text, size_t size,
     size_t n = SIGNATURE_SIZE;
 
     memcpy(sig, s->id, ID_SIZE);
-    if (!c || EVP_DigestSignInit(c, NULL, NULL, NULL, s->key) != 1 ||
+    if (!c ||
+        (EVP_MD_CTX_copy_ex(c, s->signing) != 1 && /* before OpenSSL 3 no key of this kind can */
+         EVP_DigestSignInit(c, NULL, NULL, NULL, s->key) != 1) ||
         EVP_DigestSign(c, sig + ID_SIZE, &n, (const unsigned char *)text, size) != 1 ||
         n != SIGNATURE_SIZE)
         return error_set(e, -EIO, "libcrypto cannot sign");
