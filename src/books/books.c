@@ -45,7 +45,7 @@ struct books {
     uint64_t run;
     struct ledger ledger;
     struct lag lag;
-    struct intent *intents; /* that are open */
+    LIST_HEAD(, intent) intents; /* that are open */
     struct string_list enabled; /* users whom somebody enabled: looked at at once */
     char why_failed[sizeof(((struct error *)0)->message)];
     char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
@@ -372,28 +372,27 @@ void books_begin_epoch(struct books *b, const char *why)
 
 void books_open_intent(struct books *b, struct intent *i)
 {
-    i->next = b->intents;
-    b->intents = i;
+    LIST_INSERT_HEAD(&b->intents, i, link);
 }
 
-void books_close_intent(struct books *b, struct intent *i)
+void books_close_intent(struct intent *i)
 {
-    struct intent **p = &b->intents;
-    while (*p && *p != i)
-        p = &(*p)->next;
-    if (*p)
-        *p = i->next;
+    if (i->link.le_prev) /* it is open */
+        LIST_REMOVE(i, link);
+    i->link.le_prev = NULL;
 }
 
 void books_note_moved(struct books *b, const char *entry_id)
 {
-    for (struct intent *i = b->intents; i; i = i->next)
+    struct intent *i;
+    LIST_FOREACH (i, &b->intents, link)
         i->moved |= text_equal(i->entry_id, entry_id);
 }
 
 void books_hurry(struct books *b, const char *entry_id)
 {
-    for (struct intent *i = b->intents; i; i = i->next)
+    struct intent *i;
+    LIST_FOREACH (i, &b->intents, link)
         i->hurries |= text_equal(i->entry_id, entry_id);
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
 
@@ -112,7 +113,7 @@ const char *books_epoch_why(const struct books *b); /* why the present one began
 /* What is under way at the tenant for a person. It is embedded in what carries it out; its marks
  * are written here, while it is open. */
 struct intent {
-    struct intent *next;
+    LIST_ENTRY(intent) link;
     const char *entry_id; /* borrowed */
     bool moved;           /* the person was to be looked at again meanwhile */
     bool hurries;         /* the person is revoked: no call of it waits behind others */
@@ -121,7 +122,7 @@ struct intent {
 int books_note_enabled(struct books *b, const char *entry_id, struct error *e);
 struct string_list books_take_enabled(struct books *b);
 void books_open_intent(struct books *b, struct intent *i);
-void books_close_intent(struct books *b, struct intent *i);
+void books_close_intent(struct intent *i);
 void books_note_moved(struct books *b, const char *entry_id);
 void books_hurry(struct books *b, const char *entry_id);
 

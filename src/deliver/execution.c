@@ -61,7 +61,7 @@ struct execution *execution_free(struct execution *x)
 {
     struct delivery *d = x->delivery;
     take_out(x);
-    books_close_intent(d->books, &x->intent);
+    books_close_intent(&x->intent);
     if (x->sending.call)
         d->options->tenant_ops->call_free(x->sending.call);
     operation_free(x->operation);
