@@ -19,8 +19,9 @@
 /* A busy connection is never idle: without an end to it a tenant that moved to another address,
  * or another certificate, would not be followed for months. */
 #define CONNECTION_LIFE_SEC 300L
-/* The system's CAs, which take some time to read. Own ones are read for each connection. */
-#define SYSTEM_CA_SEC 600L
+/* CAs take some time to read. When they change, all connections begin anew (http.c) and with them
+ * what is kept here. */
+#define CA_SEC 600L
 
 static CURLcode set_protocols(CURL *easy, bool plain)
 {
@@ -38,11 +39,10 @@ static CURLcode set_tls(CURL *easy, const struct http_handle *h)
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    bool system = !h->ca_file && !h->ca_directory;
 #if LIBCURL_VERSION_NUM >= 0x075700 /* keeps them for a day unless told */
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, system ? SYSTEM_CA_SEC : 0L);
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_SEC);
 #endif
-    if (system)
+    if (!h->ca_file && !h->ca_directory)
         return r;
     /* Both, so that an own CA does not stand beside all of the system's. */
     r = r ? r : curl_easy_setopt(easy, CURLOPT_CAINFO, h->ca_file);
@@ -61,6 +61,9 @@ static const struct {
     {CURLOPT_PATH_AS_IS, 1},
     {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
     {CURLOPT_TCP_KEEPALIVE, 1},
+    /* The least it takes: each request has one, and 64 KiB would be given back to the kernel and
+     * asked for again each time. */
+    {CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1024},
     {CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_SEC},
 #if LIBCURL_VERSION_NUM >= 0x075000
     {CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_SEC},

@@ -133,7 +133,7 @@ static CURLcode set_constants(struct http_exchange *x)
     const struct http *h = x->http;
     CURL *easy = x->easy;
     CURLcode r = http_handle_set(easy, &h->handle);
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_SHARE, transfers_share(x->transfers));
+    r = r ? r : transfers_set(x->transfers, easy);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_text);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

@@ -1,9 +1,10 @@
 /*
  * libcurl's multi interface on sd-event. All of curl's sockets live in one epoll descriptor of
  * our own and sd-event watches only that: with a source per socket each request costs three
- * times the processor time. A batch of events goes to curl, then its deadline that fell due,
- * then all finished transfers are handed out. The timer is armed before the loop sleeps, and
- * only when curl wants to wake earlier than what is armed.
+ * times the processor time. A connection that curl keeps stays in that descriptor until something
+ * comes from it, since the next request wants it there again. A batch of events goes to curl,
+ * then its deadline that fell due, then all finished transfers are handed out. The timer is armed
+ * before the loop sleeps, and only when curl wants to wake earlier than what is armed.
  *
  * It knows nothing of requests and answers: those are in http.c.
  */
@@ -22,10 +23,18 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 #define EVENTS_PER_TURN   64
 #define TIMEOUTS_PER_TURN 16
 #define NO_DEADLINE       UINT64_MAX
+
+/* Of a descriptor; events: for which it is in the epoll descriptor. */
+struct watch {
+    uint32_t events;
+    bool is_wanted;     /* curl asked for it */
+    bool is_connection; /* so its end is known */
+};
 
 struct transfers {
     CURLM *multi;
@@ -37,13 +46,47 @@ struct transfers {
     bool turning, global;
     size_t n_handles;
     transfers_done_fn done;
+    struct watch *watches; /* by descriptor */
+    size_t n_watches;
 };
+
+static struct watch *watch_of(struct transfers *t, int fd)
+{
+    return fd >= 0 && (size_t)fd < t->n_watches ? &t->watches[fd] : NULL;
+}
+
+static int on_open(void *userdata, curl_socket_t fd, curlsocktype purpose)
+{
+    struct transfers *t = userdata;
+    size_t n = t->n_watches;
+    (void)purpose;
+    if (memory_grow(&t->watches, &t->n_watches, (size_t)fd + 1, sizeof(*t->watches)) < 0)
+        return CURL_SOCKOPT_ERROR;
+    if (n < t->n_watches)
+        memset(t->watches + n, 0, (t->n_watches - n) * sizeof(*t->watches));
+    t->watches[fd] = (struct watch){.is_connection = true};
+    return CURL_SOCKOPT_OK;
+}
+
+static int on_close(void *userdata, curl_socket_t fd)
+{
+    struct watch *w = watch_of(userdata, fd);
+    if (w)
+        *w = (struct watch){0};
+    return close(fd); /* which takes it out of the epoll descriptor */
+}
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *known)
 {
     (void)easy;
     struct transfers *t = userdata;
+    struct watch *w = watch_of(t, fd);
+    bool lasting = w && w->is_connection;
+    if (lasting)
+        w->is_wanted = what != CURL_POLL_REMOVE;
     if (what == CURL_POLL_REMOVE) {
+        if (lasting)
+            return 0;
         /* Fails when the descriptor is closed already, which removes it too. */
         (void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
         return 0;
@@ -53,9 +96,14 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, voi
         event.events |= EPOLLIN;
     if (what & CURL_POLL_OUT)
         event.events |= EPOLLOUT;
-    int r = epoll_ctl(t->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
-    if (r < 0 && errno == EEXIST)
-        r = epoll_ctl(t->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+    bool is_there = lasting ? w->events != 0 : known != NULL;
+    int r = lasting && w->events == event.events
+                ? 0
+                : epoll_ctl(t->epoll_fd, is_there ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+    if (r < 0 && (errno == EEXIST || errno == ENOENT))
+        r = epoll_ctl(t->epoll_fd, is_there ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+    if (lasting && r == 0)
+        w->events = event.events;
     if (r < 0) {
         /* An error here would end every transfer; this one ends by its time limit. */
         log_error("Cannot watch a connection to the tenant: %s", strerror(errno));
@@ -96,6 +144,18 @@ static void hand_out(struct transfers *t)
     }
 }
 
+/* The other end closed a connection that nobody uses, or sent what nobody asked for: curl looks
+ * before it uses it again. */
+static bool is_unwanted(struct transfers *t, int fd)
+{
+    struct watch *w = watch_of(t, fd);
+    if (!w || !w->is_connection || w->is_wanted)
+        return false;
+    (void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    w->events = 0;
+    return true;
+}
+
 static void turn(struct transfers *t)
 {
     struct epoll_event events[EVENTS_PER_TURN];
@@ -104,6 +164,8 @@ static void turn(struct transfers *t)
     int n = epoll_wait(t->epoll_fd, events, EVENTS_PER_TURN, 0);
     for (int i = 0; i < n; i++) {
         int what = 0;
+        if (is_unwanted(t, events[i].data.fd))
+            continue;
         if (events[i].events & EPOLLIN)
             what |= CURL_CSELECT_IN;
         if (events[i].events & EPOLLOUT)
@@ -234,6 +296,7 @@ struct transfers *transfers_free(struct transfers *t)
     sd_event_source_disable_unref(t->kick_source);
     if (t->epoll_fd >= 0)
         close(t->epoll_fd);
+    free(t->watches);
     if (t->global)
         curl_global_cleanup();
     free(t);
@@ -250,9 +313,13 @@ void transfers_set_kept(struct transfers *t, long n_connections)
     curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, n_connections);
 }
 
-CURLSH *transfers_share(const struct transfers *t)
+CURLcode transfers_set(struct transfers *t, CURL *easy)
 {
-    return t->share;
+    CURLcode r = curl_easy_setopt(easy, CURLOPT_SHARE, t->share);
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, t);
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    return r ? r : curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, t);
 }
 
 CURLMcode transfers_add(struct transfers *t, CURL *easy)

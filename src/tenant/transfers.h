@@ -20,6 +20,6 @@ struct transfers *transfers_free(struct transfers *t); /* all removed; not from 
 bool transfers_are_over(const struct transfers *t); /* all removed, and not inside done */
 void transfers_set_kept(struct transfers *t, long n_connections); /* when idle */
 
-CURLSH *transfers_share(const struct transfers *t); /* for CURLOPT_SHARE; borrowed */
+CURLcode transfers_set(struct transfers *t, CURL *easy); /* once, before it is added */
 CURLMcode transfers_add(struct transfers *t, CURL *easy); /* borrowed until it is removed */
 void transfers_remove(struct transfers *t, CURL *easy);

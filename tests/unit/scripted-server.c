@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,8 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *use
     c->server = s;
     c->fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     MUST(c->fd >= 0);
+    /* Head and body are two writes: without this the second waits for what the client owes. */
+    MUST(setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) == 0);
     MUST(sd_event_add_io(s->event, &c->source, c->fd, EPOLLIN, on_connection, c) >= 0);
     LIST_INSERT_HEAD(&s->connections, c, link);
     s->n_connections++;
@@ -242,6 +245,12 @@ struct scripted_server *scripted_server_free(struct scripted_server *s)
 const char *scripted_server_url(const struct scripted_server *s)
 {
     return s->url;
+}
+
+void scripted_server_drop(struct scripted_server *s)
+{
+    while (!LIST_EMPTY(&s->connections))
+        connection_free(LIST_FIRST(&s->connections));
 }
 
 unsigned scripted_server_n_connections(const struct scripted_server *s)
