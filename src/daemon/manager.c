@@ -54,6 +54,8 @@ static int open_state(struct daemon *d, struct error *e)
         r = state_open_copy(&d->state, NULL, e);
     else
         r = state_open(&d->state, s->state_file, &d->state_created, e);
+    if (r == 0)
+        r = state_trust_types(d->state, e);
     if (r == STATE_LOCKED)
         return -EWOULDBLOCK;
     if (r == STATE_DAMAGED)

@@ -276,6 +276,11 @@ int migrate_settings(sqlite3 *db, const char *path, struct error *e)
                    e);
 }
 
+int state_trust_types(struct state *s, struct error *e)
+{
+    return db_exec(s->db, s->path, "PRAGMA ignore_check_constraints=ON", e);
+}
+
 static int damaged(const char *path, const char *how, struct error *e)
 {
     error_set(e, 0,

@@ -25,6 +25,10 @@ struct state;
  * integrity_check; applies migrations (append-only). Migrations and pragmas: see migrate.c. Never
  * writes into a damaged file. */
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e);
+/* Types of columns are no longer looked at when a row is written: which type a statement gives to
+ * which column is written in the program, so tests, where they are looked at, have seen all of
+ * them. An integrity check still looks. */
+int state_trust_types(struct state *s, struct error *e);
 /* Read-only view beside a running daemon (no lock); for --dry-run a copy in memory of the file.
  * path NULL: of no file, so an empty one. */
 int state_open_copy(struct state **ret, const char *path, struct error *e);
