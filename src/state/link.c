@@ -152,14 +152,21 @@ static int login_taken(struct state *s, const struct link *l, struct error *e)
         l->login, wanted_by ? wanted_by : l->entry_id, held_by ? held_by : holder.entry_id);
 }
 
+/* Those whose login is taken are counted by the index of logins, the active ones as what is left
+ * of them. */
 static int64_t count_links(struct state *s, enum link_status status)
 {
+    static const char others[] = "SELECT count(*) FROM link INDEXED BY link_other WHERE status <> 1 "
+                                 "AND status = ?1";
+    static const char active[] =
+        "SELECT (SELECT count(*) FROM link INDEXED BY link_login WHERE status <> 3) - (SELECT "
+        "count(*) FROM link INDEXED BY link_other WHERE status <> 1 AND status <> 3)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    bool of_others = status != LINK_ACTIVE;
+    int r = stmt_query(&q, s, of_others ? others : active,
+                       of_others ? WITH(as_int(status)) : NULL, NULL);
 
-    return stmt_query(&q, s, "SELECT count(*) FROM link WHERE status = ?1", WITH(as_int(status)),
-                      NULL) == STMT_ROW
-               ? stmt_int(q, 0)
-               : -1;
+    return r == STMT_ROW ? stmt_int(q, 0) : -1;
 }
 
 /* The counts are kept while rows change one by one, and forgotten where many do, and when a

@@ -247,6 +247,8 @@ static const char *const migrations[] = {
     TEXT("operations") ");",
     /* 29: logins that are asked for one by one; see listing.c. */
     "CREATE INDEX listing_asked ON listing(stale, login_key) WHERE stale >= 2;",
+    /* 30: nearly all links are active: only the others are found by their status. */
+    "DROP INDEX link_status; CREATE INDEX link_other ON link(status) WHERE status <> 1;",
 };
 /* What a new file begins with: the form after the last of those that take rows over. Most tables
  * were made anew until then. */
