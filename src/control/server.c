@@ -6,15 +6,11 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -23,12 +19,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "control/control.h"
+#include "control/listen.h"
 #include "control/protocol.h"
 
 #define MAX_CLIENTS 64
 /* A client that takes nothing of its answer, or does not finish a message, for so long is
- * dropped. */
+ * dropped; and so is one that takes its answer more slowly than this, so that no answer stays for
+ * ever. rosterctl takes all of it before it shows anything. */
 #define SLOW_CLIENT_USEC (30 * USEC_PER_SEC)
+#define SLOWEST          (128 * 1024) /* bytes a second */
 
 enum role {
     ROLE_NONE = 0, /* may connect, and is told that it may do nothing */
@@ -46,6 +45,7 @@ struct connection {
     enum role role;
     struct buffer in, out;
     size_t out_sent;
+    uint64_t out_since_usec, out_until_usec; /* the answer is there; it must be taken */
     struct control_call *call; /* the request that waits for its answer */
     bool no_more_input;        /* end of input, or input that was refused: close when sent */
     bool dispatching;
@@ -59,10 +59,8 @@ struct control_call {
 struct control_server {
     sd_event *event;
     sd_event_source *io;
-    int fd;
+    struct listening at;
     char *path;
-    dev_t device;
-    ino_t inode;
     char *operators, *readers; /* names of groups; NULL: the process's own; none */
     gid_t operators_gid, readers_gid;
     bool (*is_for_readers)(const char *method);
@@ -93,6 +91,14 @@ static void connection_free(struct connection *c)
     free(c);
 }
 
+/* It has to take something of its answer soon, and all of it some time. */
+static void connection_hurry(struct connection *c)
+{
+    uint64_t at = clock_monotonic_usec() + SLOW_CLIENT_USEC;
+
+    (void)sd_event_source_set_time(c->timer, at < c->out_until_usec ? at : c->out_until_usec);
+}
+
 /* false: the client cannot be served any longer. */
 static bool connection_write(struct connection *c)
 {
@@ -104,7 +110,7 @@ static bool connection_write(struct connection *c)
         if (n < 0)
             return errno == EAGAIN || errno == EWOULDBLOCK;
         c->out_sent += (size_t)n;
-        (void)sd_event_source_set_time_relative(c->timer, SLOW_CLIENT_USEC);
+        connection_hurry(c);
     }
     buffer_done(&c->out); /* a large answer's memory is not kept */
     c->out_sent = 0;
@@ -136,7 +142,10 @@ static bool connection_flush(struct connection *c)
         if (!instead || protocol_add(&c->out, instead) < 0)
             return false;
     }
-    (void)sd_event_source_set_time_relative(c->timer, SLOW_CLIENT_USEC);
+    c->out_since_usec = clock_monotonic_usec();
+    c->out_until_usec =
+        c->out_since_usec + SLOW_CLIENT_USEC + c->out.size * USEC_PER_SEC / SLOWEST;
+    connection_hurry(c);
     return connection_write(c);
 }
 
@@ -408,19 +417,23 @@ static int connection_new(struct control_server *s, int fd)
 }
 
 /* Clients that only stay connected must not shut others out: the oldest one between two messages
- * makes way, else the oldest one within a message, which takes milliseconds to write. One that is
- * behind with reading has its time limit. */
+ * makes way, else the oldest one within a message, which takes milliseconds to write, else the one
+ * that has had its answer for longest, which takes as little to read. */
 static bool make_room(struct control_server *s)
 {
-    struct connection *silent = NULL, *writing = NULL;
+    struct connection *silent = NULL, *writing = NULL, *behind = NULL;
 
     for (struct connection *c = s->connections; c; c = c->next) /* the newest stand first */
-        if (!c->call && c->out.size == 0)
+        if (c->call)
+            continue;
+        else if (c->out.size == 0)
             *(c->in.size == 0 ? &silent : &writing) = c;
-    struct connection *oldest = silent ? silent : writing;
-    if (oldest)
-        connection_free(oldest);
-    return oldest != NULL;
+        else if (!behind || c->out_since_usec <= behind->out_since_usec)
+            behind = c;
+    struct connection *first = silent ? silent : writing ? writing : behind;
+    if (first)
+        connection_free(first);
+    return first != NULL;
 }
 
 static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -443,41 +456,6 @@ static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *
     int r = connection_new(s, client);
     if (r < 0)
         log_debug("A client of the control socket cannot be served: %s", strerror(-r));
-    return 0;
-}
-
-static int make_address(struct sockaddr_un *a, const char *path, struct error *e)
-{
-    *a = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(a->sun_path))
-        return error_set(e, -ENAMETOOLONG, "the path of a socket has at most %zu bytes: %s",
-                         sizeof(a->sun_path) - 1, path);
-    memcpy(a->sun_path, path, strlen(path) + 1);
-    return 0;
-}
-
-/* Removes a socket on which nobody answers; leaves what is no socket alone. */
-static int remove_stale(const struct sockaddr_un *a, struct error *e)
-{
-    struct stat st;
-
-    if (lstat(a->sun_path, &st) < 0)
-        return errno == ENOENT ? 0
-                               : error_set(e, -errno, "%s: %s", a->sun_path, strerror(errno));
-    if (!S_ISSOCK(st.st_mode))
-        return error_set(e, -EADDRINUSE, "%s is there and no socket", a->sun_path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return error_set(e, -errno, "a socket cannot be made: %s", strerror(errno));
-    int r = connect(fd, (const struct sockaddr *)a, sizeof(*a));
-    int why = errno;
-    (void)close(fd);
-    if (r == 0 || why == EAGAIN)
-        return error_set(e, -EADDRINUSE, "somebody answers on %s already", a->sun_path);
-    if (why != ECONNREFUSED && why != ENOENT)
-        return error_set(e, -why, "%s: %s", a->sun_path, strerror(why));
-    if (unlink(a->sun_path) < 0 && errno != ENOENT)
-        return error_set(e, -errno, "%s cannot be removed: %s", a->sun_path, strerror(errno));
     return 0;
 }
 
@@ -504,36 +482,11 @@ static int find_groups(struct control_server *s, struct error *e)
 
 static int server_listen(struct control_server *s, struct error *e)
 {
-    struct sockaddr_un a;
-    struct stat st;
     int r = find_groups(s, e);
 
-    if (r == 0)
-        r = make_address(&a, s->path, e);
-    if (r == 0)
-        r = remove_stale(&a, e);
     if (r < 0)
         return r;
-    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->fd < 0)
-        return error_set(e, -errno, "a socket cannot be made: %s", strerror(errno));
-    /* Nobody else may connect before mode and group are right. */
-    mode_t mask = umask(0177);
-    r = bind(s->fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
-    (void)umask(mask);
-    if (r < 0)
-        return error_set(e, r, "the control socket %s cannot be made: %s", s->path,
-                         strerror(-r));
-    if (lstat(s->path, &st) < 0)
-        return error_set(e, -errno, "%s: %s", s->path, strerror(errno));
-    s->device = st.st_dev;
-    s->inode = st.st_ino;
-    if (s->operators && chown(s->path, (uid_t)-1, s->operators_gid) < 0)
-        return error_set(e, -errno, "%s cannot be given to the group '%s': %s", s->path,
-                         s->operators, strerror(errno));
-    if (chmod(s->path, s->readers ? 0666 : 0660) < 0 || listen(s->fd, 16) < 0)
-        return error_set(e, -errno, "the control socket %s: %s", s->path, strerror(errno));
-    return 0;
+    return listen_at(&s->at, s->path, s->readers != NULL, s->operators, s->operators_gid, e);
 }
 
 static bool copy_name(char **ret, const char *name)
@@ -549,7 +502,7 @@ int control_server_new(struct control_server **ret, struct sd_event *event,
 
     if (!s)
         return error_out_of_memory(e);
-    s->fd = -1;
+    s->at.fd = -1;
     s->event = sd_event_ref(event);
     s->handler = options->handler;
     s->userdata = options->userdata;
@@ -559,7 +512,7 @@ int control_server_new(struct control_server **ret, struct sd_event *event,
                   copy_name(&s->readers, options->readers);
     int r = copied ? server_listen(s, e) : error_out_of_memory(e);
     if (r >= 0) {
-        r = sd_event_add_io(event, &s->io, s->fd, EPOLLIN, on_listener, s);
+        r = sd_event_add_io(event, &s->io, s->at.fd, EPOLLIN, on_listener, s);
         if (r < 0)
             r = error_set(e, r, "the control socket: %s", strerror(-r));
     }
@@ -573,19 +526,12 @@ int control_server_new(struct control_server **ret, struct sd_event *event,
 
 struct control_server *control_server_free(struct control_server *s)
 {
-    struct stat st;
-
     if (!s)
         return NULL;
     while (s->connections)
         connection_free(s->connections);
     sd_event_source_disable_unref(s->io);
-    /* Only the socket that was made here: another instance may have replaced it. */
-    if (s->path && s->inode != 0 && lstat(s->path, &st) == 0 && st.st_dev == s->device &&
-        st.st_ino == s->inode)
-        (void)unlink(s->path);
-    if (s->fd >= 0)
-        (void)close(s->fd);
+    listen_end(&s->at, s->path);
     sd_event_unref(s->event);
     free(s->path);
     free(s->operators);

@@ -4,8 +4,12 @@ import os
 import socket
 import time
 
-from lib import deadline, life, need
+from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, settled
+
+
+def open_files(d):
+    return len(os.listdir("/proc/%d/fd" % d.pid))
 
 
 def test_silent_clients(t):
@@ -64,3 +68,33 @@ def test_message_that_does_not_end(t):
     except BlockingIOError:
         pass
 
+
+
+@deadline(180)
+def test_answers_that_are_hardly_read(t):
+    """As many clients as there may be ask for a long answer and take a byte of it now and then: the next one is answered at
+    once, however often, and none of them is kept for longer than a slow reader of such an answer needs."""
+    ground, group, tenant = crowd(t, ["p%03d" % i for i in range(300)])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, sync={"mode": "observe"}).start()
+    wait_for(lambda: len(life.operations(d, kind="create")) == 300, 30, "planned")
+    size = len(d.ctl("plan", "--json", code=2).out)
+    need(size > 400000, "a long answer", size)
+    clients, few = [], open_files(d)
+    for i in range(80):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        t.cleanup(client.close)
+        client.connect(d.socket)
+        client.settimeout(20)
+        client.sendall(b'{"method":"org.rosterd.Plan"}\0')
+        need(client.recv(1) == b"{", "it is answered")
+        clients.append(client)
+        if i >= 62:
+            need(d.ctl("status", "--json", code=None).json["health"], "answered behind %d" % i)
+    begun = time.monotonic()
+    need(open_files(d) > few + 50, "they are kept", open_files(d), few)
+    while open_files(d) > few + 5:
+        need(time.monotonic() - begun < 30 + size / 131072 + 15, "none is kept for long", open_files(d), few)
+        for client in clients:
+            client.recv(1)
+        time.sleep(1)
+    need(time.monotonic() - begun > 20, "though for as long as one that is slow")
