@@ -400,6 +400,59 @@ static void test_names_sighted(void **state)
     assert_true(is_sighted(b, "Baker"));
 }
 
+static unsigned looks_until_death;
+
+static void count_looks(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    (void)ret;
+    (void)userdata;
+    looks_until_death -= kind == FAKE_GET && looks_until_death > 0;
+}
+
+static bool dies_amid_looks(void *userdata)
+{
+    bool *died = userdata;
+    bool now = !*died && !looks_until_death;
+    *died |= now;
+    return now;
+}
+
+/* … also when rosterd dies after so many of the first looks. */
+static void test_names_sighted_and_death(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 12; n++) {
+        struct bed *b = bed_new(false);
+        bool died = false;
+        for (unsigned i = 0; i < 8; i++) {
+            char login[8], role[16];
+            snprintf(login, sizeof(login), "x%u", i);
+            snprintf(role, sizeof(role), "Baker %u", i);
+            struct fake_user *u =
+                fake_tenant_add(b->tenant, login, "Other", login, "x@other", "Sales");
+            assert_int_equal(user_add_role(u->user, role, NULL), 0);
+        }
+        fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+        people(b, 1, "support");
+        b->options.max_concurrent = 2;
+        b->tenant->chaos = count_looks;
+        looks_until_death = n;
+        b->dies = dies_amid_looks;
+        b->dies_data = &died;
+        bed_start(b);
+        bed_sync(b);
+        bed_advance(b, HOUR);
+        assert_true(died || n > 9);
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 1);
+        for (unsigned i = 0; i < 8; i++) {
+            char role[16];
+            snprintf(role, sizeof(role), "Baker %u", i);
+            assert_true(is_sighted(b, role));
+        }
+        bed_free(b);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +469,7 @@ int main(int argc, char **argv)
         scenario(test_seat_of_who_is_taken_over),
         scenario(test_service_account_gets_a_team),
         scenario(test_names_sighted),
+        cmocka_unit_test(test_names_sighted_and_death),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
