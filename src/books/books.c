@@ -45,8 +45,8 @@ struct books {
     uint64_t run;
     struct ledger ledger;
     struct lag lag;
-    LIST_HEAD(, intent) intents; /* that are open */
-    struct string_list enabled; /* users whom somebody enabled: looked at at once */
+    LIST_HEAD(, intent) intents;    /* that are open */
+    struct string_list revocations; /* that are to be judged at once */
     char why_failed[sizeof(((struct error *)0)->message)];
     char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
 };
@@ -95,7 +95,7 @@ struct books *books_free(struct books *b)
     state_begin_no_more(b->o.state, b);
     sd_event_source_disable_unref(b->export_timer);
     json_decref(b->ledger.totals);
-    string_list_done(&b->enabled);
+    string_list_done(&b->revocations);
     free(b);
     return NULL;
 }
@@ -340,16 +340,16 @@ void books_forget_alarms_due(struct books *b)
     b->alarms_due_usec = 0;
 }
 
-int books_note_enabled(struct books *b, const char *entry_id, struct error *e)
+int books_note_revocation(struct books *b, const char *entry_id, struct error *e)
 {
     books_wake(b, WORK_DUE);
-    return string_list_add_once(&b->enabled, entry_id) < 0 ? error_out_of_memory(e) : 0;
+    return string_list_add_once(&b->revocations, entry_id) < 0 ? error_out_of_memory(e) : 0;
 }
 
-struct string_list books_take_enabled(struct books *b)
+struct string_list books_take_revocations(struct books *b)
 {
-    struct string_list taken = b->enabled;
-    b->enabled = (struct string_list){0};
+    struct string_list taken = b->revocations;
+    b->revocations = (struct string_list){0};
     return taken;
 }
 

@@ -118,9 +118,10 @@ struct intent {
     bool moved;           /* the person was to be looked at again meanwhile */
     bool hurries;         /* the person is revoked: no call of it waits behind others */
 };
-/* Somebody enabled the user, who may be revoked: looked at before all others. */
-int books_note_enabled(struct books *b, const char *entry_id, struct error *e);
-struct string_list books_take_enabled(struct books *b);
+/* Whether the person is revoked is to be judged before all others: somebody enabled the user, or a
+ * revocation was withdrawn. */
+int books_note_revocation(struct books *b, const char *entry_id, struct error *e);
+struct string_list books_take_revocations(struct books *b);
 void books_open_intent(struct books *b, struct intent *i);
 void books_close_intent(struct intent *i);
 void books_note_moved(struct books *b, const char *entry_id);

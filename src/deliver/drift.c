@@ -221,7 +221,7 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     if (r == 0 && enabled)
         r = person_mark_dirty(books_state(b), l->entry_id, e);
     if (r == 0 && enabled)
-        r = books_note_enabled(b, l->entry_id, e);
+        r = books_note_revocation(b, l->entry_id, e);
     if (r == 0 && (repair || !known_already))
         r = record_drift(b, l,
                          look->anew ? REASON_STATE_RESTORED

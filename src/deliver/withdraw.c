@@ -55,6 +55,8 @@ static int put_back(struct execution *x, struct error *e)
     int r = queue_store(s, o, e);
     if (r == 0 && x->kind->looks)
         r = queue_looks(s, o->number, x->basis.looked, e);
+    if (r == 0 && o->revokes) /* which no read holds up */
+        r = books_note_revocation(x->delivery->books, o->entry_id, e);
     return r < 0 ? r : person_mark_dirty(s, o->entry_id, e);
 }
 

@@ -167,6 +167,7 @@ static void on_caught_up(bool full, void *owner)
         if (d->sink->compared)
             d->sink->compared(d->userdata);
     }
+    feeding_read_is_over(d->feeding);
     connection_worked(d->connection);
     d->has_error = false;
     if (d->away_logged)
@@ -195,6 +196,7 @@ static void on_committed(const struct feed_commit *commit, void *owner)
     struct directory *d = owner;
     if (commit->n_entries > 0 || commit->absence == FEED_ABSENCE_NONE)
         d->last_change_usec = clock_now_usec();
+    feeding_committed(d->feeding);
 }
 
 static void on_doubts(const char *why, void *owner)
@@ -483,8 +485,7 @@ void directory_status(const struct directory *d, struct directory_status *ret)
     connection_status(d->connection, &c);
     *ret = (struct directory_status){
         .state = d->state,
-        .uri = c.uri,
-        .product = c.product,
+        .uri = c.uri, .product = c.product,
         .feed = feeding_kind(d->feeding),
         .feed_reason = reason[0] ? reason : NULL,
         .base_doubt = c.base_doubt,
@@ -493,8 +494,7 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .next_attempt_usec = c.next_attempt_usec,
         .last_change_usec = d->last_change_usec,
         .last_full_read_usec = d->full_usec ? clock_wall_of(d->full_usec) : 0,
-        .n_reconnects = c.n_reconnects,
-        .n_entries = c.n_entries,
+        .n_reconnects = c.n_reconnects, .n_entries = c.n_entries,
         .certificate_expires_usec = c.certificate_expires_usec,
     };
 }

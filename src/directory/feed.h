@@ -55,6 +55,21 @@ struct feed_commit {
     bool end_of_read; /* a read is over (also an unproven one): people may be evaluated */
 };
 
+/* What cannot wait for the end of a read, and is asked for beside it: see urgent.h. Negative
+ * answers as of the sink. */
+struct feed_urgent {
+    /* The filter by which to ask; borrowed until the next call. NULL: nobody is to be asked for. */
+    const char *(*filter)(void *userdata);
+    void (*begin)(void *userdata, unsigned search); /* it is about to name all of them … */
+    /* This entry (borrowed) matches the filter now, as the server sees it; … */
+    int (*named)(void *userdata, unsigned search, const struct entry *entry, struct error *e);
+    int (*left)(void *userdata, unsigned search, const char *id, struct error *e); /* no more */
+    int (*listed)(void *userdata, unsigned search, struct error *e); /* … and has named them */
+    /* After a read: somebody was named whose entry does not say so yet. 1 or 0. */
+    int (*is_open)(void *userdata, struct error *e);
+    int (*over)(void *userdata, struct error *e); /* nobody is named any more: entries count */
+};
+
 struct feed_sink {
     /* The searches of this connection, by the keys of their bases: their order is their number
      * in all that follows. Before the first batch. */
@@ -138,6 +153,7 @@ struct feed_sink {
     uint64_t (*compared_usec)(void *userdata);
     /* State of the connection changed: see directory_status(). */
     void (*changed)(void *userdata);
+    const struct feed_urgent *urgent; /* NULL: everything can wait */
 };
 #define SINK_UNKNOWN_ID 1
 #define SINK_DOUBTFUL   2

@@ -23,6 +23,7 @@
 #include "directory/searches.h"
 #include "directory/session.h"
 #include "directory/sights.h"
+#include "directory/urgent.h"
 #include "directory/watermark.h"
 #include "model/schema.h"
 
@@ -44,6 +45,8 @@ struct feeding {
     bool env_ready, unsupported;
     const struct directory_feed_ops *ops;
     void *feed;
+    struct urgent *urgent; /* NULL: nobody is asked for, or all was told */
+    bool is_reading;
     unsigned refused; /* a bit for each kind */
     struct error unsupported_because;
 
@@ -54,6 +57,7 @@ struct feeding {
 
 static void drop_feed(struct feeding *f)
 {
+    f->urgent = urgent_free(f->urgent);
     if (f->feed)
         f->ops->free(f->feed);
     f->feed = NULL;
@@ -205,6 +209,16 @@ static int refresh_attributes(struct feeding *f, struct error *e)
                : 0;
 }
 
+/* A read of somebody else waits for nobody, and without changes that are pushed nothing is told
+ * any sooner than by the next read. */
+static int ask_urgently(struct feeding *f, struct error *e)
+{
+    f->is_reading = true;
+    if (f->urgent || f->request.once || f->kind != DIRECTORY_FEED_SYNCREPL)
+        return 0;
+    return urgent_start(&f->urgent, &f->env, e);
+}
+
 static void start_feed(struct feeding *f)
 {
     struct error e = {0};
@@ -232,8 +246,10 @@ static void start_feed(struct feeding *f)
                   "Following %s (%s) by %s: %s", session_uri(f->request.session),
                   f->request.server->product_text, directory_feed_name(f->kind), f->reason);
         f->events->begins(f->owner);
-        r = f->ops->start(&f->feed, &f->env, &e);
+        r = ask_urgently(f, &e);
     }
+    if (r == 0)
+        r = f->ops->start(&f->feed, &f->env, &e);
     if (r < 0)
         fail(f, r, &e);
 }
@@ -321,8 +337,42 @@ void feeding_turn(struct feeding *f, bool drained)
 void feeding_request_full(struct feeding *f)
 {
     f->request.force_full = true; /* of one that has yet to start */
-    if (f->feed)
+    if (!f->feed)
+        return;
+    struct error e = {0};
+    int r = ask_urgently(f, &e);
+    if (r < 0)
+        fail(f, r, &e);
+    else
         f->ops->request_full(f->feed);
+}
+
+/* Whoever was named stays named until the entry says the same, which the feed tells before long;
+ * where nobody can take it back, what was read counts. */
+static void settle_urgent(struct feeding *f)
+{
+    struct error e = {0};
+    const struct feed_urgent *sink = f->sink->urgent;
+    int r = sink ? sink->is_open(f->sink_userdata, &e) : 0;
+    if (r > 0 && urgent_is_whole(f->urgent))
+        return;
+    f->urgent = urgent_free(f->urgent);
+    if (r > 0)
+        r = sink->over(f->sink_userdata, &e);
+    if (r < 0)
+        fail(f, r, &e);
+}
+
+void feeding_read_is_over(struct feeding *f)
+{
+    f->is_reading = false;
+    settle_urgent(f);
+}
+
+void feeding_committed(struct feeding *f)
+{
+    if (!f->is_reading && f->urgent)
+        settle_urgent(f);
 }
 
 void feeding_note_unsupported(struct feeding *f, const struct error *e)
@@ -342,6 +392,18 @@ void feeding_settle(struct feeding *f, bool force_full)
     start_feed(f);
 }
 
+/* By the filter of now, amid what is read with the same attributes. */
+static void ask_urgently_anew(struct feeding *f)
+{
+    struct error e = {0};
+    if (!f->urgent)
+        return;
+    f->urgent = urgent_free(f->urgent);
+    int r = urgent_start(&f->urgent, &f->env, &e);
+    if (r < 0)
+        fail(f, r, &e);
+}
+
 static bool same_names(const struct string_list *a, const struct string_list *b)
 {
     bool same = a->n_items == b->n_items;
@@ -353,8 +415,10 @@ static bool same_names(const struct string_list *a, const struct string_list *b)
 int feeding_set_attributes(struct feeding *f, const struct string_list *attributes,
                            struct error *e)
 {
-    if (same_names(&f->attributes, attributes))
+    if (same_names(&f->attributes, attributes)) {
+        ask_urgently_anew(f);
         return 0;
+    }
     int r = copy_attributes(&f->attributes, attributes, e);
     return r < 0 ? r : 1;
 }

@@ -31,7 +31,8 @@ int feeding_new(struct feeding **ret, struct sd_event *event,
                 struct error *e);
 struct feeding *feeding_free(struct feeding *f); /* stops it; the sink hears an abort */
 
-/* 1: they are others than before; the feed that runs does not know of it. */
+/* 1: they are others than before; the feed that runs does not know of it. 0: they are the same;
+ * what cannot wait (urgent.h) may be asked by another filter from now on. */
 int feeding_set_attributes(struct feeding *f, const struct string_list *attributes,
                            struct error *e);
 
@@ -47,6 +48,10 @@ void feeding_start(struct feeding *f, const struct feeding_request *request);
 void feeding_stop(struct feeding *f);
 void feeding_turn(struct feeding *f, bool drained); /* the session gave out what had come */
 void feeding_request_full(struct feeding *f); /* of the feed that runs, or is about to start */
+/* A read is over, or something was committed: is anything still to be told before the entries say
+ * it? From inside the feed. */
+void feeding_read_is_over(struct feeding *f);
+void feeding_committed(struct feeding *f);
 
 /* The news `unsupported`, which comes from inside a feed; feeding_settle(), later and from the
  * loop, then starts the next best one. */

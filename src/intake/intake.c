@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "directory/feed.h"
 #include "intake/reading-internal.h"
+#include "intake/told.h"
+#include "intake/urgent.h"
 #include "state/link.h"
 
 #define META_COMPARED "compared"
@@ -53,12 +55,14 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
         return r;
     if (entry->kind == ENTRY_PERSON)
         g->batch_people++;
-    if (entry->kind == ENTRY_PERSON && changes != MIRROR_SAME) {
+    if (entry->kind == ENTRY_PERSON &&
+        (changes != MIRROR_SAME || told_has(rules_told(g->rules), entry->id))) {
         r = ruleset_revokes(rules_ruleset(g->rules), entry);
-        if (r > 0)
-            r = string_list_add(&g->revocations, entry->id);
         if (r < 0)
             return error_out_of_memory(e);
+        r = urgent_came(g, entry->id, r > 0, changes != MIRROR_SAME, e);
+        if (r < 0)
+            return r;
     }
     if (entry->kind != ENTRY_PERSON && changes != MIRROR_SAME)
         rules_doubt_groups(g->rules);
@@ -136,7 +140,7 @@ static int intake_unchanged(void *userdata, unsigned search, const char *id,
     if (kind == ENTRY_PERSON)
         g->batch_people++;
     books_wake(g->books, WORK_DUE);
-    return 0;
+    return urgent_is_unchanged(g, id, e);
 }
 
 static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
@@ -419,4 +423,5 @@ const struct feed_sink engine_sink = {
     .compared = intake_compared,
     .compared_usec = intake_compared_usec,
     .changed = intake_changed,
+    .urgent = &intake_urgent,
 };

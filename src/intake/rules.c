@@ -21,6 +21,7 @@
 #include "books/engine-types.h"
 #include "intake/hidden.h"
 #include "intake/reach.h"
+#include "intake/told.h"
 #include "mapping/ruleset.h"
 #include "model/operation.h"
 #include "model/schema.h"
@@ -36,6 +37,7 @@ struct rules {
     struct ruleset *ruleset, *before; /* before: while it may be taken back, and while … */
     struct reach *reach; /* … this compares with it: whom the round looks at; NULL: at everybody */
     struct bound_groups groups;
+    struct told told;
     bool decide_otherwise;
     bool groups_dirty;            /* bind again before the next evaluation */
     struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
@@ -194,6 +196,7 @@ struct rules *rules_free(struct rules *s)
     if (!s)
         return NULL;
     mirror_drop_schema(s->state, s->schema);
+    told_done(&s->told);
     reach_free(s->reach);
     ruleset_free(s->before);
     ruleset_free(s->ruleset);
@@ -267,6 +270,11 @@ void rules_take_schema(struct rules *s, struct schema *taken, bool *ret_reads_mo
     if (replace_schema(s, TAKE(schema), text, ret_reads_more, &e) < 0)
         log_error("The directory's schema cannot be used: %s", e.message);
     books_wake(s->books, WORK_DUE);
+}
+
+struct told *rules_told(struct rules *s)
+{
+    return &s->told;
 }
 
 void rules_doubt_groups(struct rules *s)
@@ -457,6 +465,8 @@ int rules_evaluate(const struct rules *s, const char *entry_id, const struct ent
         }
         r = ruleset_evaluate(s->ruleset, entry, memberships, clock_date_usec(), explain, ret, e);
     }
+    if (r == 0 && told_has(&s->told, entry_id))
+        r = ruleset_is_told(s->ruleset, ret) < 0 ? error_out_of_memory(e) : 0;
     if (found)
         mirror_memberships_done(found, n_groups);
     free(found);

@@ -12,6 +12,7 @@ struct error;
 struct rules;
 struct ruleset;
 struct schema;
+struct told;
 struct verdict;
 
 /* With the schema that the state remembers; when the rules decide otherwise than before,
@@ -21,6 +22,7 @@ struct rules *rules_free(struct rules *s);
 
 const struct ruleset *rules_ruleset(const struct rules *s); /* borrowed until it changes … */
 const struct schema *rules_schema(const struct rules *s);   /* … as is this */
+struct told *rules_told(struct rules *s);                   /* who is revoked all the same */
 /* For the planner's input, with the rules as userdata: by those of the moment when it is asked.
  */
 bool rules_names_role(const char *role, void *userdata);
@@ -49,6 +51,6 @@ const char *rules_sighting(const struct rules *s, const char *dn);
 int rules_touch(const struct rules *s, int64_t n, const char *entry_id, struct error *e);
 void rules_round_is_over(struct rules *s);
 
-/* The entry by the rules and groups as they are now. */
+/* The entry by the rules and groups as they are now, and by what was told of it. */
 int rules_evaluate(const struct rules *s, const char *entry_id, const struct entry *entry,
                    bool explain, struct verdict *ret, struct error *e);

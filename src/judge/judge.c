@@ -134,6 +134,25 @@ static int revoke_beside(struct judge *j, struct dossier *s, struct error *e)
     return r;
 }
 
+/* A revocation that waits and is none any more: neither by the entry nor by what was told of it.
+ * Of one that is gone nobody can tell. */
+static int drop_revocations(struct judge *j, struct dossier *s, struct error *e)
+{
+    int r = 0;
+    if (!s->has_verdict || s->verdict.revoked)
+        return 0;
+    for (size_t i = 0; i < s->queue.n_items && r == 0; i++) {
+        const struct operation *o = s->queue.items[i];
+        if (!o->revokes || o->state == OPERATION_STARTED || operation_is_unclear(o))
+            continue;
+        books_note(j->books, WORK_GUARD | WORK_REVOCATIONS);
+        r = queue_remove(books_state(j->books), o->number, e);
+        if (r == 0) /* what else is wanted comes of the next look at the whole */
+            r = person_mark_dirty(books_state(j->books), s->entry_id, e);
+    }
+    return r;
+}
+
 static int look_at_revocation(struct judge *j, const char *entry_id, struct error *e)
 {
     struct dossier s = {0};
@@ -142,6 +161,8 @@ static int look_at_revocation(struct judge *j, const char *entry_id, struct erro
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
         r = standing_note_enabled(j->books, &s, e);
+    if (r == 0)
+        r = drop_revocations(j, &s, e);
     if (r == 0)
         r = revoke_beside(j, &s, e);
     dossier_done(&s);
@@ -271,11 +292,11 @@ int judge_revocations(struct judge *j, struct error *e)
 {
     int r = 0;
     CLEANUP(string_list_done) struct string_list ids = reading_take_revocations(j->reading);
-    CLEANUP(string_list_done) struct string_list enabled = books_take_enabled(j->books);
+    CLEANUP(string_list_done) struct string_list noted = books_take_revocations(j->books);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = look_at_revocation(j, ids.items[i], e);
-    for (size_t i = 0; i < enabled.n_items && r == 0; i++)
-        r = look_at_revocation(j, enabled.items[i], e);
+    for (size_t i = 0; i < noted.n_items && r == 0; i++)
+        r = look_at_revocation(j, noted.items[i], e);
     return r;
 }
 

@@ -408,6 +408,19 @@ const char *ruleset_fingerprint(const struct ruleset *rs)
     return rs->fingerprint;
 }
 
+const char *ruleset_revoke_filter(const struct ruleset *rs)
+{
+    return rs->revoke.filter ? rs->revoke.filter->text : NULL;
+}
+
+int ruleset_is_told(const struct ruleset *rs, struct verdict *v)
+{
+    if (!rs->revoke.filter || v->revoked)
+        return 0;
+    v->revoked = true;
+    return source_copy(&v->revoke_source, &rs->revoke.source);
+}
+
 const struct string_list *ruleset_attributes(const struct ruleset *rs)
 {
     return &rs->attributes;

@@ -126,6 +126,9 @@ int ruleset_evaluate(const struct ruleset *rs, const struct entry *entry,
 
 /* Does [lifecycle] revoke_when hold? Needs the entry alone. 1, 0, or -ENOMEM. */
 int ruleset_revokes(const struct ruleset *rs, const struct entry *entry);
+const char *ruleset_revoke_filter(const struct ruleset *rs); /* borrowed; NULL: none */
+/* It holds for this one, whatever the entry shows, if there is such a filter. 0 or -ENOMEM. */
+int ruleset_is_told(const struct ruleset *rs, struct verdict *v);
 
 /* The filter language alone, for `[directory] filter` checks: attributes that a filter names.
  */

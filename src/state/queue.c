@@ -134,6 +134,16 @@ int queue_looks(struct state *s, int64_t number, bool looks, struct error *e)
                     WITH(as_int(number), as_int(looks)), e);
 }
 
+int queue_revokes(struct state *s, const char *entry_id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT 1 FROM operation WHERE entry_n = " NUMBER_OF " AND revokes = 1 AND "
+                       "state <> 4 LIMIT 1",
+                       WITH(as_id(entry_id)), e);
+    return r < 0 ? r : r == STMT_ROW;
+}
+
 bool queue_has(struct state *s, const char *entry_id, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

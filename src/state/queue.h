@@ -20,6 +20,8 @@ int queue_clear(struct state *s, struct error *e);
  * changed nothing. */
 int queue_start(struct state *s, int64_t number, bool looks, struct error *e);
 int queue_looks(struct state *s, int64_t number, bool looks, struct error *e);
+/* 1: a revocation waits for this entry; 0: none does. */
+int queue_revokes(struct state *s, const char *entry_id, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,
                struct error *e); /* or STATE_NONE */
