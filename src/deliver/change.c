@@ -174,6 +174,18 @@ static int compare(struct execution *x, const struct part *part)
     return r;
 }
 
+/* What no read shows, and an earlier attempt gave or did not: it is given again, but for an approval
+ * that has ended. Then it is taken away, so that it is known again what the user has; what is
+ * wanted of it waits for another one. */
+static int take_back(struct execution *x, const struct part *part)
+{
+    bool hides = delivery_parts(x->delivery)->hides & PART_ROLES;
+    if (!x->basis.was_unclear || !part->by_value || !hides ||
+        !execution_approval_is_over(x->operation))
+        return 0;
+    return content_take_back(&x->content, x->operation);
+}
+
 /* The user as it was before, and an empty one to be sent. False: x has ended. */
 static bool begin(struct execution *x, const struct user *current)
 {
@@ -229,6 +241,10 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
     if (x->content.set && x->basis.was_unclear && is_done_in_part(x) &&
         keep_part(x, NULL, &e) < 0)
         return machine_broken(x, &e);
+    if (take_back(x, part) < 0) {
+        error_out_of_memory(&e);
+        return machine_broken(x, &e);
+    }
     if (x->content.set)
         return NEXT_WRITE;
     /* Done already, by an attempt whose answer was lost or by somebody there. What is known is

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "model/operation.h"
 #include "model/user.h"
 #include "tenant/client.h"
 
@@ -46,6 +47,20 @@ void content_choose(struct content *c, uint32_t set)
 void content_complete(struct content *c)
 {
     c->completes = true;
+}
+
+int content_take_back(struct content *c, const struct operation *o)
+{
+    int r = 0;
+    for (size_t i = 0; i < o->n_changes && r == 0; i++) {
+        const struct change *change = &o->changes[i];
+        if (change->kind != CHANGE_ROLE || !change->to)
+            continue;
+        user_remove_role(c->sent, change->name);
+        if (!user_role(c->current, change->name))
+            r = user_add_role(c->current, change->name, NULL);
+    }
+    return r;
 }
 
 bool content_next_value(struct content *c)

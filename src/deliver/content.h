@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct operation;
 struct tenant_answer;
 struct user;
 
@@ -27,6 +28,10 @@ int content_begin(struct content *c, struct user *current_taken, struct user *se
 int content_send(struct content *c, struct user *sent_taken, uint32_t set);
 void content_choose(struct content *c, uint32_t set);
 void content_complete(struct content *c);
+
+/* Whether the user has the roles that the operation gives nobody knows: they are to be taken away, as
+ * if they were there. -ENOMEM. */
+int content_take_back(struct content *c, const struct operation *o);
 
 /* The next role that is not as it is to be, and was not refused. False: there is none. */
 bool content_next_value(struct content *c);

@@ -108,13 +108,18 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
     return true;
 }
 
-/* Of a user that is there, what the tenant takes later, value by value. */
-static enum next give_later(struct execution *x, struct user *current_taken)
+/* Of a user that is there, what the tenant takes later, value by value. taken_back: of the roles
+ * none is given, and those that may have been are taken away. */
+static enum next give_later(struct execution *x, struct user *current_taken, bool taken_back)
 {
     struct error e = {0};
     int r = content_begin(&x->content, current_taken, user_copy(x->basis.wanted));
     content_choose(&x->content, PART_ALL);
     content_complete(&x->content);
+    if (r == 0 && taken_back) {
+        user_clear_roles(x->content.sent);
+        r = content_take_back(&x->content, x->operation);
+    }
     if (r == 0)
         return content_next_value(&x->content) ? NEXT_WRITE : NEXT_CONCLUDE;
     error_out_of_memory(&e);
@@ -122,7 +127,8 @@ static enum next give_later(struct execution *x, struct user *current_taken)
 }
 
 /* A user whom an earlier attempt has made. What no read shows was perhaps given by it: it is
- * given again, or nobody would know of it when something else is to be done next. */
+ * given again, or taken away where an approval was for that and has ended, or nobody would know of
+ * it when something else is to be done next. */
 static enum next settle_ours(struct execution *x, const struct tenant_answer *a)
 {
     uint32_t unseen = delivery_parts(x->delivery)->hides;
@@ -135,7 +141,7 @@ static enum next settle_ours(struct execution *x, const struct tenant_answer *a)
     x->making.was_there = true;
     /* Until it is given: else the next attempt would make the user anew. */
     execution_set_unclear(x, true);
-    return give_later(x, user_copy(a->user));
+    return give_later(x, user_copy(a->user), execution_approval_is_over(x->operation));
 }
 
 /* Is it the user that the lost answer was about? Where the tenant keeps our id, that alone
@@ -261,7 +267,7 @@ static enum next complete(struct execution *x, const struct tenant_answer *a)
     machine_keep(x, a);
     if (execution_learn_id(x, a->id, &e) < 0)
         return machine_broken(x, &e);
-    enum next next = give_later(x, TAKE(x->content.sent));
+    enum next next = give_later(x, TAKE(x->content.sent), false);
     return next == NEXT_CONCLUDE ? made(x, a) : next;
 }
 
@@ -272,6 +278,10 @@ static enum next completed(struct execution *x, const struct tenant_answer *a)
     if (content_take_value(&x->content, a) < 0) {
         error_out_of_memory(&e);
         return machine_broken(x, &e);
+    }
+    if (a->class == TENANT_UNCLEAR && delivery_parts(x->delivery)->hides & PART_ROLES) {
+        execution_set_unclear(x, true); /* no read will say whether it was given: see settle() */
+        return NEXT_FAIL;
     }
     return goes_on && content_next_value(&x->content) ? NEXT_WRITE : made(x, a);
 }

@@ -188,6 +188,7 @@ int execution_note_sent(struct execution *x, const struct user *roles,
 /* withdraw.c: the one rule for leaving, see there. */
 /* May the request that would leave now? False: x was withdrawn, and is gone. */
 bool execution_leaves(struct execution *x);
+bool execution_approval_is_over(const struct operation *o);
 /* Likewise of what did not leave yet, as far as it is known without asking the state. */
 bool execution_stays(struct execution *x);
 

@@ -274,8 +274,8 @@ static bool is_elsewhere(struct execution *x, const struct tenant_answer *a,
     return true;
 }
 
-/* Whether an earlier attempt did it, no read says. It is written again, also when by now something
- * else is to be done: otherwise a role could stay that nobody knows of. */
+/* Whether an earlier attempt did it, no read says. It is written again, or taken back, also when by
+ * now something else is to be done: otherwise a role could stay that nobody knows of. */
 static bool writes_unseen(const struct execution *x)
 {
     return x->content.set & delivery_parts(x->delivery)->hides;

@@ -24,7 +24,7 @@ static bool may_have_done(const struct execution *x)
     return x->sending.writes ? x->sending.wrote_before : x->sending.wrote;
 }
 
-static bool approval_is_over(const struct operation *o)
+bool execution_approval_is_over(const struct operation *o)
 {
     return o->approved && o->approved_until_usec <= clock_steady_usec();
 }
@@ -47,7 +47,7 @@ static int put_back(struct execution *x, struct error *e)
     struct state *s = x->delivery->state;
     o->state = OPERATION_READY;
     o->attempts--;
-    if (!x->basis.was_unclear && approval_is_over(o)) {
+    if (!x->basis.was_unclear && execution_approval_is_over(o)) {
         o->approved = false;
         o->approved_until_usec = 0;
         free(TAKE(o->approved_for));
@@ -88,7 +88,7 @@ bool execution_leaves(struct execution *x)
     const char *why = NULL;
     if (!may_have_done(x)) {
         why = what_changed(x);
-        if (!why && !x->basis.was_unclear && approval_is_over(o))
+        if (!why && !x->basis.was_unclear && execution_approval_is_over(o))
             why = "its approval has ended";
         /* Revocations wait for no look at the person. */
         if (!why && !x->learnt.is_unclear && !o->revokes &&

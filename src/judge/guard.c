@@ -36,9 +36,11 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
         return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED
                : o->remakes                      ? BUDGET_REMAKE
                                                  : BUDGET_CREATE;
-    case OPERATION_PROFILE:
-        return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED : BUDGET_UPDATE;
-    case OPERATION_UPDATE: return changes_field(o, "team") ? BUDGET_TEAM : BUDGET_UPDATE;
+    case OPERATION_PROFILE: /* which of the two has the roles, and which the team, is the tenant's */
+    case OPERATION_UPDATE:
+        return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED
+               : changes_field(o, "team")        ? BUDGET_TEAM
+                                                 : BUDGET_UPDATE;
     case OPERATION_RENAME: return BUDGET_RENAME;
     case OPERATION_DISABLE:
         return o->revokes   ? BUDGET_REVOKE

@@ -270,7 +270,8 @@ int link_each_active_other(struct state *s, const char *entry_id,
         "l.known IS NOT NULL AND (l.drift IS NULL OR (instr(l.drift, '" LINK_DRIFT_DISABLED
         ": ') = 0 AND instr(l.drift, '" LINK_DRIFT_ROLE
         ": ') = 0)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = l.n AND "
-        "x.kind IN (4, 6, 8) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR "'))",
+        "(x.kind IN (4, 6, 8) OR (x.kind = 3 AND instr(x.changes, 'role:') > 0)) AND (x.state = 4 "
+        "OR x.reason = '" REASON_UNCLEAR "'))",
         WITH(as_id(entry_id)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = fn(stmt_text(q, 0), userdata);

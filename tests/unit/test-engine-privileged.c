@@ -1,0 +1,129 @@
+/*
+ * Privileged roles at a tenant whose roles are groups, in a part of their own: under their budget
+ * and approval, never taken from the last one, also where no read shows them.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static char *privileged[] = {(char *)"Boss"};
+
+static struct bed *new_bed(const struct parts *parts)
+{
+    struct bed *b = bed_new(false);
+    b->tenant->parts = parts;
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = i != BUDGET_PRIVILEGED};
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    b->sync.approval_valid_usec = HOUR;
+    return b;
+}
+
+static bool is_boss(struct bed *b, const char *login)
+{
+    return user_role(fake_tenant_find(b->tenant, login)->user, "Boss");
+}
+
+static void give_role(struct bed *b, const char *role)
+{
+    struct error e = {0};
+    b->rules[0].roles.text = (char *)role;
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+}
+
+static void test_budget(void **state)
+{
+    static const struct parts *const kinds[] = {&fake_one_part, &fake_groups, &fake_hidden_groups};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct bed *b = new_bed(kinds[i]);
+        people(b, 3, "support");
+        bed_start(b);
+        bed_sync(b);
+        give_role(b, "Boss");
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+        assert_false(is_boss(b, "u0"));
+        assert_int_equal(bed_approve(b), 3);
+        assert_true(is_boss(b, "u0") && is_boss(b, "u1") && is_boss(b, "u2"));
+        bed_free(b);
+    }
+}
+
+/* Of those who lose it at the same time one keeps it. */
+static void test_last_one(void **state)
+{
+    static const struct parts *const kinds[] = {&fake_one_part, &fake_groups, &fake_hidden_groups};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct bed *b = new_bed(kinds[i]);
+        people(b, 3, "support");
+        bed_start(b);
+        bed_sync(b);
+        give_role(b, "Boss");
+        assert_int_equal(bed_approve(b), 3);
+        b->tenant->hold = true;
+        give_role(b, "Agent");
+        fake_tenant_release(b->tenant);
+        bed_run(b);
+        bed_advance(b, HOUR);
+        assert_int_equal(is_boss(b, "u0") + is_boss(b, "u1") + is_boss(b, "u2"), 1);
+        bed_free(b);
+    }
+}
+
+/* No read shows whether a lost answer gave the role, and the approval for it has ended meanwhile: it
+ * is taken back, and takes another approval. Given by a change, and by a create. */
+static void test_ended_approval(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 4; round++) {
+        bool effect = round & 1, creates = round & 2;
+        struct bed *b = new_bed(&fake_hidden_groups);
+        people(b, 2, "support");
+        if (creates)
+            b->rules[0].roles.text = (char *)"Boss";
+        bed_start(b);
+        bed_sync(b);
+        if (!creates)
+            give_role(b, "Boss");
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH, .times = 2,
+                                                        .class = TENANT_UNCLEAR,
+                                                        .takes_effect = effect});
+        assert_int_equal(bed_approve(b), 2);
+        bed_run(b);
+        assert_true(is_boss(b, "u0") == effect && is_boss(b, "u1") == effect);
+        fake_tenant_fail(
+            b->tenant, (struct fake_fault){.kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+        bed_advance(b, 2 * HOUR);
+        fake_tenant_heal(b->tenant);
+        bed_advance(b, 2 * HOUR);
+        for (unsigned i = 0; i < 2; i++)
+            if (is_boss(b, i ? "u1" : "u0"))
+                fail_msg("round %u", round);
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
+        bed_leave(b, "id-u1");
+        bed_sync(b);
+        assert_int_equal(bed_approve(b), 1);
+        bed_run(b);
+        assert_true(is_boss(b, "u0"));
+        bed_sync(b);
+        bed_check_known(b);
+        bed_free(b);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_last_one),
+        cmocka_unit_test(test_ended_approval),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
