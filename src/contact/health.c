@@ -34,6 +34,7 @@ struct health {
     void *users_userdata;
     enum engine_tenant_state state;
     bool asked, closed;
+    bool asked_again; /* since the first question got no answer */
     bool was_fine; /* once since the start */
     char error[512];
     uint64_t since_usec, probe_usec;
@@ -253,11 +254,12 @@ void health_failed(struct health *h, const struct tenant_answer *a,
                                      : refused ? ENGINE_TENANT_REFUSED
                                                : ENGINE_TENANT_AWAY;
     uint64_t now = clock_steady_usec();
-    /* A 502 to one user's calls, however often, is that user's matter; silence, or several users
-     * in a row, is the tenant's. */
+    /* A 502 to one user's calls, however often, is that user's matter, and a connection that ended
+     * is the network's; several users in a row, or a call that concerns nobody in particular, is
+     * the tenant's. What waits to leave for others is not withdrawn before. */
     if (entry_id && string_list_add_once(&h->failing, entry_id) < 0)
         log_debug("Out of memory: a failure is not counted");
-    if (!refused && a->status && entry_id && h->failing.n_items < FAILING_BEFORE_AWAY) {
+    if (!refused && entry_id && h->failing.n_items < FAILING_BEFORE_AWAY) {
         ask_for_all(h);
         return;
     }
@@ -413,12 +415,24 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
     h->answered(h->userdata);
 }
 
+/* One connection may end without an answer, as one user's may. */
+static bool asks_again(struct health *h, const struct tenant_answer *a)
+{
+    bool silent = (a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR) && !a->status;
+    h->asked_again = silent && h->state == ENGINE_TENANT_OK && !h->asked_again;
+    return h->asked_again;
+}
+
 static void on_teams(const struct tenant_answer *a, void *userdata)
 {
     struct health *h = userdata;
     struct tenant_call *call = TAKE(h->call);
-    take_teams_answer(h, a);
+    bool again = asks_again(h, a);
+    if (!again)
+        take_teams_answer(h, a);
     books_options(h->books)->tenant_ops->call_free(call);
+    if (again)
+        health_ask(h);
 }
 
 void health_ask(struct health *h)

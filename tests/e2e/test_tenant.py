@@ -1,11 +1,14 @@
 """A tenant on its bad days: each fault ends in exactly one account, or in a hold that says why."""
 
 import os
+import random
+import select
 import socket
+import struct
 import threading
 import time
 
-from lib import deadline, life, need, wait_for
+from lib import base, deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, outcomes, settled, wait_held
 
 USER = "/configapi/v2/user"
@@ -433,3 +436,60 @@ def test_through_a_proxy(t):
     tenant.wait_users(people(20))
     settled(d)
     need(proxy.heads and all(head.startswith("CONNECT ") and "Bearer" not in head for head in proxy.heads), "by it alone", proxy.heads)
+
+
+class Resets:
+    """Before the tenant: of the connections some are reset when they are made, and the others after a while."""
+
+    def __init__(self, t, tenant, share):
+        host, _, port = tenant.url.rpartition("/")[2].partition(":")
+        self.behind, self.share, self.draw = (host, int(port)), share, random.Random(7)
+        self.n_reset = 0
+        self.listener = socket.create_server(("127.0.0.1", base.free_port("127.0.0.1")), backlog=64)
+        t.cleanup(self.listener.close)
+        self.url = "https://127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.draw.random() < self.share:
+                self.n_reset += 1
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+            else:
+                threading.Thread(target=self.relay, args=(client,), daemon=True).start()
+
+    def relay(self, client):
+        left = self.draw.randint(6000, 15000)
+        with socket.create_connection(self.behind) as tenant, client:
+            while left > 0:
+                for end in select.select([client, tenant], [], [], 30)[0]:
+                    try:
+                        data = end.recv(65536)
+                        (tenant if end is client else client).sendall(data)
+                    except OSError:
+                        return
+                    left = left - len(data) if data else 0
+
+
+@deadline(180)
+def test_broken_connections_withdraw_nothing(t):
+    """T47: one connection in ten is reset before anything was sent, which is the matter of the call that it was for: what waits in
+    line for others is not taken back, nobody hears that the tenant is away, and each user is made once."""
+    everybody = people(400)
+    ground, group, tenant = crowd(t, everybody)
+    front = Resets(t, tenant, 0.1)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tenant_keys={"url": front.url, "max_concurrent": "8"},
+                    retry={"min": "100ms", "max": "1s", "hold": "1s"}).start()
+    tenant.wait_users(everybody, seconds=100)
+    front.share = 0
+    settled(d, 60)
+    need(front.n_reset > 3, "some were reset", front.n_reset)
+    need(tenant.counters()["creates"] == 400, "each once", tenant.counters())
+    withdrawn = d.audit(event="outcome", code="withdrawn")
+    need(not withdrawn, "nothing was withdrawn", len(withdrawn), withdrawn[:2])
+    need("The tenant is away" not in d.log(), "it was never away")
