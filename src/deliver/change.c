@@ -174,9 +174,9 @@ static int compare(struct execution *x, const struct part *part)
     return r;
 }
 
-/* What no read shows, and an earlier attempt gave or did not: it is given again, but for an approval
- * that has ended. Then it is taken away, so that it is known again what the user has; what is
- * wanted of it waits for another one. */
+/* What no read shows, and an earlier attempt gave or did not: it is given again, but where it was
+ * approved and that has ended. Then it is taken away, so that it is known again what the user has;
+ * what is wanted of it waits for another approval. */
 static int take_back(struct execution *x, const struct part *part)
 {
     bool hides = delivery_parts(x->delivery)->hides & PART_ROLES;

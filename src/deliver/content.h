@@ -29,8 +29,8 @@ int content_send(struct content *c, struct user *sent_taken, uint32_t set);
 void content_choose(struct content *c, uint32_t set);
 void content_complete(struct content *c);
 
-/* Whether the user has the roles that the operation gives nobody knows: they are to be taken away, as
- * if they were there. -ENOMEM. */
+/* Whether the user has the roles that the operation gives nobody knows: they are to be taken away,
+ * as if they were there. -ENOMEM. */
 int content_take_back(struct content *c, const struct operation *o);
 
 /* The next role that is not as it is to be, and was not refused. False: there is none. */

@@ -36,7 +36,7 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
         return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED
                : o->remakes                      ? BUDGET_REMAKE
                                                  : BUDGET_CREATE;
-    case OPERATION_PROFILE: /* which of the two has the roles, and which the team, is the tenant's */
+    case OPERATION_PROFILE: /* which of the two has roles, and which the team, is the tenant's */
     case OPERATION_UPDATE:
         return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED
                : changes_field(o, "team")        ? BUDGET_TEAM

@@ -73,8 +73,8 @@ static void test_last_one(void **state)
     }
 }
 
-/* No read shows whether a lost answer gave the role, and the approval for it has ended meanwhile: it
- * is taken back, and takes another approval. Given by a change, and by a create. */
+/* No read shows whether a lost answer gave the role, and the approval for it has ended meanwhile:
+ * it is taken back, and takes another approval. Given by a change, and by a create. */
 static void test_ended_approval(void **state)
 {
     (void)state;
