@@ -67,6 +67,8 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
                          (!shown || at_once) && !x->making.was_there &&
                              quirks_as_wanted(x->basis.wanted, made, quirks),
                          !shown);
+    if (r == 0 && shown && x->making.renamed) /* it has not the login that was intended */
+        r = user_set(known, USER_LOGIN, x->making.renamed, NULL) < 0 ? error_out_of_memory(e) : 0;
     if (r == 0)
         r = note_made(x, made, quirks, e);
     if (r < 0)

@@ -439,12 +439,13 @@ def test_through_a_proxy(t):
 
 
 class Resets:
-    """Before the tenant: of the connections some are reset when they are made, and the others after a while."""
+    """Before the tenant: each twelfth connection is reset when it is made, and the others end after a while."""
 
-    def __init__(self, t, tenant, share):
+    def __init__(self, t, tenant):
         host, _, port = tenant.url.rpartition("/")[2].partition(":")
-        self.behind, self.share, self.draw = (host, int(port)), share, random.Random(7)
-        self.n_reset = 0
+        self.behind, self.draw = (host, int(port)), random.Random(7)
+        self.n_made = self.n_reset = 0
+        self.resets = True
         self.listener = socket.create_server(("127.0.0.1", base.free_port("127.0.0.1")), backlog=64)
         t.cleanup(self.listener.close)
         self.url = "https://127.0.0.1:%d" % self.listener.getsockname()[1]
@@ -456,7 +457,8 @@ class Resets:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            if self.draw.random() < self.share:
+            self.n_made += 1
+            if self.resets and self.n_made % 12 == 0:
                 self.n_reset += 1
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 client.close()
@@ -478,15 +480,15 @@ class Resets:
 
 @deadline(180)
 def test_broken_connections_withdraw_nothing(t):
-    """T47: one connection in ten is reset before anything was sent, which is the matter of the call that it was for: what waits in
+    """T47: one connection in twelve is reset before anything was sent, which is the matter of the call that it was for: what waits in
     line for others is not taken back, nobody hears that the tenant is away, and each user is made once."""
     everybody = people(400)
     ground, group, tenant = crowd(t, everybody)
-    front = Resets(t, tenant, 0.1)
+    front = Resets(t, tenant)
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tenant_keys={"url": front.url, "max_concurrent": "8"},
                     retry={"min": "100ms", "max": "1s", "hold": "1s"}).start()
     tenant.wait_users(everybody, seconds=100)
-    front.share = 0
+    front.resets = False
     settled(d, 60)
     need(front.n_reset > 3, "some were reset", front.n_reset)
     need(tenant.counters()["creates"] == 400, "each once", tenant.counters())
