@@ -186,6 +186,15 @@ static bool judge(const struct row *row, const struct schema *schema, const stru
     if (!failed) {
         assert_row(row->name, built && r >= 0 && r == (int)ret->revoked);
         assert_int_equal(ruleset_reads_clock(rs), row->expires || row->starts);
+        /* Told from elsewhere, it holds for whomever, if there is such a filter; twice is once. */
+        struct verdict told = {0};
+        const char *filter = ruleset_revoke_filter(rs);
+        assert_row(row->name, filter ? text_equal(filter, row->revoke) : !row->revoke);
+        for (int again = 0; again < 2; again++)
+            assert_row(row->name,
+                       ruleset_is_told(rs, &told) == 0 && told.revoked == (filter != NULL));
+        assert_row(row->name, (told.revoke_source.line == 41) == (filter != NULL));
+        verdict_done(&told);
     }
     /* Hashing tells no memory from no method. */
     assert_row(row->name, !failed || r >= 0 || r == -ENOMEM || (!built && r == -EIO));
