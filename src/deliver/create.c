@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "deliver/drift.h"
 #include "deliver/machine.h"
 #include "judge/quirks.h"
 
@@ -56,10 +55,7 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     bool at_once = x->heard.answer.class == TENANT_DONE;
     if (shown && quirks_learn_created(x->basis.wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
-    bool taken = false;
     int r = execution_start_link(x, "create", made, e);
-    if (r == 0 && x->making.renamed)
-        r = drift_follow_rename(x->delivery->books, &x->link, x->making.renamed, &taken, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     /* What an earlier attempt made may be wanted otherwise by now. */
@@ -67,8 +63,6 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
                          (!shown || at_once) && !x->making.was_there &&
                              quirks_as_wanted(x->basis.wanted, made, quirks),
                          !shown);
-    if (r == 0 && shown && x->making.renamed) /* it has not the login that was intended */
-        r = user_set(known, USER_LOGIN, x->making.renamed, NULL) < 0 ? error_out_of_memory(e) : 0;
     if (r == 0)
         r = note_made(x, made, quirks, e);
     if (r < 0)
@@ -203,12 +197,7 @@ enum next create_ours(struct execution *x, const struct tenant_answer *a)
         hold_taken(x, a, login);
         return NEXT_NOTHING;
     }
-    free(x->making.renamed);
-    x->making.renamed = strdup(login);
-    if (x->making.renamed)
-        return settle_ours(x, a);
-    error_out_of_memory(&e);
-    return machine_broken(x, &e);
+    return execution_learn_renamed(x, login, &e) < 0 ? machine_broken(x, &e) : settle_ours(x, a);
 }
 
 /* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */

@@ -80,6 +80,7 @@ struct learnt {
     char *details;       /* JSON for the audit row: what was found there */
     /* An attempt's outcome is, this one's or an earlier one's: it is read before anything else. */
     bool is_unclear;
+    char *renamed;  /* of a create: somebody gave the user this login since; NULL: nobody did */
     bool as_wanted; /* of a create: the tenant has taken just what the rules wanted */
     bool unread;    /* of a create: how the tenant shows the user is learnt later */
 };
@@ -99,7 +100,6 @@ struct making {
     struct secret *password; /* kept until it is handed on */
     bool of_many;            /* sent while many others are under way */
     bool was_there;          /* an earlier attempt had made the user */
-    char *renamed;           /* … whom somebody gave this login since; NULL: nobody did */
     bool took_disabled;      /* whose link is taken over, we had disabled */
 };
 
@@ -132,6 +132,7 @@ int execution_load(struct execution *x, struct error *e);
 uint64_t execution_next_wait(const struct execution *x); /* before another attempt */
 void execution_set_unclear(struct execution *x, bool unclear);
 void execution_learn_made(struct execution *x, bool as_wanted, bool unread); /* struct learnt */
+int execution_learn_renamed(struct execution *x, const char *login, struct error *e);
 int execution_learn_id(struct execution *x, const char *id, struct error *e);
 void execution_forget_id(struct execution *x);
 void execution_note(struct execution *x, char *details_taken); /* JSON for the audit row */

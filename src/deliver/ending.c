@@ -11,6 +11,7 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "deliver/delivery-internal.h"
+#include "deliver/drift.h"
 
 /* What another attempt waited for is not the first one's delay. */
 static uint64_t lag_of(const struct operation *o)
@@ -153,6 +154,15 @@ bool execution_raced(struct execution *x, const struct tenant_answer *a)
     return r == 0;
 }
 
+/* Of a user who was made and then renamed by somebody: on record behind the outcome. */
+static int follow_rename(struct execution *x, struct error *e)
+{
+    bool taken = false; /* that was asked before */
+    return x->learnt.renamed ? drift_follow_rename(x->delivery->books, &x->link,
+                                                   x->learnt.renamed, &taken, e)
+                             : 0;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
@@ -168,6 +178,8 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         r = note_spent(d, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, "done", NULL, &e);
+    if (r == 0)
+        r = follow_rename(x, &e);
     if (r == 0 && !is_settled(x, &e))
         r = person_mark_dirty(d->state, o->entry_id, &e);
     if (r == 0)

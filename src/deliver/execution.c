@@ -75,7 +75,7 @@ struct execution *execution_free(struct execution *x)
     free(x->heard.version);
     free(x->learnt.details);
     secret_free(x->making.password);
-    free(x->making.renamed);
+    free(x->learnt.renamed);
     free(x);
     return NULL;
 }
@@ -230,6 +230,13 @@ void execution_learn_made(struct execution *x, bool as_wanted, bool unread)
 {
     x->learnt.as_wanted = as_wanted;
     x->learnt.unread = unread;
+}
+
+int execution_learn_renamed(struct execution *x, const char *login, struct error *e)
+{
+    free(x->learnt.renamed);
+    x->learnt.renamed = strdup(login);
+    return x->learnt.renamed ? 0 : error_out_of_memory(e);
 }
 
 int execution_learn_id(struct execution *x, const char *id, struct error *e)

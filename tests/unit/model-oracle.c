@@ -155,6 +155,9 @@ static void replay(const json_t *row, void *userdata)
                *code = json_string_value(json_object_get(row, "code")),
                *id = json_string_value(json_object_get(json_object_get(row, "person"), "id"));
     const json_t *found = json_object_get(json_object_get(row, "details"), "found");
+    json_t *renamed = json_object_get(json_object_get(row, "details"), "renamed");
+    if (id && renamed && json_object_get(r->users, id)) /* by somebody there */
+        json_object_set(json_object_get(r->users, id), "login_id", renamed);
     bool done = code && !strcmp(code, "done");
     if (!event || strcmp(event, "outcome") != 0 || (!done && !found) || !id)
         return;

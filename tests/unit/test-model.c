@@ -137,7 +137,9 @@ static void test_kept_seeds(void **state)
         if (line[0] == '#' || line[0] == '\n')
             continue;
         model_seed = strtoull(line, NULL, 10);
-        one_history(strstr(line, "another kind") ? prepare_another_kind : prepare);
+        one_history(strstr(line, "another kind") ? prepare_another_kind
+                    : strstr(line, "renaming")   ? prepare_renaming
+                                                 : prepare);
     }
     fclose(f);
 }
