@@ -94,7 +94,9 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
         /* Ours to undo for the one who returns. */
         x->making.took_disabled = other.disabled_by_us;
         *ret_taken = true;
-        r = link_remove(d->state, other.entry_id, e);
+        r = execution_recall(x, &other, e);
+        if (r == 0)
+            r = link_remove(d->state, other.entry_id, e);
         if (r == 0)
             r = person_mark_dirty(d->state, other.entry_id, e);
     }
@@ -107,6 +109,13 @@ static bool is_removed_and_kept(const struct execution *x)
 {
     return delivery_parts(x->delivery)->keeps_removed && x->has_link &&
            x->link.status == LINK_DELETED && !x->link.gone;
+}
+
+/* What was found, as it is known to be; of a stranger nothing is. */
+static int recall_found(struct execution *x, bool taken, struct error *e)
+{
+    int r = taken ? 0 : execution_recall(x, is_removed_and_kept(x) ? &x->link : NULL, e);
+    return r < 0 ? r : machine_show_hidden(x, e);
 }
 
 /* Is what the approval was given for still what would follow? */
@@ -130,6 +139,8 @@ enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
     if (!approved && !planner_same_person(x->basis.wanted, a->user))
         return hold_other_person(x, a);
     if (approved && take_over_link(x, &taken, &e) < 0)
+        return machine_broken(x, &e);
+    if (recall_found(x, taken, &e) < 0)
         return machine_broken(x, &e);
     bool needs = contact_adoption_open(d->contact) ||
                  planner_adoption_needs_approval(x->basis.wanted, a->user, delivery_parts(d),

@@ -263,7 +263,7 @@ int change_write(struct execution *x, struct error *e)
                              .current = x->content.current};
     const struct user *roles = x->content.set & PART_ROLES ? x->content.sent : NULL,
                       *skills = x->content.set & PART_SKILLS ? x->content.sent : NULL;
-    if (part->by_value && content_next_value(&x->content)) {
+    if (part->by_value && execution_next_value(x)) {
         w.value = x->content.value;
         w.gives = x->content.gives;
         return machine_send(x, &w, e);
@@ -283,7 +283,7 @@ static enum next value_written(struct execution *x, const struct tenant_answer *
     if (r < 0)
         error_out_of_memory(&e);
     else if (goes_on) {
-        if (content_next_value(&x->content))
+        if (execution_next_value(x))
             return NEXT_WRITE;
         if (!x->content.refused->n_roles)
             return NEXT_READ_BACK;

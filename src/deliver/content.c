@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "judge/planner.h"
 #include "model/operation.h"
 #include "model/user.h"
 #include "tenant/client.h"
@@ -63,19 +64,32 @@ int content_take_back(struct content *c, const struct operation *o)
     return r;
 }
 
-bool content_next_value(struct content *c)
+static bool may_be_sent(const struct content *c, const char *name, const struct user *has)
+{
+    return !user_role(has, name) && !user_role(c->refused, name);
+}
+
+/* With a role that could not be taken away. */
+static bool is_in_conflict(const struct content *c, const struct conflicts *conflicts,
+                           const char *name)
+{
+    const struct user_role *other;
+    return conflict_with(conflicts, name, c->current, &other);
+}
+
+bool content_next_value(struct content *c, const struct conflicts *conflicts)
 {
     c->value = NULL;
-    for (size_t i = 0; i < c->sent->n_roles && !c->value; i++) {
-        const char *name = c->sent->roles[i].name;
-        c->gives = true;
-        if (!user_role(c->current, name) && !user_role(c->refused, name))
-            c->value = name;
-    }
     for (size_t i = 0; i < c->current->n_roles && !c->value; i++) {
         const char *name = c->current->roles[i].name;
         c->gives = false;
-        if (!user_role(c->sent, name) && !user_role(c->refused, name))
+        if (may_be_sent(c, name, c->sent))
+            c->value = name;
+    }
+    for (size_t i = 0; i < c->sent->n_roles && !c->value; i++) {
+        const char *name = c->sent->roles[i].name;
+        c->gives = true;
+        if (may_be_sent(c, name, c->current) && !is_in_conflict(c, conflicts, name))
             c->value = name;
     }
     return c->value;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct conflicts;
 struct operation;
 struct tenant_answer;
 struct user;
@@ -33,8 +34,10 @@ void content_complete(struct content *c);
  * as if they were there. -ENOMEM. */
 int content_take_back(struct content *c, const struct operation *o);
 
-/* The next role that is not as it is to be, and was not refused. False: there is none. */
-bool content_next_value(struct content *c);
+/* The next role that is not as it is to be, and was not refused. What goes, goes first, and
+ * what would conflict with one that is still there is not given: nobody has two such roles,
+ * however short, or for as long as the first one is not taken away. False: there is none. */
+bool content_next_value(struct content *c, const struct conflicts *conflicts);
 /* What came of it; -ENOMEM. */
 int content_take_value(struct content *c, const struct tenant_answer *a);
 /* The answer says something of that role alone. */

@@ -117,7 +117,7 @@ static enum next give_later(struct execution *x, struct user *current_taken, boo
         r = content_take_back(&x->content, x->operation);
     }
     if (r == 0)
-        return content_next_value(&x->content) ? NEXT_WRITE : NEXT_CONCLUDE;
+        return execution_next_value(x) ? NEXT_WRITE : NEXT_CONCLUDE;
     error_out_of_memory(&e);
     return machine_broken(x, &e);
 }
@@ -274,7 +274,7 @@ static enum next completed(struct execution *x, const struct tenant_answer *a)
         execution_set_unclear(x, true); /* no read will say whether it was given: see settle() */
         return NEXT_FAIL;
     }
-    return goes_on && content_next_value(&x->content) ? NEXT_WRITE : made(x, a);
+    return goes_on && execution_next_value(x) ? NEXT_WRITE : made(x, a);
 }
 
 enum next create_written(struct execution *x, const struct tenant_answer *a)

@@ -138,6 +138,12 @@ void execution_forget_id(struct execution *x);
 void execution_note(struct execution *x, char *details_taken); /* JSON for the audit row */
 
 /* ending.c */
+/* The user is one of ours, whatever entry it belonged to by that link: what rosterd gave it, it
+ * may take back, and what no read shows is as it was confirmed then. l NULL: nothing is known
+ * of it. */
+int execution_recall(struct execution *x, const struct link *l, struct error *e);
+/* content_next_value(), by the rules in force. */
+bool execution_next_value(struct execution *x);
 /* Its intent, if that does not stand in the audit yet. */
 int execution_record_intent(struct execution *x, struct error *e);
 /* Before each write: its intent is on record and durable. What waits for the user to be otherwise

@@ -107,7 +107,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         return 0;
     }
     struct lockout lockout;
-    int r = unclear ? 0 : lockout_look(d->books, taken, &lockout, e);
+    int r = unclear ? 0 : lockout_look(d->books, taken, NULL, &lockout, e);
     if (r > 0) {
         lockout_alarm(d->books, &lockout);
         execution_hold_long(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence);

@@ -55,7 +55,24 @@ static void drift_done(struct drift *d)
     buffer_done(&d->levels);
 }
 
-/* Managed values only: what no rule or template gives is the tenant's own business. */
+/* Of a privileged role it counts also from whom it is to be taken: whoever lost it there
+ * already is nobody's reason to take it from the last one who has it. */
+static bool is_missed(const struct drift_look *look, const struct user *wanted,
+                      const char *role)
+{
+    return (wanted && user_role(wanted, role)) ||
+           options_role_is_privileged(books_options(look->books)->sync, role);
+}
+
+/* Of other roles no rule says who has them. */
+static bool is_news(const struct drift_look *look, const char *role)
+{
+    return rules_names_role(role, look->rules) ||
+           options_role_is_privileged(books_options(look->books)->sync, role);
+}
+
+/* Managed values only, and privileged roles: what no rule or template gives is the tenant's own
+ * business. */
 static int describe_drift(const struct drift_look *look, struct drift *d,
                           const struct user *now)
 {
@@ -74,12 +91,12 @@ static int describe_drift(const struct drift_look *look, struct drift *d,
         r = add_drift(b, LINK_DRIFT_DISABLED, known->disabled ? "true" : "false",
                       now->disabled ? "true" : "false");
     for (size_t i = 0; i < known->n_roles && r == 0; i++)
-        if (!user_role(now, known->roles[i].name) && wanted &&
-            user_role(wanted, known->roles[i].name))
+        if (!user_role(now, known->roles[i].name) &&
+            is_missed(look, wanted, known->roles[i].name))
             r = add_drift(b, LINK_DRIFT_ROLE, known->roles[i].name, NULL);
     for (size_t i = 0; i < now->n_roles && r == 0; i++)
         if (!user_role(known, now->roles[i].name) && !user_role(quirks, now->roles[i].name) &&
-            rules_names_role(now->roles[i].name, look->rules))
+            is_news(look, now->roles[i].name))
             r = add_drift(b, LINK_DRIFT_ROLE, NULL, now->roles[i].name);
     for (size_t i = 0; i < known->n_skills && r == 0; i++) {
         const struct user_skill *k = &known->skills[i], *t = user_skill(now, k->name);

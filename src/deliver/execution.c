@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "deliver/apply.h"
 #include "deliver/delivery-internal.h"
+#include "mapping/ruleset.h"
 #include "state/state.h"
 
 static void append(struct delivery *d, struct execution *x)
@@ -96,7 +97,6 @@ static void prepare_merge(struct execution *x)
 {
     x->basis.merge = (struct planner_input){
         .wanted = x->basis.wanted,
-        .granted = x->basis.granted,
         .names_role = rules_names_role,
         .names_skill = rules_names_skill,
         .userdata = x->delivery->rules,
@@ -142,6 +142,32 @@ int execution_load(struct execution *x, struct error *e)
     return r < 0 ? r : 0;
 }
 
+int execution_recall(struct execution *x, const struct link *l, struct error *e)
+{
+    struct basis *b = &x->basis;
+    CLEANUP(user_freep) struct user *known = NULL;
+    CLEANUP(user_freep) struct user *granted = NULL;
+    int r = l ? user_from_json_if_any(&known, l->known, e) : 0;
+    if (r == 0 && l)
+        r = user_from_json_if_any(&granted, l->granted, e);
+    if (r < 0)
+        return r;
+    user_free(b->known);
+    user_free(b->granted);
+    b->known = TAKE(known);
+    b->granted = TAKE(granted);
+    b->merge.found_granted = b->granted;
+    return 0;
+}
+
+/* What goes, goes first, and nothing is given beside a role that it conflicts with. */
+bool execution_next_value(struct execution *x)
+{
+    struct conflicts conflicts;
+    conflicts.items = ruleset_conflicts(rules_ruleset(x->delivery->rules), &conflicts.n_items);
+    return content_next_value(&x->content, &conflicts);
+}
+
 int execution_set_known(struct execution *x, const struct user *known, struct error *e)
 {
     free(x->link.known);
@@ -167,7 +193,8 @@ static int note_granted(struct execution *x, struct error *e)
     const struct operation *o = x->operation;
     bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
     const struct user *before = x->basis.granted ? x->basis.granted : &nobody;
-    CLEANUP(user_freep) struct user *given = user_new();
+    bool adopts = o->kind == OPERATION_ADOPT; /* perhaps of a user that was ours before */
+    CLEANUP(user_freep) struct user *given = adopts ? user_copy(before) : user_new();
     int r = given ? 0 : -ENOMEM;
     if (r == 0 && whole) {
         for (size_t i = 0; i < x->basis.wanted->n_roles && r == 0; i++)

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "deliver/drift.h"
+
 /* In one attempt; afterwards it waits, as for any tenant that does not take the call. */
 #define MOST_RACES 3
 
@@ -93,6 +95,14 @@ static bool see(struct execution *x, const struct tenant_answer *a, struct tenan
     error_out_of_memory(&e);
     execution_broken(x, &e);
     return false;
+}
+
+int machine_show_hidden(struct execution *x, struct error *e)
+{
+    struct user *shown = x->seen.shown;
+    const struct user *known = x->basis.known;
+    uint32_t hides = delivery_parts(x->delivery)->hides;
+    return shown && known && part_copy(shown, hides, known) < 0 ? error_out_of_memory(e) : 0;
 }
 
 /* -- write, and read back -- */
@@ -281,6 +291,38 @@ static bool writes_unseen(const struct execution *x)
     return x->content.set & delivery_parts(x->delivery)->hides;
 }
 
+/* 1 when the tenant shows a role of which nobody knew and that makes the user the last one with
+ * it. It is known from now on, so that the plan says the same. */
+static int would_lock_out(struct execution *x, const struct user *shown, struct lockout *ret,
+                          struct error *e)
+{
+    struct books *b = x->delivery->books;
+    struct drift_look look = {
+        .books = b, .rules = x->delivery->rules, .entry_id = x->operation->entry_id};
+    bool differs;
+    int r = shown ? lockout_look(b, x->operation, shown, ret, e) : 0;
+    if (r > 0)
+        r = drift_take(&look, shown, &differs, e);
+    else
+        return r;
+    return r < 0 ? r : lockout_look(b, x->operation, NULL, ret, e);
+}
+
+/* True: x has ended. */
+static bool hold_lockout(struct execution *x, const struct tenant_answer *a)
+{
+    struct lockout l;
+    struct error e = {0};
+    int r = would_lock_out(x, a->user, &l, &e);
+    if (r > 0) {
+        lockout_alarm(x->delivery->books, &l);
+        execution_hold_long(x, a, REASON_LOCKOUT, l.cause, l.sentence);
+    } else if (r < 0) {
+        execution_broken(x, &e);
+    }
+    return r != 0;
+}
+
 static void on_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
@@ -299,7 +341,8 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         next = k->absent(x, a);
     if (next == NEXT_WRITE && x->basis.was_unclear && !writes_unseen(x))
         execution_undone(x, a);
-    else if (next != NEXT_WRITE || !k->hold_back || !k->hold_back(x, a))
+    else if (next != NEXT_WRITE ||
+             (!hold_lockout(x, a) && (!k->hold_back || !k->hold_back(x, a))))
         go_on(x, a, next);
 }
 

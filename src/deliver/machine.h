@@ -82,6 +82,8 @@ void machine_written(const struct tenant_answer *a, void *userdata);
 void machine_read_back(struct execution *x);
 /* This answer, in x->answer, without what it borrows. */
 void machine_keep(struct execution *x, const struct tenant_answer *a);
+/* The user that was shown turned out to be one of ours: with what the tenant never shows. */
+int machine_show_hidden(struct execution *x, struct error *e);
 /* The call of a step `write`. */
 int machine_send(struct execution *x, const struct tenant_write *w, struct error *e);
 /* Our own failure, memory in most cases: x has ended. */

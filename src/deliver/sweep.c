@@ -104,13 +104,21 @@ static void walk_broken(struct walk *w, const struct error *e)
     walk_free(w);
 }
 
+/* Nothing was sent of it so far: the user is as it was before, however long it waits. */
+static bool only_waits(const struct operation *o)
+{
+    return o->state != OPERATION_STARTED && !operation_is_unclear(o) &&
+           (!o->attempts || o->looks);
+}
+
 /* A user that was renamed there, or is gone, waits for a person, who may undo that there; and after
  * an older state was restored, what waits does so until the user was read. */
 static bool is_in_motion(const struct link *l, const struct operation_list *busy)
 {
     for (size_t i = 0; i < busy->n_items; i++) {
         const struct operation *o = busy->items[i];
-        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE) ||
+        bool waits = only_waits(o) || l->renamed_there || l->gone ||
+                     text_equal(o->reason, REASON_USER_GONE) ||
                      text_equal(o->reason, REASON_STATE_RESTORED) ||
                      text_equal(o->reason, REASON_DORMANT);
         if (!waits || o->state == OPERATION_STARTED)
@@ -305,7 +313,8 @@ static void walk_on(struct walk *w)
         w->known = TAKE(l.known);
         w->confirmed_usec = l.confirmed_usec;
         w->status = l.status;
-        /* Whoever has operations waiting is in motion: compared when it is settled. */
+        /* Whoever may have been changed by a request is in motion: compared when it is settled.
+         */
         struct operation_list busy = {0};
         r = queue_of_person(books_state(s->books), w->entry_id, &busy, &e);
         bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || is_in_motion(&l, &busy);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "judge/judge-internal.h"
+#include "model/part.h"
+#include "tenant/client.h"
 
 /* Another person's account has the login. Whoever left and comes back under a new identity (a
  * directory reloaded from LDIF) is told from a stranger who was given an old login. */
@@ -36,6 +38,7 @@ static int claim_by_link(struct books *b, struct dossier *s, const struct link *
             "to %s",
             other->login, dn, dossier_dn(s));
         s->found = TAKE(known);
+        r = user_from_json_if_any(&s->found_granted, other->granted, e);
     } else if (r == 0) {
         s->claim = PLANNER_LOGIN_LEFT_OTHER;
         snprintf(
@@ -105,6 +108,21 @@ static int claim_by_likeness(struct books *b, struct dossier *s, struct error *e
     return 0;
 }
 
+/* Whom we removed, and the tenant kept, disabled, is still the user that we know: with what we
+ * gave it, and with what no read shows. */
+static int recall_kept(struct books *b, struct dossier *s, struct error *e)
+{
+    const struct engine_options *o = books_options(b);
+    const struct parts *parts = o->tenant_ops->parts(o->tenant);
+    if (!parts->keeps_removed || !s->has_link || s->link.status != LINK_DELETED ||
+        s->link.gone || !s->known)
+        return 0;
+    s->found_granted = s->granted ? user_copy(s->granted) : NULL;
+    if ((s->granted && !s->found_granted) || part_copy(s->found, parts->hides, s->known) < 0)
+        return error_out_of_memory(e);
+    return 0;
+}
+
 /* What the user looks like that has the login already, as far as it was looked at. */
 static int load_found(struct books *b, struct dossier *s, struct error *e)
 {
@@ -113,7 +131,7 @@ static int load_found(struct books *b, struct dossier *s, struct error *e)
     s->looking = r == STATE_NONE;
     if (r == 0 && *found)
         r = user_from_json_if_any(&s->found, found, e);
-    return r < 0 ? r : 0;
+    return r == 0 && *found ? recall_kept(b, s, e) : r < 0 ? r : 0;
 }
 
 /* Who else has a claim on the login that this person wants? */
@@ -178,7 +196,8 @@ int claim_find_successor(struct books *b, struct dossier *s, struct error *e)
     int r = s->known ? person_sharing_login(books_state(b), s->link.login_key, s->entry_id,
                                             &sharing, e)
                      : 0;
-    for (size_t i = 0; i < sharing.n_items && r == 0 && !s->successor_sentence[0]; i++) {
+    s->successor_idle = true;
+    for (size_t i = 0; i < sharing.n_items && r == 0; i++) {
         CLEANUP(user_freep) struct user *wanted = NULL;
         struct person p = {0};
         r = person_load(books_state(b), sharing.items[i], &p, e);
@@ -186,14 +205,16 @@ int claim_find_successor(struct books *b, struct dossier *s, struct error *e)
             r = user_from_json_if_any(&wanted, p.wanted, e);
         bool same = r == 0 && wanted && planner_same_person(wanted, s->known);
         s->successor_revoked |= same && text_equal(p.code, REASON_REVOKED);
+        s->successor_idle &= !same || p.standing == BUCKET_SKIPPED || wanted->disabled;
         if (same)
             snprintf(
                 s->successor_sentence, sizeof(s->successor_sentence),
                 "%s is gone, and %s has the same login and the same mail or name, as when a "
                 "directory was loaded anew: %s",
                 dossier_dn(s), p.dn,
-                s->successor_revoked
-                    ? "whoever uses the account, it ends"
+                s->successor_revoked ? "whoever uses the account, it ends"
+                : s->successor_idle
+                    ? "nobody is to use the account now, so it is disabled, and kept for that entry"
                     : "nothing is removed while linking it to that entry waits for approval");
         person_done(&p);
     }

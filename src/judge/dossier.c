@@ -17,6 +17,7 @@ void dossier_done(struct dossier *s)
     user_free(s->granted);
     user_free(s->quirks);
     user_free(s->found);
+    user_free(s->found_granted);
     free(s->login_key);
     free(s->twin);
     operation_list_done(&s->queue);

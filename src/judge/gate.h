@@ -18,6 +18,7 @@ struct guard_verdict;
 struct operation;
 struct state;
 struct sync_options;
+struct user;
 
 /* All borrowed. */
 int gate_new(struct gate **ret, struct books *b, struct error *e);
@@ -93,12 +94,13 @@ int gate_configure(struct gate *g, struct error *e);
 bool gate_observes(const struct gate *g);
 int gate_end_observing(struct gate *g, const char *sentence, struct error *e); /* if it does */
 
-/* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. */
+/* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. shown: the
+ * user as the tenant has just shown it; NULL: it was not asked. */
 struct lockout {
     char cause[400], sentence[900];
 };
-int lockout_look(struct books *b, const struct operation *o, struct lockout *ret,
-                 struct error *e);
+int lockout_look(struct books *b, const struct operation *o, const struct user *shown,
+                 struct lockout *ret, struct error *e);
 void lockout_alarm(struct books *b, const struct lockout *l);
 
 /* distrust.c: the state file is an older copy. */

@@ -39,9 +39,11 @@ struct dossier {
     char claim_sentence[768];
     char successor_sentence[768]; /* "" when there is none */
     bool successor_revoked;       /* that is revoked */
+    bool successor_idle;          /* that is to have no user now: disabled, or not started */
     bool looking;                 /* the user that would be adopted was not looked at yet */
     bool asking;                  /* whether there is a user of that login is not known yet */
     struct user *found;           /* what it looked like; NULL: not known */
+    struct user *found_granted;   /* what rosterd gave that user, if it was one of ours */
     struct operation_list queue;  /* the person's operations before */
 };
 
@@ -59,7 +61,7 @@ enum link_status dossier_link_status(const struct dossier *s);
  * sentence. */
 int claim_find(struct books *b, struct dossier *s, struct error *e);
 /* Is there a new entry that is the same person as this linked one, which is gone? Fills
- * successor_sentence and successor_revoked. */
+ * successor_sentence, successor_revoked and successor_idle. */
 int claim_find_successor(struct books *b, struct dossier *s, struct error *e);
 
 /* merge.c: the person's operations are replaced by the planned ones; those that stay the same

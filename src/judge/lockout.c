@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,20 +45,52 @@ static bool is_protected(struct books *b, const char *login)
     return false;
 }
 
+/* Those that rosterd knows of, those that the tenant gave by itself or somebody there, and
+ * those that are there now. */
+static int roles_of(const struct link *l, const struct user *shown, struct user **ret,
+                    struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = NULL;
+    CLEANUP(user_freep) struct user *quirks = NULL;
+    CLEANUP(user_freep) struct user *all = user_new();
+    int r = user_from_json_if_any(&known, l->known, e);
+    if (r == 0)
+        r = user_from_json_if_any(&quirks, l->quirks, e);
+    if (r < 0)
+        return r;
+    const struct user *const of[] = {known, quirks, shown};
+    r = all ? link_drift_roles(l->drift, true, all) : -ENOMEM;
+    for (size_t k = 0; k < ARRAY_SIZE(of); k++)
+        for (size_t i = 0; of[k] && i < of[k]->n_roles && r == 0; i++)
+            r = user_add_role(all, of[k]->roles[i].name, NULL);
+    if (r < 0)
+        return error_out_of_memory(e);
+    *ret = TAKE(all);
+    return 0;
+}
+
+static bool has_role(const struct user *u, const char *role)
+{
+    for (size_t i = 0; i < u->n_roles; i++)
+        if (text_equal_fold(u->roles[i].name, role))
+            return true;
+    return false;
+}
+
 struct other {
     const char *role;
     bool found;
 };
 
-static int look_at_other(const char *known, void *userdata)
+static int look_at_other(const struct link *l, void *userdata)
 {
     struct other *other = userdata;
     struct error e = {0};
-    CLEANUP(user_freep) struct user *u = NULL;
-    if (user_from_json_if_any(&u, known, &e) < 0)
+    CLEANUP(user_freep) struct user *has = NULL;
+    CLEANUP(user_freep) struct user *lost = user_new();
+    if (!lost || link_drift_roles(l->drift, false, lost) < 0 || roles_of(l, NULL, &has, &e) < 0)
         return 0; /* unreadable: then it is no reason to let somebody go */
-    for (size_t i = 0; u && i < u->n_roles; i++)
-        other->found = other->found || text_equal_fold(u->roles[i].name, other->role);
+    other->found = has_role(has, other->role) && !has_role(lost, other->role);
     return other->found;
 }
 
@@ -88,20 +121,19 @@ static int say_last(struct lockout *ret, const struct operation *o, const char *
     return say(ret, o, what);
 }
 
-static int look_at_roles(struct books *b, const struct operation *o, struct lockout *ret,
-                         struct error *e)
+static int look_at_roles(struct books *b, const struct operation *o, const struct user *shown,
+                         struct lockout *ret, struct error *e)
 {
-    struct link link = {0};
-    CLEANUP(user_freep) struct user *known = NULL;
+    CLEANUP(link_done) struct link link = {0};
+    CLEANUP(user_freep) struct user *has = NULL;
     int r = link_load(books_state(b), o->entry_id, &link, e);
-    bool active = r == 0 && link.status == LINK_ACTIVE;
-    if (r == 0)
-        r = user_from_json_if_any(&known, link.known, e);
-    link_done(&link);
-    if (r < 0 || !active)
+    if (r != 0)
         return r < 0 ? r : 0;
-    for (size_t i = 0; known && i < known->n_roles; i++) {
-        const char *role = known->roles[i].name;
+    bool active =
+        shown ? !shown->disabled : link.status == LINK_ACTIVE || link_was_enabled(&link);
+    r = active ? roles_of(&link, shown, &has, e) : 0;
+    for (size_t i = 0; r == 0 && has && i < has->n_roles; i++) {
+        const char *role = has->roles[i].name;
         if (!options_role_is_privileged(books_options(b)->sync, role) ||
             (!ends_access(o) && !takes_role(o, role)))
             continue;
@@ -109,11 +141,11 @@ static int look_at_roles(struct books *b, const struct operation *o, struct lock
         if (r != 0)
             return r < 0 ? r : say_last(ret, o, role);
     }
-    return 0;
+    return r;
 }
 
-int lockout_look(struct books *b, const struct operation *o, struct lockout *ret,
-                 struct error *e)
+int lockout_look(struct books *b, const struct operation *o, const struct user *shown,
+                 struct lockout *ret, struct error *e)
 {
     if (!ends_access(o) && !takes_role(o, NULL))
         return 0;
@@ -127,7 +159,7 @@ int lockout_look(struct books *b, const struct operation *o, struct lockout *ret
             ret, o,
             "is listed in [guard] protected_logins, so it is never disabled, deleted, "
             "renamed or deprived of a role: do it at the tenant, or take it off the list");
-    return look_at_roles(b, o, ret, e);
+    return look_at_roles(b, o, shown, ret, e);
 }
 
 void lockout_alarm(struct books *b, const struct lockout *l)

@@ -100,7 +100,7 @@ static void give_place(struct operation *fresh, const struct operation *old)
 static int hold_lockout(struct books *b, struct operation *fresh, struct error *e)
 {
     struct lockout l;
-    int r = lockout_look(b, fresh, &l, e);
+    int r = lockout_look(b, fresh, NULL, &l, e);
     if (r <= 0)
         return r;
     uint64_t now = clock_steady_usec();

@@ -59,7 +59,9 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
         r->bucket = BUCKET_SKIPPED;
         r->forget = !in->parts->keeps_removed; /* it may come back to that user */
     }
-    if (rc == 0 && o && in->successor_sentence)
+    bool kept =
+        o && in->successor_sentence && (o->kind == OPERATION_DELETE || !in->successor_idle);
+    if (rc == 0 && kept)
         rc = plan_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK, in->successor_sentence,
                        in->now_usec);
     return rc;

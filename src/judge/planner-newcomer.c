@@ -90,10 +90,10 @@ bool planner_adoption_needs_approval(const struct user *wanted, const struct use
 int planner_adoption_changes(const struct planner_input *in, const struct user *found,
                              struct operation *o)
 {
-    /* Found there: nothing of it was given by us. */
     struct planner_input after = *in;
     after.known = found;
-    after.granted = after.quirks = NULL;
+    after.granted = in->found_granted;
+    after.quirks = NULL;
     int rc = 0;
     if (in->wanted->disabled)
         return found->disabled ? 0

@@ -71,10 +71,13 @@ struct planner_input {
     const char *other_tenant;   /* a sentence: the state belongs to another tenant; or NULL */
     const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
     bool successor_revoked;         /* … and is revoked */
+    bool successor_idle; /* … and is to have no user now, so that nobody links it */
     bool adoption_open;             /* first contact is not approved yet */
     bool looking;                   /* the user to adopt was not looked at yet */
     bool asking; /* access is to end, and whether there is a user is being asked */
     const struct user *found;       /* what it looked like; NULL: not known */
+    const struct user
+        *found_granted; /* what rosterd gave it, whose user it was; NULL: nothing */
 
     /* May rosterd take this role or skill away? True when a rule names it. */
     bool (*names_role)(const char *role, void *userdata);

@@ -71,6 +71,15 @@ static bool is_revoked_otherwise(const struct person *before, const struct perso
     return text_equal(before->code, REASON_REVOKED) != text_equal(now->code, REASON_REVOKED);
 }
 
+/* … or is not kept enabled for a new entry that is disabled, or has not started. */
+static bool is_idle_otherwise(const struct dossier *s, const struct person *now)
+{
+    const struct person *before = &s->person;
+    return !s->has_link &&
+           ((before->standing == BUCKET_SKIPPED) != (now->standing == BUCKET_SKIPPED) ||
+            !text_equal(before->wanted, now->wanted));
+}
+
 /* Whoever left may not be removed while somebody with the same login may be that person. */
 static int wake_holder(struct books *b, const char *entry_id, const char *key, struct error *e)
 {
@@ -119,7 +128,7 @@ static int store_person(struct books *b, struct dossier *s, const struct planner
             r = wake_holder(b, s->entry_id, s->person.login_key, e);
         if (r == 0 && !s->alone)
             r = wake_holder(b, s->entry_id, s->login_key, e);
-    } else if (r == 0 && is_revoked_otherwise(&s->person, &p)) {
+    } else if (r == 0 && (is_revoked_otherwise(&s->person, &p) || is_idle_otherwise(s, &p))) {
         r = wake_holder(b, s->entry_id, s->login_key, e);
     }
     return r;

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "model/operation.h"
+#include "model/user.h"
 #include "state/db.h"
 
 /* Numbers that are in state files, and in the statements of this folder. */
@@ -35,6 +36,35 @@ bool link_was_enabled(const struct link *l)
         at += at ? 2 : 0;
     }
     return false;
+}
+
+/* "role: FROM -> TO", of which one is nothing. */
+static int add_role_of(const char *item, size_t size, bool gained, struct user *add)
+{
+    static const char is_role[] = LINK_DRIFT_ROLE ": ", none[] = "(none)", to[] = " -> ";
+    CLEANUP(freep) char *text = strndup(item, size);
+    if (!text)
+        return -ENOMEM;
+    char *from = text + sizeof(is_role) - 1, *arrow = strstr(text, to);
+    if (strncmp(text, is_role, sizeof(is_role) - 1) != 0 || !arrow)
+        return 0;
+    *arrow = '\0';
+    bool is_gained = !strcmp(from, none);
+    return is_gained != gained
+               ? 0
+               : user_add_role(add, gained ? arrow + sizeof(to) - 1 : from, NULL);
+}
+
+int link_drift_roles(const char *drift, bool gained, struct user *add)
+{
+    int r = 0;
+
+    for (const char *at = drift; at && r == 0;) {
+        const char *end = strstr(at, "; ");
+        r = add_role_of(at, end ? (size_t)(end - at) : strlen(at), gained, add);
+        at = end ? end + 2 : NULL;
+    }
+    return r;
 }
 
 void link_done(struct link *l)
@@ -259,22 +289,25 @@ int link_remove(struct state *s, const char *entry_id, struct error *e)
 }
 
 int link_each_active_other(struct state *s, const char *entry_id,
-                           int (*fn)(const char *known, void *userdata), void *userdata,
+                           int (*fn)(const struct link *l, void *userdata), void *userdata,
                            struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_query(
         &q, s,
-        "SELECT l.known FROM link l WHERE l.status = 1 AND l.gone = 0 AND l.n IS NOT " NUMBER_OF
-        " AND "
-        "l.known IS NOT NULL AND (l.drift IS NULL OR (instr(l.drift, '" LINK_DRIFT_DISABLED
-        ": ') = 0 AND instr(l.drift, '" LINK_DRIFT_ROLE
-        ": ') = 0)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = l.n AND "
-        "(x.kind IN (4, 6, 8) OR (x.kind = 3 AND instr(x.changes, 'role:') > 0)) AND (x.state = 4 "
-        "OR x.reason = '" REASON_UNCLEAR "'))",
+        "SELECT l.known, l.quirks, l.drift FROM link l WHERE l.status = 1 AND l.gone = 0 AND "
+        "l.n IS NOT " NUMBER_OF " AND l.known IS NOT NULL AND (l.drift IS NULL OR "
+        "instr(l.drift, '" LINK_DRIFT_DISABLED
+        ": ') = 0) AND NOT EXISTS (SELECT 1 FROM operation x "
+        "WHERE x.entry_n = l.n AND (x.kind IN (6, 8) OR (x.kind IN (3, 4) AND "
+        "instr(x.changes, '\"role:') > 0)) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR
+        "'))",
         WITH(as_id(entry_id)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
-        r = fn(stmt_text(q, 0), userdata);
+        const struct link l = {.known = (char *)(uintptr_t)stmt_text(q, 0),
+                               .quirks = (char *)(uintptr_t)stmt_text(q, 1),
+                               .drift = (char *)(uintptr_t)stmt_text(q, 2)};
+        r = fn(&l, userdata);
         if (r != 0)
             return r;
     }

@@ -9,6 +9,7 @@
 struct error;
 struct state;
 struct string_list;
+struct user;
 
 /* How link.drift begins what it says of these; stored. */
 #define LINK_DRIFT_DISABLED "disabled"
@@ -47,6 +48,8 @@ struct link {
 uint64_t link_used_usec(const struct link *l);
 /* Whether the tenant showed the user enabled that is known to be disabled. */
 bool link_was_enabled(const struct link *l);
+/* Roles that somebody gave the user there, or took away, as a link's drift says; -ENOMEM. */
+int link_drift_roles(const char *drift, bool gained, struct user *add);
 void link_done(struct link *l);
 int link_load(struct state *s, const char *entry_id, struct link *ret,
               struct error *e); /* or STATE_NONE */
@@ -55,11 +58,12 @@ int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
 /* -EEXIST with a sentence that names both people when another entry holds the login. */
 int link_store(struct state *s, const struct link *l, struct error *e);
 int link_remove(struct state *s, const char *entry_id, struct error *e);
-/* What is known of each active user but this entry's who is not about to be disabled, deleted or
- * given other roles, and of whom the tenant did not show that somebody did one of these there;
- * stops when fn returns non-zero, which is returned. */
+/* Each active user but this entry's who is not about to be disabled, deleted or given other
+ * roles, and of whom the tenant did not show that somebody disabled it there: what is known,
+ * what the tenant gave by itself, and the drift; stops when fn returns non-zero, which is
+ * returned. */
 int link_each_active_other(struct state *s, const char *entry_id,
-                           int (*fn)(const char *known, void *userdata), void *userdata,
+                           int (*fn)(const struct link *l, void *userdata), void *userdata,
                            struct error *e);
 size_t link_count(struct state *s, enum link_status status);
 int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,

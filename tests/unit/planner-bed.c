@@ -138,7 +138,7 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         .adoption_open = row->adoption_open,
         .looking = row->looking, .asking = row->asking,
         .found = found,
-        .successor_sentence = row->successor ? "a successor" : NULL, .successor_revoked = row->successor_revoked,
+        .successor_sentence = row->successor ? "a successor" : NULL, .successor_revoked = row->successor_revoked, .successor_idle = row->successor_idle,
         .names_role = row->says_nothing ? NULL : names_ruled,
         .names_skill = row->says_nothing ? NULL : names_ruled,
         .parts = planner_parts ? planner_parts : tenant_configapi_ops.parts(NULL),

@@ -22,7 +22,8 @@ struct planner_row {
     const char *wanted, *known, *granted;
     const char *expect;
     enum planner_claim claim;
-    bool adoption_open, wanted_disabled, disabled_by_us, hold_renames, successor, successor_revoked;
+    bool adoption_open, wanted_disabled, disabled_by_us, hold_renames;
+    bool successor, successor_revoked, successor_idle;
     const char *group_missing, *vanished, *found;
     bool looking, asking;
     uint64_t leaving, disabled, delete_after;

@@ -234,6 +234,50 @@ static void test_never_beside_another(void **state)
         print_message("given %zu, held %zu, both by others %zu\n", n_given, n_held, n_both);
 }
 
+static bool has(struct bed *b, const char *role)
+{
+    return user_role(fake_tenant_find(b->tenant, "u0")->user, role);
+}
+
+/* Where roles are written one a request: of two roles that conflict the one that goes is taken
+ * first, and while that is refused the other one is not given. */
+static void test_swap_of_which_a_half_is_refused(void **state)
+{
+    static struct mapping_rule conflict = {
+        .name = (char *)"Four eyes",
+        .file = (char *)"test.conf",
+        .line = 60,
+        .roles = {.text = (char *)"SELLER, Auditor", .file = (char *)"test.conf", .line = 61}};
+    struct bed *b = bed_new(false);
+    (void)state;
+    b->tenant->parts = &fake_groups;
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = true};
+    b->mapping.conflicts = &conflict;
+    b->mapping.n_conflicts = 1;
+    b->rules[2].roles = (struct mapping_text){
+        .text = (char *)"Auditor", .file = (char *)"test.conf", .line = 33};
+    people(b, 1, "sales");
+    bed_start(b);
+    bed_sync(b);
+    assert_true(has(b, "Seller"));
+    assert_int_equal(string_list_add(&b->tenant->roles, "Agent"), 0);
+    assert_int_equal(string_list_add(&b->tenant->roles, "Auditor"), 0);
+    bed_group(b, "sales", NULL);
+    bed_group(b, "support", "u0", NULL);
+    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName",
+               "First", "sn", "u0", "mail", "u0@example.com", "preferredLanguage", "es", NULL);
+    bed_sync(b);
+    bed_advance(b, 3 * HOUR);
+    assert_true(has(b, "Seller") && !has(b, "Auditor"));
+    assert_true(bed_queue(b, OPERATION_HELD, NULL) > 0);
+    assert_int_equal(string_list_add(&b->tenant->roles, "Seller"), 0);
+    bed_advance(b, 3 * HOUR);
+    assert_true(!has(b, "Seller") && has(b, "Auditor"));
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    bed_free(b);
+}
+
 int main(int argc, char **argv)
 {
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -242,7 +286,9 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--histories"))
             n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_beside_another)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_never_beside_another),
+        cmocka_unit_test(test_swap_of_which_a_half_is_refused)};
     log_set_level(LOG_CRIT);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

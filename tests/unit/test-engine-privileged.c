@@ -1,6 +1,7 @@
 /*
  * Privileged roles at a tenant whose roles are groups, in a part of their own: under their budget
- * and approval, never taken from the last one, also where no read shows them.
+ * and approval, never taken from the last one, also where no read shows them. And those that are given
+ * and taken at the tenant, whatever its kind.
  */
 #include "config.h"
 
@@ -115,12 +116,95 @@ static void test_ended_approval(void **state)
     }
 }
 
+static void start_at(struct bed *b, size_t n)
+{
+    may_revoke(b);
+    people(b, n, "support");
+    bed_start(b);
+    bed_sync(b);
+}
+
+/* An administrator is usually made at the tenant, by a role that no rule names: the last one stays
+ * nevertheless, whether a verification has seen the role or only the look before the request. */
+static void last_administrator(struct bed *b, bool verified, bool revoked)
+{
+    static char *administrator[] = {(char *)"Administrator"};
+    b->sync.privileged_roles = administrator;
+    b->sync.n_privileged_roles = 1;
+    b->sync.verify_interval_usec = verified ? HOUR : 0;
+    start_at(b, 10);
+    assert_int_equal(user_add_role(fake_tenant_find(b->tenant, "u3")->user, "administrator", NULL), 0);
+    bed_advance(b, 2 * HOUR);
+    if (revoked) {
+        revoke_uid(b, "u3", true);
+    } else {
+        bed_leave(b, "id-u3");
+        bed_tell(b, "id-u3");
+    }
+    bed_advance(b, HOUR);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u3"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 1);
+    assert_int_equal(bed_audit(b, "alarm", REASON_LOCKOUT, NULL), 1);
+    /* There is another one: known when everybody was read, or when that one is looked at. */
+    assert_int_equal(user_add_role(fake_tenant_find(b->tenant, "u4")->user, "Administrator", NULL), 0);
+    b->sync.verify_interval_usec = HOUR;
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, 3 * HOUR);
+    assert_true(is_disabled(b, "u3"));
+}
+
+static void test_last_administrator(void **state)
+{
+    last_administrator(*state, true, false);
+}
+
+static void test_last_administrator_is_revoked(void **state)
+{
+    last_administrator(*state, true, true);
+}
+
+static void test_last_administrator_since_a_moment(void **state)
+{
+    last_administrator(*state, false, false);
+}
+
+/* Whoever has lost the role there, and was to lose it anyway, is nobody's reason to go. */
+static void test_lost_it_there(void **state)
+{
+    struct bed *b = *state;
+    char *seller[] = {(char *)"Seller"};
+    b->sync.verify_interval_usec = HOUR;
+    bed_group(b, "sales", "u1", "u2", NULL);
+    start_at(b, 4);
+    b->sync.privileged_roles = seller;
+    b->sync.n_privileged_roles = 1;
+    b->sync.budgets[BUDGET_UPDATE] = (struct budget){.floor = 0};
+    bed_group(b, "sales", "u2", NULL); /* u1 is to lose it, and that waits */
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+    user_remove_role(fake_tenant_find(b->tenant, "u1")->user, "Seller");
+    bed_advance(b, 2 * HOUR);
+    bed_leave(b, "id-u2");
+    bed_tell(b, "id-u2");
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u2"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_last_one),
         cmocka_unit_test(test_ended_approval),
+        cmocka_unit_test_setup_teardown(test_last_administrator, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_last_administrator_is_revoked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_last_administrator_since_a_moment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_it_there, setup, teardown),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

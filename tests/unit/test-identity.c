@@ -392,6 +392,46 @@ static void test_login_attribute_vanishes(void **state)
     is_one_cause(b, "", 0);
 }
 
+static void put_again(struct bed *b, const char *type)
+{
+    bed_person(b, "id-again", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1", "givenName",
+               "First", "sn", "u1", "mail", "u1@example.com", "employeeType", type, NULL);
+    bed_tell(b, "id-again");
+    bed_run(b);
+}
+
+/* Whose entry was made anew, and says that nobody is to use the account now, loses it as
+ * anybody does who leaves: there is nothing that a person could approve. */
+static void disabled_under_another_entry(struct bed *b, bool create_disabled)
+{
+    b->sync.create_disabled = create_disabled;
+    b->sync.delete_after_usec = DAY;
+    begin(b, 20, true);
+    bed_leave(b, "id-u1");
+    bed_tell(b, "id-u1");
+    put_again(b, "Here");
+    assert_false(is_disabled(b, "u1")); /* linking it to the new entry waits for approval … */
+    put_again(b, "Terminated");
+    assert_true(is_disabled(b, "u1"));
+    bed_advance(b, 3 * DAY);
+    assert_int_equal(b->tenant->n_users, 20); /* … and it is kept for that */
+    put_again(b, "Here");
+    bed_approve(b);
+    bed_advance(b, MINUTE);
+    assert_false(is_disabled(b, "u1"));
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+}
+
+static void test_disabled_under_another_entry(void **state)
+{
+    disabled_under_another_entry(*state, false);
+}
+
+static void test_made_disabled_under_another_entry(void **state)
+{
+    disabled_under_another_entry(*state, true);
+}
+
 #define scenario(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(int argc, char **argv)
@@ -407,6 +447,8 @@ int main(int argc, char **argv)
         scenario(test_renamed_with_another_mail),
         scenario(test_vanished_without_a_listing),
         scenario(test_login_attribute_vanishes),
+        scenario(test_disabled_under_another_entry),
+        scenario(test_made_disabled_under_another_entry),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

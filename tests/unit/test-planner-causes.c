@@ -37,6 +37,8 @@ static const struct planner_row rows[] = {
     ROW("disabled, asked for", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "= pending", .wanted_disabled = true, .asking = true),
     ROW("disabled, mail at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create:same-mail = held", .wanted_disabled = true, .claim = PLANNER_MAIL_AT_TENANT),
     ROW("revoked, at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "adopt = pending", .revoked = true, .wanted_disabled = true, .claim = PLANNER_LOGIN_AT_TENANT, .found = SAME),
+    ROW("disabled under another identity", VERDICT_GONE, LINK_ACTIVE, NULL, SAME, SAME, "disable = leaving", .successor = true, .successor_idle = true),
+    ROW("disabled under another identity, kept", VERDICT_GONE, LINK_DISABLED, NULL, SAME, SAME, "delete:relink = leaving", .disabled_by_us = true, .delete_after = LATER, .successor = true, .successor_idle = true),
     ROW("revoked under another identity", VERDICT_GONE, LINK_ACTIVE, NULL, SAME, SAME, "disable = leaving", .successor = true, .successor_revoked = true),
     ROW("revoked under another identity, disabled", VERDICT_GONE, LINK_DISABLED, NULL, SAME, SAME, "delete:relink = leaving", .disabled_by_us = true, .delete_after = LATER, .successor = true, .successor_revoked = true),
     ROW("revoked, group missing", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "disable = pending", .revoked = true, .group_missing = "cn=g"),
