@@ -439,7 +439,7 @@ static void come_to_rest(struct history *h)
 
 static void one_history(void)
 {
-    struct history *h = calloc(1, sizeof *h);
+    struct history *h = calloc(1, sizeof(*h));
     assert_non_null(h);
     begin(h);
     for (int r = 0; r < N_RESTS; r++) {

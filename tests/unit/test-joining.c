@@ -186,7 +186,7 @@ static void put_person(struct history *h, unsigned who)
     time_t seconds = (time_t)(w->start / USEC_PER_SEC);
     struct tm tm;
     if (w->start && gmtime_r(&seconds, &tm))
-        strftime(start, sizeof start, "%Y%m%d%H%M%SZ", &tm);
+        strftime(start, sizeof(start), "%Y%m%d%H%M%SZ", &tm);
     snprintf(dn, sizeof dn, "uid=p%u,ou=people,dc=example,dc=com", who);
     snprintf(login, sizeof login, "p%u%s", who, w->renamed ? "x" : "");
     snprintf(mail, sizeof mail, "p%u@example.com", who);

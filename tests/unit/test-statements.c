@@ -59,7 +59,7 @@ static const struct {
      "l.disabled_usec, l.drift, l.quirks, l.renamed_there, l.gone, l.last_login_usec, "
      "l.enabled_usec, l.dormant_usec FROM identity i CROSS JOIN link l ON l.n = i.n ORDER BY i.id",
      "the verification sweep goes through all linked users"},
-    {"SELECT l.known FROM link l WHERE l.status = 1",
+    {"SELECT l.known, l.quirks, l.drift FROM link l WHERE l.status = 1",
      "when somebody with a privileged role would lose it: until another one is found"},
     {"SELECT count(*) FROM listing", "it counts, for status"},
     {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
