@@ -99,7 +99,7 @@ static bool see(struct execution *x, const struct tenant_answer *a, struct tenan
 
 int machine_show_hidden(struct execution *x, struct error *e)
 {
-    struct user *shown = x->seen.shown;
+    struct user *shown = x->heard.shown;
     const struct user *known = x->basis.known;
     uint32_t hides = delivery_parts(x->delivery)->hides;
     return shown && known && part_copy(shown, hides, known) < 0 ? error_out_of_memory(e) : 0;

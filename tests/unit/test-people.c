@@ -220,6 +220,32 @@ static void test_seats_and_lost_answers(void **state)
     assert_int_equal(most_enabled, 5);
 }
 
+/* Whoever failed before, and has no seat since, is released by no time: a look at the queue would
+ * find them again and again. */
+static void test_no_seat_after_a_failure(void **state)
+{
+    struct bed *b = *state;
+    b->sync.max_users = 1;
+    bed_person_uid(b, "u1");
+    bed_group(b, "support", "u1", NULL);
+    bed_start(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .login = "u1",
+                                                    .times = 1,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429,
+                                                    .retry_after_usec = 30 * MINUTE});
+    bed_sync(b);
+    bed_person_uid(b, "u2");
+    bed_group(b, "support", "u1", "u2", NULL);
+    bed_sync(b);
+    bed_advance(b, 2 * DAY);
+    assert_int_equal(n_enabled(b), 1);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 1);
+    assert_true(bed_audit(b, "hold", REASON_SEATS, NULL) <= 2);
+    assert_true(bed_audit(b, "release", NULL, NULL) <= 2);
+}
+
 #define scenario(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(int argc, char **argv)
@@ -231,6 +257,7 @@ int main(int argc, char **argv)
         scenario(test_create_disabled),
         scenario(test_seats),
         scenario(test_seats_and_lost_answers),
+        scenario(test_no_seat_after_a_failure),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
