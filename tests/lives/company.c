@@ -20,6 +20,8 @@
 struct company company;
 
 static struct item *support, *sales, *night, *leads;
+static struct item *container; /* below the people; NULL: there is none yet */
+static uint64_t groups_usec;   /* since when no rule lacks its group */
 
 static void touch(struct person *p)
 {
@@ -140,31 +142,38 @@ static void set(struct person *p, const char *name, const char *text)
     change_end(p->item);
 }
 
-static void leave(struct person *p)
+static void links_follow(const char *before, const char *now)
 {
     struct item *const all[] = {support, sales, night, leads};
+    for (unsigned i = 0; i < 4; i++)
+        link_follows(all[i], before, now);
+}
+
+static void leave(struct person *p)
+{
     change_begin(p->item);
     p->item->gone = true;
     change_end(p->item);
-    for (unsigned i = 0; i < 4; i++)
-        link_follows(all[i], p->item->dn, NULL);
+    links_follow(p->item->dn, NULL);
+}
+
+static void move_below(struct person *p, const char *parent)
+{
+    char before[160];
+    snprintf(before, sizeof(before), "%s", p->item->dn);
+    change_begin(p->item);
+    snprintf(p->item->dn, sizeof(p->item->dn), "%.*s,%.100s", (int)strcspn(before, ","), before,
+             parent);
+    change_end(p->item);
+    links_follow(before, p->item->dn);
 }
 
 /* To the other organisational unit, with the same id. */
 static void move(struct person *p)
 {
-    struct item *const all[] = {support, sales, night, leads};
-    char before[160], rdn[60];
-    if (!company.two_bases)
-        return;
-    snprintf(before, sizeof(before), "%s", p->item->dn);
-    snprintf(rdn, sizeof(rdn), "%.*s", (int)strcspn(before, ","), before);
-    change_begin(p->item);
-    snprintf(p->item->dn, sizeof(p->item->dn), "%s,ou=%s," SUFFIX, rdn,
-             strstr(before, "ou=people") ? "contractors" : "people");
-    change_end(p->item);
-    for (unsigned i = 0; i < 4; i++)
-        link_follows(all[i], before, p->item->dn);
+    bool away = strstr(p->item->dn, "ou=people");
+    if (company.two_bases)
+        move_below(p, away ? "ou=contractors," SUFFIX : "ou=people," SUFFIX);
 }
 
 /* A new login; the old user is renamed. */
@@ -182,6 +191,126 @@ static void marry(struct person *p, const struct happening *h)
     change_end(p->item);
 }
 
+static struct item *make(const char *dn, const char *class, const char *name, const char *value)
+{
+    struct item *i = item_new(dn);
+    item_add(i, "objectClass", class);
+    item_add(i, name, value);
+    if (strcmp(class, "groupOfNames") == 0) /* it must have a member */
+        item_add(i, "member", "cn=placeholder," SUFFIX);
+    change_begin(i);
+    i->gone = false;
+    change_end(i);
+    return i;
+}
+
+/* ---- containers ---- */
+
+static void place(struct person *p)
+{
+    if (!container)
+        container = make("ou=floor,ou=people," SUFFIX, "organizationalUnit", "ou", "floor");
+    move_below(p, container->dn);
+}
+
+/* Whoever lies below it has another name, of which no server tells (test_containers.py). The links
+ * to them are mended one by one. */
+static void rename_container(const struct happening *h)
+{
+    char before[160], old[160];
+    bool is_below = strstr(container->dn, ",ou=people,"), moves = strcmp(h->to, "moved") == 0;
+    snprintf(before, sizeof(before), ",%.150s", container->dn);
+    change_begin(container);
+    snprintf(container->dn, sizeof(container->dn), "ou=floor%u,ou=%s," SUFFIX,
+             moves ? 0 : (unsigned)(h->number % 1000),
+             is_below == moves ? "contractors" : "people");
+    for (size_t k = 0; k < company.n_people; k++) {
+        struct item *i = company.people[k]->item;
+        size_t size = strcspn(i->dn, ",");
+        if (i->gone || strcmp(i->dn + size, before) != 0)
+            continue;
+        snprintf(i->dn + size, sizeof(i->dn) - size, ",%.120s", container->dn);
+        i->moved_usec = world.steady_usec;
+    }
+    change_end(container);
+    for (size_t k = 0; k < company.n_people; k++) {
+        struct person *p = company.people[k];
+        if (p->item->moved_usec != world.steady_usec)
+            continue;
+        int size = (int)strcspn(p->item->dn, ",");
+        snprintf(old, sizeof(old), "%.*s%.120s", size, p->item->dn, before);
+        links_follow(old, p->item->dn);
+        touch(p);
+    }
+    seen(POINT_CONTAINER);
+}
+
+/* ---- groups ---- */
+
+/* All of them leave it at once. */
+static void empty_group(struct item *group)
+{
+    change_begin(group);
+    for (size_t k = 0; k < company.n_people; k++) {
+        struct person *p = company.people[k];
+        if (p->item->gone || !item_has(group, "member", p->item->dn))
+            continue;
+        item_drop(group, "member", p->item->dn);
+        touch(p);
+        p->told_usec = world.steady_usec;
+    }
+    change_end(group);
+    seen(POINT_GROUP_EMPTIED);
+}
+
+/* Another entry under the same name, with the same members (test_groups.py:test_group_deleted). */
+static void group_comes_back(struct item **group)
+{
+    struct item *old = *group, *now = item_new(old->dn);
+    for (size_t n = 0; n < old->n_values; n++)
+        item_add(now, old->values[n].name, old->values[n].text);
+    *group = now;
+    oracle_groups(support, sales, night, leads);
+    change_begin(now);
+    now->gone = false;
+    change_end(now);
+    groups_usec = world.steady_usec;
+    seen(POINT_GROUP_ANEW);
+}
+
+static void group_happens(const struct happening *h)
+{
+    struct item **group = h->who % 2 ? &support : &sales;
+    bool cycle = strcmp(h->to, "cycle") == 0;
+    if (cycle || strcmp(h->to, "straight") == 0) {
+        group_change(night, support->dn, cycle);
+        seen(POINT_CYCLE);
+    } else if (strcmp(h->to, "empty") == 0) {
+        empty_group(*group);
+    } else if (strcmp(h->to, "anew") == 0 && (*group)->gone) {
+        group_comes_back(group);
+    } else if (strcmp(h->to, "delete") == 0 && !(*group)->gone) {
+        change_begin(*group);
+        (*group)->gone = true;
+        change_end(*group);
+    }
+}
+
+uint64_t company_quiet_usec(void)
+{
+    return support->gone || sales->gone ? UINT64_MAX : groups_usec;
+}
+
+void company_calms(void)
+{
+    if (support->gone)
+        group_comes_back(&support);
+    if (sales->gone)
+        group_comes_back(&sales);
+}
+
+/* ---- what happens ---- */
+
 static void change(struct person *p, const struct happening *h)
 {
     const char *to = *h->to ? h->to : NULL;
@@ -197,6 +326,7 @@ static void change(struct person *p, const struct happening *h)
     case WHAT_TYPE: set(p, "employeeType", to); break;
     case WHAT_LEAD: group_change(leads, p->item->dn, to); break;
     case WHAT_MOVE: move(p); break;
+    case WHAT_PLACE: place(p); break;
     case WHAT_LOGIN: marry(p, h); break;
     case WHAT_SHIFT: tenant_shift(p->login, to); break;
     case WHAT_HAND:
@@ -211,6 +341,15 @@ static void change(struct person *p, const struct happening *h)
 
 void company_happen(const struct happening *h)
 {
+    if (h->what == WHAT_GROUP) {
+        group_happens(h);
+        return;
+    }
+    if (h->what == WHAT_CONTAINER) {
+        if (container && (strcmp(h->to, "moved") != 0 || company.two_bases))
+            rename_container(h);
+        return;
+    }
     struct person *p = company_person(h->who);
     bool enters = h->what == WHAT_HIRE || h->what == WHAT_RETURN;
     if (h->what == WHAT_HIRE && !p)
@@ -225,7 +364,8 @@ void company_happen(const struct happening *h)
         change(p, h);
     if (h->what != WHAT_SHIFT && h->what != WHAT_HAND)
         touch(p);
-    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && h->what != WHAT_MOVE)
+    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && h->what != WHAT_MOVE &&
+        h->what != WHAT_PLACE)
         p->told_usec = world.steady_usec;
 }
 
@@ -242,22 +382,11 @@ void company_rules_changed(void)
         touch(company.people[i]);
 }
 
-static struct item *make(const char *dn, const char *class, const char *name, const char *value)
-{
-    struct item *i = item_new(dn);
-    item_add(i, "objectClass", class);
-    item_add(i, name, value);
-    if (strcmp(class, "groupOfNames") == 0) /* it must have a member */
-        item_add(i, "member", "cn=placeholder," SUFFIX);
-    change_begin(i);
-    i->gone = false;
-    change_end(i);
-    return i;
-}
-
 void company_begin(const struct plan *p)
 {
     company = (struct company){.two_bases = p->two_bases};
+    container = NULL;
+    groups_usec = 0;
     make(SUFFIX, "domain", "dc", "example");
     make("ou=people," SUFFIX, "organizationalUnit", "ou", "people");
     make("ou=contractors," SUFFIX, "organizationalUnit", "ou", "contractors");

@@ -31,6 +31,7 @@ struct person {
     bool disabled_before; /* by whom, the state cannot know: it leaves it so, never deletes */
     bool disabled_by_hand; /* at the tenant, after the daemon had enabled them */
     bool disabled_when_kept; /* and the kept state knows who did it */
+    uint64_t apart_until_usec; /* the tenant has a trouble with them alone, or had */
     bool erased; /* from the audit as it was then: not from files that were removed before */
 };
 struct company {
@@ -49,3 +50,6 @@ struct person *company_person(unsigned number); /* or NULL */
 void company_heard(uint64_t since_usec);
 /* Everybody is looked at again: the rules changed. */
 void company_rules_changed(void);
+/* Since when each group that a rule names is there; UINT64_MAX: one is not. */
+uint64_t company_quiet_usec(void);
+void company_calms(void); /* they are all there again */

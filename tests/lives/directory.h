@@ -30,6 +30,7 @@ struct item {
     struct item_link *links;
     size_t n_links;
     uint64_t csn, made_csn, changed_usec;
+    uint64_t moved_usec; /* what it lies below has another name since */
     bool gone;
 };
 struct directory_data {

@@ -303,6 +303,59 @@ static void draw_other_tenant(struct plan *p, uint64_t seed)
         600 + chance_of("other for", seed) % 7200;
 }
 
+/* Groups in a circle, groups that everybody leaves, groups that are gone for a while. */
+static void draw_groups(struct plan *p, uint64_t seed)
+{
+    static const char *const acts[] = {"cycle", "straight", "empty", "delete", "delete"};
+    if (chance_of("groups", seed) % 3)
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 3; i++) {
+        const char *act = acts[chance_of("group act", seed + i) % (i ? 5 : 4)];
+        uint64_t at = chance_of("group at", seed + i) % (p->days * DAY);
+        unsigned which = 1 + (unsigned)(chance_of("group of", seed + i) % 2);
+        plan_put(p, at, WHAT_GROUP, act)->who = which;
+        if (strcmp(act, "delete") == 0)
+            plan_put(p, at + MINUTE + chance_of("group for", seed + i) % (3 * HOUR), WHAT_GROUP,
+                     "anew")
+                ->who = which;
+    }
+}
+
+/* People below a container, which is renamed and moved with them. */
+static void draw_containers(struct plan *p, uint64_t seed)
+{
+    if (chance_of("containers", seed) % 3)
+        return;
+    for (unsigned i = 0; i < 3 + chance_of("places", seed) % 5; i++)
+        plan_put(p, i % 2 * DAY + 8 * HOUR + i, WHAT_PLACE, "")->who =
+            1 + (unsigned)(chance_of("placed", seed + i) % n_hired);
+    for (unsigned i = 0; i < 1 + p->days / 3; i++)
+        plan_put(p, 9 * HOUR + chance_of("container at", seed + i) % (p->days * DAY),
+                 WHAT_CONTAINER, chance_of("container to", seed + i) % 2 ? "renamed" : "moved")
+            ->number = chance_of("container name", seed + i) % 1000;
+}
+
+/* What the tenant has with one user alone; and a directory that cannot keep its place in pages. */
+static void draw_ones(struct plan *p, uint64_t seed)
+{
+    size_t n = p->n;
+    for (unsigned i = 0; chance_of("ones", seed) % 3 == 0 && i < 1 + p->days / 3; i++) {
+        /* Right before something happens to them. */
+        struct happening next = p->all[chance_of("one at", seed + i) % n];
+        bool refuses = chance_of("one has", seed + i) % 3;
+        struct happening *h =
+            plan_put(p, next.at_usec - (next.at_usec > MINUTE ? MINUTE : 0), WHAT_TENANT,
+                     refuses ? "refuses one" : "mistakes one");
+        h->who = next.who ? next.who : 1 + (unsigned)(chance_of("one who", seed + i) % n_hired);
+        h->number = 1 + chance_of("one taken for", seed + i) % n_hired;
+        h->seconds = 600 + chance_of("one for", seed + i) % (6 * 3600);
+    }
+    if (chance_of("pages", seed) % 5 == 0)
+        plan_put(p, chance_of("pages", seed) % 3 ? chance_of("pages at", seed) % (p->days * DAY) : 0,
+                 WHAT_DIRECTORY, "small pages")
+            ->seconds = 600 + chance_of("pages for", seed) % 7200;
+}
+
 /* Full, failing and lying disks. */
 static void draw_disks(struct plan *p)
 {
@@ -359,6 +412,9 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_states(ret, o->seed);
         draw_hands(ret, o->seed);
         draw_other_tenant(ret, o->seed);
+        draw_groups(ret, o->seed);
+        draw_containers(ret, o->seed);
+        draw_ones(ret, o->seed);
     }
     plan_sort(ret);
 }

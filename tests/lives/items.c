@@ -54,8 +54,11 @@ struct item *item_new(const char *dn)
     if (!i || !d->items)
         abort();
     snprintf(i->dn, sizeof(i->dn), "%s", dn);
+    size_t earlier = 0; /* of this name: another entry, another id */
+    for (size_t k = 0; k < d->n_items; k++)
+        earlier += strcasecmp(d->items[k]->dn, dn) == 0;
     for (unsigned n = 0; n < 16; n++)
-        i->uuid[n] = (unsigned char)chance_of(dn, d->chance + n);
+        i->uuid[n] = (unsigned char)chance_of(dn, d->chance + n + 1000 * earlier);
     const unsigned char *u = i->uuid;
     snprintf(i->uuid_text, sizeof(i->uuid_text),
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],

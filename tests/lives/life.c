@@ -35,6 +35,8 @@ static const struct happening *crash; /* the last one; its later points lie in l
 static size_t next_point;
 static uint64_t up_since_usec, quiet_since_usec, away_since_usec;
 static bool over, ended_well;
+static bool reload_waits; /* for a disk */
+static struct person *apart; /* whom alone the tenant has a trouble with; NULL: nobody */
 static const struct happening *stopped_for; /* the daemon was asked to end; NULL: it was not */
 
 static void on_death(void)
@@ -99,6 +101,15 @@ static void day_end(void *userdata, uint64_t day)
     world_at(world.steady_usec + DAY, day_end, NULL, day + 1);
 }
 
+/* What a state that cannot be written kept from being taken over is told as an error: somebody
+ * reloads again when that is told to be over. */
+static void reload_again(void *userdata, uint64_t argument)
+{
+    (void)userdata, (void)argument;
+    if (running && !world.death)
+        raise(SIGHUP);
+}
+
 static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata, (void)argument;
@@ -112,11 +123,37 @@ static void trouble_ends(void *userdata, uint64_t argument)
         seen(POINT_AGED);
     world.directory_away = world.tenant_away = false;
     world.disk = DISK_FINE;
+    if (reload_waits)
+        world_at(world.steady_usec + MINUTE, reload_again, NULL, 0);
+    reload_waits = false;
     tenant_trouble_ends();
     directory_trouble_ends();
     quiet_since_usec = world.steady_usec;
     /* The longest wait before the next attempt, and a little. */
     world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
+}
+
+static void trouble_of_ends(void *userdata, uint64_t argument)
+{
+    (void)userdata, (void)argument;
+    if (!apart)
+        return;
+    tenant_trouble_of_ends();
+    apart->apart_until_usec = world.steady_usec + 2 * HOUR;
+    apart = NULL;
+}
+
+/* It is nobody else's trouble: everything is expected of them as ever. */
+static void trouble_of(const struct happening *h)
+{
+    struct person *p = company_person(h->who);
+    const struct person *other = company_person((unsigned)h->number);
+    if (!p || apart)
+        return;
+    tenant_trouble_of(h->to, p->login, other ? other->login : "");
+    p->apart_until_usec = UINT64_MAX;
+    apart = p;
+    world_at(world.steady_usec + h->seconds * SECOND, trouble_of_ends, NULL, 0);
 }
 
 static void trouble(const struct happening *h)
@@ -152,6 +189,8 @@ void life_calms(void)
 {
     crash = NULL;
     world.crash_countdown = 0;
+    trouble_of_ends(NULL, 0);
+    company_calms();
     trouble_ends(NULL, 0);
 }
 
@@ -173,6 +212,7 @@ static void mend(void *userdata, uint64_t argument)
 
 static void reconfigure(const struct happening *h)
 {
+    reload_waits = world.disk != DISK_FINE;
     rules_change(h);
     seen(POINT_RELOADED);
     if (running && !world.death)
@@ -257,7 +297,12 @@ void life_happen(const struct happening *h)
         break;
     case WHAT_DIRECTORY:
     case WHAT_DISK:
-    case WHAT_TENANT: trouble(h); break;
+    case WHAT_TENANT:
+        if (h->who)
+            trouble_of(h);
+        else
+            trouble(h);
+        break;
     case WHAT_OPERATOR:
         if (running && !world.death)
             operator_happen(h);
@@ -374,6 +419,8 @@ static void begin(void)
     quiet_since_usec = 0;
     crash = NULL;
     stopped_for = NULL;
+    apart = NULL;
+    reload_waits = false;
     next_happening = 0;
     world.n_broken = 0;
     world.points = 0;

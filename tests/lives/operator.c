@@ -191,10 +191,12 @@ static void saw_plan(struct talk *t, json_t *parameters, const char *error)
     json_array_foreach(json_object_get(parameters, "operations"), i, o)
     {
         const char *state = json_string_value(json_object_get(o, "state"));
+        bool waits = state && strcmp(state, "parked") == 0;
+        /* What goes by itself is not what is approved. */
         json_array_append_new(
             plan_seen, json_pack("[O?,O?]", json_object_get(json_object_get(o, "person"), "login"),
-                                 json_object_get(o, "kind")));
-        if (state && strcmp(state, "parked") == 0)
+                                 waits ? json_object_get(o, "kind") : NULL));
+        if (waits)
             seen(POINT_PARKED);
     }
     each_seen(perhaps_approved);

@@ -40,7 +40,8 @@ static uint64_t *disables;
 static size_t n_disables, disables_room;
 /* When the last requests arrived; none is on its way for longer than no time. */
 static uint64_t arrived_usec[RATE_MAX], n_arrived;
-static uint64_t kept_noted_usec, kept_off_usec; /* what the clock of the kept state knows */
+/* When the state was kept, and what its clock knows. */
+static uint64_t kept_usec, kept_noted_usec, kept_off_usec;
 
 void oracle_begin(void)
 {
@@ -244,6 +245,7 @@ static bool works(const struct person *p)
 
 void oracle_state_kept(void)
 {
+    kept_usec = world.steady_usec;
     kept_noted_usec = world.noted_usec;
     kept_off_usec = world.off_usec;
     for (size_t i = 0; i < company.n_people; i++)
@@ -261,6 +263,8 @@ void oracle_state_changed(bool restored)
     for (size_t i = 0; i < company.n_people; i++) {
         struct person *p = company.people[i];
         p->forgotten = true;
+        if (p->left_usec && (!restored || p->told_left_usec >= kept_usec))
+            p->told_left_usec = world.steady_usec; /* it is seen now */
         p->disabled_before = !works(p) && !(restored && p->disabled_when_kept);
     }
 }
@@ -284,7 +288,8 @@ void oracle_revoked(struct person *p)
 {
     /* Whoever has just come, or just got another name, may be in the middle of it. */
     bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
-    if (settled && !p->forgotten && !is_protected(p) && !directory_data.polled &&
+    if (settled && !p->forgotten && !p->apart_until_usec && !is_protected(p) &&
+        !directory_data.polled &&
         (has_access(p->login) || has_access(p->old_login)))
         world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
 }
@@ -392,7 +397,7 @@ static void check_person(struct person *p)
 {
     char is[300], should[320];
     const struct user *u = store_user(&tenant.store, p->login);
-    if (is_protected(p))
+    if (is_protected(p) || p->apart_until_usec > world.steady_usec)
         return;
     world.n_checks++;
     if (u && has_access(p->login) && has_access(p->old_login))
@@ -447,6 +452,7 @@ void oracle_day_end(uint64_t since_usec)
 {
     uint64_t quiet = operator_quiet_usec();
     quiet = quiet > since_usec ? quiet : since_usec;
+    quiet = company_quiet_usec() > quiet ? company_quiet_usec() : quiet;
     if (quiet > world.steady_usec || world.steady_usec - quiet < SETTLE)
         return;
     for (size_t i = 0; i < company.n_people; i++)

@@ -32,6 +32,9 @@ static const char *const names[WHAT_KINDS] = {
     [WHAT_DISK] = "disk",
     [WHAT_STATE] = "state",
     [WHAT_HAND] = "hand",
+    [WHAT_GROUP] = "group",
+    [WHAT_PLACE] = "place",
+    [WHAT_CONTAINER] = "container",
 };
 
 static const char *const servers[SERVERS] = {"OpenLDAP", "389", "Active Directory", "other"};

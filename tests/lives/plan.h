@@ -25,7 +25,7 @@ enum what {
     WHAT_CRASH,     /* to: kill or power, or power at audit; points: until each death, the later
                        ones from a start */
     WHAT_DIRECTORY, /* to: away, hangs up, or how it behaves; seconds */
-    WHAT_TENANT,    /* to: a trouble; seconds; number: how many percent */
+    WHAT_TENANT,    /* to: a trouble; seconds; number: how many percent; or who alone has it */
     WHAT_OPERATOR,  /* to: what they do */
     WHAT_CONFIGURATION, /* to: which key changes; number: its value */
     WHAT_CLOCK,         /* to: back, forward, sleep; seconds */
@@ -33,6 +33,10 @@ enum what {
     WHAT_STATE,         /* to: keep; or it ends and begins again: restart, restore, remove, other
                            tenant (and back after some seconds) */
     WHAT_HAND,          /* who is disabled at the tenant by somebody there */
+    WHAT_GROUP,         /* who: which one of the teams' groups; to: cycle, straight, empty, delete
+                           or anew */
+    WHAT_PLACE,         /* who moves into the container; it is made when the first one does */
+    WHAT_CONTAINER,     /* to: renamed; moved, to the other base */
     WHAT_KINDS
 };
 

@@ -58,6 +58,14 @@ static const struct {
     [POINT_ON_SHIFT] = {"a disable that waited for a shift's end", NULL},
     [POINT_RESTED] = {"a restart when nothing was left to do", NULL},
     [POINT_TAKEN_OVER] = {"everybody taken over by a state that knows nobody", NULL},
+    [POINT_REFUSED] = {"a user whom alone the tenant refuses", NULL},
+    [POINT_MISTAKEN] = {"an answer about another user", NULL},
+    [POINT_CYCLE] = {"groups that are members of each other", NULL},
+    [POINT_GROUP_EMPTIED] = {"a group that everybody left at once", NULL},
+    [POINT_GROUP_GONE] = {"a rule's group that is gone", "was deleted: nobody loses anything"},
+    [POINT_GROUP_ANEW] = {"a rule's group that was made anew", NULL},
+    [POINT_CONTAINER] = {"a container that has another name or place", NULL},
+    [POINT_SMALL_PAGES] = {"a read whose place in the pages was lost", NULL},
 };
 
 void seen(enum point p)

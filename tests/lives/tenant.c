@@ -21,6 +21,8 @@
 struct simulator tenant;
 static struct simulator other; /* another tenant, of somebody else */
 static bool is_slow;
+/* Whom alone something happens to; "": nobody. */
+static char refused[40], mistaken[40], taken_for[40];
 
 struct exchange { /* one request and its answer */
     struct exchange *next;
@@ -107,6 +109,7 @@ void tenant_begin(void)
 {
     char login[24];
     is_slow = false;
+    *refused = *mistaken = '\0';
     secrets_begin();
     begin(&tenant, "10.0.0.2");
     begin(&other, "10.0.0.3");
@@ -194,6 +197,48 @@ static void see_trouble(const struct request *q, enum route_result result)
         seen(POINT_DELETED);
 }
 
+#define USER_PATH "/configapi/v2/user"
+
+/* Whatever is asked of one user (test_refusals.py:test_one_refusal_is_one_persons). */
+static bool is_refused(struct request *q)
+{
+    static const char text[] =
+        "{\"error\": \"forbidden\", \"error_description\": \"This user is protected\"}";
+    if (!*refused || !q->login || strcasecmp(q->login, refused) != 0 ||
+        strncmp(q->target, USER_PATH, strlen(USER_PATH)) != 0)
+        return false;
+    q->status = 403;
+    q->content_type = "application/json";
+    buffer_append(&q->answer, text, sizeof(text) - 1);
+    seen(POINT_REFUSED);
+    return true;
+}
+
+/* Something in between answers with what it was asked of somebody else, which no tenant was seen to
+ * do. */
+static void mistake(const char *method, char target[1024])
+{
+    char asked[100];
+    snprintf(asked, sizeof(asked), USER_PATH "/%s", mistaken);
+    if (!*mistaken || strcmp(method, "GET") != 0 || strcasecmp(target, asked) != 0 ||
+        !store_user(&tenant.store, taken_for))
+        return;
+    snprintf(target, 1024, USER_PATH "/%s", taken_for);
+    seen(POINT_MISTAKEN);
+}
+
+static enum route_result carry_out(struct request *q)
+{
+    enum route_result result = ROUTE_ANSWER;
+    route_resolve(&tenant, q);
+    oracle_request(q, count_under_way());
+    if (!is_refused(q))
+        result = route_serve(&tenant, q);
+    oracle_answered(q);
+    see_trouble(q, result);
+    return result;
+}
+
 static void serve(struct line *l, const char *head, size_t head_size, const char *body,
                   size_t body_size)
 {
@@ -215,6 +260,8 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     for (unsigned i = 0; i < 5; i++)
         if (strcmp(q->method_text, methods[i]) == 0)
             q->method = (enum method)i;
+    if (!l->is_other)
+        mistake(q->method_text, target);
     q->target = text_copy(target);
     buffer_append(&q->body, body, body_size);
     world.n_requests++;
@@ -230,11 +277,7 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
             broken(2, "%s of %s at another tenant, which nobody approved", q->method_text, q->login);
         result = route_serve(&other, q);
     } else {
-        route_resolve(&tenant, q);
-        oracle_request(q, count_under_way());
-        result = route_serve(&tenant, q);
-        oracle_answered(q);
-        see_trouble(q, result);
+        result = carry_out(q);
     }
     x->head = NULL;
     x->head_size = 0;
@@ -288,6 +331,20 @@ void tenant_trouble(const char *trouble, unsigned percent, uint64_t number)
             abort();
         json_decref(rule);
     }
+}
+
+void tenant_trouble_of(const char *trouble, const char *login, const char *other_login)
+{
+    if (strcmp(trouble, "refuses one") == 0)
+        snprintf(refused, sizeof(refused), "%s", login);
+    else
+        snprintf(mistaken, sizeof(mistaken), "%s", login);
+    snprintf(taken_for, sizeof(taken_for), "%s", other_login);
+}
+
+void tenant_trouble_of_ends(void)
+{
+    *refused = *mistaken = '\0';
 }
 
 void tenant_trouble_ends(void)

@@ -10,6 +10,9 @@ void tenant_cut(void);
 /* From now on so many of a hundred requests meet the trouble; until it ends. */
 void tenant_trouble(const char *trouble, unsigned percent, uint64_t number);
 void tenant_trouble_ends(void);
+/* It refuses one user, or answers what is asked of one with another; until it ends. */
+void tenant_trouble_of(const char *trouble, const char *login, const char *other_login);
+void tenant_trouble_of_ends(void);
 /* By hand; false: there was nobody to disable. */
 bool tenant_disable(const char *login);
 /* Somebody begins to work, or ends. */

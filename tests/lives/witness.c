@@ -237,17 +237,17 @@ static void check_mirror(sqlite3 *db, uint64_t settled_usec)
     bool all = true;
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];
-        bool settled = i->changed_usec <= settled_usec, group = item_get(i, "member");
+        bool settled = i->changed_usec <= settled_usec && i->moved_usec <= settled_usec, group = item_get(i, "member");
         all = all && (settled || group);
         n_people += item_get(i, "uid") && is_read(i);
-        if (!settled)
+        if (!settled || i->gone)
             continue;
         world.n_checks++;
         n = ask(db, "SELECT count(*) FROM entries WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE", i->dn);
         if (item_get(i, "uid") && is_read(i) && n == 0)
             broken(14, "%s is in the directory, and not in the mirror", i->dn);
         n = ask(db,
-                "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entries WHERE dn = ?1 COLLATE NOCASE)",
+                "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entries WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE)",
                 i->dn);
         if (group && n >= 0 && n != members_of(i))
             broken(14, "%s has %lld members, in the mirror %lld", i->dn, members_of(i), n);
@@ -305,7 +305,7 @@ static void check_counts(sqlite3 *db)
 void witness_day_end(uint64_t settled_usec)
 {
     static const char *const over[] = {"directory", "state-failed", "audit-failed", "other-tenant",
-                                       "state-late"};
+                                       "state-late", "group-missing"};
     sqlite3 *db = open_state();
     if (!db)
         return;
