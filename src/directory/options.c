@@ -25,6 +25,7 @@ static char **copy_list(char *const *from, size_t *n, int *r)
     if (!to) {
         *n = 0;
         *r = -ENOMEM;
+        return NULL;
     }
     for (size_t i = 0; i < *n; i++)
         to[i] = copy_text(from[i], r);
