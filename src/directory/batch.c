@@ -117,6 +117,11 @@ void feed_batch_from_cookie(struct feed_batch *b)
     entries_from_cookie(b->entries);
 }
 
+void feed_batch_names_gone(struct feed_batch *b)
+{
+    entries_name_gone(b->entries);
+}
+
 bool feed_batch_is_open(const struct feed_batch *b)
 {
     return b->open;
@@ -239,7 +244,7 @@ static void commit(struct feed_batch *b)
 {
     struct error e = {0};
     unsigned search = entries_search(b->entries);
-    bool full = entries_full(b->entries);
+    bool full = entries_show_absence(b->entries);
     if (full && entries_n_changes(b->entries) == 0)
         feed_batch_doubt(b, "the read of %s returned no entry at all",
                          b->env->searches[search].base);
@@ -294,7 +299,8 @@ static int ask(struct feed_batch *b, struct error *e)
     int r = full ? leaving_ask_base(b->leaving, search, entries_doubted(b->entries), e) : 0;
     if (r == 0)
         r = places_fetch(b->places, search, full, e);
-    if (r == 0 && full && !entries_doubted(b->entries) && entries_n_changes(b->entries) > 0)
+    if (r == 0 && entries_show_absence(b->entries) && !entries_doubted(b->entries) &&
+        entries_n_changes(b->entries) > 0)
         r = leaving_ask_unseen(b->leaving, search, e);
     return r == 0 ? leaving_ask_unheld(b->leaving, e) : r;
 }

@@ -16,7 +16,7 @@ struct member;
 
 struct feed_batch_events {
     /* Just before the commit: cookie, identity, end_of_read, what. `absence` is filled in by
-     * the batch (full: UNSEEN, or UNPROVEN after a doubt), and may be set to NONE here. */
+     * the batch (full: UNSEEN, or UNPROVEN after a doubt). */
     void (*prepare)(struct feed_commit *commit, void *userdata);
     void (*committed)(void *userdata); /* the batch is closed; another may begin */
     /* Changes come when they happen: groups are looked at again in batches of their own,
@@ -31,6 +31,9 @@ struct feed_batch *feed_batch_free(struct feed_batch *b); /* aborts what is open
 int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e);
 /* The open batch is full because it lists what is present, not because everything is sent. */
 void feed_batch_from_cookie(struct feed_batch *b);
+/* The server said what is gone, of what changed since the cookie: that something did not come
+ * means that it is as it was, so nobody is asked about it. */
+void feed_batch_names_gone(struct feed_batch *b);
 bool feed_batch_is_open(const struct feed_batch *b);
 bool feed_batch_is_finishing(const struct feed_batch *b);
 unsigned feed_batch_search(const struct feed_batch *b);

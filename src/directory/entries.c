@@ -36,7 +36,7 @@ struct entries {
 
     /* of one batch */
     unsigned search;
-    bool full, from_cookie, doubted;
+    bool full, from_cookie, names_gone, doubted;
     size_t n_entries, n_changes, n_unchanged;
     size_t n_shown, entries_max, n_left_out; /* is_too_many() */
     char doubt[512];
@@ -70,7 +70,7 @@ void entries_reset(struct entries *x, unsigned search, bool full, size_t known)
     x->watermark = NULL;
     x->search = search;
     x->full = full;
-    x->from_cookie = x->doubted = false;
+    x->from_cookie = x->names_gone = x->doubted = false;
     x->n_entries = x->n_changes = x->n_unchanged = x->n_shown = x->n_left_out = 0;
     x->entries_max = known == 0                         ? SIZE_MAX /* the first read */
                      : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
@@ -80,6 +80,11 @@ void entries_reset(struct entries *x, unsigned search, bool full, size_t known)
 void entries_from_cookie(struct entries *x)
 {
     x->from_cookie = true;
+}
+
+void entries_name_gone(struct entries *x)
+{
+    x->names_gone = true;
 }
 
 static void doubt(struct entries *x, const char *format, ...)
@@ -432,6 +437,11 @@ unsigned entries_search(const struct entries *x)
 bool entries_full(const struct entries *x)
 {
     return x->full;
+}
+
+bool entries_show_absence(const struct entries *x)
+{
+    return x->full && !x->names_gone;
 }
 
 bool entries_tell_changes(const struct entries *x)

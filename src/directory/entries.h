@@ -25,6 +25,7 @@ struct entries *entries_free(struct entries *x);
 /* Another batch. known: how many entries of this search were there before; 0: never any. */
 void entries_reset(struct entries *x, unsigned search, bool full, size_t known);
 void entries_from_cookie(struct entries *x); /* full, since it lists what is present */
+void entries_name_gone(struct entries *x);
 
 /* As the functions of the same names in batch.h. */
 int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
@@ -51,6 +52,7 @@ const char *entries_doubted(const struct entries *x); /* the reason; NULL: not d
 
 unsigned entries_search(const struct entries *x);
 bool entries_full(const struct entries *x);
+bool entries_show_absence(const struct entries *x); /* by not showing what is gone */
 bool entries_tell_changes(const struct entries *x); /* not only what is there */
 size_t entries_n(const struct entries *x);
 size_t entries_n_changes(const struct entries *x);      /* entries, left, present, members */

@@ -202,8 +202,11 @@ static void finish_batch(struct sub *s)
         fail(f, r, &e);
     else if (r > 0)
         start_over(s, "the server names very many people as removed");
-    else
-        feed_batch_finish(f->batch);
+    if (r != 0)
+        return;
+    if (s->stage == STAGE_REFRESHED && s->had_cookie && !s->present_phase)
+        feed_batch_names_gone(f->batch);
+    feed_batch_finish(f->batch);
 }
 
 static void end_refresh(struct sub *s)
@@ -536,8 +539,6 @@ static void prepare(struct feed_commit *c, void *userdata)
     struct syncrepl *f = userdata;
     struct sub *s = &f->subs[feed_batch_search(f->batch)];
     bool refresh = s->stage == STAGE_REFRESHED;
-    if (refresh && s->had_cookie && !s->present_phase)
-        c->absence = FEED_ABSENCE_NONE; /* the server said what is gone */
     c->end_of_read = refresh && s->index + 1 == f->env->n_searches;
     c->identity = s->identity;
     if (c->absence == FEED_ABSENCE_UNPROVEN) {
