@@ -245,11 +245,42 @@ static void test_learns_from_a_reader(void **state)
     assert_int_equal(asked(f->s), 1);
 }
 
+static int count_step(void *userdata)
+{
+    ++*(unsigned *)userdata;
+    return 0;
+}
+
+/* To count all of them takes one look at an index for each: by SQLite's own count of its steps. */
+static void test_count_is_short(void **state)
+{
+    enum { PEOPLE = 400 };
+    struct fixture *f = *state;
+    const char *members[PEOPLE + 1] = {0};
+    char text[PEOPLE][24];
+    unsigned n_steps = 0;
+    begin(f);
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        snprintf(text[i], sizeof(text[i]), "uid=n%u,dc=t", i);
+        members[i] = text[i];
+        if (i % 100)
+            put(f, person(strchr(text[i], 'n'), text[i], NULL));
+    }
+    put(f, group("g", "cn=g,dc=t", members));
+    commit(f);
+    f->s->unresolved = (struct unresolved){0};
+    sqlite3_progress_handler(f->s->db, 1, count_step, &n_steps);
+    assert_int_equal(asked(f->s), PEOPLE / 100);
+    sqlite3_progress_handler(f->s->db, 0, NULL, NULL);
+    assert_in_range(n_steps, PEOPLE, 30 * PEOPLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_is_kept, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(test_learns_from_a_reader, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(test_count_is_short, fixture_new, fixture_free),
         cmocka_unit_test(test_random_histories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
