@@ -221,8 +221,8 @@ static void plan_probe(struct health *h, const struct tenant_answer *a, bool ref
 static void free_forbidden(struct health *h)
 {
     struct error e = {0};
-    size_t n_released = 0;
-    int r = queue_release_forbidden(books_state(h->books), clock_steady_usec(), &n_released, &e);
+    bool any = false;
+    int r = queue_release_forbidden(books_state(h->books), clock_steady_usec(), &any, &e);
     if (r < 0)
         books_failed(h->books, &e);
     books_note(h->books, WORK_ALARMS | WORK_COMMIT);
@@ -321,9 +321,8 @@ void health_fine(struct health *h)
     alarm_over(h->books, "tenant");
     log_event(LOG_NOTICE, MSG_TENANT_BACK, "The tenant takes calls again");
     struct error e = {0};
-    size_t n_released = 0;
-    int r = queue_release(books_state(h->books), "tenant", NULL, clock_steady_usec(), &n_released,
-                          &e);
+    bool any;
+    int r = queue_release(books_state(h->books), "tenant", clock_steady_usec(), &any, &e);
     if (r < 0)
         books_failed(h->books, &e);
     books_status_changed(h->books);
@@ -358,14 +357,14 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
     int r = 0;
     for (size_t i = 0; i < names->n_items && r == 0; i++) {
         char cause[600];
-        size_t n_released = 0;
+        bool any = false;
         if (string_list_add_once(&h->teams, names->items[i]) < 0)
             return error_out_of_memory(e);
         snprintf(cause, sizeof(cause), "team:%s", names->items[i]);
-        r = queue_release(books_state(h->books), cause, NULL, clock_steady_usec(), &n_released, e);
-        if (n_released) {
-            log_notice("The tenant has the team %s now: %zu people no longer wait for it",
-                       names->items[i], n_released);
+        r = queue_release(books_state(h->books), cause, clock_steady_usec(), &any, e);
+        if (any) {
+            log_notice("The tenant has the team %s now: nobody waits for it any longer",
+                       names->items[i]);
             books_note(h->books, WORK_GUARD);
         }
     }

@@ -107,11 +107,11 @@ static int free_alike(struct execution *x, struct error *e)
 {
     struct delivery *d = x->delivery;
     const struct operation *o = x->operation;
-    size_t n_released = 0;
+    bool any = false;
     if (!o->cause || !queue_reason_is_shared(o->reason))
         return 0;
-    int r = queue_release(d->state, o->cause, NULL, clock_steady_usec(), &n_released, e);
-    if (n_released)
+    int r = queue_release(d->state, o->cause, clock_steady_usec(), &any, e);
+    if (any)
         books_note(d->books, WORK_GUARD);
     return r;
 }

@@ -249,6 +249,10 @@ static const char *const migrations[] = {
     "CREATE INDEX listing_asked ON listing(stale, login_key) WHERE stale >= 2;",
     /* 30: nearly all links are active: only the others are found by their status. */
     "DROP INDEX link_status; CREATE INDEX link_other ON link(status) WHERE status <> 1;",
+    /* 31: what is to come back since a cause has ended, and is not back yet: from `cause` on,
+     * before cause_end. */
+    "CREATE TABLE freed(number INTEGER PRIMARY KEY, " TEXT("cause") ", " TEXT("cause_end") ", "
+    MAYBE("reason") ", " NUMBER("at_usec") ");",
 };
 /* What a new file begins with: the form after the last of those that take rows over. Most tables
  * were made anew until then. */

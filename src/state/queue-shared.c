@@ -1,6 +1,6 @@
 /*
  * What is held and comes back when its time has come: by itself, or, of causes that many
- * operations share, one that is tried next.
+ * operations share, one that is tried next. Thousands may, so those go some at a time.
  */
 #include "config.h"
 
@@ -21,11 +21,6 @@ bool queue_reason_is_shared(const char *reason)
             return true;
     return false;
 }
-
-#define TO_READY(index)                                                                        \
-    "UPDATE operation INDEXED BY " index " SET state = 1, sentence = NULL, cause = NULL, "     \
-    "reason = CASE WHEN reason = '" REASON_UNCLEAR                                             \
-    "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
 
 /* What the planner holds, and would decide anew. */
 #define OF_PLANNER                                                                             \
@@ -48,8 +43,11 @@ static int mark_and_release(struct state *s, const char *cause, uint64_t now_use
     if (r < 0 || state != OPERATION_HELD)
         return r;
     r = db_write(s,
-                 TO_READY("operation_state") " AND kind = ?2 AND number > ?3 AND number <= ?4 AND "
-                                             "(?5 IS NULL OR (cause = ?5 AND reason NOT NULL))",
+                 "UPDATE operation INDEXED BY operation_state SET state = 1, sentence = NULL, "
+                 "cause = NULL, reason = CASE WHEN reason = '" REASON_UNCLEAR "' THEN reason END, "
+                 "since_usec = 0, not_before_usec = ?1 WHERE state = 3 AND kind = ?2 AND "
+                 "number > ?3 AND number <= ?4 AND "
+                 "(?5 IS NULL OR (cause = ?5 AND reason NOT NULL))",
                  WITH(as_usec(now_usec), of[1], of[2], of[3], as_text(cause)), e);
     if (r == 0)
         *ret_n += (size_t)sqlite3_changes(s->db);
@@ -102,26 +100,6 @@ int queue_retry_some(struct state *s, const char *cause, uint64_t now_usec, size
     return STATE_NONE;
 }
 
-int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
-                  size_t *ret_n, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     cause ? TO_READY("operation_cause") " AND cause = ?2 AND reason NOT NULL"
-                           : TO_READY("operation_state") " AND reason = ?2",
-                     e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    stmt_bind_text(q, 2, cause ? cause : reason);
-    r = stmt_run(q, e);
-    if (r == 0 && ret_n)
-        *ret_n = (size_t)sqlite3_changes(s->db);
-    return r;
-}
-
 int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -133,15 +111,16 @@ int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct err
     return r < 0 ? r : 0;
 }
 
-int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
+int queue_release_due(struct state *s, uint64_t now_usec, size_t limit, size_t *ret_n,
+                      struct error *e)
 {
     int r = db_write(s,
-                     "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
-                     "not_before_usec > 0 AND not_before_usec <= ?1 AND "
-                     "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
-                     WITH(as_usec(now_usec)), e);
-    if (r == 0 && ret_n)
-        *ret_n = (size_t)sqlite3_changes(s->db);
+                     "UPDATE operation SET state = 1 WHERE number IN (SELECT number FROM operation "
+                     "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > 0 AND "
+                     "not_before_usec <= ?1 AND (cause IS NULL OR reason NOT IN "
+                     QUEUE_SHARED_REASONS ") ORDER BY not_before_usec LIMIT ?2)",
+                     WITH(as_usec(now_usec), as_int((int64_t)limit)), e);
+    *ret_n = r == 0 ? (size_t)sqlite3_changes(s->db) : 0;
     return r;
 }
 
@@ -193,19 +172,5 @@ int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec,
         if (r == 0)
             r = postpone_others(s, causes.items[i], next_usec, e);
     }
-    return r;
-}
-
-int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
-{
-    int r = db_write(
-        s,
-        "UPDATE operation INDEXED BY operation_cause SET state = 1, sentence = NULL, cause = NULL, "
-        "reason = NULL, since_usec = 0, not_before_usec = ?1 WHERE cause >= 'refused:401' AND "
-        "cause < 'refused:404' AND cause NOT LIKE 'refused:402%' AND state = 3 AND "
-        "reason = '" REASON_REFUSED "'",
-        WITH(as_usec(now_usec)), e);
-    if (r == 0)
-        *ret_n = (size_t)sqlite3_changes(s->db);
     return r;
 }

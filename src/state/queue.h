@@ -51,10 +51,17 @@ int queue_started(struct state *s, struct operation_list *ret,
 int queue_each(struct state *s, enum operation_state state,
                int (*fn)(const struct operation *o, void *userdata), void *userdata,
                struct error *e);
-/* HELD with this cause, or this reason when cause is NULL, become READY at now. */
-int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
-                  size_t *ret_n, struct error *e);
-/* The same of all that were held when it began, `limit` of them at a time; whoever is held or
+/* HELD with this cause are to become READY; *ret_any: there are some. It is put down, and done by
+ * queue_release_some(). */
+int queue_release(struct state *s, const char *cause, uint64_t now_usec, bool *ret_any,
+                  struct error *e);
+/* The same of those that the tenant refused; and of those of which a call about one user was
+ * forbidden, since it was the account's matter. */
+int queue_release_refused(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e);
+int queue_release_forbidden(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e);
+/* `limit` of what was put down at most; *ret_n: so many. 0, or STATE_NONE: that was all. */
+int queue_release_some(struct state *s, size_t limit, size_t *ret_n, struct error *e);
+/* Of all that were held or parked when it began become READY, `limit` of them at a time; whoever is held or
  * parked for what the planner found is marked dirty, so that it is decided anew. cause NULL:
  * whatever it is; else only what is held for that becomes READY. *at: where it stands, zeros at
  * first. 0, or STATE_NONE: that was all. Adds to ret_n. */
@@ -67,16 +74,15 @@ int queue_retry_some(struct state *s, const char *cause, uint64_t now_usec, size
                      struct queue_retry *at, size_t *ret_n, struct error *e);
 /* Is there any HELD whose not_before has come, for the two that follow? */
 int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e);
-/* HELD whose not_before has come become READY; reason and since stay, so that a further hold
- * for the same reason is told from a new one. */
-int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+/* HELD whose not_before has come become READY, the oldest first, `limit` at most; reason and since
+ * stay, so that a further hold for the same reason is told from a new one. */
+int queue_release_due(struct state *s, uint64_t now_usec, size_t limit, size_t *ret_n,
+                      struct error *e);
 /* Of a cause that many share, because the tenant refuses them alike, one is tried at a time: the
  * one with the fewest attempts of those whose not_before has come becomes READY, unless one is
  * under way; the others wait until next_usec. Adds to ret_n. See refusal.c of the engine. */
 int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,
                          struct error *e);
-/* HELD because a call about one user was forbidden become READY: it was the account's matter. */
-int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
 bool queue_reason_is_shared(const char *reason);
 #define QUEUE_SHARED_REASONS                                                                   \
     "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_PART_NOT_OFFERED "')"

@@ -90,7 +90,7 @@ int configuration_take(struct engine *n, bool reloaded, struct error *e)
 {
     CLEANUP(freep) char *before = NULL;
     CLEANUP(freep) char *decided = NULL;
-    size_t n_released = 0;
+    bool any = false;
     if (!n->options.fingerprint)
         return 0;
     int r = state_meta_get(books_state(n->books), "configuration", &before, e);
@@ -111,8 +111,7 @@ int configuration_take(struct engine *n, bool reloaded, struct error *e)
     if (r == 0 && !decides_same)
         r = person_mark_all_dirty(books_state(n->books), e);
     if (r == 0)
-        r = queue_release(books_state(n->books), NULL, REASON_REFUSED, clock_steady_usec(),
-                          &n_released, e);
+        r = queue_release_refused(books_state(n->books), clock_steady_usec(), &any, e);
     if (r == 0)
         r = state_meta_set(books_state(n->books), "configuration", n->options.fingerprint, e);
     if (r == 0)

@@ -92,17 +92,19 @@ static void drop_ahead(struct engine *n)
     judge_take_ahead(n->judge, &marked, &of_round);
 }
 
-static int release_due(struct engine *n, uint64_t now, struct error *e)
+static int release_due(struct engine *n, uint64_t now, bool *more, struct error *e)
 {
-    size_t n_released = 0;
+    size_t n_released = 0, slice = gate_slice(n->options.slice);
     bool any = false;
     int r = queue_any_held_due(books_state(n->books), now, &any, e);
     if (r < 0 || !any)
         return r;
-    r = queue_release_due(books_state(n->books), now, &n_released, e);
-    return r < 0 ? r
-                 : queue_release_shared(books_state(n->books), now,
-                                        now + n->options.sync->hold_retry_usec, &n_released, e);
+    r = queue_release_due(books_state(n->books), now, slice, &n_released, e);
+    *more |= n_released == slice;
+    return r < 0 || *more ? r
+                          : queue_release_shared(books_state(n->books), now,
+                                                 now + n->options.sync->hold_retry_usec,
+                                                 &n_released, e);
 }
 
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan; *more also when
@@ -111,7 +113,7 @@ static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, stru
 {
     size_t n_picked = 0;
     n->looked_usec = clock_steady_usec();
-    int r = release_due(n, n->looked_usec, e);
+    int r = release_due(n, n->looked_usec, more, e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
     if (r < 0 || *more || !judge_may(n->judge))
@@ -204,6 +206,17 @@ static int retry_some(struct engine *n, bool *more, struct error *e)
     return r;
 }
 
+/* And for what comes back since a cause has ended. */
+static int release_some(struct engine *n, bool *more, struct error *e)
+{
+    size_t n_released = 0;
+    int r = queue_release_some(books_state(n->books), gate_slice(n->options.slice), &n_released, e);
+    if (n_released)
+        books_note(n->books, WORK_GUARD);
+    *more |= r == 0;
+    return r < 0 ? r : 0;
+}
+
 static int turn(struct engine *n, struct error *e)
 {
     bool more = false, ahead = false, approving = false;
@@ -214,6 +227,8 @@ static int turn(struct engine *n, struct error *e)
     delivery_withdraw(n->delivery); /* and is judged anew below */
     if (r == 0 && !n->stopping)
         r = retry_some(n, &approving, e);
+    if (r == 0 && !n->stopping)
+        r = release_some(n, &approving, e);
     if (r == 0 && !n->stopping)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)

@@ -253,16 +253,17 @@ static void test_holds(void **state)
     struct operation *o = NULL;
     char text[300] = "";
     size_t n = 9;
+    bool any = true;
 
     begin(f);
     hold(f, "a", "team:X", "team-missing", OPERATION_HELD, 5, 50);
     hold(f, "b", "team:X", "team-missing", OPERATION_HELD, 3, 0);
     hold(f, "b", "team:X", "team-missing", OPERATION_HELD, 4, 40);
-    hold(f, "c", NULL, "refused", OPERATION_HELD, 9, 0);
+    hold(f, "c", "refused:400", REASON_REFUSED, OPERATION_HELD, 9, 0);
     hold(f, "d", "budget", "budget", OPERATION_PARKED, 9, 0);
     ok(f, queue_holds(f->s, true, holds_text, text, &f->e));
-    assert_string_equal(text, "team:X/team-missing/do/held/3/40/2 -/refused/do/held/9/0/1 "
-                              "budget/budget/do/parked/9/0/1 ");
+    assert_string_equal(text, "team:X/team-missing/do/held/3/40/2 "
+                              "budget/budget/do/parked/9/0/1 refused:400/tenant-refused-data/do/held/9/0/1 ");
     ok(f, queue_counts(f->s, &counts, &f->e));
     assert_int_equal(counts.n[OPERATION_UPDATE][OPERATION_HELD], 4);
     assert_int_equal(counts.n[OPERATION_UPDATE][OPERATION_PARKED], 1);
@@ -274,18 +275,22 @@ static void test_holds(void **state)
     ok(f, queue_each(f->s, 0, count_one, text, &f->e));
     assert_string_equal(text, "abbcd");
 
-    ok(f, queue_release_due(f->s, 45, &n, &f->e));
+    ok(f, queue_release_due(f->s, 45, 9, &n, &f->e));
     assert_int_equal(n, 1);
-    ok(f, queue_release(f->s, NULL, "refused", 77, &n, &f->e));
+    ok(f, queue_release_refused(f->s, 77, &any, &f->e));
+    assert_true(any);
+    assert_int_equal(queue_release_some(f->s, 9, &n, &f->e), STATE_NONE);
     assert_int_equal(n, 1);
     ok(f, queue_load(f->s, 4, &o, &f->e));
     assert_int_equal(o->state, OPERATION_READY);
     assert_int_equal(o->not_before_usec, 77);
     assert_null(o->reason);
     operation_free(o);
-    ok(f, queue_release(f->s, "team:Y", NULL, 77, &n, &f->e));
-    assert_int_equal(n, 0);
-    ok(f, queue_release(f->s, "team:X", NULL, 77, &n, &f->e));
+    ok(f, queue_release(f->s, "team:Y", 77, &any, &f->e));
+    assert_false(any);
+    ok(f, queue_release(f->s, "team:X", 77, &any, &f->e));
+    assert_true(any);
+    assert_int_equal(queue_release_some(f->s, 9, &n, &f->e), STATE_NONE);
     assert_int_equal(n, 2);
     hold(f, "e", NULL, "refused", OPERATION_HELD, 9, 0);
     n = 0;
@@ -301,6 +306,7 @@ static void test_shared(void **state)
     struct fixture *f = *state;
     char text[300];
     size_t n = 0;
+    bool any = false;
 
     begin(f);
     hold(f, "a", "refused:400 seats", REASON_REFUSED, OPERATION_HELD, 1, 50);
@@ -309,7 +315,7 @@ static void test_shared(void **state)
     hold(f, "d", "refused:403", REASON_REFUSED, OPERATION_HELD, 1, 50);
     hold(f, "e", "scim", REASON_PART_NOT_OFFERED, OPERATION_HELD, 1, 90);
     hold(f, "f", "team:X", "team-missing", OPERATION_HELD, 1, 50);
-    ok(f, queue_release_due(f->s, 60, &n, &f->e));
+    ok(f, queue_release_due(f->s, 60, 9, &n, &f->e));
     assert_int_equal(n, 1);
     n = 0;
     ok(f, queue_release_shared(f->s, 60, 160, &n, &f->e));
@@ -327,7 +333,9 @@ static void test_shared(void **state)
     /* Forbidden ones are freed together when it was the account's matter; the others stay. */
     hold(f, "g", "refused:401 x", REASON_REFUSED, OPERATION_HELD, 1, 900);
     hold(f, "h", "refused:403 y", REASON_REFUSED, OPERATION_HELD, 1, 900);
-    ok(f, queue_release_forbidden(f->s, 171, &n, &f->e));
+    ok(f, queue_release_forbidden(f->s, 171, &any, &f->e));
+    assert_true(any);
+    assert_int_equal(queue_release_some(f->s, 9, &n, &f->e), STATE_NONE);
     assert_int_equal(n, 2);
     text[0] = '\0';
     ok(f, queue_each(f->s, OPERATION_HELD, count_one, text, &f->e));

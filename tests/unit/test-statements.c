@@ -130,8 +130,7 @@ static const struct {
      "all of one budget that waits is moved, up to a limit"},
     {OPERATION_COLUMNS "INDEXED BY operation_let_through", "the same of what is held"},
     {OPERATION_COLUMNS "INDEXED BY operation_over", "the same of what is parked"},
-    {"UPDATE operation INDEXED BY operation_state SET state = 1, sentence = NULL",
-     "all that is held is tried again, by a person's word or with a new configuration"},
+    {"SELECT number, cause, cause_end, reason, at_usec FROM freed", "the first row"},
     {"SELECT 1 FROM operation INDEXED BY operation_ready WHERE state = 1 LIMIT 1", "the first row"},
     {"SELECT 1 FROM operation INDEXED BY operation_cause WHERE reason IS NOT NULL LIMIT 1",
      "the first row"},
@@ -297,6 +296,7 @@ static void fill(struct fixture *f)
         "INSERT INTO round(stage, passed_n, last_n, n_left) SELECT 1, 0, 10, 10",
         "INSERT INTO approval(number, until_usec, about) SELECT x, 0, '' FROM i",
         "INSERT INTO approval_part(number, approval, operations) SELECT x, x, '' FROM i",
+        "INSERT INTO freed(cause, cause_end, at_usec) SELECT 'c' || x, 'd', 0 FROM i",
     };
 
     begin(f);
