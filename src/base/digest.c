@@ -76,6 +76,36 @@ int digest_raw(unsigned char ret[static DIGEST_SIZE], const struct digest_part *
     return EVP_DigestFinal_ex(context, ret, &size) == 1 && size == DIGEST_SIZE ? 0 : -EIO;
 }
 
+void digest_sum_init(struct digest_sum *s)
+{
+    bool ready = pthread_once(&once, fetch) == 0 && sha256;
+
+    s->context = ready ? EVP_MD_CTX_new() : NULL;
+    s->failed = !s->context || EVP_DigestInit_ex(s->context, sha256, NULL) != 1;
+}
+
+void digest_sum_add(struct digest_sum *s, const void *bytes, size_t size)
+{
+    if (!s->failed && size > 0)
+        s->failed = EVP_DigestUpdate(s->context, bytes, size) != 1;
+}
+
+int digest_sum_end(struct digest_sum *s, char ret[static DIGEST_TEXT_SIZE])
+{
+    unsigned char raw[DIGEST_SIZE];
+    unsigned size = 0;
+
+    if (s->failed || EVP_DigestFinal_ex(s->context, raw, &size) != 1 || size != DIGEST_SIZE)
+        return -EIO;
+    put_hexadecimal(ret, raw, sizeof(raw));
+    return 0;
+}
+
+void digest_sum_done(struct digest_sum *s)
+{
+    EVP_MD_CTX_free(TAKE(s->context));
+}
+
 int digest_parts(char ret[static DIGEST_TEXT_SIZE], const struct digest_part *parts,
                  size_t n_parts)
 {

@@ -46,8 +46,8 @@ struct control_server *control_server_free(struct control_server *s);
 /* The process that asks, as it was when it connected; 0: it is gone. */
 pid_t control_call_pid(const struct control_call *call);
 void control_reply(struct control_call *call, json_t *taken);
-/* The same with the parameters as JSON text, of an object. */
-void control_reply_text(struct control_call *call, const char *parameters);
+/* The same with the parameters as JSON text, of an object; malloc'd. */
+void control_reply_text(struct control_call *call, char *parameters_taken);
 /* Nobody waits for the answer any more. */
 bool control_call_is_gone(const struct control_call *call);
 void control_fail(struct control_call *call, const char *code, const char *format, ...)

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "control/control.h"
 #include "control/listen.h"
+#include "control/outbox.h"
 #include "control/protocol.h"
 
 #define MAX_CLIENTS 64
@@ -43,8 +44,8 @@ struct connection {
     uid_t peer;
     pid_t pid; /* of the peer when it connected */
     enum role role;
-    struct buffer in, out;
-    size_t out_sent;
+    struct buffer in;
+    struct outbox out;
     uint64_t out_since_usec, out_until_usec; /* the answer is there; it must be taken */
     struct control_call *call; /* the request that waits for its answer */
     bool no_more_input;        /* end of input, or input that was refused: close when sent */
@@ -87,7 +88,7 @@ static void connection_free(struct connection *c)
     sd_event_source_disable_unref(c->timer);
     (void)close(c->fd);
     buffer_done(&c->in);
-    buffer_done(&c->out);
+    outbox_done(&c->out);
     free(c);
 }
 
@@ -102,25 +103,18 @@ static void connection_hurry(struct connection *c)
 /* false: the client cannot be served any longer. */
 static bool connection_write(struct connection *c)
 {
-    while (c->out_sent < c->out.size) {
-        ssize_t n = send(c->fd, c->out.data + c->out_sent, c->out.size - c->out_sent,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN || errno == EWOULDBLOCK;
-        c->out_sent += (size_t)n;
+    bool moved;
+    int r = outbox_write(&c->out, c->fd, &moved);
+
+    if (moved)
         connection_hurry(c);
-    }
-    buffer_done(&c->out); /* a large answer's memory is not kept */
-    c->out_sent = 0;
-    return true;
+    return r == 0;
 }
 
 /* What the loop should wait for. false as above. */
 static bool connection_arm(struct connection *c)
 {
-    bool writing = c->out.size > 0;
+    bool writing = outbox_any(&c->out);
     bool reading = !writing && !c->call && !c->no_more_input;
     /* A quiet client between two messages may stay; one inside a message or behind with reading
      * may not. */
@@ -136,29 +130,22 @@ static bool connection_arm(struct connection *c)
 /* What was added to c->out goes to the client. */
 static bool connection_flush(struct connection *c)
 {
-    if (c->out.size - c->out_sent > CONTROL_ANSWER_MAX) {
+    if (c->out.messages.size - c->out.sent > CONTROL_ANSWER_MAX) {
         json_auto_t *instead = protocol_error("failed", "the answer is too large");
-        c->out.size = c->out_sent = 0;
-        if (!instead || protocol_add(&c->out, instead) < 0)
+        c->out.messages.size = c->out.sent = 0;
+        if (!instead || protocol_add(&c->out.messages, instead) < 0)
             return false;
     }
     c->out_since_usec = clock_monotonic_usec();
     c->out_until_usec =
-        c->out_since_usec + SLOW_CLIENT_USEC + c->out.size * USEC_PER_SEC / SLOWEST;
+        c->out_since_usec + SLOW_CLIENT_USEC + outbox_left(&c->out) * USEC_PER_SEC / SLOWEST;
     connection_hurry(c);
     return connection_write(c);
 }
 
 static bool connection_send(struct connection *c, const json_t *message)
 {
-    return protocol_add(&c->out, message) >= 0 && connection_flush(c);
-}
-
-static bool connection_send_text(struct connection *c, const char *parameters)
-{
-    buffer_format(&c->out, "{\"parameters\":%s}", parameters);
-    buffer_add(&c->out, "", 1);
-    return !c->out.failed && connection_flush(c);
+    return protocol_add(&c->out.messages, message) >= 0 && connection_flush(c);
 }
 
 static bool connection_refuse(struct connection *c, const char *code, const char *sentence)
@@ -166,6 +153,16 @@ static bool connection_refuse(struct connection *c, const char *code, const char
     json_auto_t *message = protocol_error(code, sentence);
 
     return message && connection_send(c, message);
+}
+
+static bool connection_send_text(struct connection *c, char **parameters)
+{
+    size_t size = strlen(*parameters);
+
+    if (size > CONTROL_ANSWER_MAX)
+        return connection_refuse(c, "failed", "the answer is too large");
+    outbox_add_answer(&c->out, TAKE(*parameters), size);
+    return !c->out.messages.failed && connection_flush(c);
 }
 
 pid_t control_call_pid(const struct control_call *call)
@@ -231,7 +228,7 @@ static bool connection_dispatch(struct connection *c)
     if (c->dispatching)
         return true; /* control_reply() from inside the handler: the loop below goes on */
     c->dispatching = true;
-    while (ok && !c->call && c->out.size == 0 && c->in.size > 0) {
+    while (ok && !c->call && !outbox_any(&c->out) && c->in.size > 0) {
         json_auto_t *message = NULL;
         struct error e = {""};
         size_t used = 0;
@@ -297,9 +294,11 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* Every answer goes this way: a message or the text of its parameters; neither: out of memory. */
-static void call_end(struct control_call *call, const json_t *message, const char *parameters)
+/* Every answer goes this way: a message or the text of its parameters, which is taken; neither: out
+ * of memory. */
+static void call_end(struct control_call *call, const json_t *message, char *parameters_taken)
 {
+    CLEANUP(freep) char *parameters = parameters_taken;
     struct connection *c = call->connection;
     bool oneway = call->oneway;
 
@@ -309,7 +308,7 @@ static void call_end(struct control_call *call, const json_t *message, const cha
     c->call = NULL;
     bool ok = oneway       ? true
               : message    ? connection_send(c, message)
-              : parameters ? connection_send_text(c, parameters)
+              : parameters ? connection_send_text(c, &parameters)
                            : connection_refuse(c, "failed", "the answer could not be put together");
     if (c->dispatching)
         c->no_more_input |= !ok; /* the dispatcher frees it */
@@ -325,9 +324,9 @@ void control_reply(struct control_call *call, json_t *taken)
     call_end(call, message, NULL);
 }
 
-void control_reply_text(struct control_call *call, const char *parameters)
+void control_reply_text(struct control_call *call, char *parameters_taken)
 {
-    call_end(call, NULL, parameters);
+    call_end(call, NULL, parameters_taken);
 }
 
 bool control_call_is_gone(const struct control_call *call)
@@ -426,7 +425,7 @@ static bool make_room(struct control_server *s)
     for (struct connection *c = s->connections; c; c = c->next) /* the newest stand first */
         if (c->call)
             continue;
-        else if (c->out.size == 0)
+        else if (!outbox_any(&c->out))
             *(c->in.size == 0 ? &silent : &writing) = c;
         else if (!behind || c->out_since_usec <= behind->out_since_usec)
             behind = c;

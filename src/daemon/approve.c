@@ -59,12 +59,15 @@ static bool stands_for(const char *given, const char *hash)
 static int find_groups(const struct noted *n, struct state *s, const char *hash, struct error *e)
 {
     CLEANUP(plan_choice_done) struct plan_choice choice = {0};
-    json_auto_t *plan = report_plan(n->view, s, e);
+    json_auto_t *plan = report_plan_head(n->view, s, e);
     if (!plan)
         return -EIO;
-    int r = plan_choice_make(&choice, plan, n->approving->letters, e);
+    int r = plan_choice_begin(&choice, plan, n->approving->letters, e);
+    if (r == 0)
+        r = report_plan_each(plan, s, plan_choice_add, &choice, e);
     if (r < 0)
         return r == -EINVAL ? FOUND_INVALID : r;
+    plan_choice_end(&choice);
     bool all = choice.whole && !n->view->status.observing; /* then a plan is more than what waits */
     return engine_view_approval(n->view, s, hash, all ? NULL : &choice.choice,
                                 &n->approving->found, e);
@@ -110,7 +113,7 @@ static void forget(void *userdata)
     free(n);
 }
 
-static const struct question approval = {note, answer, forget};
+static const struct question approval = {.note = note, .answer = answer, .forget = forget};
 
 static void refuse(struct approving *a, int found, const char *sentence)
 {

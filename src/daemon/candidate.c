@@ -38,8 +38,8 @@ struct candidate {
     char *state_file;
     struct worker *worker;       /* while there is one, the states and what follows are its own */
     struct mirror_counts entries;
-    struct engine_view *other, *present; /* of its engine, and of the running one … */
-    struct state *present_state;         /* … with its tables */
+    struct engine_view *other;   /* of its engine */
+    struct state *present_state; /* the tables of the running one */
     struct state *closing[2];            /* the same two, once nobody reads in them any more */
     char *text;                          /* of the answer */
     struct error error;
@@ -65,7 +65,6 @@ static void candidate_free(struct candidate *l)
     directory_free(l->directory);
     engine_free(l->engine);
     engine_view_free(l->other);
-    engine_view_free(l->present);
     state_close(l->present_state);
     state_close(l->state);
     free(l->text);
@@ -168,23 +167,22 @@ static int warn_of_limits(struct candidate *l, struct error *e)
     return r < 0 ? error_set(e, r, "the problems cannot be collected: %s", strerror(-r)) : 0;
 }
 
-static json_t *put_together(struct candidate *l)
+static char *put_together(struct candidate *l)
 {
-    json_auto_t *answer = report_plan(l->other, l->state, &l->error);
-    if (!answer || candidate_differences(answer, l->present, l->present_state, &l->error) < 0)
+    json_auto_t *head = report_plan_head(l->other, l->state, &l->error);
+    if (!head || candidate_differences(head, l->state, l->present_state, &l->error) < 0)
         return NULL;
     /* nobody can approve what is not in force */
-    if (json_object_set_new(answer, "hash", json_null()) < 0 ||
-        json_object_set_new(answer, "problems", problems_of(l)) < 0)
+    if (json_object_set_new(head, "hash", json_null()) < 0 ||
+        json_object_set_new(head, "problems", problems_of(l)) < 0)
         return NULL;
-    return json_incref(answer);
+    return report_plan_text(head, l->state, &l->error);
 }
 
 static void find_answer(void *userdata)
 {
     struct candidate *l = userdata;
-    json_auto_t *answer = put_together(l);
-    l->text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    l->text = put_together(l);
     if (!l->text && !l->error.message[0])
         error_out_of_memory(&l->error);
 }
@@ -201,7 +199,7 @@ static void on_closed(void *userdata)
     struct candidate *l = userdata;
     l->worker = worker_free(l->worker);
     if (l->text)
-        control_reply_text(TAKE(l->call), l->text);
+        control_reply_text(TAKE(l->call), TAKE(l->text));
     else
         control_fail(TAKE(l->call), "failed", "%s", l->error.message);
     candidate_free(l);
@@ -228,8 +226,6 @@ static int start_answer(struct candidate *l, struct error *e)
     int r = warn_of_groups(l, e);
     if (r == 0)
         r = engine_view_new(&l->other, l->engine, e);
-    if (r == 0)
-        r = engine_view_new(&l->present, d->engine, e);
     if (r == 0)
         r = engine_commit(d->engine, e);
     if (r == 0)

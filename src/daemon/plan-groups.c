@@ -97,8 +97,7 @@ static const char *string_of(const json_t *row, const char *name)
     return text ? text : "";
 }
 
-/* Borrowed; made when it is not there. */
-static json_t *group_for(json_t *groups, const struct operation *o)
+json_t *plan_groups_find(const json_t *groups, const struct operation *o)
 {
     const char *what = what_of(o), *state = operation_state_name(o->state);
     const char *reason = o->reason ? o->reason : "";
@@ -111,18 +110,26 @@ static json_t *group_for(json_t *groups, const struct operation *o)
             text_equal(string_of(row, "reason"), reason))
             return row;
     }
-    row = json_pack("{s:n, s:s, s:s, s:o, s:i, s:i, s:{}}", "letter", "state", state, "what", what,
-                    "reason", report_text(o->reason), "budget", (int)o->budget, "count", 0,
-                    "tally");
+    return NULL;
+}
+
+/* Borrowed; made when it is not there. */
+static json_t *group_for(json_t *groups, const struct operation *o)
+{
+    json_t *row = plan_groups_find(groups, o);
+    if (row)
+        return row;
+    row = json_pack("{s:n, s:s, s:s, s:o, s:i, s:i, s:{}}", "letter", "state",
+                    operation_state_name(o->state), "what", what_of(o), "reason",
+                    report_text(o->reason), "budget", (int)o->budget, "count", 0, "tally");
     return json_array_append_new(groups, row) < 0 ? NULL : row;
 }
 
-int plan_groups_add(json_t *groups, const struct operation *o, json_t **ret, struct error *e)
+int plan_groups_add(json_t *groups, const struct operation *o, struct error *e)
 {
     json_t *row = group_for(groups, o);
     if (!row)
         return error_out_of_memory(e);
-    *ret = row;
     int r = report_count(row, "count", e);
     return r < 0 ? r : count_operation(json_object_get(row, "tally"), o, what_of(o), e);
 }
@@ -304,33 +311,39 @@ static void name_groups(struct plan_choice *c, const json_t *plan, const json_t 
     }
 }
 
-int plan_choice_make(struct plan_choice *ret, const json_t *plan, const json_t *letters,
-                     struct error *e)
+int plan_choice_begin(struct plan_choice *ret, const json_t *head, const json_t *letters,
+                      struct error *e)
 {
-    const json_t *operations = json_object_get(plan, "operations");
-    size_t i, n = json_array_size(operations);
-    json_t *o;
-    int r = check_letters(plan, letters, e);
+    int r = check_letters(head, letters, e);
     if (r < 0)
         return r;
-    ret->numbers = calloc(n + 1, sizeof(*ret->numbers));
-    ret->reasons = calloc(json_array_size(json_object_get(plan, "groups")) + 1, sizeof(*ret->reasons));
-    if (!ret->numbers || !ret->reasons)
+    ret->letters = letters;
+    ret->reasons =
+        calloc(json_array_size(json_object_get(head, "groups")) + 1, sizeof(*ret->reasons));
+    if (!ret->reasons)
         return error_out_of_memory(e);
-    json_array_foreach(operations, i, o)
-    {
-        if (has_letter(letters, string_of(o, "group")))
-            ret->numbers[ret->choice.n_numbers++] =
-                json_integer_value(json_object_get(o, "number"));
-    }
-    qsort(ret->numbers, ret->choice.n_numbers, sizeof(*ret->numbers), by_number);
-    name_groups(ret, plan, letters);
-    if (ret->names.failed)
-        return error_out_of_memory(e);
-    ret->choice.numbers = ret->numbers;
-    ret->choice.reasons = ret->reasons;
-    ret->choice.names = ret->names.data ? ret->names.data : "";
+    name_groups(ret, head, letters);
+    return ret->names.failed ? error_out_of_memory(e) : 0;
+}
+
+int plan_choice_add(const struct operation *o, const json_t *group, void *userdata)
+{
+    struct plan_choice *c = userdata;
+    if (!has_letter(c->letters, string_of(group, "letter")))
+        return 0;
+    if (memory_grow(&c->numbers, &c->capacity, c->choice.n_numbers + 1, sizeof(*c->numbers)) < 0)
+        return -ENOMEM;
+    c->numbers[c->choice.n_numbers++] = o->number;
     return 0;
+}
+
+void plan_choice_end(struct plan_choice *c)
+{
+    if (c->choice.n_numbers)
+        qsort(c->numbers, c->choice.n_numbers, sizeof(*c->numbers), by_number);
+    c->choice.numbers = c->numbers;
+    c->choice.reasons = c->reasons;
+    c->choice.names = c->names.data ? c->names.data : "";
 }
 
 void plan_choice_done(struct plan_choice *c)

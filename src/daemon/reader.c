@@ -78,7 +78,7 @@ static void tell_first(struct reader *r)
     if (a->done)
         a->done(r->daemon, a->about, a->why_not ? NULL : a->answer, a->r, &a->e);
     else if (a->text && !a->why_not)
-        control_reply_text(TAKE(a->call), a->text);
+        control_reply_text(TAKE(a->call), TAKE(a->text));
     else
         control_fail(TAKE(a->call), "failed", "%s", a->e.message);
     asked_free(a);
@@ -88,7 +88,10 @@ static void tell_first(struct reader *r)
  * made a text and freed here. */
 static void find_answer(struct asked *a, struct state *s)
 {
-    a->answer = a->question->answer(a->note, s, &a->e);
+    if (a->call && a->question->text)
+        a->text = a->question->text(a->note, s, &a->e);
+    else
+        a->answer = a->question->answer(a->note, s, &a->e);
     if (a->answer && a->call) {
         a->text = json_dumps(a->answer, JSON_COMPACT);
         json_decref(a->answer);

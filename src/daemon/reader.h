@@ -23,6 +23,8 @@ struct question {
     /* On the thread. NULL with a sentence. */
     json_t *(*answer)(const void *note, struct state *s, struct error *e);
     void (*forget)(void *note); /* on the loop */
+    /* Instead of the answer, for a client, where it may be very large: its text, malloc'd. */
+    char *(*text)(const void *note, struct state *s, struct error *e);
 };
 extern const struct question question_status, question_plan, question_holds, question_metrics;
 

@@ -206,4 +206,5 @@ static json_t *answer(const void *view, struct state *s, struct error *e)
     return report_holds(view, s, e);
 }
 
-const struct question question_holds = {reader_note_view, answer, reader_forget_view};
+const struct question question_holds = {
+    .note = reader_note_view, .answer = answer, .forget = reader_forget_view};

@@ -2,6 +2,10 @@
  * The plan as JSON: what is due for whom and why, who gets no user, and at first contact which
  * of the tenant's users would be adopted. It reads tables and a view of an engine and
  * changes nothing, so it serves the running one and a look at another configuration alike.
+ *
+ * Operations may be tens of thousands, and one is 5 KB as a tree. So they are passed twice: first
+ * they are counted in their groups, for all else that is said of them, and then each by itself is
+ * made a text, or whatever it is asked for.
  */
 #include "config.h"
 
@@ -21,8 +25,7 @@
 
 struct plan {
     struct state *state;
-    json_t *operations, *summary, *skipped, *groups;
-    json_t *group_of; /* of each operation */
+    json_t *summary, *skipped, *groups;
     json_t *exact, *differs_in_case, *same_mail, *unclaimed; /* NULL: adoption is not open */
     struct error *e;
 };
@@ -66,12 +69,7 @@ static int add_same_mail(struct plan *p, const struct operation *o)
 static int add_operation(const struct operation *o, void *userdata)
 {
     struct plan *p = userdata;
-    json_t *group = NULL;
-    int r = report_add(p->operations, report_operation(o), p->e);
-    if (r == 0)
-        r = plan_groups_add(p->groups, o, &group, p->e);
-    if (r == 0)
-        r = report_add(p->group_of, json_incref(group), p->e);
+    int r = plan_groups_add(p->groups, o, p->e);
     if (r == 0)
         r = report_count(p->summary, operation_kind_name(o->kind), p->e);
     if (r < 0 || !p->exact)
@@ -137,38 +135,24 @@ static int give_letters(struct plan *p, const struct engine_view *v)
 {
     struct plan_limits limits = {.window_usec = v->limits.budget_window_usec};
     struct guard_input input;
-    size_t i;
-    json_t *o;
     int r = engine_view_budgets(v, p->state, &input, &limits.guard, p->e);
-    if (r == 0)
-        r = plan_groups_finish(p->groups, &limits, p->e);
-    json_array_foreach(p->operations, i, o)
-    {
-        const json_t *group = json_array_get(p->group_of, i);
-        if (r == 0 && (json_object_set(o, "group", json_object_get(group, "letter")) < 0 ||
-                       json_object_set(o, "what", json_object_get(group, "what")) < 0))
-            r = error_out_of_memory(p->e);
-    }
-    return r;
+    return r < 0 ? r : plan_groups_finish(p->groups, &limits, p->e);
 }
 
-json_t *report_plan(const struct engine_view *v, struct state *s, struct error *e)
+json_t *report_plan_head(const struct engine_view *v, struct state *s, struct error *e)
 {
     char hash[65];
     size_t n_parked = 0;
     bool first_contact =
         v->status.adoption_open && v->status.adoption_reported && listing_count(s) > 0;
-    json_auto_t *operations = json_array(), *summary = json_object(), *skipped = json_array();
-    json_auto_t *groups = json_array(), *group_of = json_array();
+    json_auto_t *summary = json_object(), *skipped = json_array(), *groups = json_array();
     json_auto_t *exact = first_contact ? json_array() : NULL;
     json_auto_t *differs_in_case = json_array(), *same_mail = json_array();
     json_auto_t *unclaimed = json_array();
     struct plan p = {.state = s,
-                     .operations = operations,
                      .summary = summary,
                      .skipped = skipped,
                      .groups = groups,
-                     .group_of = group_of,
                      .exact = exact,
                      .differs_in_case = differs_in_case,
                      .same_mail = same_mail,
@@ -188,13 +172,107 @@ json_t *report_plan(const struct engine_view *v, struct state *s, struct error *
     json_t *needs = r < 0 ? NULL : report_needs(v, s, e);
     if (!needs)
         return NULL;
-    json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:o, s:[]}", "hash", hash,
-                               "observing", v->status.observing,
-                               "operations", operations, "groups", groups, "summary", summary, "adoption", adoption_of(&p),
-                               "skipped", skipped, "needs", needs, "problems");
+    json_t *answer = json_pack("{s:s, s:b, s:[], s:O, s:O, s:o, s:O, s:o, s:[]}", "hash", hash,
+                               "observing", v->status.observing, "operations", "groups", groups,
+                               "summary", summary, "adoption", adoption_of(&p), "skipped", skipped,
+                               "needs", needs, "problems");
     if (!answer)
         error_out_of_memory(e);
     return answer;
+}
+
+struct pass {
+    const json_t *head;
+    report_operation_fn *fn;
+    void *userdata;
+};
+
+static int pass_on(const struct operation *o, void *userdata)
+{
+    const struct pass *p = userdata;
+    return p->fn(o, plan_groups_find(json_object_get(p->head, "groups"), o), p->userdata);
+}
+
+int report_plan_each(const json_t *head, struct state *s, report_operation_fn *fn, void *userdata,
+                     struct error *e)
+{
+    struct pass pass = {head, fn, userdata};
+    int r = queue_each(s, (enum operation_state)0, pass_on, &pass, e);
+    return r < 0 && !e->message[0] ? error_out_of_memory(e) : r;
+}
+
+/* NULL: out of memory. */
+static json_t *row_of(const struct operation *o, const json_t *group)
+{
+    json_auto_t *row = report_operation(o);
+    if (json_object_set(row, "group", json_object_get(group, "letter")) < 0 ||
+        json_object_set(row, "what", json_object_get(group, "what")) < 0)
+        return NULL;
+    return json_incref(row);
+}
+
+static int add_row(const struct operation *o, const json_t *group, void *userdata)
+{
+    json_t *rows = userdata;
+    return json_array_append_new(rows, row_of(o, group)) < 0 ? -ENOMEM : 0;
+}
+
+json_t *report_plan(const struct engine_view *v, struct state *s, struct error *e)
+{
+    json_auto_t *plan = report_plan_head(v, s, e);
+    int r = plan ? report_plan_each(plan, s, add_row, json_object_get(plan, "operations"), e) : 0;
+    return plan && r == 0 ? json_incref(plan) : NULL;
+}
+
+static int add_to_buffer(const char *bytes, size_t size, void *userdata)
+{
+    struct buffer *b = userdata;
+    buffer_add(b, bytes, size);
+    return b->failed ? -1 : 0;
+}
+
+static int write_value(struct buffer *b, const json_t *value)
+{
+    return json_dump_callback(value, add_to_buffer, b, JSON_COMPACT | JSON_ENCODE_ANY) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+static int write_row(const struct operation *o, const json_t *group, void *userdata)
+{
+    struct buffer *b = userdata;
+    json_auto_t *row = row_of(o, group);
+    if (b->size && b->data[b->size - 1] != '[')
+        buffer_add_text(b, ",");
+    return row ? write_value(b, row) : -ENOMEM;
+}
+
+static int write_operations(struct buffer *b, const json_t *head, struct state *s, struct error *e)
+{
+    buffer_add_text(b, "[");
+    int r = report_plan_each(head, s, write_row, b, e);
+    buffer_add_text(b, "]");
+    return r;
+}
+
+char *report_plan_text(json_t *head, struct state *s, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    const char *name;
+    json_t *value;
+    int r = 0;
+    json_object_foreach(head, name, value)
+    {
+        buffer_format(&b, "%s\"%s\":", b.size ? "," : "{", name);
+        if (r == 0)
+            r = strcmp(name, "operations") == 0 ? write_operations(&b, head, s, e)
+                                                : write_value(&b, value);
+    }
+    buffer_add_text(&b, "}");
+    char *text = r == 0 ? buffer_take(&b) : NULL;
+    if (!text && !e->message[0])
+        error_out_of_memory(e);
+    return text;
 }
 
 static json_t *answer(const void *view, struct state *s, struct error *e)
@@ -202,4 +280,11 @@ static json_t *answer(const void *view, struct state *s, struct error *e)
     return report_plan(view, s, e);
 }
 
-const struct question question_plan = {reader_note_view, answer, reader_forget_view};
+static char *text(const void *view, struct state *s, struct error *e)
+{
+    json_auto_t *head = report_plan_head(view, s, e);
+    return head ? report_plan_text(head, s, e) : NULL;
+}
+
+const struct question question_plan = {
+    .note = reader_note_view, .answer = answer, .text = text, .forget = reader_forget_view};

@@ -292,7 +292,8 @@ static json_t *answer(const void *noted, struct state *state, struct error *e)
     return all;
 }
 
-const struct question question_status = {status_note, answer, status_forget};
+const struct question question_status = {
+    .note = status_note, .answer = answer, .forget = status_forget};
 
 static json_t *answer_metrics(const void *noted, struct state *state, struct error *e)
 {
@@ -302,4 +303,5 @@ static json_t *answer_metrics(const void *noted, struct state *state, struct err
     return holds ? json_pack("{s:O, s:O}", "status", status, "holds", holds) : NULL;
 }
 
-const struct question question_metrics = {status_note, answer_metrics, status_forget};
+const struct question question_metrics = {
+    .note = status_note, .answer = answer_metrics, .forget = status_forget};

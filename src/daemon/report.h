@@ -38,6 +38,15 @@ int report_add(json_t *array, json_t *value_taken, struct error *e);
 /* report_add() of a value that counts up: object[key] += 1. */
 int report_count(json_t *object, const char *key, struct error *e);
 
+/* report-plan.c: a plan without its operations, and these one by one, each with its group, which is
+ * borrowed (NULL: none). fn stops with what is not 0, which is returned. */
+json_t *report_plan_head(const struct engine_view *v, struct state *s, struct error *e);
+typedef int report_operation_fn(const struct operation *o, const json_t *group, void *userdata);
+int report_plan_each(const json_t *head, struct state *s, report_operation_fn *fn, void *userdata,
+                     struct error *e);
+/* The whole of it as text, malloc'd. */
+char *report_plan_text(json_t *head, struct state *s, struct error *e);
+
 /* report-needs.c: what the plan needs at the tenant and does not find there. */
 json_t *report_needs(const struct engine_view *v, struct state *s, struct error *e);
 
@@ -53,8 +62,9 @@ void candidate_start(struct daemon *d, struct control_call *call,
 void candidate_cancel(struct daemon *d);
 /* How far it is: {stage, done, total}; null when there is none. */
 json_t *candidate_progress(const struct daemon *d);
-/* look-differences.c: adds to a plan how it differs from that of the running engine. */
-int candidate_differences(json_t *plan, const struct engine_view *v, struct state *s,
+/* candidate-differences.c: adds to a plan, without its operations, how what is in `other` differs
+ * from what the running engine has in `present`. */
+int candidate_differences(json_t *head, struct state *other, struct state *present,
                           struct error *e);
 
 /* approve.c: the call is answered now or later; letters NULL or empty: all that the hash stands

@@ -244,14 +244,11 @@ static void commit(struct feed_batch *b)
 {
     struct error e = {0};
     unsigned search = entries_search(b->entries);
-    bool full = entries_show_absence(b->entries);
-    if (full && entries_n_changes(b->entries) == 0)
+    if (entries_absence(b->entries) && entries_n_changes(b->entries) == 0)
         feed_batch_doubt(b, "the read of %s returned no entry at all",
                          b->env->searches[search].base);
     struct feed_commit c = {
-        .absence = !full                         ? FEED_ABSENCE_NONE
-                   : entries_doubted(b->entries) ? FEED_ABSENCE_UNPROVEN
-                                                 : FEED_ABSENCE_UNSEEN,
+        .absence = entries_absence(b->entries),
         .n_entries = entries_n(b->entries),
         .unfinished = group_reads_unfinished(b->group_reads),
     };
@@ -299,7 +296,7 @@ static int ask(struct feed_batch *b, struct error *e)
     int r = full ? leaving_ask_base(b->leaving, search, entries_doubted(b->entries), e) : 0;
     if (r == 0)
         r = places_fetch(b->places, search, full, e);
-    if (r == 0 && entries_show_absence(b->entries) && !entries_doubted(b->entries) &&
+    if (r == 0 && entries_absence(b->entries) == FEED_ABSENCE_UNSEEN &&
         entries_n_changes(b->entries) > 0)
         r = leaving_ask_unseen(b->leaving, search, e);
     return r == 0 ? leaving_ask_unheld(b->leaving, e) : r;

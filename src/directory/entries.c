@@ -439,9 +439,11 @@ bool entries_full(const struct entries *x)
     return x->full;
 }
 
-bool entries_show_absence(const struct entries *x)
+enum feed_absence entries_absence(const struct entries *x)
 {
-    return x->full && !x->names_gone;
+    if (!x->full || x->names_gone)
+        return FEED_ABSENCE_NONE;
+    return x->doubted ? FEED_ABSENCE_UNPROVEN : FEED_ABSENCE_UNSEEN;
 }
 
 bool entries_tell_changes(const struct entries *x)

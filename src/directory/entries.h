@@ -52,7 +52,7 @@ const char *entries_doubted(const struct entries *x); /* the reason; NULL: not d
 
 unsigned entries_search(const struct entries *x);
 bool entries_full(const struct entries *x);
-bool entries_show_absence(const struct entries *x); /* by not showing what is gone */
+enum feed_absence entries_absence(const struct entries *x); /* what it proves */
 bool entries_tell_changes(const struct entries *x); /* not only what is there */
 size_t entries_n(const struct entries *x);
 size_t entries_n_changes(const struct entries *x);      /* entries, left, present, members */

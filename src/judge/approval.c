@@ -31,7 +31,8 @@ static void add_occasion(struct buffer *b, const struct operation *o)
 
 struct hashing {
     bool parked_only;
-    struct buffer text;
+    struct digest_sum sum;
+    struct buffer text; /* of one operation */
     size_t n_parked;
     /* What is to be approved; NULL: it is only hashed. */
     struct engine_approval *approval;
@@ -87,31 +88,42 @@ static int add_to_hash(const struct operation *o, void *userdata)
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
     if (!changes)
         return -ENOMEM;
+    buffer_clear(&h->text);
     buffer_format(&h->text, "%s\n%s\n%s\n%s\n", operation_kind_name(o->kind), o->entry_id,
                   o->login, changes);
     if (o->state == OPERATION_PARKED)
         add_occasion(&h->text, o);
     buffer_format(&h->text, "\n");
+    if (h->text.failed)
+        return -ENOMEM;
+    digest_sum_add(&h->sum, h->text.data, h->text.size);
     return o->state == OPERATION_PARKED && h->approval ? add_to_approval(h, o) : 0;
 }
 
-static int hash_plan(struct state *s, struct hashing *h, char ret[static 65],
-                     struct error *e)
+/* Keyed at both ends: the hash goes on record, and is no way to test a guess at the plan. */
+static int hash_with_key(struct state *s, struct hashing *h, const char *key, char ret[static 65],
+                         struct error *e)
 {
+    digest_sum_add(&h->sum, key, strlen(key));
     int r = queue_each(s, (enum operation_state)0, add_to_hash, h, e);
-    if (r != 0 || h->text.failed)
-        return r < 0 ? r : error_out_of_memory(e);
+    if (r < 0)
+        return e->message[0] ? r : error_out_of_memory(e);
+    digest_sum_add(&h->sum, key, strlen(key));
+    r = digest_sum_end(&h->sum, ret);
+    return r < 0 ? error_set(e, r, "cannot hash the plan") : 0;
+}
+
+static int hash_plan(struct state *s, struct hashing *h, char ret[static 65], struct error *e)
+{
     CLEANUP(freep) char *key = NULL;
-    r = state_meta_get(s, "plan-key", &key, e);
+    int r = state_meta_get(s, "plan-key", &key, e);
     if (r < 0)
         return r;
-    /* Keyed at both ends: the hash goes on record, and is no way to test a guess at the plan.
-     */
-    const char *secret = key ? key : "";
-    struct digest_part parts[] = {
-        {secret, strlen(secret)}, {h->text.data, h->text.size}, {secret, strlen(secret)}};
-    r = digest_parts(ret, parts, ARRAY_SIZE(parts));
-    return r < 0 ? error_set(e, r, "cannot hash the plan") : 0;
+    digest_sum_init(&h->sum);
+    r = hash_with_key(s, h, key ? key : "", ret, e);
+    digest_sum_done(&h->sum);
+    buffer_done(&h->text);
+    return r;
 }
 
 int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
@@ -120,13 +132,10 @@ int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
     struct hashing h = {.parked_only = !observing};
     int r = hash_plan(s, &h, ret, e);
     *ret_n_parked = h.n_parked;
-    buffer_done(&h.text);
     if (r < 0 || h.n_parked || !h.parked_only)
         return r;
     h = (struct hashing){0};
-    r = hash_plan(s, &h, ret, e);
-    buffer_done(&h.text);
-    return r;
+    return hash_plan(s, &h, ret, e);
 }
 
 static bool adoption_was_asked(const struct engine_choice *choice)
@@ -174,7 +183,6 @@ int gate_read_approval(struct state *s, bool observing, size_t slice, const char
         r = error_out_of_memory(e);
     if (r == 0)
         r = read_vanished(s, &h, &ret->vanished, e);
-    buffer_done(&h.text);
     buffer_done(&h.part);
     if (r < 0)
         return r;

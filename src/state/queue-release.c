@@ -27,7 +27,8 @@ static int release(struct state *s, const char *cause, const char *end, const ch
     if (r != STMT_ROW)
         return r;
     *ret_any = true;
-    return db_write(s, "INSERT INTO freed(cause, cause_end, reason, at_usec) VALUES(?1, ?2, ?3, ?4)",
+    return db_write(s,
+                    "INSERT INTO freed(cause, cause_end, reason, at_usec) VALUES(?1, ?2, ?3, ?4)",
                     WITH(of[0], of[1], of[2], of[3]), e);
 }
 
@@ -60,7 +61,8 @@ int queue_release_forbidden(struct state *s, uint64_t now_usec, bool *ret_any, s
 }
 
 /* Of the first row. n: how many were. */
-static int free_some(struct state *s, struct stmt *row, size_t limit, size_t *ret_n, struct error *e)
+static int free_some(struct state *s, struct stmt *row, size_t limit, size_t *ret_n,
+                     struct error *e)
 {
     static const char sql[] =
         "UPDATE operation SET state = 1, sentence = NULL, cause = NULL, reason = CASE WHEN "

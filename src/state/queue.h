@@ -61,10 +61,10 @@ int queue_release_refused(struct state *s, uint64_t now_usec, bool *ret_any, str
 int queue_release_forbidden(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e);
 /* `limit` of what was put down at most; *ret_n: so many. 0, or STATE_NONE: that was all. */
 int queue_release_some(struct state *s, size_t limit, size_t *ret_n, struct error *e);
-/* Of all that were held or parked when it began become READY, `limit` of them at a time; whoever is held or
- * parked for what the planner found is marked dirty, so that it is decided anew. cause NULL:
- * whatever it is; else only what is held for that becomes READY. *at: where it stands, zeros at
- * first. 0, or STATE_NONE: that was all. Adds to ret_n. */
+/* HELD of all causes, as they were when it began, become READY, `limit` of them at a time; whoever
+ * is held or parked for what the planner found is marked dirty, so that it is decided anew. cause
+ * NULL: whatever it is; else only what is held for that becomes READY. *at: where it stands, zeros
+ * at first. 0, or STATE_NONE: that was all. Adds to ret_n. */
 struct queue_retry {
     int64_t end; /* the last number; what came later is not meant */
     unsigned part;

@@ -123,6 +123,16 @@ static void test_digest(void **state)
     assert_int_equal(digest_parts(text, parts, ARRAY_SIZE(parts)), 0);
     assert_string_equal(text,
                         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    struct digest_sum sum; /* beside another one, and another use of the same thread */
+    digest_sum_init(&sum);
+    digest_sum_add(&sum, "a", 1);
+    assert_int_equal(digest_text(text, ""), 0);
+    digest_sum_add(&sum, NULL, 0);
+    digest_sum_add(&sum, "bc", 2);
+    assert_int_equal(digest_sum_end(&sum, text), 0);
+    digest_sum_done(&sum);
+    assert_string_equal(text,
+                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 int main(void)

@@ -61,7 +61,7 @@ static void away(bool present)
     connect_to_peer(&feed_syncrepl_ops);
     unsigned n = bed.peer->n_lookups;
     UNTIL(bed.n_caught_up > 0 || bed.failed);
-    if (!present) /* the base, and the group that names whom it deleted: nobody who did not change */
+    if (!present) /* the base, and the group that named whom it deleted: nobody who is as before */
         assert_true(bed.peer->n_lookups - n <= 2);
     UNTIL(counts().people == 1);
     assert_string_equal(sn_of("uid=ana,ou=p,dc=t"), "Later");

@@ -1,5 +1,5 @@
-/* What is held is tried again, or comes back since a cause has ended, in slices: row by row, what is
- * to come of it was said before. */
+/* What is held is tried again, or comes back since a cause has ended, in slices: row by row, what
+ * is to come of it was said before. */
 #include "config.h"
 
 #include "base/text.h"
@@ -126,12 +126,14 @@ static struct operation *throw_held(struct fixture *f, unsigned i, uint64_t sinc
     static const char *const reasons[] = {
         "tenant-refused-data", "tenant-refused-data", "outcome-unclear", "team-missing", NULL};
     static const char *const causes[] = {
-        "team:X",      "team:X",       "team:XY",       "team:",       "team:X\x02", "refused:400 a b",
-        "refused:401", "refused:401 a", "refused:402 a", "refused:402", "refused:403 a", "refused:403",
-        "refused:4030", "refused",      "revoked:p1",    "unclear",     "tenant",      NULL};
+        "team:X",        "team:X",        "team:XY",       "team:",         "team:X\x02",
+        "refused:400 a", "refused:401",   "refused:401 a", "refused:402 a", "refused:402",
+        "refused:403 a", "refused:403",   "refused:4030",  "refused",       "revoked:p1",
+        "unclear",       "tenant",        NULL};
     char id[20];
     snprintf(id, sizeof(id), "p%u", i);
-    struct operation *o = operation_new((enum operation_kind)(1 + below(OPERATION_N_KINDS - 1)), id, id, id);
+    unsigned kind = 1 + below(OPERATION_N_KINDS - 1);
+    struct operation *o = operation_new((enum operation_kind)kind, id, id, id);
     assert_non_null(o);
     o->state = (enum operation_state)(chance(70) ? OPERATION_HELD : 1 + below(4));
     assert_int_equal(operation_say(o, reasons[below(ARRAY_SIZE(reasons))],

@@ -263,6 +263,18 @@ static json_t *plan_of(struct bed *b)
     return report_plan(view, b->f->s, &b->f->e);
 }
 
+/* What the control socket sends, which is never a tree as a whole. */
+static char *text_of(struct bed *b)
+{
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
+    ok(b->f, engine_view_new(&view, b->engine, &b->f->e));
+    json_auto_t *head = report_plan_head(view, b->f->s, &b->f->e);
+    assert_non_null(head);
+    char *text = report_plan_text(head, b->f->s, &b->f->e);
+    assert_non_null(text);
+    return text;
+}
+
 static json_t *holds_of(struct bed *b)
 {
     CLEANUP(engine_view_freep) struct engine_view *view = NULL;
@@ -280,7 +292,63 @@ static void test_plan(void **state)
     compare_text("plan.txt", plain);
     compare_text("plan-colour.txt", coloured);
     assert_null(strchr(plain, '\033'));
+    CLEANUP(freep) char *text = text_of(&b);
+    CLEANUP(freep) char *same = json_dumps(plan, JSON_COMPACT);
+    assert_string_equal(text, same);
     compare_json(b.f, "plan.json", plan);
+    close_bed(&b);
+}
+
+#define MANY 3000
+static size_t now_bytes, most_bytes; /* that jansson has */
+
+static void *count_malloc(size_t size)
+{
+    size_t *block = malloc(size + 16);
+    if (!block)
+        return NULL;
+    *block = size;
+    now_bytes += size;
+    most_bytes = now_bytes > most_bytes ? now_bytes : most_bytes;
+    return (char *)block + 16;
+}
+
+static void count_free(void *bytes)
+{
+    size_t *block = bytes ? (size_t *)(void *)((char *)bytes - 16) : NULL;
+    now_bytes -= block ? *block : 0;
+    free(block);
+}
+
+static void put_many(struct fixture *f)
+{
+    for (int i = 0; i < MANY; i++) {
+        char uid[16];
+        snprintf(uid, sizeof(uid), "p%d", i);
+        struct operation *o = make_operation(OPERATION_UPDATE, uid);
+        for (int k = 0; k < 5; k++)
+            operation_add_change(
+                o, "team", "Sales", "Customer Service",
+                &(struct source){WRITABLE("Support agents"), WRITABLE("test.conf"), 12});
+        put_operation(f, o);
+    }
+}
+
+/* Of thousands of operations one is a tree at a time. */
+static void test_plan_of_thousands(void **state)
+{
+    struct bed b = open_bed(state, put_many, true);
+    json_set_alloc_funcs(count_malloc, count_free);
+    now_bytes = most_bytes = 0;
+    char *text = text_of(&b);
+    json_set_alloc_funcs(malloc, free);
+    assert_true(strlen(text) > MANY * 500);
+    assert_in_range(most_bytes, 1, 64 * 1024);
+    json_auto_t *plan = json_loads(text, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(plan, "operations")), MANY);
+    free(text);
+    json_auto_t *tree = plan_of(&b);
+    assert_true(json_equal(plan, tree));
     close_bed(&b);
 }
 
@@ -417,6 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_plan),         test(test_plan_adoption), test(test_empty),
+        test(test_plan_of_thousands),
         test(test_hostile_text), test(test_holds),         test(test_holds_paused),
         test(test_explain),      test(test_explain_gone),  test(test_explain_nobody),
     };
