@@ -22,6 +22,7 @@
 #define META_COMPARED "compared"
 #define FEWEST_LOST   5    /* people: fewer may all leave at once */
 #define LOOK_THROUGH  8192 /* rows, which takes 1 to 3 ms */
+#define LOOK_AT       512  /* rows that were not shown, one by one: the same */
 
 static int intake_searches(void *userdata, const char *const *bases, unsigned count,
                            struct error *e)
@@ -118,7 +119,7 @@ static int intake_unseen(void *userdata, unsigned search, size_t limit, struct s
     struct reading *g = userdata;
     int r = mirror_look_for_unseen(g->state, search, LOOK_THROUGH, e);
     if (r == 0)
-        r = mirror_sample_unseen(g->state, search, limit, ret, e);
+        r = mirror_sample_unseen(g->state, search, limit, LOOK_AT, ret, e);
     return r == MIRROR_MORE ? SINK_MORE : r;
 }
 

@@ -36,6 +36,8 @@ struct seen {
     size_t n_words;
     int64_t look_from;
     struct row_numbers unseen;
+    size_t n_sampled;                   /* of `unseen`: so many were looked at for … */
+    struct string_list sample, parents; /* … one of each container */
 };
 void seen_done(struct seen *seen);
 

@@ -54,6 +54,8 @@ void seen_done(struct seen *seen)
 {
     free(seen->words);
     row_numbers_done(&seen->unseen);
+    string_list_done(&seen->sample);
+    string_list_done(&seen->parents);
 }
 
 static bool seen_get(const struct seen *seen, int64_t n)
@@ -74,7 +76,9 @@ int mirror_begin_full(struct state *s, unsigned search, struct error *e)
     s->seen[search].active = true;
     s->seen[search].looked = false;
     s->seen[search].look_from = 0;
-    s->seen[search].unseen.n_items = 0;
+    s->seen[search].unseen.n_items = s->seen[search].n_sampled = 0;
+    string_list_done(&s->seen[search].sample);
+    string_list_done(&s->seen[search].parents);
     return 0;
 }
 
@@ -402,45 +406,43 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
     return 0;
 }
 
-struct sample {
-    struct string_list *ids;
-    struct string_list parents;
-    size_t limit;
-};
-
-static int take_sample(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
-                       struct error *e)
+static int take_sample(struct state *s, struct seen *seen, int64_t bit, int64_t n, struct error *e)
 {
-    struct sample *sample = userdata;
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    const char *parent;
-    int r;
-
-    (void)kind;
-    if (sample->ids->n_items >= sample->limit)
-        return 0;
-    r = stmt_query(&q, s,
-                   "SELECT i.id, " ENTRY_DN " FROM " ENTRY_NAMED
-                   "CROSS JOIN identity i ON i.n = e.n WHERE e.n = ?1",
-                   WITH(as_int(n)), e);
+    int r = stmt_query(&q, s,
+                       "SELECT i.id, " ENTRY_DN " FROM " ENTRY_NAMED
+                       "CROSS JOIN identity i ON i.n = e.n WHERE e.n = ?1 AND e.gone_usec = 0 AND "
+                       "e.kind IN (1, 2, 3) AND e.searches & ?2",
+                       WITH(as_int(n), as_int(bit)), e);
     if (r != STMT_ROW)
         return r;
-    parent = dn_parent(stmt_text(q, 1));
-    if (string_list_contains(&sample->parents, parent ? parent : ""))
+    const char *parent = dn_parent(stmt_text(q, 1));
+    if (string_list_contains(&seen->parents, parent ? parent : ""))
         return 0;
-    if (string_list_add_once(&sample->parents, parent ? parent : "") < 0 ||
-        string_list_add(sample->ids, stmt_id(q, 0)) < 0)
+    if (string_list_add(&seen->parents, parent ? parent : "") < 0 ||
+        string_list_add(&seen->sample, stmt_id(q, 0)) < 0)
         return error_out_of_memory(e);
     return 0;
 }
 
-int mirror_sample_unseen(struct state *s, unsigned search, size_t limit,
+int mirror_sample_unseen(struct state *s, unsigned search, size_t limit, size_t at_once,
                          struct string_list *ret_ids, struct error *e)
 {
-    struct sample sample = {.ids = ret_ids, .limit = limit};
-    int r = each_unseen(s, search, false, take_sample, &sample, e);
+    struct seen *seen = &s->seen[search];
+    int r = mirror_look_for_unseen(s, search, SIZE_MAX, e);
 
-    string_list_done(&sample.parents);
+    for (; r == 0 && seen->sample.n_items < limit && seen->n_sampled < seen->unseen.n_items;
+         seen->n_sampled++) {
+        int64_t n = seen->unseen.items[seen->n_sampled];
+
+        if (!at_once--)
+            return MIRROR_MORE;
+        if (!seen_get(seen, n))
+            r = take_sample(s, seen, INT64_C(1) << search, n, e);
+    }
+    for (size_t i = 0; r == 0 && i < seen->sample.n_items; i++)
+        if (string_list_add(ret_ids, seen->sample.items[i]) < 0)
+            r = error_out_of_memory(e);
     return r;
 }
 

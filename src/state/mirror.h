@@ -86,8 +86,9 @@ int mirror_look_for_unseen(struct state *s, unsigned search, size_t limit, struc
 /* Ends a proven full read: what has an older generation in this search has left it. */
 int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
                        size_t *ret_n, struct error *e);
-/* Ids of some of them: one from each container, `limit` at most. */
-int mirror_sample_unseen(struct state *s, unsigned search, size_t limit,
+/* Ids of some of them, appended: one from each container, `limit` at most. 0, or MIRROR_MORE:
+ * `at_once` rows were looked at, and nothing is appended yet. */
+int mirror_sample_unseen(struct state *s, unsigned search, size_t limit, size_t at_once,
                          struct string_list *ret_ids, struct error *e);
 /* How many people would be gone with that, since no other search holds them: for a look before
  * it is done. */

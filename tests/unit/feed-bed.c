@@ -102,7 +102,7 @@ static int on_unseen(void *u, unsigned search, size_t limit, struct string_list 
     (void)u;
     int r = mirror_look_for_unseen(bed.f->s, search, 2, e);
     if (r == 0)
-        r = mirror_sample_unseen(bed.f->s, search, limit, ret, e);
+        r = mirror_sample_unseen(bed.f->s, search, limit, 1, ret, e);
     return r == MIRROR_MORE ? SINK_MORE : r;
 }
 static int on_present(void *u, unsigned search, const char *id, struct error *e)

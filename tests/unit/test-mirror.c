@@ -3,7 +3,6 @@
  */
 #include "config.h"
 
-#include "dice.h"
 #include "mirror-test.h"
 #include "state/db.h"
 
@@ -126,101 +125,6 @@ static void test_number_without_an_entry(void **state)
         assert_true(!before || n == before);
         commit(f);
     }
-}
-
-/* -- what a full read has not shown, looked for in slices while more comes -- */
-
-enum { N_SHOWN = 60 };
-
-static bool shown[N_SHOWN]; /* by the read of search 0 that is under way */
-
-static void name_of(char ret[static 40], unsigned i)
-{
-    snprintf(ret, 40, "uid=p%u,dc=t", i);
-}
-
-static void show(struct fixture *f, unsigned search, unsigned i)
-{
-    char id[16], dn[40];
-    unsigned changes;
-    snprintf(id, sizeof(id), "p%u", i);
-    name_of(dn, i);
-    CLEANUP(entry_freep) struct entry *e = person(id, dn, NULL);
-    if (chance(50) && mirror_present(f->s, search, id, &f->e) == 0)
-        ; /* as it was */
-    else
-        ok(f, mirror_put(f->s, search, e, &changes, &f->e));
-    shown[i] |= search == 0;
-}
-
-static void leave_or_die(struct fixture *f, unsigned i)
-{
-    char id[16];
-    snprintf(id, sizeof(id), "p%u", i);
-    if (chance(50))
-        ok(f, mirror_left(f->s, below(2), id, "left", 1, &f->e));
-    else
-        ok(f, mirror_gone(f->s, id, "gone", 1, &f->e));
-    if (chance(30))
-        ok(f, mirror_forget(f->s, id, &f->e)); /* its number will be nobody's */
-}
-
-/* The row by itself, asked by id: is it held by search 0, and by that alone? */
-static bool is_held(struct fixture *f, unsigned i, bool alone)
-{
-    char sql[200];
-    int64_t n = 0;
-    snprintf(sql, sizeof(sql),
-             "SELECT count(*) FROM entry e JOIN identity i ON i.n = e.n WHERE i.id = 'p%u' AND "
-             "e.gone_usec = 0 AND e.searches %s 1",
-             i, alone ? "=" : "&");
-    ok(f, db_number(f->s->db, "the state", sql, &n, &f->e));
-    return n != 0;
-}
-
-static void look_once(struct fixture *f)
-{
-    const char *const bases[] = {"dc=t", "dc=u"};
-    size_t n = 0, n_alone = 0, expected = 0, expected_alone = 0;
-    unsigned first = below(N_SHOWN);
-    ok(f, mirror_searches(f->s, bases, 2, &f->e));
-    memset(shown, 0, sizeof(shown));
-    ok(f, mirror_begin_full(f->s, 0, &f->e));
-    for (unsigned i = first; i < N_SHOWN && chance(97); i++)
-        show(f, 0, i);
-    int r = MIRROR_MORE;
-    while (r == MIRROR_MORE) {
-        /* Or not to its end. */
-        r = chance(95) ? mirror_look_for_unseen(f->s, 0, 1 + below(9), &f->e) : 0;
-        if (chance(40))
-            show(f, below(2), below(N_SHOWN));
-        if (chance(20))
-            leave_or_die(f, below(N_SHOWN));
-    }
-    for (unsigned i = 0; i < N_SHOWN; i++) {
-        expected += !shown[i] && is_held(f, i, false);
-        expected_alone += !shown[i] && is_held(f, i, true);
-    }
-    ok(f, mirror_count_unseen(f->s, 0, &n_alone, &f->e));
-    assert_int_equal(n_alone, expected_alone);
-    ok(f, mirror_unseen_left(f->s, 0, "absent", 1, &n, &f->e));
-    assert_int_equal(n, expected);
-    for (unsigned i = 0; i < N_SHOWN; i++)
-        assert_false(!shown[i] && is_held(f, i, false));
-}
-
-static void test_unseen_in_slices(void **state)
-{
-    struct fixture *f = *state;
-    begin(f);
-    for (dice = 0; dice < 150; dice++) {
-        uint64_t seed = dice;
-        for (unsigned i = 0; i < 20; i++)
-            show(f, below(2), below(N_SHOWN));
-        look_once(f);
-        dice = seed;
-    }
-    commit(f);
 }
 
 static void test_kind_changes(void **state)
@@ -475,7 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_absent_until_changed),
         test(test_changes),
-        test(test_full_read), test(test_number_without_an_entry), test(test_unseen_in_slices),
+        test(test_full_read), test(test_number_without_an_entry),
         test(test_kind_changes),
         test(test_kind_changes_to_own_member),
         test(test_looking_up),
