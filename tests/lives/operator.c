@@ -237,8 +237,8 @@ static void resume(void *userdata, uint64_t argument)
     resumed_usec = UINT64_MAX;
     if (t)
         ask(t, "Resume", json_object(), resumed);
-    if (argument < 3)
-        world_at(world.steady_usec + 5 * MINUTE, resume, userdata, argument + 1);
+    if (argument < 3) /* it counts when somebody was there to hear it */
+        world_at(world.steady_usec + 5 * MINUTE, resume, userdata, argument + (t ? 1 : 0));
 }
 
 /* ---- the rest ---- */
