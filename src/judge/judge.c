@@ -27,6 +27,8 @@ struct judge {
     /* Whom something was planned for that may go before everybody was looked at: people whose own
      * entry or groups changed, and those of the round. */
     struct string_list ahead, ahead_of_round;
+    struct string_list revocations; /* whose revocations are looked at; n_looked: of these */
+    size_t n_looked;
     bool has_looked;          /* since the time of the next recheck was asked for */
     uint64_t recheck_usec;
 };
@@ -290,15 +292,29 @@ bool judge_may(const struct judge *j)
            (contact_is_listed(j->contact) || !books_options(j->books)->tenant);
 }
 
-int judge_revocations(struct judge *j, struct error *e)
+static int take_revocations(struct judge *j, struct error *e)
 {
-    int r = 0;
-    CLEANUP(string_list_done) struct string_list ids = reading_take_revocations(j->reading);
-    CLEANUP(string_list_done) struct string_list noted = books_take_revocations(j->books);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = look_at_revocation(j, ids.items[i], e);
-    for (size_t i = 0; i < noted.n_items && r == 0; i++)
-        r = look_at_revocation(j, noted.items[i], e);
+    CLEANUP(string_list_done) struct string_list noted = {0};
+    if (j->n_looked < j->revocations.n_items)
+        return 0;
+    string_list_done(&j->revocations);
+    j->n_looked = 0;
+    j->revocations = reading_take_revocations(j->reading);
+    noted = books_take_revocations(j->books);
+    for (size_t i = 0; i < noted.n_items; i++)
+        if (string_list_add(&j->revocations, noted.items[i]) < 0)
+            return error_out_of_memory(e);
+    return 0;
+}
+
+/* As many as may have been revoked at once, or as may be asked about anew. */
+int judge_revocations(struct judge *j, bool *ret_more, struct error *e)
+{
+    *ret_more = false;
+    int r = take_revocations(j, e);
+    for (size_t n = 0; r == 0 && n < PEOPLE_A_TURN && j->n_looked < j->revocations.n_items; n++)
+        r = look_at_revocation(j, j->revocations.items[j->n_looked++], e);
+    *ret_more = j->n_looked < j->revocations.n_items;
     return r;
 }
 
@@ -425,6 +441,7 @@ struct judge *judge_free(struct judge *j)
         return NULL;
     string_list_done(&j->ahead);
     string_list_done(&j->ahead_of_round);
+    string_list_done(&j->revocations);
     free(j);
     return NULL;
 }

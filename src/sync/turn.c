@@ -219,7 +219,7 @@ static int release_some(struct engine *n, bool *more, struct error *e)
 
 static int turn(struct engine *n, struct error *e)
 {
-    bool more = false, ahead = false, approving = false;
+    bool more = false, ahead = false, approving = false, revoking = false;
     size_t n_picked = 0;
     int r = books_look_at_clock(n->books, e);
     if (r == 0)
@@ -230,15 +230,16 @@ static int turn(struct engine *n, struct error *e)
     if (r == 0 && !n->stopping)
         r = release_some(n, &approving, e);
     if (r == 0 && !n->stopping)
-        r = judge_revocations(n->judge, e);
+        r = judge_revocations(n->judge, &revoking, e);
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
     delivery_hurry(n->delivery);
-    more |= approving;
-    if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || more || gate_is_moving(n->gate) ||
-                   reading_is_under_way(n->reading)))
+    more |= approving || revoking;
+    if (r == 0 && !revoking && /* else one would go that is to be judged anew */
+        (books_have(n->books, WORK_REVOCATIONS) || more || gate_is_moving(n->gate) ||
+         reading_is_under_way(n->reading)))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && turn_may_send(n))
+    if (r == 0 && ahead && !revoking && turn_may_send(n))
         r = pick_ahead(n, &n_picked, e);
     if (r == 0 && !reading_is_under_way(n->reading))
         r = guard_and_pick(n, &more, &n_picked, e);
