@@ -60,11 +60,17 @@ static int mirror_says_so(const struct reading *g, const char *id, struct error 
     return there && r < 0 ? error_out_of_memory(e) : there || r < 0 ? r : 0;
 }
 
-static int has_user(const struct reading *g, const char *id, struct error *e)
+/* Nobody needs to look who it is that left long ago, however many there are. Whose user is not in
+ * use may be about to get it back: nothing of that leaves before the end of the read. */
+static int look_where_needed(struct reading *g, const char *id, enum link_status status,
+                             bool is_shown, struct error *e)
 {
-    CLEANUP(link_done) struct link link = {0};
-    int r = link_load(g->state, id, &link, e);
-    return r < 0 ? r : r == 0 && link.status != LINK_DELETED;
+    if (status != LINK_ACTIVE)
+        return is_shown ? 0 : person_mark_dirty(g->state, id, e);
+    int r = is_shown ? queue_revokes(g->state, id, e) : 0;
+    if (r != 0)
+        return r < 0 ? r : 0;
+    return look_soon(g, id) < 0 ? error_out_of_memory(e) : 0;
 }
 
 /* The server compares as it does; what counts is what the rules say of the same entry. */
@@ -73,16 +79,20 @@ static int urgent_named(void *userdata, unsigned search, const struct entry *ent
 {
     struct reading *g = userdata;
     struct told *told = rules_told(g->rules);
+    enum link_status status;
     int r = ruleset_revokes(rules_ruleset(g->rules), entry);
     if (r <= 0)
         return r < 0 ? error_out_of_memory(e) : take_back(g, search, entry->id, e);
-    r = told_has(told, entry->id) ? 1 : has_user(g, entry->id, e);
-    if (r <= 0)
-        return r;
-    r = told_note(told, entry->id, search);
-    if (r > 0)
-        r = look_soon(g, entry->id);
-    return r < 0 ? error_out_of_memory(e) : 0;
+    r = link_load_status(g->state, entry->id, &status, e);
+    if (r < 0 || ((r == STATE_NONE || status == LINK_DELETED) && !told_has(told, entry->id)))
+        return r < 0 ? r : 0;
+    int is_shown = mirror_says_so(g, entry->id, e);
+    if (is_shown < 0)
+        return is_shown;
+    int n = told_note(told, entry->id, search, is_shown);
+    if (n < 0)
+        return error_out_of_memory(e);
+    return n > 0 ? look_where_needed(g, entry->id, status, is_shown, e) : 0;
 }
 
 static int urgent_left(void *userdata, unsigned search, const char *id, struct error *e)
@@ -110,13 +120,17 @@ static int urgent_is_open(void *userdata, struct error *e)
 {
     struct reading *g = userdata;
     struct told *told = rules_told(g->rules);
-    int r = 0, n = LOOKS_AT_ONCE;
-    for (size_t i = told->n_items; i > 0 && n > 0 && r >= 0; i--, n--) {
-        r = mirror_says_so(g, told->items[i - 1].id, e);
+    size_t n = told->n_open < LOOKS_AT_ONCE ? told->n_open : LOOKS_AT_ONCE;
+    int r = 0;
+    for (; n > 0 && r >= 0; n--) {
+        const char *id = told_next_open(told);
+        r = mirror_says_so(g, id, e);
         if (r > 0)
-            told_forget(told, told->items[i - 1].id);
+            told_forget(told, id);
     }
-    return r < 0 ? r : told->n_items > 0;
+    if (r >= 0 && !told->n_open)
+        told_done(told);
+    return r < 0 ? r : told->n_open > 0;
 }
 
 static int urgent_over(void *userdata, struct error *e)
@@ -137,6 +151,8 @@ int urgent_came(struct reading *g, const char *entry_id, bool revoked, bool chan
         return 0;
     if (revoked)
         told_forget(rules_told(g->rules), entry_id);
+    else
+        told_set_shown(rules_told(g->rules), entry_id, false);
     int r = changed && revoked                ? 1
             : changed && g->under_way && !told_has(rules_told(g->rules), entry_id)
                 ? queue_revokes(g->state, entry_id, e)
@@ -148,11 +164,12 @@ int urgent_came(struct reading *g, const char *entry_id, bool revoked, bool chan
 
 int urgent_is_unchanged(struct reading *g, const char *entry_id, struct error *e)
 {
-    if (!told_has(rules_told(g->rules), entry_id))
+    struct told *told = rules_told(g->rules);
+    if (!told_has(told, entry_id))
         return 0;
-    int r = mirror_says_so(g, entry_id, e);
+    int r = told_is_shown(told, entry_id) ? 1 : mirror_says_so(g, entry_id, e);
     if (r > 0)
-        told_forget(rules_told(g->rules), entry_id);
+        told_forget(told, entry_id);
     return r < 0 ? r : 0;
 }
 

@@ -140,6 +140,16 @@ int link_load(struct state *s, const char *entry_id, struct link *ret, struct er
     return load_one(s, SELECT_LINK BY_ID "WHERE i.id = ?1", as_id(entry_id), ret, e);
 }
 
+int link_load_status(struct state *s, const char *entry_id, enum link_status *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, "SELECT l.status " BY_ID "WHERE i.id = ?1", WITH(as_id(entry_id)), e);
+
+    if (r == STMT_ROW)
+        *ret = (enum link_status)stmt_int(q, 0);
+    return r == STMT_ROW ? 0 : r < 0 ? r : STATE_NONE;
+}
+
 int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
                        struct error *e)
 {

@@ -53,6 +53,8 @@ int link_drift_roles(const char *drift, bool gained, struct user *add);
 void link_done(struct link *l);
 int link_load(struct state *s, const char *entry_id, struct link *ret,
               struct error *e); /* or STATE_NONE */
+int link_load_status(struct state *s, const char *entry_id, enum link_status *ret,
+                     struct error *e); /* likewise */
 int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
                        struct error *e);
 /* -EEXIST with a sentence that names both people when another entry holds the login. */

@@ -19,6 +19,8 @@
 #define N_PEOPLE 8
 #define N_STEPS  40
 
+#define MORE_THAN_A_TURN 80
+
 static uint64_t seed;
 
 #define wrong(...)                                                                             \
@@ -288,14 +290,16 @@ static void test_histories(void **state)
     }
 }
 
+static const struct fake_fault away = {.kinds = ~0u, .times = -1, .class = TENANT_AWAY};
+
 /* What waits in the tenant's line is withdrawn and judged anew, also amid a read: whoever is
  * revoked by the rules of before alone is not disabled by those of now. */
-static void test_withdrawn_in_a_read(void **state)
+static void withdrawn_in_a_read(struct bed *b, unsigned n)
 {
-    struct bed *b = *state;
     struct error e = {0};
     may_revoke(b);
-    people(b, 9, "support");
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.unlimited = true};
+    people(b, n, "support");
     bed_start(b);
     bed_sync(b);
     b->options.max_concurrent = 4;
@@ -305,7 +309,7 @@ static void test_withdrawn_in_a_read(void **state)
     bed_run(b);
     b->tenant->hold = true;
     bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
-    for (unsigned i = 0; i < 9; i++)
+    for (unsigned i = 0; i < n; i++)
         revoke_uid(b, uid(i), true);
     bed_run(b);
     b->mapping.revoke_when.text = (char *)"(employeeType=Fired)";
@@ -314,11 +318,22 @@ static void test_withdrawn_in_a_read(void **state)
     size_t left = b->tenant->n_under_way;
     fake_tenant_release(b->tenant);
     bed_run(b);
-    assert_int_equal(left, 3); /* of nine three waited in the line, three in the queue */
+    assert_int_equal(left, 3); /* three waited in the line, all others in the queue */
     assert_int_equal(n_disabled(b), left);
     bed_sync(b);
     assert_int_equal(n_disabled(b), 0);
     assert_int_equal(bed_queue(b, 0, NULL), 0);
+}
+
+static void test_withdrawn_in_a_read(void **state)
+{
+    withdrawn_in_a_read(*state, 9);
+}
+
+/* … also when they are more than one turn looks at. */
+static void test_many_withdrawn_in_a_read(void **state)
+{
+    withdrawn_in_a_read(*state, MORE_THAN_A_TURN);
 }
 
 /* … and whoever is shown, or told, as given back, before the request has left. */
@@ -330,8 +345,7 @@ static void test_given_back_in_a_read(void **state)
     people(b, 4, "support");
     bed_start(b);
     bed_sync(b);
-    fake_tenant_fail(b->tenant, (struct fake_fault){
-                                    .kinds = ~0u, .times = -1, .class = TENANT_AWAY});
+    fake_tenant_fail(b->tenant, away);
     bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
     revoke_uid(b, "u1", true);
     revoke_uid(b, "u2", true);
@@ -350,11 +364,124 @@ static void test_given_back_in_a_read(void **state)
     assert_true(is_disabled(b, "u2"));
 }
 
+/* A first read that everybody is disabled by, and the next one, which has begun. */
+static void all_left(struct bed *b, unsigned n)
+{
+    struct error e = {0};
+    may_revoke(b);
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.unlimited = true};
+    people(b, n, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (unsigned i = 0; i < n; i++)
+        revoke_uid(b, uid(i), true);
+    bed_run(b);
+    assert_int_equal(n_disabled(b), n);
+    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
+}
+
+static void name(struct bed *b, unsigned i)
+{
+    struct error e = {0};
+    struct entry *entry = entry_of(i, true);
+    bed_ok(b, engine_sink.urgent->named(engine_reading(b->engine), 0, entry, &e));
+    entry_free(entry);
+}
+
+/* Whoever left long ago is named at each read, and nobody looks who that is. */
+static void test_left_long_ago(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    all_left(b, 9);
+    const struct told *told = rules_told(b->engine->rules);
+    engine_sink.urgent->begin(engine_reading(b->engine), 0);
+    for (unsigned i = 0; i < 9; i++)
+        name(b, i);
+    bed_ok(b, engine_sink.urgent->listed(engine_reading(b->engine), 0, &e));
+    assert_int_equal(told->n_items, 9); /* the read may show them as they were before */
+    CLEANUP(string_list_done)
+    struct string_list looks = reading_take_revocations(engine_reading(b->engine));
+    assert_int_equal(looks.n_items, 0);
+    assert_false(state_in_transaction(b->state) && state_has_changed(b->state));
+    assert_int_equal(engine_sink.urgent->is_open(engine_reading(b->engine), &e), 0);
+    assert_int_equal(told->n_items, 0);
+    /* With one of whom the read shows what was before, it is open until the entry says the same. */
+    for (unsigned i = 0; i < 9; i++)
+        name(b, i);
+    assert_true(engine_sink.entry(engine_reading(b->engine), 0, entry_of(3, false), &e) >= 0);
+    assert_int_equal(engine_sink.urgent->is_open(engine_reading(b->engine), &e), 1);
+    assert_true(engine_sink.entry(engine_reading(b->engine), 0, entry_of(3, true), &e) >= 0);
+    assert_int_equal(engine_sink.urgent->is_open(engine_reading(b->engine), &e), 0);
+    assert_int_equal(told->n_items, 0);
+}
+
+/* However many are revoked at once, a turn looks at some of them. */
+static void test_some_a_turn(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    may_revoke(b);
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.unlimited = true};
+    people(b, MORE_THAN_A_TURN, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
+    for (unsigned i = 0; i < MORE_THAN_A_TURN; i++)
+        name(b, i);
+    for (uint64_t turns = b->engine->n_turns; b->engine->n_turns == turns;)
+        assert_true(sd_event_run(b->event, 0) > 0);
+    size_t n = bed_queue(b, 0, NULL);
+    assert_true(n > 0 && n <= 64);
+    assert_int_equal(b->tenant->n_under_way, 0);
+    bed_run(b);
+    assert_int_equal(n_disabled(b), MORE_THAN_A_TURN);
+}
+
+/* Somebody is about to get access back, and is revoked anew meanwhile: what waits does not leave
+ * when the read is over, although that showed how it was when it began. */
+static void test_revoked_before_enabled(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    struct feed_commit c = {.absence = FEED_ABSENCE_UNSEEN, .end_of_read = true};
+    char writes[4000] = "";
+    may_revoke(b);
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    revoke_uid(b, "u1", true);
+    bed_run(b);
+    assert_true(is_disabled(b, "u1"));
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = writes;
+    fake_tenant_fail(b->tenant, away);
+    bed_person_uid(b, "u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    assert_int_equal(bed_queue(b, 0, NULL), 1);
+    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
+    name(b, 1);
+    bed_run(b);
+    static const char *const shown[] = {"id-u0", "id-u1", "id-u2", "group-support", "group-sales"};
+    for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+        assert_true(engine_sink.present(engine_reading(b->engine), 0, shown[i], &e) >= 0);
+    bed_ok(b, engine_sink.commit(engine_reading(b->engine), &c, &e));
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "u1"));
+    assert_string_equal(writes, "");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_withdrawn_in_a_read),
+        scenario(test_many_withdrawn_in_a_read),
         scenario(test_given_back_in_a_read),
+        scenario(test_left_long_ago),
+        scenario(test_some_a_turn),
+        scenario(test_revoked_before_enabled),
         cmocka_unit_test(test_histories),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
