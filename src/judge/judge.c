@@ -157,7 +157,7 @@ static int drop_revocations(struct judge *j, struct dossier *s, struct error *e)
     return r;
 }
 
-static int look_at_revocation(struct judge *j, const char *entry_id, struct error *e)
+int judge_revocation(struct judge *j, const char *entry_id, struct error *e)
 {
     struct dossier s = {0};
     int r = run_join(j->books, "revocation", e);
@@ -313,7 +313,7 @@ int judge_revocations(struct judge *j, bool *ret_more, struct error *e)
     *ret_more = false;
     int r = take_revocations(j, e);
     for (size_t n = 0; r == 0 && n < PEOPLE_A_TURN && j->n_looked < j->revocations.n_items; n++)
-        r = look_at_revocation(j, j->revocations.items[j->n_looked++], e);
+        r = judge_revocation(j, j->revocations.items[j->n_looked++], e);
     *ret_more = j->n_looked < j->revocations.n_items;
     return r;
 }

@@ -27,6 +27,9 @@ bool judge_may(const struct judge *j);
 /* Those who came and may be revoked: before everybody else who is to be looked at, and also in
  * the middle of a read; some at a time. */
 int judge_revocations(struct judge *j, bool *ret_more, struct error *e);
+/* Of one of them: a revocation that is none any more leaves the queue, unless it may have been
+ * sent. */
+int judge_revocation(struct judge *j, const char *entry_id, struct error *e);
 /* A few of those who are to be looked at, if it may: those who are marked, then the round.
  * *ret_ahead: the marked ones were looked at, and the round is not over. plan_was_seen: the guard
  * has seen a whole plan, so that somebody may go ahead of the next one. */

@@ -73,16 +73,6 @@ int configuration_note_life(struct engine *n, const char *event, struct error *e
     return r < 0 ? r : books_commit(n->books, e);
 }
 
-/* Revocations that wait are judged by the rules of now, whatever is still to be read for these. */
-static int judge_revocations_anew(struct engine *n, struct error *e)
-{
-    CLEANUP(operation_list_done) struct operation_list waiting = {0};
-    int r = queue_next(books_state(n->books), QUEUE_REVOCATIONS, INT64_MAX, SIZE_MAX, &waiting, e);
-    for (size_t i = 0; i < waiting.n_items && r == 0; i++)
-        r = books_note_revocation(n->books, waiting.items[i]->entry_id, e);
-    return r;
-}
-
 /* Another configuration than the one that the plan was made with, also after a restart:
  * lifecycle and budgets are not part of the mapping's fingerprint, so everybody is looked at
  * again if it decides otherwise, and whoever the tenant refused is tried again. */
@@ -107,9 +97,7 @@ int configuration_take(struct engine *n, bool reloaded, struct error *e)
         gate_budgets_are_new(n->gate);
         books_note(n->books, WORK_REVOCATIONS); /* theirs is looked at before any of them goes */
     }
-    r = other_rules ? judge_revocations_anew(n, e) : 0;
-    if (r == 0 && !decides_same)
-        r = person_mark_all_dirty(books_state(n->books), e);
+    r = decides_same ? 0 : person_mark_all_dirty(books_state(n->books), e);
     if (r == 0)
         r = queue_release_refused(books_state(n->books), clock_steady_usec(), &any, e);
     if (r == 0)

@@ -141,10 +141,38 @@ static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, stru
     return r;
 }
 
+#define JUDGED_A_TURN 256 /* takes some ten milliseconds */
+
+/* Those that would start now, by the rules of now: what was planned by those of before, and has
+ * come back within the budget or from a hold, is not sent while its person is still to be looked
+ * at. *ret_more: of so many none was left that there is no time for the next ones. */
+static int judge_next_revocations(struct engine *n, bool *ret_more, struct error *e)
+{
+    struct state *s = books_state(n->books);
+    bool dropped = true;
+    size_t n_judged = 0;
+    int r = 0;
+    while (r >= 0 && dropped && n_judged < JUDGED_A_TURN) {
+        CLEANUP(operation_list_done) struct operation_list next = {0};
+        dropped = false;
+        r = queue_next(s, QUEUE_REVOCATIONS, clock_steady_usec(), n->options.max_concurrent, &next,
+                       e);
+        for (size_t i = 0; i < next.n_items && r >= 0; i++) {
+            r = judge_revocation(n->judge, next.items[i]->entry_id, e);
+            if (r == 0)
+                r = queue_revokes(s, next.items[i]->entry_id, e);
+            dropped |= r == 0;
+        }
+        n_judged += next.n_items;
+    }
+    *ret_more = dropped;
+    return r < 0 ? r : 0;
+}
+
 /* Neither a read nor the evaluation of others holds them up. */
 static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
 {
-    bool planned = books_have(n->books, WORK_REVOCATIONS);
+    bool planned = books_have(n->books, WORK_REVOCATIONS), more = false;
     if (planned && gate_is_approving(n->gate))
         return 0;
     int r = planned ? gate_apply_to_revocations(n->gate, e) : 0;
@@ -153,7 +181,12 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
         return 0;
     }
     books_take(n->books, WORK_REVOCATIONS);
-    if (r == 0 && turn_may_send(n) && !n->stopping)
+    if (r < 0 || !turn_may_send(n) || n->stopping)
+        return r;
+    r = judge_next_revocations(n, &more, e);
+    if (r == 0 && more)
+        books_wake(n->books, WORK_REVOCATIONS);
+    else if (r == 0)
         r = delivery_pick_revocations(n->delivery, ret_picked, e);
     return r;
 }

@@ -473,6 +473,71 @@ static void test_revoked_before_enabled(void **state)
     assert_string_equal(writes, "");
 }
 
+/* Everybody is still to be looked at by other rules: whoever is revoked by those of before alone,
+ * and waited beyond the budget, or because the tenant refused it, is not disabled meanwhile. */
+static size_t most_disabled;
+
+static void note_disabled(enum fake_kind kind, const struct fake_user *after, const char *login,
+                          void *userdata)
+{
+    size_t n = n_disabled(userdata);
+    (void)kind, (void)after, (void)login;
+    most_disabled = n > most_disabled ? n : most_disabled;
+}
+
+static void other_rules(struct bed *b)
+{
+    struct error e = {0};
+    most_disabled = n_disabled(b);
+    b->tenant->on_write = note_disabled;
+    b->tenant->write_data = b;
+    b->mapping.revoke_when.text = (char *)"(employeeType=Fired)";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+}
+
+static void test_beyond_the_budget_before_a_reload(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.floor = 5};
+    people(b, 400, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (unsigned i = 0; i < 99; i++)
+        revoke_uid(b, uid(i), true);
+    bed_run(b);
+    assert_int_equal(n_disabled(b), 5);
+    bed_advance(b, 2 * DAY);
+    assert_int_equal(n_disabled(b), 5);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 94);
+    other_rules(b);
+    bed_run(b);
+    assert_int_equal(most_disabled, 5);
+    assert_int_equal(n_disabled(b), 0);
+    is_idle(b);
+}
+
+static void test_refused_before_a_reload(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    people(b, 400, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_WRITES,
+                                                    .times = 1,
+                                                    .class = TENANT_REFUSED,
+                                                    .status = 400});
+    revoke_uid(b, "u99", true);
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_REFUSED), 1);
+    other_rules(b);
+    bed_run(b);
+    assert_int_equal(most_disabled, 0);
+    assert_int_equal(n_disabled(b), 0);
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +547,8 @@ int main(int argc, char **argv)
         scenario(test_left_long_ago),
         scenario(test_some_a_turn),
         scenario(test_revoked_before_enabled),
+        scenario(test_beyond_the_budget_before_a_reload),
+        scenario(test_refused_before_a_reload),
         cmocka_unit_test(test_histories),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
