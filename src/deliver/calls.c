@@ -82,7 +82,8 @@ void execution_read_login(struct execution *x, tenant_done_fn done)
 
 void execution_read_our_id(struct execution *x, tenant_done_fn done)
 {
-    read_user(x, (struct tenant_ref){.our_id = x->operation->entry_id}, done);
+    const struct operation *o = x->operation;
+    read_user(x, (struct tenant_ref){.login = o->login, .our_id = o->entry_id}, done);
 }
 
 void execution_read_id(struct execution *x, tenant_done_fn done)

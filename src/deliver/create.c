@@ -140,10 +140,19 @@ static enum next settle_ours(struct execution *x, const struct tenant_answer *a)
     return give_later(x, user_copy(a->user), execution_approval_is_over(x->operation));
 }
 
+/* Who was removed, and is kept by the tenant, disabled, or came back there, has our id from
+ * then. */
+static bool is_made_before(const struct execution *x, const struct tenant_answer *a)
+{
+    return a->id && text_equal(a->id, x->basis.made_before);
+}
+
 /* Is it the user that the lost answer was about? Where the tenant keeps our id, that alone
  * tells. */
 static bool is_ours(const struct execution *x, const struct tenant_answer *a)
 {
+    if (is_made_before(x, a))
+        return false;
     return text_equal(a->our_id, x->operation->entry_id) ||
            (!delivery_parts(x->delivery)->keeps_our_id && is_as_sent(x, a->user));
 }
@@ -187,6 +196,10 @@ enum next create_ours(struct execution *x, const struct tenant_answer *a)
     const char *login = user_get(a->user, USER_LOGIN);
     struct error e = {0};
     bool taken = false;
+    if (is_made_before(x, a)) { /* another one may have the login */
+        execution_read_login(x, x->heard.then);
+        return NEXT_NOTHING;
+    }
     if (a->id && execution_learn_id(x, a->id, &e) < 0)
         return machine_broken(x, &e);
     if (!login || text_equal_fold(login, x->operation->login))

@@ -51,6 +51,7 @@ struct basis {
     struct user *granted;       /* of the link */
     struct planner_input merge; /* of these, for planner_adoption_changes() */
     unsigned epoch;             /* books_epoch() */
+    char *made_before;          /* the id of the user of the link, in which a create has no part */
     bool looked;                /* what the operation's `looks` was */
     bool was_unclear;           /* an earlier attempt's outcome was */
 };

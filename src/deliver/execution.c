@@ -70,6 +70,7 @@ struct execution *execution_free(struct execution *x)
     user_free(x->basis.wanted);
     user_free(x->basis.known);
     user_free(x->basis.granted);
+    free(x->basis.made_before);
     user_free(x->learnt.quirks);
     content_done(&x->content);
     user_free(x->heard.shown);
@@ -130,6 +131,9 @@ int execution_load(struct execution *x, struct error *e)
     if (r < 0)
         return r;
     x->has_link = r == 0;
+    if (x->has_link && x->link.remote_id &&
+        !(x->basis.made_before = strdup(x->link.remote_id)))
+        return error_out_of_memory(e);
     if (x->has_link && x->link.known)
         r = user_from_json(&x->basis.known, x->link.known, e);
     if (r >= 0 && x->has_link && x->link.granted)

@@ -82,12 +82,14 @@ typedef void (*tenant_done_fn)(const struct tenant_answer *answer, void *userdat
  * change was done by it before: a request that is repeated was refused or only read. */
 typedef bool (*tenant_leave_fn)(void *userdata);
 
-/* Whose user a call is about: it goes by the id when that is given, else by the login, else by our
- * id; a write goes by the key of its part. */
+/* Whose user a call is about: it goes by the id when that is given, else by our id, else by the
+ * login; a write goes by the key of its part. */
 struct tenant_ref {
     const char *login;
     const char *id;      /* the tenant's own */
-    const char *our_id;  /* that the user was given when it was made, see struct parts */
+    /* That the user was given when it was made, see struct parts; of several that have it the one
+     * of this login is meant. */
+    const char *our_id;
     const char *version; /* that the user must still have when it is written; NULL: any */
 };
 static inline struct tenant_ref by_login(const char *login)

@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "tenant/http.h"
 #include "tenant/json.h"
 
@@ -236,6 +237,28 @@ const json_t *scim_list_named(const json_t *list, const char *property, const ch
             found = resource;
     }
     return found;
+}
+
+int scim_list_ours(const json_t *list, const char *our_id, const char *login, const json_t **ret,
+                   struct error *e)
+{
+    const json_t *resources = json_object_get(list, "Resources"), *found = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(resources); i++) {
+        const json_t *user = json_array_get(resources, i);
+        const char *is = json_string_value(json_object_get(user, "userName"));
+        if (!text_equal(json_string_value(json_object_get(user, "externalId")), our_id))
+            continue;
+        found = user;
+        bool named = is && text_equal_fold(is, login);
+        n = named ? 1 : n + 1;
+        if (named)
+            break;
+    }
+    if (n > 1)
+        return error_set(e, -EBADMSG, "%zu users have the same externalId", n);
+    *ret = found;
+    return 0;
 }
 
 int scim_list_read(json_t **ret, const char *body, size_t size, struct error *e)

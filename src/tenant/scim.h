@@ -12,6 +12,11 @@ struct secret;
 #define SCIM_USER       "urn:ietf:params:scim:schemas:core:2.0:User"
 #define SCIM_ENTERPRISE "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
+/* The user who has this id of ours; of several the one of that login. NULL: nobody; -EBADMSG: none
+ * of several has that login. */
+int scim_list_ours(const json_t *list, const char *our_id, const char *login, const json_t **ret,
+                   struct error *e);
+
 /* "?filter=userName eq …" with the login quoted and percent-encoded; malloc'd; NULL when out of
  * memory. */
 char *scim_lookup_query(const char *login);

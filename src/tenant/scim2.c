@@ -174,12 +174,13 @@ static int read_named(struct tenant_client *c, const struct call_request *q,
     int rc = scim_list_read(&list, r->body, r->body_size, e);
     if (rc < 0)
         return rc;
-    const json_t *user = q->login ? scim_list_named(list, "userName", q->login)
-                                  : scim_list_named(list, "externalId", q->our_id);
+    const json_t *user = NULL;
+    if (!q->our_id)
+        user = scim_list_named(list, "userName", q->login);
+    else if ((rc = scim_list_ours(list, q->our_id, q->login, &user, e)) < 0)
+        return rc;
     rc = user ? take_user(c, user, to, e) : CALL_ABSENT;
-    if (rc == 0 && !q->login && !text_equal(to->our_id, q->our_id))
-        return CALL_ABSENT;
-    return rc != CALL_ABSENT || !q->login || scim_list_shows_all(list)
+    return rc != CALL_ABSENT || q->our_id || scim_list_shows_all(list)
                ? rc
                : error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
 }
@@ -214,13 +215,12 @@ static int read_group(struct tenant_client *c, const struct call_request *q,
 static int filter(struct call_request *q, const struct tenant_client *c, struct tenant_ref ref,
                   struct error *e)
 {
-    const char *login = ref.login;
     CLEANUP(freep)
-    char *query = login ? scim_lookup_query(login) : scim_our_id_query(ref.our_id);
+    char *query = ref.our_id ? scim_our_id_query(ref.our_id) : scim_lookup_query(ref.login);
     int r = query ? url_with(&q->url, c, "Users", query, e) : error_out_of_memory(e);
-    if (r < 0)
-        return r;
-    return login ? call_text(&q->login, login, e) : call_text(&q->our_id, ref.our_id, e);
+    if (r == 0)
+        r = call_text(&q->login, ref.login, e); /* whose call it is, also by our id */
+    return r == 0 && ref.our_id ? call_text(&q->our_id, ref.our_id, e) : r;
 }
 
 static int user_read(void *client, struct tenant_call **ret, struct tenant_ref ref,

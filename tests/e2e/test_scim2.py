@@ -100,8 +100,8 @@ def test_lost_answers(t):
 
 
 def test_lost_answers_and_ids(t):
-    """The same where externalId is not kept, and where no filter may name it."""
-    for ids in ("lost", "unfiltered"):
+    """The same where externalId is not kept, and where no filter may name it, which is no matter of the account."""
+    for ids in ("lost", "unfiltered", "forbidden"):
         lost_answers(t, ids)
 
 

@@ -258,8 +258,12 @@ static void do_create(struct tenant_call *c)
     fake_answer(c, TENANT_DONE, 200, "OK");
 }
 
-static struct fake_user *find_our_id(struct fake_tenant *t, const char *our_id)
+/* Of several, the one of that login. */
+static struct fake_user *find_our_id(struct fake_tenant *t, const char *our_id, const char *login)
 {
+    struct fake_user *named = fake_tenant_find(t, login);
+    if (named && text_equal(named->our_id, our_id))
+        return named;
     for (size_t i = 0; i < t->n_users; i++)
         if (text_equal(t->users[i].our_id, our_id))
             return &t->users[i];
@@ -268,12 +272,12 @@ static struct fake_user *find_our_id(struct fake_tenant *t, const char *our_id)
 
 static void do_get(struct tenant_call *c)
 {
-    if (!c->login && c->tenant->shuns_our_ids) {
+    if (c->our_id && c->tenant->shuns_our_ids) {
         fake_answer(c, TENANT_REFUSED, 400, "invalidFilter");
         return;
     }
-    struct fake_user *u = c->login ? fake_tenant_find(c->tenant, c->login)
-                                   : find_our_id(c->tenant, must(c->our_id));
+    struct fake_user *u = c->our_id ? find_our_id(c->tenant, c->our_id, must(c->login))
+                                    : fake_tenant_find(c->tenant, must(c->login));
     if (!u) {
         fake_answer(c, TENANT_NOT_FOUND, 404, "user not found");
         return;

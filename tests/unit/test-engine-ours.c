@@ -212,6 +212,47 @@ static void test_lost_ids(void **state)
     looked_for_in_vain(b);
 }
 
+/* Who was removed, which the tenant takes for disabling, and returns under another login gets a new
+ * user, whose answer is lost: the old one has our id as well, and was not made by that attempt. */
+static void returned(struct bed *b, bool takes_effect)
+{
+    b->tenant->deactivates = true;
+    b->sync.leave_grace_usec = 0;
+    b->sync.delete_after_usec = DAY;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u0");
+    bed_read_all(b);
+    bed_run(b);
+    bed_advance(b, 3 * DAY);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_DELETE), 1);
+    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "third", "givenName",
+               "Third", "sn", "Name", "mail", "third@example.com", NULL);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .times = 1,
+                                                    .class = TENANT_UNCLEAR,
+                                                    .takes_effect = takes_effect});
+    bed_sync(b);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(b->tenant->n_users, 2);
+    assert_true(is_disabled(b, "u0"));
+    assert_false(is_disabled(b, "third"));
+    assert_true(has_roles(b, "third"));
+    expect_origin(b, "id-u0", "third", "create");
+    is_idle(b);
+}
+
+static void test_returned_and_made(void **state)
+{
+    returned(*state, true);
+}
+
+static void test_returned_and_not_made(void **state)
+{
+    returned(*state, false);
+}
+
 #define on_groups(fn) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
 #define on_hidden(fn) cmocka_unit_test_setup_teardown(fn, prepare_hidden, teardown)
 
@@ -225,6 +266,10 @@ int main(int argc, char **argv)
         on_groups(test_renamed_and_the_login_taken),
         on_hidden(test_renamed_and_the_login_taken),
         on_groups(test_renamed_to_somebody_elses_login),
+        on_groups(test_returned_and_made),
+        on_hidden(test_returned_and_made),
+        on_groups(test_returned_and_not_made),
+        on_hidden(test_returned_and_not_made),
         on_groups(test_made_by_another),
         on_hidden(test_made_by_who_knows),
         on_groups(test_promoted_between),

@@ -273,8 +273,11 @@ class ScimService:
         rows = list(table.values())
         if "filter" in query:
             found = re.fullmatch(r'(userName|displayName|externalId) eq ("(?:[^"\\]|\\.)*")', query["filter"])
-            if not found or (found.group(1) == "externalId" and self.ids == "unfiltered"):
+            ours = found and found.group(1) == "externalId"
+            if not found or (ours and self.ids == "unfiltered"):
                 raise Refusal(400, "invalidFilter", query["filter"])
+            if ours and self.ids == "forbidden":
+                raise Refusal(403, "", "externalId")
             name, value = found.group(1), json.loads(found.group(2))
             exact = name == "externalId"  # RFC 7643, 3.1: caseExact
             rows = [r for r in rows if r.get(name) == value or
