@@ -13,6 +13,12 @@ void feed_unsupported(struct feed_environment *env, const struct error *e)
     env->news->unsupported(e, env->owner);
 }
 
+void feed_reads_all(struct feed_environment *env)
+{
+    if (env->reads_all)
+        env->reads_all(env->feeding);
+}
+
 void feed_caught_up(struct feed_environment *env, bool full)
 {
     env->news->caught_up(full, env->owner);

@@ -38,6 +38,8 @@ struct feed_news {
 struct feed_environment {
     const struct feed_news *news;
     void *owner;
+    void (*reads_all)(void *feeding); /* NULL: nobody wants to know */
+    void *feeding;
     struct sd_event *event;
     const struct directory_options *options;
     const struct feed_sink *sink;
@@ -77,6 +79,8 @@ extern const struct directory_feed_ops feed_syncrepl_ops, feed_dirsync_ops, feed
 void feed_failed(struct feed_environment *env, int r, const struct error *e);
 /* This server does not really offer this feed: the next best one is taken. */
 void feed_unsupported(struct feed_environment *env, const struct error *e);
+/* All of a search is about to be asked for anew, without a cookie. */
+void feed_reads_all(struct feed_environment *env);
 /* A full read or refresh of every search is over, or the feed has caught up with a cookie. */
 void feed_caught_up(struct feed_environment *env, bool full);
 /* Something was committed. */

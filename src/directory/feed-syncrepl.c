@@ -506,6 +506,8 @@ static void start_refresh(struct sub *s, bool use_cookie)
         f->full = f->full || s->index == 0;
     else
         f->full = false;
+    if (r == 0 && !s->had_cookie)
+        feed_reads_all(f->env);
     if (r == 0)
         r = feed_batch_begin(f->batch, s->index, true, &e);
     if (r == 0 && s->had_cookie)

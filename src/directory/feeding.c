@@ -129,6 +129,20 @@ static const struct directory_feed_ops *choose_feed(const struct feeding *f, cha
     return &feed_poll_ops;
 }
 
+/* All is read anew. A read of somebody else waits for nobody, and without changes that are pushed
+ * nothing is told any sooner than by the next read. */
+static void on_reads_all(void *userdata)
+{
+    struct feeding *f = userdata;
+    struct error e = {0};
+    f->is_reading = true;
+    if (f->urgent || f->request.once || f->kind != DIRECTORY_FEED_SYNCREPL)
+        return;
+    int r = urgent_start(&f->urgent, &f->env, &e);
+    if (r < 0)
+        fail(f, r, &e);
+}
+
 static int make_environment(struct feeding *f, struct error *e)
 {
     const struct directory_options *o = f->options;
@@ -146,6 +160,8 @@ static int make_environment(struct feeding *f, struct error *e)
     f->env = (struct feed_environment){
         .news = &f->events->news,
         .owner = f->owner,
+        .reads_all = on_reads_all,
+        .feeding = f,
         .event = f->event,
         .options = o,
         .sink = f->sink,
@@ -209,16 +225,6 @@ static int refresh_attributes(struct feeding *f, struct error *e)
                : 0;
 }
 
-/* A read of somebody else waits for nobody, and without changes that are pushed nothing is told
- * any sooner than by the next read. */
-static int ask_urgently(struct feeding *f, struct error *e)
-{
-    f->is_reading = true;
-    if (f->urgent || f->request.once || f->kind != DIRECTORY_FEED_SYNCREPL)
-        return 0;
-    return urgent_start(&f->urgent, &f->env, e);
-}
-
 static void start_feed(struct feeding *f)
 {
     struct error e = {0};
@@ -246,10 +252,8 @@ static void start_feed(struct feeding *f)
                   "Following %s (%s) by %s: %s", session_uri(f->request.session),
                   f->request.server->product_text, directory_feed_name(f->kind), f->reason);
         f->events->begins(f->owner);
-        r = ask_urgently(f, &e);
-    }
-    if (r == 0)
         r = f->ops->start(&f->feed, &f->env, &e);
+    }
     if (r < 0)
         fail(f, r, &e);
 }
@@ -337,13 +341,7 @@ void feeding_turn(struct feeding *f, bool drained)
 void feeding_request_full(struct feeding *f)
 {
     f->request.force_full = true; /* of one that has yet to start */
-    if (!f->feed)
-        return;
-    struct error e = {0};
-    int r = ask_urgently(f, &e);
-    if (r < 0)
-        fail(f, r, &e);
-    else
+    if (f->feed)
         f->ops->request_full(f->feed);
 }
 

@@ -30,6 +30,10 @@ static void on_unsupported(const struct error *e, void *owner)
     (void)e, (void)owner;
     bed.unsupported = true;
 }
+static void on_reads_all(void *feeding)
+{
+    (void)feeding, bed.n_reads_all++;
+}
 static void on_caught_up(bool full, void *owner)
 {
     (void)full, (void)owner;
@@ -263,6 +267,7 @@ void connect_to_peer(const struct directory_feed_ops *ops)
     bed.server.highest_usn = bed.peer->csn;
     bed.server.product_text = product;
     bed.env = (struct feed_environment){.news = &news, .event = bed.event,
+                                        .reads_all = on_reads_all,
                                          .options = &bed.options, .sink = &sink,
                                         .session = bed.session, .server = &bed.server,
                                         .n_searches = 1, .once = bed.env.once};

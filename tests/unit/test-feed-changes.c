@@ -84,10 +84,19 @@ static void test_syncrepl_refused(void **state)
 {
     (void)state;
     start(&feed_syncrepl_ops);
+    assert_int_equal(bed.n_reads_all, 1);
+    /* What changed since a cookie is soon told: all of it is not read. */
+    again(&feed_syncrepl_ops);
+    assert_int_equal(bed.n_reads_all, 1);
     /* The cookie is too old: everything is read, and nothing is lost. */
     bed.peer->refresh_required = true;
     again(&feed_syncrepl_ops);
     assert_false(bed.failed);
+    assert_int_equal(bed.n_reads_all, 2);
+    /* Asked for once more while it is read: that is another read of everything. */
+    bed.ops->request_full(bed.feed);
+    full();
+    UNTIL(bed.n_reads_all == 4);
     assert_int_equal(counts().people, 2);
     /* The refresh ends early: nobody leaves. */
     bed.peer->fail_code = LDAP_ADMINLIMIT_EXCEEDED;
