@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "books/books.h"
 #include "books/engine-types.h"
+#include "contact/acquaintance.h"
 #include "contact/health.h"
 #include "contact/sighted.h"
 #include "model/operation.h"
@@ -40,6 +41,8 @@ struct contact {
     struct books *books;
     struct health *health;
     enum stage stage;
+    struct acquaintance *acquaintance; /* users who are known are looked for; or NULL */
+    bool is_met; /* since the start: whose users the tenant shows is known */
     char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
@@ -361,11 +364,54 @@ void contact_evaluated(struct contact *c)
         books_failed(c->books, &e);
 }
 
+static void on_met(enum acquaintance_answer answer, void *userdata)
+{
+    struct contact *c = userdata;
+    struct error e = {0};
+    c->acquaintance = acquaintance_free(c->acquaintance);
+    books_wake(c->books, WORK_DUE);
+    if (answer == ACQUAINTANCE_PUT_OFF || answer == ACQUAINTANCE_FAILED)
+        return;
+    int r = answer == ACQUAINTANCE_OURS ? belonging_proven(c->books, &e)
+                                        : belonging_refuted(c->books, &e);
+    if (r == 0)
+        r = contact_check_tenant(c, &e);
+    if (r < 0) {
+        books_failed(c->books, &e);
+        return;
+    }
+    c->is_met = true;
+    books_note(c->books, WORK_COMMIT);
+    contact_tenant_answers(c);
+}
+
+/* True: it is known whose users the tenant shows; else that is being asked. */
+static int meet(struct contact *c, bool *ret, struct error *e)
+{
+    const struct engine_options *o = books_options(c->books);
+    bool aside = false;
+    if (c->acquaintance)
+        return 0;
+    *ret = !o->tenant_ops->parts(o->tenant)->token_alone;
+    int r = *ret ? 0 : belonging_is_aside(c->books, &aside, e);
+    if (r < 0 || *ret)
+        return r;
+    r = acquaintance_start(&c->acquaintance, c->books, c->health, aside, on_met, c, e);
+    *ret = r == ACQUAINTANCE_NONE;
+    return r < 0 ? r : 0;
+}
+
 void contact_tenant_answers(struct contact *c)
 {
     struct error e = {0};
-    if (c->stage != STAGE_ASKING)
+    if (c->stage != STAGE_ASKING) {
         books_wake(c->books, WORK_DUE);
+        return;
+    }
+    if (!c->is_met && meet(c, &c->is_met, &e) < 0)
+        books_failed(c->books, &e);
+    else if (!c->is_met || health_is_asking(c->health)) /* and comes back here */
+        return;
     else if (!c->adoption_open)
         become_known(c);
     else if (health_ask_users(c->health, on_listing, c, &e) < 0)
@@ -438,6 +484,7 @@ int contact_new(struct contact **ret, struct books *b, struct health *h, struct 
 
 void contact_cancel(struct contact *c)
 {
+    c->acquaintance = acquaintance_free(c->acquaintance);
     while (c->mail_calls)
         mail_call_free(c->mail_calls);
 }

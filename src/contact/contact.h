@@ -45,4 +45,10 @@ const char *contact_other_tenant(const struct contact *c);
 /* belonging.c: the part of contact_check_tenant() that reads and writes the state. ret_other: the
  * sentence, or "". */
 int belonging_check(struct books *b, char *ret_other, size_t size, struct error *e);
+/* Where the token alone says whose users are shown: those of the state were set aside, since they
+ * are not there. */
+int belonging_is_aside(struct books *b, bool *ret, struct error *e);
+/* One of them is there, or none is. */
+int belonging_proven(struct books *b, struct error *e);
+int belonging_refuted(struct books *b, struct error *e);
 int belonging_accept(struct books *b, struct error *e);

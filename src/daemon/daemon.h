@@ -52,6 +52,7 @@ struct daemon {
     char *configuration, *configuration_facts; /* what the engine borrows for the audit */
     sd_event_source *audit_timer; /* of the hourly checkpoint */
     struct tenant_client *tenant;
+    sd_event_source *token_timer; /* the client is made anew, for another token; NULL: it is not */
     struct engine *engine;
     struct directory *directory;
     struct control_server *control;

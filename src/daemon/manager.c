@@ -22,6 +22,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#define AGAIN_USEC (200 * USEC_PER_MSEC)
+
 static void on_status_changed(void *userdata)
 {
     struct daemon *d = userdata;
@@ -133,6 +135,7 @@ static void listen_to_engine(struct daemon *d)
     engine_on_status_change(d->engine, on_status_changed, d);
 }
 
+static void listen_to_tenant(struct daemon *d);
 static void stop(struct daemon *d);
 
 /* Everything can be made again from the file: what is under way is settled by reading the
@@ -167,6 +170,71 @@ static int renew_engine(struct daemon *d, struct error *e)
     return 0;
 }
 
+/* With the token that its file holds now; what is under way is settled by reading, once it is known
+ * whose users that shows (src/contact/acquaintance.h). */
+static int renew_tenant(struct daemon *d, struct error *e)
+{
+    struct tenant_client *before = d->tenant;
+    int r = engine_commit(d->engine, e);
+    if (r == 0)
+        r = open_tenant(d, e);
+    if (r < 0)
+        return r;
+    r = renew_engine(d, e);
+    if (r == 0) {
+        listen_to_tenant(d);
+        tenant_client_free(before);
+    } else {
+        tenant_client_free(d->tenant);
+        d->tenant = before;
+    }
+    return r;
+}
+
+static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct daemon *d = userdata;
+    struct engine_status s;
+    struct error e = {0};
+    (void)usec;
+    engine_status(d->engine, &s);
+    if (!d->stopping && (s.commands || s.state_failed)) { /* that ends first */
+        if (sd_event_source_set_time(source, clock_monotonic_usec() + AGAIN_USEC) >= 0 &&
+            sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
+            return 0;
+        error_set(&e, -EIO, "no timer");
+    } else if (!d->stopping) {
+        log_notice("%s holds another token: it is asked whose users that shows",
+                   d->settings->tenant.client_secret_file);
+        d->token_timer = sd_event_source_disable_unref(source);
+        if (renew_tenant(d, &e) == 0)
+            return 0;
+    }
+    d->token_timer = sd_event_source_disable_unref(d->token_timer);
+    tenant_client_on_other_token(d->tenant, NULL, NULL); /* what waits ends now */
+    if (!d->stopping) {
+        log_error("The tenant cannot be asked with another token: %s. rosterd ends", e.message);
+        d->exit_code = EXIT_FAILURE;
+        stop(d);
+    }
+    return 0;
+}
+
+static bool on_other_token(void *userdata)
+{
+    struct daemon *d = userdata;
+    if (!d->token_timer && !d->stopping &&
+        sd_event_add_time(d->event, &d->token_timer, CLOCK_MONOTONIC, 0, 0, on_token_timer, d) < 0)
+        d->token_timer = NULL;
+    return d->token_timer;
+}
+
+static void listen_to_tenant(struct daemon *d)
+{
+    if (!d->once && !d->dry_run)
+        tenant_client_on_other_token(d->tenant, on_other_token, d);
+}
+
 int daemon_open(struct daemon *d, struct error *e)
 {
     const struct settings *s = d->settings;
@@ -196,8 +264,10 @@ int daemon_open(struct daemon *d, struct error *e)
                                              .userdata = d};
     if (r == 0 && !d->once)
         r = control_server_new(&d->control, d->event, &control, e);
-    if (r == 0)
+    if (r == 0) {
         listen_to_engine(d);
+        listen_to_tenant(d);
+    }
     return r;
 }
 
@@ -361,6 +431,7 @@ int daemon_run(struct daemon *d, struct error *e)
 
 void daemon_close(struct daemon *d)
 {
+    d->token_timer = sd_event_source_disable_unref(d->token_timer);
     metrics_stop(d);
     progress_stop(d);
     progress_hide(d);

@@ -127,7 +127,7 @@ static const struct {
     {REASON_AUDIT_FAILED, "the audit file cannot be written",
      "Make room, or put right what the sentence names; nothing is sent meanwhile. rosterd goes on by itself when it can write."},
     {REASON_OTHER_TENANT, "the state file belongs to another tenant",
-     "If the new [tenant] url or scope is meant, look at rosterctl plan and approve; if not, put the old one back."},
+     "If the new [tenant] url, scope or token is meant, look at rosterctl plan and approve; if not, put the old one back."},
     {REASON_STATE_RESTORED, "the state file is older than the last run",
      "It was restored from a backup. Removals and changes wait until somebody has looked at rosterctl plan and approved."},
     {"directory-away", "the directory cannot be read",

@@ -52,6 +52,7 @@ struct parts {
     bool takes_our_id;      /* a new user may be given an id of ours, and be found by it … */
     bool keeps_our_id;      /* … and is: of whom another or none is shown was not made by us */
     bool has_pages;         /* a list comes in pages, and may lack whoever moved meanwhile */
+    bool token_alone;       /* nothing but its token says whose users it shows */
 };
 
 /* The part that has one of these in it; NULL: none. */

@@ -387,3 +387,22 @@ int link_drop_aside(struct state *s, struct error *e)
 {
     return db_write(s, "DELETE FROM link_aside", NULL, e);
 }
+
+#define KNOWN_AFTER                                                                            \
+    "WHERE i.id > ?1 AND l.status = ?2 AND l.remote_id IS NOT NULL AND l.gone = 0 "            \
+    "ORDER BY i.id LIMIT 1"
+
+int link_next_known(struct state *s, bool aside, enum link_status status, const char *entry_id,
+                    struct link *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       aside ? SELECT_LINK
+                           "FROM identity i CROSS JOIN link_aside l ON l.n = i.n " KNOWN_AFTER
+                             : SELECT_LINK BY_ID KNOWN_AFTER,
+                       WITH(as_id(entry_id), as_int(status)), e);
+
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return read_link(q, ret, e);
+}

@@ -76,6 +76,10 @@ int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), 
 int link_set_aside(struct state *s, struct error *e);
 int link_take_back(struct state *s, struct error *e);
 int link_drop_aside(struct state *s, struct error *e);
+/* Of those, or of the links, the next of that status whose user has an id at the tenant and was not
+ * found gone, after that entry id; or STATE_NONE. */
+int link_next_known(struct state *s, bool aside, enum link_status status, const char *entry_id,
+                    struct link *ret, struct error *e);
 
 /* Which links were written from now on, whatever the clocks say; one watches at a time. */
 void link_watch_begin(struct state *s);

@@ -417,9 +417,12 @@ static bool may_send(struct tenant_client *c, const struct tenant_call *call, ui
         if (r == 0 && !pace_lets(c, call, now))
             return false;
     }
+    bool other = r == -ESTALE;
+    if (other && c->on_other_token && c->on_other_token(c->on_other_token_userdata))
+        return false;
     if (r < 0) {
         struct tenant_answer failure = {0};
-        answer_not_sent(&failure, TENANT_NOT_AUTHORISED, error.message);
+        answer_not_sent(&failure, other ? TENANT_AWAY : TENANT_NOT_AUTHORISED, error.message);
         end_waiting(c, &failure);
     }
     return r == 0;

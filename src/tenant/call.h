@@ -36,6 +36,8 @@ struct tenant_client {
     bool pumping;
     void (*on_request)(const char *method, const char *url, void *userdata); /* NULL: nobody asks */
     void *on_request_userdata;
+    bool (*on_other_token)(void *userdata); /* NULL: nobody makes another client */
+    void *on_other_token_userdata;
     uint64_t n_requests, n_throttled, n_failed;
     uint64_t n_answers[TENANT_N_CLASSES];
 };

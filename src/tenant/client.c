@@ -135,6 +135,15 @@ void tenant_client_on_request(struct tenant_client *c,
     c->on_request_userdata = userdata;
 }
 
+void tenant_client_on_other_token(struct tenant_client *c, bool (*fn)(void *userdata),
+                                  void *userdata)
+{
+    c->on_other_token = fn;
+    c->on_other_token_userdata = userdata;
+    if (!c->pumping)
+        sd_event_source_set_enabled(c->pump_source, SD_EVENT_ONESHOT);
+}
+
 void tenant_client_status(const struct tenant_client *c, struct tenant_client_status *ret)
 {
     *ret = (struct tenant_client_status){

@@ -178,6 +178,13 @@ void tenant_client_on_request(struct tenant_client *c,
 void tenant_client_set_limits(struct tenant_client *c, double max_rate,
                               unsigned max_concurrent);
 
+/* Where the secret is the token itself, and nothing but the token says whose users are shown: its
+ * file holds another one than this client began with. This client never uses that. fn is asked from
+ * a request that waits for a token: true: a new client is made in the place of this one soon, and
+ * all that waits is held until then; false, or no fn: what waits ends as TENANT_AWAY. */
+void tenant_client_on_other_token(struct tenant_client *c, bool (*fn)(void *userdata),
+                                  void *userdata);
+
 struct tenant_client_status {
     size_t in_flight, waiting;
     double rate_now; /* the pace after throttling; 0 = not limited */

@@ -228,6 +228,13 @@ static int take_token(struct oauth *o, const struct http_result *result, struct 
     return 0;
 }
 
+/* Nothing but the token says whose users it shows, so another one is for another client. */
+static bool is_another(const struct oauth *o, const struct secret *token)
+{
+    const struct secret *before = o->token ? o->token : o->last_token;
+    return before && !text_equal(secret_text(before), secret_text(token));
+}
+
 /* The token stands in the file, which is read again when it was refused, and now and then. */
 static int read_given(struct oauth *o, struct error *e)
 {
@@ -237,6 +244,10 @@ static int read_given(struct oauth *o, struct error *e)
         return error_wrap(e, r, "the tenant's token");
     if (!token_is_safe(secret_text(token)))
         return error_set(e, -EBADMSG, "%s holds characters that no header may hold",
+                         o->client_secret_file);
+    if (is_another(o, token))
+        return error_set(e, -ESTALE,
+                         "%s holds another token: first it is asked whose users that shows",
                          o->client_secret_file);
     forget_token(o);
     o->token = TAKE(token);

@@ -30,7 +30,7 @@ int oauth_new(struct oauth **ret, struct http *http, const struct tenant_options
 struct oauth *oauth_free(struct oauth *o);
 
 /* 0: there is a token that has not expired; or an answer above. Negative: a token cannot even
- * be asked for. */
+ * be asked for. -ESTALE: the file that holds the token itself has another one than at first. */
 int oauth_prepare(struct oauth *o, struct error *e);
 /* The tenant answered 401 to the token of this generation. A newer one stays. */
 void oauth_refused(struct oauth *o, uint64_t generation);

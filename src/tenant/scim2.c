@@ -61,6 +61,7 @@ static const struct part rows[] = {
     {                                                                                          \
         .items = rows, .n_items = ARRAY_SIZE(rows), .created_later = PART_ROLES,               \
         .hides = (hidden) ? PART_ROLES : 0, .keeps_removed = true, .has_pages = true,          \
+        .token_alone = true,                                                                  \
         .takes_our_id = (ids) != OUR_IDS_LOST, .keeps_our_id = (ids) == OUR_IDS_KEPT           \
     }
 

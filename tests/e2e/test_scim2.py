@@ -259,6 +259,63 @@ def test_another_organisation(t):
     d.stop()
 
 
+def stands_still(d, service, before):
+    d.ctl("sync")
+    settled(d)
+    need(len(service.writes()) == before, "nothing is written", service.writes()[before:])
+
+
+def test_token_of_another_organisation(t):
+    """Another organisation's token at the same address, while rosterd runs, while much is under way and before a start:
+    nothing is written there before approval, and with the right one it goes on as before."""
+    ground, group, service, d = begin(t, {name: {} for name in ("p0", "p1", "p2")})
+    d.start()
+    for login in ("p0", "p1", "p2"):
+        service.wait(lambda: service.user(login) and service.roles(login) == ["Agent", "Seller"], login)
+    settled(d)
+    ours, theirs = (service.token, service.users, service.groups), ("their-token", {}, {})
+    service.token, service.users, service.groups = theirs
+    service.add_group("Agent")
+    service.add_group("Seller")
+    stranger = service.add_user("p0", emails=[{"value": "p0@other.example.com", "type": "work", "primary": True}])
+
+    def swap(to):
+        with open(d.path("tenant.client_secret"), "w", encoding="utf-8") as text:
+            text.write(to[0] + "\n")
+        with service.lock:
+            service.token, service.users, service.groups = to
+    before = len(service.writes())
+    theirs = (service.token, service.users, service.groups)
+    swap(theirs)
+    ground.persons({"p%d" % i: {} for i in range(3, 9)})
+    for i in range(3, 9):
+        ground.join(group, "p%d" % i)
+    ground.leave(group, "p1")
+    ground.replace("p0", telephoneNumber="+44 7")
+    wait_for(lambda: d.audit(event="alarm", code="other-tenant"), 20, "an alarm", d.log_tail)
+    need("another organisation" in d.ctl("status", code=None).out, "the status says so")
+    written = [r for r in service.writes()[before:] if r[3] != 401]
+    need(not written, "nothing is written", written)
+    before = len(service.writes())
+    stands_still(d, service, before)
+    need(list(service.users) == [stranger["id"]] and service.user("p0")["active"], "nobody is made", service.users)
+    d.stop()
+    d.start()
+    stands_still(d, service, before)
+    d.stop()
+    swap(ours)
+    d.start()
+    service.wait(lambda: value(service.user("p0"), "phoneNumbers", "work") == "+44 7", "and back it goes on")
+    service.wait(lambda: not service.user("p1")["active"], "p1 is disabled")
+    for i in range(3, 9):
+        service.wait(lambda: service.user("p%d" % i) and service.roles("p%d" % i) == ["Agent", "Seller"], "who is new")
+    settled(d)
+    need(len(service.users) == 9, "nobody is there twice", service.users)
+    need(not life.operations(d), "nothing waits", life.operations(d))
+    need(d.audit(event="alarm-over", code="other-tenant"), "the alarm is over", d.audit(event="alarm-over"))
+    d.stop()
+
+
 def test_list_that_invents(t):
     """A list whose pages name ever new users has an end, a sentence, and no more memory than that; whom it should have shown is asked
     for by name, and the others are made."""

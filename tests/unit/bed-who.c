@@ -160,7 +160,7 @@ void bed_check_who(struct bed *b, const struct holdings *holdings)
     struct error e = {0};
     char path[64], what[300];
     bed_ok(b, link_each(b->state, see_link, b, &e));
-    if (b->seen.n_items == 0)
+    if (b->seen.n_items == 0 || b->two_tenants)
         return;
     int fd = write_lines(b, path);
     snprintf(what, sizeof(what), "%s", b->seen.items[b->n_asked++ % b->seen.n_items]);

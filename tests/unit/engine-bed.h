@@ -48,6 +48,7 @@ struct bed {
     /* Asked between events: does the process end here? Then it crashes and starts again. */
     bool (*dies)(void *userdata);
     void *dies_data;
+    bool two_tenants; /* one after the other: what the audit says of users is of both */
     struct string_list seen; /* "role:NAME" and the like: what users ever had */
     size_t n_asked;
 };

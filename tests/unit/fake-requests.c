@@ -387,6 +387,7 @@ static void do_scim_get(struct tenant_call *c)
         return;
     }
     show(c, u);
+    c->answer.our_id = u->our_id;
     fake_answer(c, TENANT_DONE, 200, "");
 }
 

@@ -207,6 +207,97 @@ static void test_secret_is_read_again(void **state)
     assert_non_null(strstr(s->hint, b->secret_path));
 }
 
+/* -- the file holds the token itself -- */
+
+static void put_token(const struct bed *b, const char *text)
+{
+    int fd = open(b->secret_path, O_WRONLY | O_TRUNC | O_CREAT, 0600);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static struct seen *take_away(struct bed *b)
+{
+    struct error e = {{0}};
+    unsigned i = b->n_calls++;
+    int r = tenant_scim2_ops.remove(b->client, &b->calls[i], by_id("7"), on_done, &b->seen[i], &e);
+    assert_int_equal(r, 0);
+    return &b->seen[i];
+}
+
+static void connect_scim2(struct bed *b)
+{
+    b->options.kind = TENANT_SCIM2;
+    b->options.scim_path = (char *)"/scim/v2";
+    put_token(b, "token-0");
+    connect_client(b);
+    take_away(b);
+    run_until(b, all_done);
+    assert_int_equal(b->n_requests, 1);
+    assert_int_equal(b->n_refused, 0);
+}
+
+static unsigned n_told;
+
+static bool make_another(void *userdata)
+{
+    n_told++;
+    return *(bool *)userdata;
+}
+
+static bool was_told(const struct bed *b)
+{
+    (void)b;
+    return n_told > 0;
+}
+
+/* Another token is never used by this client, whether another one is made or not; nor after the
+ * file could not be read for a while. The same one may be refused and read again. */
+static void test_another_given_token(void **state)
+{
+    struct bed *b = *state;
+    bool makes = true;
+    connect_scim2(b);
+    b->n_tokens = 1;
+    take_away(b);
+    run_until(b, all_done);
+    assert_int_equal(b->seen[1].class, TENANT_NOT_AUTHORISED);
+    assert_int_equal(b->n_refused, 2);
+    put_token(b, "token-1");
+    struct seen *s = take_away(b);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_AWAY);
+    assert_non_null(strstr(s->hint, "another token"));
+    assert_int_equal(unlink(b->secret_path), 0);
+    s = take_away(b);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_NOT_AUTHORISED);
+    put_token(b, "token-1");
+    tenant_client_on_other_token(b->client, make_another, &makes);
+    s = take_away(b);
+    run_until(b, was_told);
+    sd_event_run(b->event, 0);
+    assert_false(s->done);
+    makes = false;
+    take_away(b);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_AWAY);
+    makes = true;
+    s = take_away(b);
+    sd_event_run(b->event, 0);
+    assert_false(s->done);
+    tenant_client_on_other_token(b->client, NULL, NULL);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_AWAY);
+    assert_int_equal(b->n_requests, 4); /* the old one once more, and the other one never */
+    assert_int_equal(b->n_refused, 3);
+    put_token(b, "token-0");
+    b->n_tokens = 0;
+    s = take_away(b);
+    run_until(b, all_done);
+    assert_int_equal(s->status, 200);
+}
+
 int main(void)
 {
     unsetenv("http_proxy");
@@ -223,6 +314,7 @@ int main(void)
         TEST(test_token_of_another_tenant),
         TEST(test_token_is_renewed_before_it_expires),
         TEST(test_secret_is_read_again),
+        TEST(test_another_given_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
