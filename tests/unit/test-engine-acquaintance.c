@@ -6,6 +6,8 @@
 
 #include "engine-test.h"
 
+#include "base/memory.h"
+
 #define PEOPLE 6
 
 static struct parts parts;
@@ -82,6 +84,14 @@ static void meet_others(struct bed *b)
     bed_sync(b);
 }
 
+static bool knows_stranger(struct bed *b)
+{
+    CLEANUP(freep) char *found = NULL;
+    struct error e = {0};
+    int r = listing_found(b->state, "u2", &found, &e);
+    return r == 0 && found && strstr(found, "u2@other.example.com");
+}
+
 /* Nothing is written to strangers, with or without time and restarts; and with the right token it
  * goes on as if nothing had been. */
 static void test_another_token(void **state)
@@ -91,6 +101,7 @@ static void test_another_token(void **state)
     size_t n = n_writes(b);
     meet_others(b);
     assert_non_null(strstr(other_tenant(b), "another organisation's"));
+    assert_true(knows_stranger(b));
     bed_advance(b, HOUR);
     bed_sync(b);
     assert_int_equal(bed_audit(b, "configuration", REASON_OTHER_TENANT, NULL), 1);
@@ -106,6 +117,7 @@ static void test_another_token(void **state)
     swap_token(b);
     bed_restart(b);
     bed_sync(b);
+    assert_false(knows_stranger(b));
     bed_advance(b, DAY);
     assert_null(other_tenant(b));
     assert_int_equal(bed_audit(b, "alarm-over", REASON_OTHER_TENANT, NULL), 1);
@@ -191,6 +203,7 @@ static void test_deleted_by_hand(void **state)
 static void test_how_many(void **state)
 {
     struct bed *b = *state;
+    b->tenant->loses_our_ids = true;
     people(b, 30, "support");
     bed_start(b);
     bed_sync(b);
@@ -208,19 +221,42 @@ static void test_how_many(void **state)
     assert_int_equal(fake_tenant_calls(b->tenant, FAKE_SCIM_GET), 1);
 }
 
-static void test_nobody_active(void **state)
+static void stay(struct bed *b, const char *uid)
 {
-    struct bed *b = *state;
     for (size_t i = 0; i < BUDGET_N_KINDS; i++)
         b->sync.budgets[i] = (struct budget){.unlimited = true};
     begin(b);
-    bed_group(b, "support", NULL);
+    bed_group(b, "support", uid, NULL);
     bed_sync(b);
     bed_advance(b, 30 * DAY);
     bed_sync(b);
     bed_approve(b);
     bed_sync(b);
-    assert_int_equal(n_disabled(b), PEOPLE);
+    assert_int_equal(n_disabled(b), uid ? PEOPLE - 1 : PEOPLE);
+}
+
+/* Those who left long ago may have been deleted by hand, however many they are. */
+static void test_active_first(void **state)
+{
+    struct bed *b = *state;
+    stay(b, "u3");
+    for (size_t i = 0; i < b->tenant->n_users;)
+        if (b->tenant->users[i].user->disabled)
+            fake_tenant_remove(b->tenant, b->tenant->users[i].login);
+        else
+            i++;
+    assert_int_equal(b->tenant->n_users, 1);
+    fake_tenant_forget_calls(b->tenant);
+    bed_restart(b);
+    bed_run(b);
+    assert_null(other_tenant(b));
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_SCIM_GET), 1);
+}
+
+static void test_nobody_active(void **state)
+{
+    struct bed *b = *state;
+    stay(b, NULL);
     swap_token(b);
     bed_restart(b);
     bed_run(b);
@@ -392,7 +428,7 @@ int main(int argc, char **argv)
         TEST(test_another_token),   TEST(test_another_token_approved), TEST(test_revoked_meanwhile),
         TEST(test_deleted_by_hand), TEST(test_how_many),               TEST(test_nobody_active),
         TEST(test_ids_of_others),   TEST(test_no_answer),              TEST(test_silent_once),
-        TEST(test_under_way),       TEST(test_deaths),
+        TEST(test_under_way),       TEST(test_deaths),                 TEST(test_active_first),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
