@@ -2,6 +2,8 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 static uint64_t dice; /* the seed, to begin with */
 
@@ -21,4 +23,17 @@ static inline unsigned below(unsigned n)
 static inline bool chance(unsigned percent)
 {
     return below(100) < percent;
+}
+
+/* Of a program that plays histories: --histories N, --seed N. */
+static inline void read_arguments(int argc, char **argv, uint64_t *first_seed, unsigned *n)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--seed")) {
+            *first_seed = strtoull(argv[i + 1], NULL, 10);
+            *n = 1;
+        } else if (!strcmp(argv[i], "--histories")) {
+            *n = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        }
+    }
 }

@@ -1,7 +1,6 @@
-/* What random histories in the engine's bed share: the kinds of tenant, what goes wrong on the way
- * there, and their command line. */
+/* What random histories in the engine's bed share: the kinds of tenant, and what goes wrong on the
+ * way there. */
 #pragma once
-#include <string.h>
 #include <sys/timex.h>
 
 #include "base/memory.h"
@@ -41,17 +40,4 @@ static inline void some_tenant(struct fake_tenant *t, uint64_t seed)
     t->slots = chance(50) ? 1 + below(3) : 0;
     t->ahead = t->slots ? below(8) : 0;
     t->cancelled_takes_effect = coin;
-}
-
-/* --histories N, --seed N */
-static inline void read_arguments(int argc, char **argv, uint64_t *first_seed, unsigned *n)
-{
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--seed")) {
-            *first_seed = strtoull(argv[i + 1], NULL, 10);
-            *n = 1;
-        } else if (!strcmp(argv[i], "--histories")) {
-            *n = (unsigned)strtoul(argv[i + 1], NULL, 10);
-        }
-    }
 }

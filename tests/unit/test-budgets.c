@@ -480,14 +480,7 @@ static void test_same_again(void **state)
 int main(int argc, char **argv)
 {
     log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--seed")) {
-            first_seed = strtoull(argv[i + 1], NULL, 10);
-            n_histories = 1;
-        } else if (!strcmp(argv[i], "--histories")) {
-            n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
-        }
-    }
+    read_arguments(argc, argv, &first_seed, &n_histories);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories),
                                        cmocka_unit_test(test_same_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);

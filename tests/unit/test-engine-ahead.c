@@ -552,13 +552,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_histories),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--seed")) {
-            first_seed = strtoull(argv[i + 1], NULL, 10);
-            n_histories = 1;
-        } else if (!strcmp(argv[i], "--histories")) {
-            n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
-        }
-    }
+    read_arguments(argc, argv, &first_seed, &n_histories);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
