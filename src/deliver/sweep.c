@@ -104,11 +104,10 @@ static void walk_broken(struct walk *w, const struct error *e)
     walk_free(w);
 }
 
-/* Nothing was sent of it so far: the user is as it was before, however long it waits. */
+/* However long it waits, and how often it was tried: with the outcome it is known what was done. */
 static bool only_waits(const struct operation *o)
 {
-    return o->state != OPERATION_STARTED && !operation_is_unclear(o) &&
-           (!o->attempts || o->looks);
+    return o->state != OPERATION_STARTED && !operation_is_unclear(o);
 }
 
 /* A user that was renamed there, or is gone, waits for a person, who may undo that there; and after
