@@ -112,6 +112,23 @@ static bool says_disabled(const struct operation *o)
     return false;
 }
 
+/* What an earlier attempt left unclear was planned before a rename that was done since: its user
+ * has the login of the link by now. */
+static int follow_login(struct execution *x)
+{
+    struct operation *o = x->operation;
+    bool is_of_link = x->has_link && o->kind != OPERATION_CREATE && o->kind != OPERATION_ADOPT &&
+                      o->kind != OPERATION_RENAME;
+    if (!is_of_link || text_equal(o->login, x->link.login))
+        return 0;
+    char *login = strdup(x->link.login);
+    if (!login)
+        return -ENOMEM;
+    free(o->login);
+    o->login = login;
+    return 0;
+}
+
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e)
 {
@@ -133,6 +150,8 @@ int execution_load(struct execution *x, struct error *e)
     x->has_link = r == 0;
     if (x->has_link && x->link.remote_id &&
         !(x->basis.made_before = strdup(x->link.remote_id)))
+        return error_out_of_memory(e);
+    if (follow_login(x) < 0)
         return error_out_of_memory(e);
     if (x->has_link && x->link.known)
         r = user_from_json(&x->basis.known, x->link.known, e);
