@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/aliases.h"
 #include "model/entry.h"
 #include "model/json.h"
 
@@ -22,16 +23,10 @@ struct object_class {
     struct string_list names, superiors;
 };
 
-struct alias {
-    const char *text; /* borrowed from the class */
-    struct object_class *class;
-};
-
 struct class_list {
     struct object_class **items;
     size_t n_items, capacity;
-    struct alias *aliases; /* sorted without regard to case */
-    size_t n_aliases, aliases_capacity;
+    struct alias_list aliases;
 };
 
 /* A chain, from the classes that directories of people are made with. */
@@ -77,61 +72,21 @@ struct class_list *class_list_free(struct class_list *l)
     for (size_t i = 0; i < l->n_items; i++)
         class_free(l->items[i]);
     free(l->items);
-    free(l->aliases);
+    free(l->aliases.items);
     free(l);
     return NULL;
 }
 
 DEFINE_CLEANUP(struct class_list *, class_list_free)
 
-static size_t find_place(const struct class_list *l, const char *name, bool *ret_found)
-{
-    size_t low = 0, high = l->n_aliases;
-
-    *ret_found = false;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int r = text_compare_ascii_case(name, l->aliases[middle].text);
-        if (r == 0) {
-            *ret_found = true;
-            return middle;
-        }
-        if (r < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 static struct object_class *find(const struct class_list *l, const char *name)
 {
-    bool found;
-    size_t i = find_place(l, name, &found);
-
-    return found ? l->aliases[i].class : NULL;
-}
-
-static void insert_alias(struct class_list *l, const char *text, struct object_class *class)
-{
-    bool found;
-    size_t i = find_place(l, text, &found);
-
-    if (found)
-        return;
-    memmove(&l->aliases[i + 1], &l->aliases[i], (l->n_aliases - i) * sizeof(*l->aliases));
-    l->aliases[i] = (struct alias){text, class};
-    l->n_aliases++;
+    return alias_list_find(&l->aliases, name, strlen(name));
 }
 
 static void remove_class(struct class_list *l, struct object_class *class)
 {
-    size_t kept = 0;
-
-    for (size_t i = 0; i < l->n_aliases; i++)
-        if (l->aliases[i].class != class)
-            l->aliases[kept++] = l->aliases[i];
-    l->n_aliases = kept;
+    alias_list_remove(&l->aliases, class);
     for (size_t i = 0; i < l->n_items; i++)
         if (l->items[i] == class) {
             l->items[i] = l->items[--l->n_items];
@@ -148,8 +103,7 @@ static int insert(struct class_list *l, struct object_class *taken)
 
     if (memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(struct object_class *)) <
             0 ||
-        memory_grow(&l->aliases, &l->aliases_capacity, l->n_aliases + c->names.n_items + 1,
-                    sizeof(*l->aliases)) < 0)
+        alias_list_make_room(&l->aliases, c->names.n_items + 1) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < c->names.n_items; i++)
         if ((old = find(l, c->names.items[i])))
@@ -158,9 +112,9 @@ static int insert(struct class_list *l, struct object_class *taken)
         remove_class(l, old);
     l->items[l->n_items++] = c;
     for (size_t i = 0; i < c->names.n_items; i++)
-        insert_alias(l, c->names.items[i], c);
+        alias_list_add(&l->aliases, c->names.items[i], c);
     if (c->oid)
-        insert_alias(l, c->oid, c);
+        alias_list_add(&l->aliases, c->oid, c);
     c = NULL;
     return 0;
 }
@@ -285,24 +239,15 @@ void class_list_write_json(struct buffer *b, const struct class_list *l)
 {
     buffer_add_text(b, "[");
     /* By alias, each at its first name, so that the order of a server's answer does not show. */
-    for (size_t i = 0; i < l->n_aliases; i++)
-        if (l->aliases[i].text == l->aliases[i].class->names.items[0]) {
-            json_write_comma(b);
-            write_class(b, l->aliases[i].class);
-        }
-    buffer_add_text(b, "]");
-}
-
-static int texts_from_json(struct string_list *l, const json_t *array)
-{
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const char *text = json_string_value(json_array_get(array, i));
-        if (!text)
-            return -EINVAL;
-        if (string_list_add(l, text) < 0)
-            return -ENOMEM;
+    for (size_t i = 0; i < l->aliases.n_items; i++) {
+        const struct alias *a = &l->aliases.items[i];
+        const struct object_class *c = a->owner;
+        if (a->text != c->names.items[0])
+            continue;
+        json_write_comma(b);
+        write_class(b, c);
     }
-    return json_is_array(array) ? 0 : -EINVAL;
+    buffer_add_text(b, "]");
 }
 
 static int class_from_json(struct class_list *l, const json_t *object)
@@ -312,9 +257,9 @@ static int class_from_json(struct class_list *l, const json_t *object)
 
     if (!c)
         return -ENOMEM;
-    int r = texts_from_json(&c->names, json_object_get(object, "names"));
+    int r = json_get_texts(object, "names", &c->names);
     if (r == 0)
-        r = texts_from_json(&c->superiors, json_object_get(object, "superiors"));
+        r = json_get_texts(object, "superiors", &c->superiors);
     if (r == 0)
         r = json_get_text(object, "oid", &oid);
     if (r < 0 || c->names.n_items == 0)

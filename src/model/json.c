@@ -55,6 +55,20 @@ int json_get_text(const json_t *object, const char *key, const char **ret)
     return 0;
 }
 
+int json_get_texts(const json_t *object, const char *key, struct string_list *l)
+{
+    const json_t *array = json_object_get(object, key);
+
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *text = json_string_value(json_array_get(array, i));
+        if (!text)
+            return -EINVAL;
+        if (string_list_add(l, text) < 0)
+            return -ENOMEM;
+    }
+    return json_is_array(array) ? 0 : -EINVAL;
+}
+
 void json_write_texts(struct buffer *b, const char *key, const struct string_list *l)
 {
     json_write_key(b, key);

@@ -21,6 +21,8 @@ json_t *json_from_text(const char *text, int *ret_r);
 
 /* A string member. Absent or null: *ret is NULL. -EINVAL when it is something else. */
 int json_get_text(const json_t *object, const char *key, const char **ret);
+/* A member that is an array of strings, added to the list. -EINVAL when it is something else. */
+int json_get_texts(const json_t *object, const char *key, struct string_list *l);
 
 /* A member: the key, and these as an array. */
 void json_write_texts(struct buffer *b, const char *key, const struct string_list *l);
