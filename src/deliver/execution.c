@@ -97,10 +97,10 @@ uint64_t execution_next_wait(const struct execution *x)
 static void prepare_merge(struct execution *x)
 {
     x->basis.merge = (struct planner_input){
-        .wanted = x->basis.wanted,
-        .names_role = rules_names_role,
-        .names_skill = rules_names_skill,
-        .userdata = x->delivery->rules,
+        .verdict.wanted = x->basis.wanted,
+        .rules.names_role = rules_names_role,
+        .rules.names_skill = rules_names_skill,
+        .rules.userdata = x->delivery->rules,
     };
 }
 
@@ -179,7 +179,7 @@ int execution_recall(struct execution *x, const struct link *l, struct error *e)
     user_free(b->granted);
     b->known = TAKE(known);
     b->granted = TAKE(granted);
-    b->merge.found_granted = b->granted;
+    b->merge.adoption.found_granted = b->granted;
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #define PEOPLE_A_TURN 64
 #define ROUND_A_TURN  128 /* of a round that looks at few of them */
 #define AHEAD_MAX     512
+#define VANISHED_SIZE 256
 
 struct judge {
     struct books *books;
@@ -49,16 +50,10 @@ static uint64_t next_date(const struct judge *j, const struct dossier *s)
     return first && (!at || first < at) ? first : at;
 }
 
-static int plan_for(struct judge *j, struct dossier *s, struct planner_result *ret,
-                    struct error *e)
+static struct planner_verdict verdict_of(const struct judge *j, const struct dossier *s,
+                                         char vanished[static VANISHED_SIZE])
 {
-    static struct user nothing;
-    char vanished[256];
-    struct conflicts conflicts;
-    conflicts.items = ruleset_conflicts(rules_ruleset(j->rules), &conflicts.n_items);
-    struct planner_input in = {
-        .entry_id = s->entry_id,
-        .dn = dossier_dn(s),
+    return (struct planner_verdict){
         .presence = dossier_presence(s),
         .code = s->verdict.code,
         .sentence = dossier_sentence(s),
@@ -67,14 +62,19 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .revoke_source = &s->verdict.revoke_source,
         .start_usec = start_to_come(s),
         .start_source = &s->verdict.start_source,
-        .conflicts = conflicts,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
-        .twin = s->twin,
         .vanished_attribute =
             s->has_verdict
-                ? reading_vanished_here(j->reading, s->mirror.entry, vanished, sizeof(vanished))
+                ? reading_vanished_here(j->reading, s->mirror.entry, vanished, VANISHED_SIZE)
                 : NULL,
-        .link = dossier_link_status(s),
+    };
+}
+
+static struct planner_link link_of(const struct dossier *s)
+{
+    static struct user nothing;
+    return (struct planner_link){
+        .status = dossier_link_status(s),
         .login = s->link.login,
         .known = s->known ? s->known : &nothing,
         .granted = s->granted,
@@ -87,26 +87,42 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .maybe_renamed = s->link.gone == LINK_GONE_OR_RENAMED,
         .leaving_usec = s->link.leaving_usec,
         .disabled_usec = s->link.disabled_usec,
+    };
+}
+
+static int plan_for(struct judge *j, struct dossier *s, struct planner_result *ret,
+                    struct error *e)
+{
+    char vanished[VANISHED_SIZE];
+    const struct engine_options *o = books_options(j->books);
+    struct planner_input in = {
+        .entry_id = s->entry_id,
+        .dn = dossier_dn(s),
+        .verdict = verdict_of(j, s, vanished),
+        .twin = s->twin,
+        .link = link_of(s),
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
+        .successor = {.sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
+                      .revoked = s->successor_revoked,
+                      .idle = s->successor_idle},
+        .adoption = {.open = contact_adoption_open(j->contact),
+                     .looking = s->looking,
+                     .asking = s->asking,
+                     .found = s->found,
+                     .found_granted = s->found_granted},
         .state_restored = books_are_distrusted(j->books),
         .other_tenant = contact_other_tenant(j->contact),
-        .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
-        .successor_revoked = s->successor_revoked,
-        .successor_idle = s->successor_idle,
-        .adoption_open = contact_adoption_open(j->contact),
-        .looking = s->looking,
-        .asking = s->asking,
-        .found = s->found,
-        .found_granted = s->found_granted,
-        .names_role = rules_names_role,
-        .names_skill = rules_names_skill,
-        .userdata = j->rules,
-        .parts = books_options(j->books)->tenant_ops->parts(books_options(j->books)->tenant),
-        .options = books_options(j->books)->sync,
+        .rules = {.names_role = rules_names_role,
+                  .names_skill = rules_names_skill,
+                  .userdata = j->rules},
+        .parts = o->tenant_ops->parts(o->tenant),
+        .options = o->sync,
         .now_usec = clock_steady_usec(),
         .dates_usec = clock_date_usec(),
     };
+    in.rules.conflicts.items =
+        ruleset_conflicts(rules_ruleset(j->rules), &in.rules.conflicts.n_items);
     return planner_plan(&in, ret, e);
 }
 

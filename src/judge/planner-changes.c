@@ -98,11 +98,11 @@ int plan_hold_person(const struct planner_input *in, struct planner_result *r,
                      const char *cause_tail, const char *sentence)
 {
     struct operation *o;
-    int rc =
-        plan_add(in, r,
-                 in->link == LINK_ACTIVE || in->link == LINK_DISABLED ? OPERATION_UPDATE
-                                                                            : OPERATION_CREATE,
-                 login, sentence, &o);
+    int rc = plan_add(in, r,
+                      in->link.status == LINK_ACTIVE || in->link.status == LINK_DISABLED
+                          ? OPERATION_UPDATE
+                          : OPERATION_CREATE,
+                      login, sentence, &o);
     if (rc < 0)
         return rc;
     char cause[512];
@@ -137,24 +137,24 @@ int plan_add_role(struct operation *o, const char *name, bool gives,
  * by itself, stay as a supervisor set them. */
 static bool may_take_skill(const struct planner_input *in, const char *name)
 {
-    if (in->quirks && user_skill(in->quirks, name))
+    if (in->link.quirks && user_skill(in->link.quirks, name))
         return false;
-    return (in->granted && user_skill(in->granted, name)) ||
-           (in->names_skill && in->names_skill(name, in->userdata));
+    return (in->link.granted && user_skill(in->link.granted, name)) ||
+           (in->rules.names_skill && in->rules.names_skill(name, in->rules.userdata));
 }
 
 int plan_diff_skills(const struct planner_input *in, struct operation *o)
 {
     int rc = 0;
-    for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++) {
-        const struct user_skill *w = &in->wanted->skills[i];
-        const struct user_skill *k = user_skill(in->known, w->name);
+    for (size_t i = 0; i < in->verdict.wanted->n_skills && rc == 0; i++) {
+        const struct user_skill *w = &in->verdict.wanted->skills[i];
+        const struct user_skill *k = user_skill(in->link.known, w->name);
         if (!k || k->level != w->level)
             rc = plan_add_level(o, w->name, k, w);
     }
-    for (size_t i = 0; i < in->known->n_skills && rc == 0; i++) {
-        const struct user_skill *k = &in->known->skills[i];
-        if (!user_skill(in->wanted, k->name) && may_take_skill(in, k->name))
+    for (size_t i = 0; i < in->link.known->n_skills && rc == 0; i++) {
+        const struct user_skill *k = &in->link.known->skills[i];
+        if (!user_skill(in->verdict.wanted, k->name) && may_take_skill(in, k->name))
             rc = plan_add_level(o, k->name, k, NULL);
     }
     return rc;
@@ -163,14 +163,14 @@ int plan_diff_skills(const struct planner_input *in, struct operation *o)
 int plan_diff_roles(const struct planner_input *in, struct operation *o)
 {
     int rc = 0;
-    for (size_t i = 0; i < in->wanted->n_roles && rc == 0; i++) {
-        const struct user_role *w = &in->wanted->roles[i];
-        if (!user_role(in->known, w->name))
+    for (size_t i = 0; i < in->verdict.wanted->n_roles && rc == 0; i++) {
+        const struct user_role *w = &in->verdict.wanted->roles[i];
+        if (!user_role(in->link.known, w->name))
             rc = plan_add_role(o, w->name, true, &w->source);
     }
-    for (size_t i = 0; i < in->known->n_roles && rc == 0; i++) {
-        const struct user_role *k = &in->known->roles[i];
-        if (!user_role(in->wanted, k->name) && may_take_role(in, k->name))
+    for (size_t i = 0; i < in->link.known->n_roles && rc == 0; i++) {
+        const struct user_role *k = &in->link.known->roles[i];
+        if (!user_role(in->verdict.wanted, k->name) && may_take_role(in, k->name))
             rc = plan_add_role(o, k->name, false, NULL);
     }
     return rc;
@@ -179,9 +179,10 @@ int plan_diff_roles(const struct planner_input *in, struct operation *o)
 /* A field that is not managed stays; an empty wanted value clears. */
 int plan_diff_field(const struct planner_input *in, struct operation *o, enum user_field f)
 {
-    const struct user_value *w = &in->wanted->fields[f];
-    const char *k = user_get(in->known, f);
-    if (!w->text || text_equal(w->text, k ? k : "") || quirks_shows(in->quirks, f, w->text, k))
+    const struct user_value *w = &in->verdict.wanted->fields[f];
+    const char *k = user_get(in->link.known, f);
+    if (!w->text || text_equal(w->text, k ? k : "") ||
+        quirks_shows(in->link.quirks, f, w->text, k))
         return 0;
     return operation_add_change(o, user_field_name(f), k, *w->text ? w->text : NULL,
                                 &w->source);
@@ -209,6 +210,6 @@ const char *plan_vanished_sentence(const struct planner_input *in, char *buffer,
         buffer, size,
         "the attribute %s vanished from many entries at once, as when an access rule of the "
         "directory changes: check what the bind user may read, or approve the plan",
-        in->vanished_attribute);
+        in->verdict.vanished_attribute);
     return buffer;
 }

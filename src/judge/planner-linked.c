@@ -21,10 +21,11 @@ static int plan_disable(const struct planner_input *in, struct planner_result *r
                         const char *why, uint64_t due_usec, struct operation **ret)
 {
     struct operation *o = NULL;
-    int rc = plan_add(in, r, OPERATION_DISABLE, in->login, why, &o);
+    int rc = plan_add(in, r, OPERATION_DISABLE, in->link.login, why, &o);
     if (rc == 0)
         rc = operation_add_change(o, "disabled", "false", "true",
-                                  in->wanted ? &in->wanted->disabled_source : NULL);
+                                  in->verdict.wanted ? &in->verdict.wanted->disabled_source
+                                                     : NULL);
     if (rc == 0)
         o->not_before_usec = due_usec;
     if (ret)
@@ -38,31 +39,33 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     const struct sync_options *options = in->options;
     char why[768];
     snprintf(why, sizeof(why), "%s: %s",
-             in->presence == VERDICT_GONE ? "gone from the directory" : "no longer a user",
-             in->sentence ? text_without_heading(in->sentence, in->dn) : "no reason known");
+             in->verdict.presence == VERDICT_GONE ? "gone from the directory"
+                                                  : "no longer a user",
+             in->verdict.sentence ? text_without_heading(in->verdict.sentence, in->dn)
+                                  : "no reason known");
     r->bucket = BUCKET_LEAVING;
-    r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
-    r->started_leaving = !in->leaving_usec;
+    r->leaving_usec = in->link.leaving_usec ? in->link.leaving_usec : in->now_usec;
+    r->started_leaving = !in->link.leaving_usec;
     struct operation *o = NULL;
-    bool ours = in->disabled_by_us || in->disabled_as_dormant;
+    bool ours = in->link.disabled_by_us || in->link.disabled_as_dormant;
     int rc = 0;
-    if (in->link == LINK_ACTIVE) {
+    if (in->link.status == LINK_ACTIVE) {
         rc = plan_disable(in, r, why, r->leaving_usec + options->leave_grace_usec, &o);
-    } else if (in->link == LINK_DISABLED && ours && options->delete_after_usec) {
+    } else if (in->link.status == LINK_DISABLED && ours && options->delete_after_usec) {
         /* Who was disabled, or made disabled, long before does not go at once. */
         uint64_t since =
-            in->disabled_usec > r->leaving_usec ? in->disabled_usec : r->leaving_usec;
-        rc = plan_add(in, r, OPERATION_DELETE, in->login, why, &o);
+            in->link.disabled_usec > r->leaving_usec ? in->link.disabled_usec : r->leaving_usec;
+        rc = plan_add(in, r, OPERATION_DELETE, in->link.login, why, &o);
         if (rc == 0)
             o->not_before_usec = since + options->delete_after_usec;
-    } else if (in->link == LINK_DELETED && in->presence == VERDICT_GONE) {
+    } else if (in->link.status == LINK_DELETED && in->verdict.presence == VERDICT_GONE) {
         r->bucket = BUCKET_SKIPPED;
         r->forget = !in->parts->keeps_removed; /* it may come back to that user */
     }
     bool kept =
-        o && in->successor_sentence && (o->kind == OPERATION_DELETE || !in->successor_idle);
+        o && in->successor.sentence && (o->kind == OPERATION_DELETE || !in->successor.idle);
     if (rc == 0 && kept)
-        rc = plan_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK, in->successor_sentence,
+        rc = plan_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK, in->successor.sentence,
                        in->now_usec);
     return rc;
 }
@@ -73,23 +76,24 @@ int plan_revoked(const struct planner_input *in, struct planner_result *r)
 {
     char source[384], why[800];
     struct operation *o = NULL;
-    bool left = in->presence == VERDICT_SKIP || in->presence == VERDICT_GONE;
+    bool left = in->verdict.presence == VERDICT_SKIP || in->verdict.presence == VERDICT_GONE;
     if (left) {
         r->bucket = BUCKET_LEAVING;
-        r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
-        r->started_leaving = !in->leaving_usec;
+        r->leaving_usec = in->link.leaving_usec ? in->link.leaving_usec : in->now_usec;
+        r->started_leaving = !in->link.leaving_usec;
     }
-    if (in->link != LINK_ACTIVE)
+    if (in->link.status != LINK_ACTIVE)
         return left ? plan_leaver(in, r) : 0;
     if (!left)
         r->bucket = BUCKET_PENDING;
     snprintf(why, sizeof(why), "revoked: %s",
-             in->revoked ? source_text(in->revoke_source, source, sizeof(source))
-                         : in->successor_sentence);
-    int rc = plan_add(in, r, OPERATION_DISABLE, in->login, why, &o);
+             in->verdict.revoked
+                 ? source_text(in->verdict.revoke_source, source, sizeof(source))
+                 : in->successor.sentence);
+    int rc = plan_add(in, r, OPERATION_DISABLE, in->link.login, why, &o);
     if (rc == 0)
         rc = operation_add_change(o, "disabled", "false", "true",
-                                  in->revoked ? in->revoke_source : NULL);
+                                  in->verdict.revoked ? in->verdict.revoke_source : NULL);
     if (rc == 0)
         o->revokes = true;
     return rc;
@@ -97,20 +101,20 @@ int plan_revoked(const struct planner_input *in, struct planner_result *r)
 
 static int plan_rename(const struct planner_input *in, struct planner_result *r)
 {
-    const char *login = user_get(in->wanted, USER_LOGIN);
-    if (text_equal_fold(login, in->login))
+    const char *login = user_get(in->verdict.wanted, USER_LOGIN);
+    if (text_equal_fold(login, in->link.login))
         return 0; /* a difference in case alone is the same account */
     struct operation *o;
     char why[768];
     snprintf(why, sizeof(why),
-             in->renamed_there
+             in->link.renamed_there
                  ? "somebody renamed the user at the tenant; the directory gives the login %s"
                  : "the directory now gives the login %s",
              login);
-    int rc = plan_add(in, r, OPERATION_RENAME, in->login, why, &o);
+    int rc = plan_add(in, r, OPERATION_RENAME, in->link.login, why, &o);
     if (rc == 0)
-        rc = operation_add_change(o, user_field_name(USER_LOGIN), in->login, login,
-                                  &in->wanted->fields[USER_LOGIN].source);
+        rc = operation_add_change(o, user_field_name(USER_LOGIN), in->link.login, login,
+                                  &in->verdict.wanted->fields[USER_LOGIN].source);
     if (rc < 0)
         return rc;
     char cause[512];
@@ -120,7 +124,7 @@ static int plan_rename(const struct planner_input *in, struct planner_result *r)
                          in->claim == PLANNER_LOGIN_SHARED ? REASON_LOGIN_SHARED
                                                            : REASON_CONFLICT,
                          cause, in->claim_sentence, in->now_usec);
-    if (in->renamed_there && in->options->on_drift == DRIFT_REPORT)
+    if (in->link.renamed_there && in->options->on_drift == DRIFT_REPORT)
         return plan_wait(
             o, OPERATION_HELD, REASON_RENAME_POLICY, "renamed-there",
             "somebody renamed the user at the tenant and [lifecycle] drift = report: rename it "
@@ -141,7 +145,7 @@ static int plan_part(const struct planner_input *in, struct planner_result *r,
 {
     struct operation *o;
     bool ruled = part->writes & PART_FIELD(USER_TEAM);
-    int rc = plan_add(in, r, part->kind, in->login,
+    int rc = plan_add(in, r, part->kind, in->link.login,
                       ruled ? "the rules give other values than the tenant holds"
                             : "the directory gives other values than the tenant holds",
                       &o);
@@ -169,14 +173,14 @@ static int plan_enable(const struct planner_input *in, struct planner_result *r,
                        struct operation **ret)
 {
     struct operation *o = NULL;
-    int rc = plan_add(in, r, OPERATION_ENABLE, in->login,
-                      in->leaving_usec ? "returned to the directory's users"
-                                       : "not, or no longer, disabled in the directory",
+    int rc = plan_add(in, r, OPERATION_ENABLE, in->link.login,
+                      in->link.leaving_usec ? "returned to the directory's users"
+                                            : "not, or no longer, disabled in the directory",
                       &o);
     *ret = o;
     return rc < 0 ? rc
                   : operation_add_change(o, "disabled", "true", "false",
-                                         &in->wanted->disabled_source);
+                                         &in->verdict.wanted->disabled_source);
 }
 
 /* Whoever is enabled again has lost what is no longer theirs before: an enabled user with last
@@ -200,8 +204,8 @@ static int enable_after_losses(const struct planner_input *in, struct planner_re
 static bool is_dormant(const struct planner_input *in)
 {
     uint64_t after = in->options->dormant_after_usec;
-    return after && in->link == LINK_ACTIVE && in->used_usec &&
-           in->used_usec + after <= in->dates_usec;
+    return after && in->link.status == LINK_ACTIVE && in->link.used_usec &&
+           in->link.used_usec + after <= in->dates_usec;
 }
 
 /* Reported, or disabled, beside whatever else is to be done. */
@@ -211,8 +215,9 @@ static int plan_dormant(const struct planner_input *in, struct planner_result *r
     struct operation *o;
     bool disables = in->options->dormant == DORMANT_DISABLE;
     snprintf(why, sizeof(why), "nobody logged in as this user since %.10s",
-             clock_format(when, in->used_usec));
-    int rc = plan_add(in, r, disables ? OPERATION_DISABLE : OPERATION_UPDATE, in->login, why, &o);
+             clock_format(when, in->link.used_usec));
+    int rc = plan_add(in, r, disables ? OPERATION_DISABLE : OPERATION_UPDATE, in->link.login,
+                      why, &o);
     if (rc == 0 && disables) {
         o->dormant = true;
         return operation_add_change(o, "disabled", "false", "true", NULL);
@@ -227,24 +232,25 @@ static int plan_dormant(const struct planner_input *in, struct planner_result *r
 /* A linked person whom the rules still want. */
 static int plan_member(const struct planner_input *in, struct planner_result *r)
 {
-    r->returned = in->leaving_usec != 0;
+    r->returned = in->link.leaving_usec != 0;
     struct operation *enable = NULL;
     int rc = 0;
-    if (in->vanished && !in->wanted->disabled)
+    if (in->link.vanished && !in->verdict.wanted->disabled)
         return plan_hold_person(
-            in, r, in->login, REASON_USER_GONE, "users", "gone",
+            in, r, in->link.login, REASON_USER_GONE, "users", "gone",
             "the user is not at the tenant any more and [lifecycle] drift = report: "
             "restore it there, take the person out of the rules, or set drift = repair");
-    if (in->wanted->disabled) {
-        if (in->link == LINK_ACTIVE) {
+    if (in->verdict.wanted->disabled) {
+        if (in->link.status == LINK_ACTIVE) {
             char source[384], why[512];
             snprintf(why, sizeof(why), "disabled in the directory: %s",
-                     source_text(&in->wanted->disabled_source, source, sizeof(source)));
+                     source_text(&in->verdict.wanted->disabled_source, source, sizeof(source)));
             rc = plan_disable(in, r, why, in->now_usec, NULL);
         }
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
-        if (in->link == LINK_DISABLED && in->disabled_by_us && !in->start_usec)
+        if (in->link.status == LINK_DISABLED && in->link.disabled_by_us &&
+            !in->verdict.start_usec)
             rc = plan_enable(in, r, &enable);
         if (rc == 0)
             rc = plan_rename(in, r);
@@ -262,7 +268,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
 int plan_linked(const struct planner_input *in, struct planner_result *r)
 {
     char sentence[768];
-    switch (in->presence) {
+    switch (in->verdict.presence) {
     case VERDICT_USER: return plan_member(in, r);
     case VERDICT_SKIP:
     case VERDICT_GONE: return plan_leaver(in, r);
@@ -270,11 +276,11 @@ int plan_linked(const struct planner_input *in, struct planner_result *r)
     case VERDICT_UNKNOWN:
     default:
         r->leaving_usec = 0;
-        if (in->vanished_attribute)
-            return plan_hold_person(in, r, in->login, REASON_ATTRIBUTE_VANISHED, "attribute",
-                                    in->vanished_attribute,
+        if (in->verdict.vanished_attribute)
+            return plan_hold_person(in, r, in->link.login, REASON_ATTRIBUTE_VANISHED,
+                                    "attribute", in->verdict.vanished_attribute,
                                     plan_vanished_sentence(in, sentence, sizeof(sentence)));
-        return plan_hold_person(in, r, in->login, REASON_ENTRY_INVALID, "entry", in->dn,
-                                in->sentence ? in->sentence : "");
+        return plan_hold_person(in, r, in->link.login, REASON_ENTRY_INVALID, "entry", in->dn,
+                                in->verdict.sentence ? in->verdict.sentence : "");
     }
 }

@@ -34,7 +34,7 @@ static int note_remake(const struct planner_input *in, struct operation *o)
     o->remakes = true;
     if (plan_why(o, "the user is not at the tenant any more, and drift = repair") < 0)
         return -ENOMEM;
-    if (!in->maybe_renamed)
+    if (!in->link.maybe_renamed)
         return 0;
     return plan_wait(
         o, OPERATION_PARKED, REASON_USER_GONE, "users:gone",
@@ -48,25 +48,28 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
 {
     char why[512];
     struct operation *o;
-    const char *login = user_get(in->wanted, USER_LOGIN);
-    int rc =
-        plan_add(in, r, OPERATION_CREATE, login, team_why(in->wanted, why, sizeof(why)), &o);
-    if (rc == 0 && in->vanished)
+    const char *login = user_get(in->verdict.wanted, USER_LOGIN);
+    int rc = plan_add(in, r, OPERATION_CREATE, login,
+                      team_why(in->verdict.wanted, why, sizeof(why)), &o);
+    if (rc == 0 && in->link.vanished)
         rc = note_remake(in, o);
     for (int f = 0; f < USER_N_FIELDS && rc == 0; f++) {
-        const struct user_value *w = &in->wanted->fields[f];
+        const struct user_value *w = &in->verdict.wanted->fields[f];
         if (w->text && *w->text)
             rc = operation_add_change(o, user_field_name((enum user_field)f), NULL, w->text,
                                       &w->source);
     }
-    for (size_t i = 0; i < in->wanted->n_roles && rc == 0; i++)
-        rc = plan_add_role(o, in->wanted->roles[i].name, true, &in->wanted->roles[i].source);
-    for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++)
-        rc = plan_add_level(o, in->wanted->skills[i].name, NULL, &in->wanted->skills[i]);
-    if (rc == 0 && in->wanted->disabled)
-        rc = operation_add_change(o, "disabled", NULL, "true", &in->wanted->disabled_source);
-    else if (rc == 0 && in->start_usec)
-        rc = operation_add_change(o, "disabled", NULL, "true", in->start_source);
+    for (size_t i = 0; i < in->verdict.wanted->n_roles && rc == 0; i++)
+        rc = plan_add_role(o, in->verdict.wanted->roles[i].name, true,
+                           &in->verdict.wanted->roles[i].source);
+    for (size_t i = 0; i < in->verdict.wanted->n_skills && rc == 0; i++)
+        rc = plan_add_level(o, in->verdict.wanted->skills[i].name, NULL,
+                            &in->verdict.wanted->skills[i]);
+    if (rc == 0 && in->verdict.wanted->disabled)
+        rc = operation_add_change(o, "disabled", NULL, "true",
+                                  &in->verdict.wanted->disabled_source);
+    else if (rc == 0 && in->verdict.start_usec)
+        rc = operation_add_change(o, "disabled", NULL, "true", in->verdict.start_source);
     r->bucket = BUCKET_PENDING;
     return rc;
 }
@@ -91,14 +94,14 @@ int planner_adoption_changes(const struct planner_input *in, const struct user *
                              struct operation *o)
 {
     struct planner_input after = *in;
-    after.known = found;
-    after.granted = in->found_granted;
-    after.quirks = NULL;
+    after.link.known = found;
+    after.link.granted = in->adoption.found_granted;
+    after.link.quirks = NULL;
     int rc = 0;
-    if (in->wanted->disabled)
+    if (in->verdict.wanted->disabled)
         return found->disabled ? 0
                                : operation_add_change(o, "disabled", "false", "true",
-                                                      &in->wanted->disabled_source);
+                                                      &in->verdict.wanted->disabled_source);
     for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && rc == 0; f++)
         rc = plan_diff_field(&after, o, (enum user_field)f);
     if (rc == 0)
@@ -109,17 +112,17 @@ int planner_adoption_changes(const struct planner_input *in, const struct user *
 /* Why an adoption after first contact waits, and what to do. */
 static const char *approval_sentence(const struct planner_input *in, char *buffer, size_t size)
 {
-    const char *login = user_get(in->wanted, USER_LOGIN);
-    const char *role = planner_privileged_role(in->found, in->options);
-    const char *theirs = user_get(in->found, USER_EMAIL),
-               *ours = user_get(in->wanted, USER_EMAIL);
+    const char *login = user_get(in->verdict.wanted, USER_LOGIN);
+    const char *role = planner_privileged_role(in->adoption.found, in->options);
+    const char *theirs = user_get(in->adoption.found, USER_EMAIL),
+               *ours = user_get(in->verdict.wanted, USER_EMAIL);
     if (role)
         snprintf(buffer, size,
                  "the tenant has a user %s already, with the privileged role %s: it is taken "
                  "over only when the plan is approved; if it is somebody else, give %s another "
                  "login",
                  login, role, in->dn);
-    else if (is_same_mailbox(in->wanted, in->found))
+    else if (is_same_mailbox(in->verdict.wanted, in->adoption.found))
         snprintf(buffer, size,
                  "the tenant has a user %s already, and does not show which roles it has: it is "
                  "taken over only when the plan is approved; if it is somebody else, give %s "
@@ -140,12 +143,13 @@ static int plan_adopt(const struct planner_input *in, struct planner_result *r,
                       const char *reason, const char *sentence)
 {
     struct operation *o;
-    int rc = plan_add(in, r, OPERATION_ADOPT, user_get(in->wanted, USER_LOGIN), sentence, &o);
-    if (rc == 0 && in->found)
-        rc = planner_adoption_changes(in, in->found, o);
+    int rc = plan_add(in, r, OPERATION_ADOPT, user_get(in->verdict.wanted, USER_LOGIN),
+                      sentence, &o);
+    if (rc == 0 && in->adoption.found)
+        rc = planner_adoption_changes(in, in->adoption.found, o);
     if (rc < 0)
         return rc;
-    o->revokes = in->revoked;
+    o->revokes = in->verdict.revoked;
     r->bucket = BUCKET_PENDING;
     if (!reason)
         return 0;
@@ -159,15 +163,17 @@ static int plan_found(const struct planner_input *in, struct planner_result *r,
                       const char *sentence)
 {
     char approval[1024];
-    if (in->adoption_open && in->looking) { /* planned when it is known what it leads to */
+    if (in->adoption.open &&
+        in->adoption.looking) { /* planned when it is known what it leads to */
         r->bucket = BUCKET_PENDING;
         return 0;
     }
-    if (in->adoption_open)
+    if (in->adoption.open)
         return plan_adopt(in, r, REASON_ADOPTION, sentence);
     /* Somebody else's is found out by the one who looks again before it is taken over. */
-    if (in->found && planner_same_person(in->wanted, in->found) &&
-        planner_adoption_needs_approval(in->wanted, in->found, in->parts, in->options))
+    if (in->adoption.found && planner_same_person(in->verdict.wanted, in->adoption.found) &&
+        planner_adoption_needs_approval(in->verdict.wanted, in->adoption.found, in->parts,
+                                        in->options))
         return plan_adopt(in, r, REASON_ADOPTION,
                           approval_sentence(in, approval, sizeof(approval)));
     return plan_adopt(in, r, NULL, sentence);
@@ -182,14 +188,14 @@ bool planner_may_be_at_tenant(const struct planner_input *in)
 /* Nobody is linked: create, adopt, or say who has the login. */
 int plan_newcomer(const struct planner_input *in, struct planner_result *r)
 {
-    const char *login = user_get(in->wanted, USER_LOGIN);
+    const char *login = user_get(in->verdict.wanted, USER_LOGIN);
     const char *sentence = in->claim_sentence ? in->claim_sentence : "";
     bool there = in->claim == PLANNER_LOGIN_AT_TENANT;
-    bool early = in->start_usec > in->dates_usec + in->options->create_ahead_usec;
-    bool none = in->wanted->disabled && !in->options->create_disabled;
+    bool early = in->verdict.start_usec > in->dates_usec + in->options->create_ahead_usec;
+    bool none = in->verdict.wanted->disabled && !in->options->create_disabled;
     if ((early && !there) || (none && !planner_may_be_at_tenant(in))) {
-        r->bucket = in->asking ? BUCKET_PENDING : BUCKET_SKIPPED;
-        r->code = in->asking ? NULL : early ? SKIP_NOT_STARTED : SKIP_DISABLED;
+        r->bucket = in->adoption.asking ? BUCKET_PENDING : BUCKET_SKIPPED;
+        r->code = in->adoption.asking ? NULL : early ? SKIP_NOT_STARTED : SKIP_DISABLED;
         return 0;
     }
     switch (in->claim) {
@@ -201,7 +207,7 @@ int plan_newcomer(const struct planner_input *in, struct planner_result *r)
         return plan_hold_person(in, r, login, REASON_CONFLICT, "login", login, sentence);
     case PLANNER_MAIL_AT_TENANT:
         return plan_hold_person(in, r, login, REASON_SAME_MAIL, "mail",
-                                user_get(in->wanted, USER_EMAIL), sentence);
+                                user_get(in->verdict.wanted, USER_EMAIL), sentence);
     case PLANNER_LIKE_AT_TENANT:
         return plan_hold_person(in, r, login, REASON_USER_GONE, "user", login, sentence);
     case PLANNER_LOGIN_LEFT_SAME: return plan_adopt(in, r, REASON_RELINK, sentence);

@@ -29,17 +29,17 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
         int rc = 0;
         if (o->state != OPERATION_READY)
             continue;
-        if (in->group_missing && planner_takes_away(o)) {
-            snprintf(cause, sizeof(cause), "group:%s", in->group_missing);
+        if (in->verdict.group_missing && planner_takes_away(o)) {
+            snprintf(cause, sizeof(cause), "group:%s", in->verdict.group_missing);
             snprintf(
                 sentence, sizeof(sentence),
                 "the group %s of a rule cannot be seen, so nobody loses anything because of it: "
                 "restore the group, or correct the rule",
-                in->group_missing);
+                in->verdict.group_missing);
             rc = plan_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence,
                            in->now_usec);
-        } else if (in->vanished_attribute) {
-            snprintf(cause, sizeof(cause), "attribute:%s", in->vanished_attribute);
+        } else if (in->verdict.vanished_attribute) {
+            snprintf(cause, sizeof(cause), "attribute:%s", in->verdict.vanished_attribute);
             rc =
                 plan_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
                           plan_vanished_sentence(in, sentence, sizeof(sentence)), in->now_usec);
@@ -59,11 +59,11 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
 /* What the entry itself says goes on: to be disabled needs no name. */
 static bool is_in_doubt(const struct planner_input *in)
 {
-    if (!in->twin || in->presence == VERDICT_GONE)
+    if (!in->twin || in->verdict.presence == VERDICT_GONE)
         return false;
-    if (in->presence == VERDICT_USER)
-        return !(in->wanted->disabled && in->link == LINK_ACTIVE);
-    return in->link != LINK_UNLINKED;
+    if (in->verdict.presence == VERDICT_USER)
+        return !(in->verdict.wanted->disabled && in->link.status == LINK_ACTIVE);
+    return in->link.status != LINK_UNLINKED;
 }
 
 /* One cause for both, whichever is looked at. */
@@ -76,9 +76,11 @@ static int hold_twin(const struct planner_input *in, struct planner_result *r)
              "neither gets what a group gives: rename one of them",
              first ? in->dn : in->twin, first ? in->twin : in->dn);
     r->leaving_usec = 0;
-    return plan_hold_person(
-        in, r, in->link == LINK_UNLINKED ? user_get(in->wanted, USER_LOGIN) : in->login,
-        REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
+    return plan_hold_person(in, r,
+                            in->link.status == LINK_UNLINKED
+                                ? user_get(in->verdict.wanted, USER_LOGIN)
+                                : in->link.login,
+                            REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
 }
 
 /* Another tenant than the state's: nobody is made there before a person says so. */
@@ -101,7 +103,7 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     struct planner_input rest = *in;
     int rc = withhold_roles(in, &held, e);
     if (rc == 0 && held.wanted)
-        rest.wanted = held.wanted;
+        rest.verdict.wanted = held.wanted;
     if (rc == 0)
         rc = plan(&rest, ret, e);
     if (rc == 0 && held.wanted && ret->bucket != BUCKET_SKIPPED) {
@@ -125,26 +127,26 @@ static int plan(const struct planner_input *in, struct planner_result *ret, stru
 {
     struct planner_result r = {.bucket = BUCKET_UNCHANGED};
     int rc = 0;
-    bool linked = in->link == LINK_ACTIVE || in->link == LINK_DISABLED;
-    bool left = in->presence == VERDICT_SKIP || in->presence == VERDICT_GONE;
-    if (linked && (in->revoked || in->successor_revoked)) {
+    bool linked = in->link.status == LINK_ACTIVE || in->link.status == LINK_DISABLED;
+    bool left = in->verdict.presence == VERDICT_SKIP || in->verdict.presence == VERDICT_GONE;
+    if (linked && (in->verdict.revoked || in->successor.revoked)) {
         rc = plan_revoked(in, &r);
-    } else if (!in->revoked && is_in_doubt(in)) {
+    } else if (!in->verdict.revoked && is_in_doubt(in)) {
         rc = hold_twin(in, &r);
-    } else if (linked || (in->link == LINK_DELETED && left)) {
+    } else if (linked || (in->link.status == LINK_DELETED && left)) {
         rc = plan_linked(in, &r);
-    } else if (in->presence == VERDICT_USER && in->revoked &&
+    } else if (in->verdict.presence == VERDICT_USER && in->verdict.revoked &&
                !planner_may_be_at_tenant(in)) {
-        r.bucket = in->asking ? BUCKET_PENDING : BUCKET_SKIPPED;
-        r.code = in->asking ? NULL : REASON_REVOKED;
-    } else if (in->presence == VERDICT_USER) {
+        r.bucket = in->adoption.asking ? BUCKET_PENDING : BUCKET_SKIPPED;
+        r.code = in->adoption.asking ? NULL : REASON_REVOKED;
+    } else if (in->verdict.presence == VERDICT_USER) {
         rc = plan_newcomer(in, &r);
     } else {
         r.bucket = BUCKET_SKIPPED;
-        r.forget = in->presence == VERDICT_GONE;
-        r.code = in->code;
+        r.forget = in->verdict.presence == VERDICT_GONE;
+        r.code = in->verdict.code;
     }
-    if (rc == 0 && linked && !in->revoked && !in->successor_revoked)
+    if (rc == 0 && linked && !in->verdict.revoked && !in->successor.revoked)
         rc = hold_doubtful(in, &r);
     else if (rc == 0 && !linked && in->other_tenant)
         rc = hold_newcomer(in, &r);

@@ -32,8 +32,8 @@ enum planner_claim {
     PLANNER_LIKE_AT_TENANT = 7, /* … or the name or extension of the user who vanished there */
 };
 
-struct planner_input {
-    const char *entry_id, *dn;
+/* What the rules want, or why there is nothing to want. */
+struct planner_verdict {
     enum verdict_kind presence;
     const char *code, *sentence; /* why skipped, invalid or gone */
     const struct user *wanted;   /* VERDICT_USER */
@@ -41,49 +41,67 @@ struct planner_input {
     const struct source *revoke_source;
     uint64_t start_usec; /* [user] starts_at; 0: not known, or past */
     const struct source *start_source;
-    struct conflicts conflicts;
-    const char
-        *group_missing; /* DN of a rule's group that is missing: losses are in doubt; or NULL */
-    const char *vanished_attribute; /* an attribute that vanished from too many at once, here
-                                       too; or NULL */
+    const char *group_missing; /* DN of a rule's group that is missing: losses are in doubt */
+    const char *vanished_attribute; /* one that vanished from too many at once, here too */
+};
 
-    const char *twin; /* DN of another entry that counts as the same name, so that neither can
-                         be told to be a group's member; or NULL */
-
-    enum link_status link;
-    const char *login;        /* of the link */
-    const struct user *known; /* of the link */
+/* What is known of the user. */
+struct planner_link {
+    enum link_status status;
+    const char *login;
+    const struct user *known;
     const struct user
         *granted; /* roles and skills that rosterd gave; only those lists are used */
     const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
     bool disabled_as_dormant; /* by us, and a person's to enable */
-    uint64_t used_usec;     /* since when nobody logged in, as far as it is known; 0: not known */
-    bool vanished;          /* the verification did not find the user at the tenant */
-    bool maybe_renamed;     /* … and whether it was renamed there cannot be told */
-    bool renamed_there;     /* `login` was given by somebody at the tenant */
+    uint64_t used_usec; /* since when nobody logged in, as far as it is known; 0: not known */
+    bool vanished;      /* the verification did not find the user at the tenant */
+    bool maybe_renamed; /* … and whether it was renamed there cannot be told */
+    bool renamed_there; /* `login` was given by somebody at the tenant */
     uint64_t leaving_usec;  /* since when; 0: not leaving */
     uint64_t disabled_usec; /* when we disabled */
+};
 
-    enum planner_claim claim;
-    const char *claim_sentence; /* names the other person or login */
-    bool state_restored;        /* the state is an older copy: what is known may not be so */
-    const char *other_tenant;   /* a sentence: the state belongs to another tenant; or NULL */
-    const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
-    bool successor_revoked;         /* … and is revoked */
-    bool successor_idle; /* … and is to have no user now, so that nobody links it */
-    bool adoption_open;             /* first contact is not approved yet */
-    bool looking;                   /* the user to adopt was not looked at yet */
-    bool asking; /* access is to end, and whether there is a user is being asked */
-    const struct user *found;       /* what it looked like; NULL: not known */
+/* A new entry that is the same person, of one that is gone. */
+struct planner_successor {
+    const char *sentence; /* NULL: there is none */
+    bool revoked;
+    bool idle; /* it is to have no user now, so that nobody links it */
+};
+
+/* Whether there is a user already, and of what it looks like. */
+struct planner_adoption {
+    bool open;                /* first contact is not approved yet */
+    bool looking;             /* the user to adopt was not looked at yet */
+    bool asking;              /* access is to end, and whether there is a user is being asked */
+    const struct user *found; /* NULL: not known */
     const struct user
         *found_granted; /* what rosterd gave it, whose user it was; NULL: nothing */
+};
 
+struct planner_rules {
+    struct conflicts conflicts;
     /* May rosterd take this role or skill away? True when a rule names it. */
     bool (*names_role)(const char *role, void *userdata);
     bool (*names_skill)(const char *skill, void *userdata);
     void *userdata;
+};
 
+struct planner_input {
+    const char *entry_id, *dn;
+    struct planner_verdict verdict;
+    const char *twin; /* DN of another entry that counts as the same name, so that neither can
+                         be told to be a group's member; or NULL */
+    struct planner_link link;
+    enum planner_claim claim;
+    const char *claim_sentence; /* names the other person or login */
+    struct planner_successor successor;
+    struct planner_adoption adoption;
+    bool state_restored;      /* the state is an older copy: what is known may not be so */
+    const char *other_tenant; /* a sentence: the state belongs to another tenant; or NULL */
+
+    struct planner_rules rules;
     const struct parts *parts; /* of the tenant */
     const struct sync_options *options;
     uint64_t now_usec;

@@ -23,10 +23,10 @@
 
 bool may_take_role(const struct planner_input *in, const char *name)
 {
-    if (in->quirks && user_role(in->quirks, name))
+    if (in->link.quirks && user_role(in->link.quirks, name))
         return false;
-    return (in->granted && user_role(in->granted, name)) ||
-           (in->names_role && in->names_role(name, in->userdata));
+    return (in->link.granted && user_role(in->link.granted, name)) ||
+           (in->rules.names_role && in->rules.names_role(name, in->rules.userdata));
 }
 
 /* A grant that waits for a person. */
@@ -35,11 +35,11 @@ static int add_withheld(const struct planner_input *in, struct operation_list *r
                         const struct user_role *other)
 {
     char cause[512], sentence[1400], why[512], source[384], field[512];
-    bool linked = in->link == LINK_ACTIVE || in->link == LINK_DISABLED;
+    bool linked = in->link.status == LINK_ACTIVE || in->link.status == LINK_DISABLED;
     CLEANUP(operation_freep)
     struct operation *o =
         operation_new(part_with(in->parts, PART_ROLES)->kind, in->entry_id, in->dn,
-                      linked ? in->login : user_get(in->wanted, USER_LOGIN));
+                      linked ? in->link.login : user_get(in->verdict.wanted, USER_LOGIN));
     if (!o)
         return -ENOMEM;
     snprintf(why, sizeof(why), "%s gives role %s",
@@ -63,7 +63,7 @@ static int roles_that_stay(const struct planner_input *in, const struct user *ha
     int rc = 0;
     for (size_t i = 0; i < has->n_roles && rc == 0; i++) {
         const char *name = has->roles[i].name;
-        const struct user_role *w = conflict_role(in->wanted, name);
+        const struct user_role *w = conflict_role(in->verdict.wanted, name);
         if (w)
             rc = user_add_role(ret, w->name, &w->source);
         else if (!may_take_role(in, name))
@@ -76,15 +76,16 @@ static int roles_that_stay(const struct planner_input *in, const struct user *ha
 static int choose(const struct planner_input *in, const struct user *has, struct user *stays,
                   struct planner_result *ret)
 {
-    CLEANUP(user_freep) struct user *rest = user_copy(in->wanted);
+    CLEANUP(user_freep) struct user *rest = user_copy(in->verdict.wanted);
     int rc = rest ? roles_that_stay(in, has, stays) : -ENOMEM;
     if (rc == 0)
         user_clear_roles(rest);
-    for (size_t i = 0; i < in->wanted->n_roles && rc == 0; i++) {
-        const struct user_role *w = &in->wanted->roles[i], *other = NULL;
+    for (size_t i = 0; i < in->verdict.wanted->n_roles && rc == 0; i++) {
+        const struct user_role *w = &in->verdict.wanted->roles[i], *other = NULL;
         const struct ruleset_conflict *c =
-            conflict_role(has, w->name) ? NULL
-                                        : conflict_with(&in->conflicts, w->name, stays, &other);
+            conflict_role(has, w->name)
+                ? NULL
+                : conflict_with(&in->rules.conflicts, w->name, stays, &other);
         if (c) {
             rc = add_withheld(in, &ret->operations, w, c, other);
             continue;
@@ -101,12 +102,14 @@ static int choose(const struct planner_input *in, const struct user *has, struct
 int withhold_roles(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
     static const struct user nobody;
-    bool linked = in->link == LINK_ACTIVE || in->link == LINK_DISABLED;
-    const struct user *has = linked ? in->known : in->found ? in->found : &nobody;
+    bool linked = in->link.status == LINK_ACTIVE || in->link.status == LINK_DISABLED;
+    const struct user *has = linked               ? in->link.known
+                             : in->adoption.found ? in->adoption.found
+                                                  : &nobody;
     /* Who is disabled gets no role, but for those with whom a user is made. */
     bool is_made = !linked && in->claim == PLANNER_LOGIN_FREE;
-    if (in->presence != VERDICT_USER || !in->conflicts.n_items ||
-        (in->wanted->disabled && !is_made))
+    if (in->verdict.presence != VERDICT_USER || !in->rules.conflicts.n_items ||
+        (in->verdict.wanted->disabled && !is_made))
         return 0;
     CLEANUP(user_freep) struct user *stays = user_new();
     int rc = stays ? choose(in, has, stays, ret) : -ENOMEM;

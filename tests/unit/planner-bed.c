@@ -103,6 +103,65 @@ static struct sync_options options_of(const struct planner_row *row)
     };
 }
 
+static struct planner_verdict verdict_of(const struct planner_row *row, const struct user *wanted)
+{
+    return (struct planner_verdict){
+        .presence = row->presence,
+        .code = "no-team",
+        .sentence = row->says_nothing ? NULL : "why",
+        .wanted = wanted,
+        .revoked = row->revoked,
+        .revoke_source = row->revoked ? &revoked_by : NULL,
+        .start_usec = row->start,
+        .group_missing = row->group_missing,
+        .vanished_attribute = row->vanished,
+    };
+}
+
+static struct planner_link link_of(const struct planner_row *row, const struct user *known,
+                                   const struct user *granted, const struct user *quirks)
+{
+    return (struct planner_link){
+        .status = row->link,
+        .login = row->link == LINK_UNLINKED ? NULL : "anna",
+        .known = known,
+        .granted = granted,
+        .quirks = quirks,
+        .disabled_by_us = row->disabled_by_us,
+        .disabled_as_dormant = row->disabled_as_dormant,
+        .renamed_there = row->renamed_there,
+        .used_usec = row->used,
+        .vanished = row->user_vanished,
+        .maybe_renamed = row->maybe_renamed,
+        .leaving_usec = row->leaving,
+        .disabled_usec = row->disabled,
+    };
+}
+
+/* Verdict, link and what was found are for the caller to fill in. */
+static struct planner_input input_of(const struct planner_row *row)
+{
+    return (struct planner_input){
+        .entry_id = "id",
+        .dn = "uid=anna",
+        .twin = row->twin,
+        .claim = row->claim,
+        .claim_sentence = row->says_nothing ? NULL : "somebody",
+        .successor = {.sentence = row->successor ? "a successor" : NULL,
+                      .revoked = row->successor_revoked,
+                      .idle = row->successor_idle},
+        .adoption = {.open = row->adoption_open, .looking = row->looking, .asking = row->asking},
+        .state_restored = row->state_restored,
+        .other_tenant = row->other_tenant,
+        .rules = {.conflicts = {.items = &payers_buy_nothing, .n_items = row->conflict ? 1 : 0},
+                  .names_role = row->says_nothing ? NULL : names_ruled,
+                  .names_skill = row->says_nothing ? NULL : names_ruled},
+        .parts = planner_parts ? planner_parts : tenant_configapi_ops.parts(NULL),
+        .now_usec = NOW,
+        .dates_usec = NOW,
+    };
+}
+
 /* The allocation of this number fails; negative: none does. False: it did. */
 static bool plan_failing(const struct planner_row *row, long fail_at, struct planner_result *ret)
 {
@@ -116,48 +175,11 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         wanted->disabled = row->wanted_disabled;
     if (found)
         found->disabled = row->found_disabled;
-    struct planner_input in = {
-        .entry_id = "id",
-        .dn = "uid=anna",
-        .presence = row->presence,
-        .code = "no-team",
-        .sentence = row->says_nothing ? NULL : "why",
-        .wanted = wanted,
-        .group_missing = row->group_missing,
-        .vanished_attribute = row->vanished,
-        .link = row->link,
-        .login = row->link == LINK_UNLINKED ? NULL : "anna",
-        .known = known,
-        .granted = granted,
-        .disabled_by_us = row->disabled_by_us,
-        .disabled_as_dormant = row->disabled_as_dormant,
-        .leaving_usec = row->leaving,
-        .disabled_usec = row->disabled,
-        .claim = row->claim,
-        .claim_sentence = row->says_nothing ? NULL : "somebody",
-        .adoption_open = row->adoption_open,
-        .looking = row->looking, .asking = row->asking,
-        .found = found,
-        .successor_sentence = row->successor ? "a successor" : NULL, .successor_revoked = row->successor_revoked, .successor_idle = row->successor_idle,
-        .names_role = row->says_nothing ? NULL : names_ruled,
-        .names_skill = row->says_nothing ? NULL : names_ruled,
-        .parts = planner_parts ? planner_parts : tenant_configapi_ops.parts(NULL),
-        .options = &options,
-        .now_usec = NOW,
-        .dates_usec = NOW,
-        .twin = row->twin,
-        .quirks = quirks,
-        .other_tenant = row->other_tenant,
-        .revoked = row->revoked,
-        .revoke_source = row->revoked ? &revoked_by : NULL,
-        .vanished = row->user_vanished,
-        .maybe_renamed = row->maybe_renamed,
-        .renamed_there = row->renamed_there,
-        .state_restored = row->state_restored,
-        .conflicts = {.items = &payers_buy_nothing, .n_items = row->conflict ? 1 : 0},
-        .start_usec = row->start,
-        .used_usec = row->used,
-    };
+    struct planner_input in = input_of(row);
+    in.verdict = verdict_of(row, wanted);
+    in.link = link_of(row, known, granted, quirks);
+    in.adoption.found = found;
+    in.options = &options;
     struct error e = {0};
     fail_after = fail_at;
     int r = planner_plan(&in, ret, &e);
