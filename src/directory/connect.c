@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "directory/bind.h"
 #include "directory/keytab.h"
 #include "directory/libldap.h"
@@ -134,6 +135,18 @@ static int set_number(struct attempt *a, int option, int value, const char *what
     return set(a, option, &value, what);
 }
 
+/* Nothing older than TLS 1.2. What libldap calls the least version it obeys with OpenSSL alone. */
+static int set_least_version(struct attempt *a)
+{
+    static const char gnutls[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
+    CLEANUP(libldap_memory_freep) char *package = NULL;
+    if (ldap_get_option(a->ld, LDAP_OPT_X_TLS_PACKAGE, &package) == LDAP_OPT_SUCCESS && package &&
+        text_equal_ascii_case(package, "GnuTLS"))
+        return set(a, LDAP_OPT_X_TLS_CIPHER_SUITE, gnutls, "the least TLS version");
+    return set_number(a, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2,
+                      "the least TLS version");
+}
+
 static int set_tls(struct attempt *a)
 {
     if (a->tls == CONNECT_PLAIN || a->tls == CONNECT_LOCAL)
@@ -143,8 +156,7 @@ static int set_tls(struct attempt *a)
         return error_wrap(&a->error, r, "%s", a->uri);
     r = set_number(a, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND, "certificate checks");
     if (r == 0)
-        r = set_number(a, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2,
-                       "the least TLS version");
+        r = set_least_version(a);
     if (r == 0 && a->files.ca_file)
         r = set(a, LDAP_OPT_X_TLS_CACERTFILE, a->files.ca_file, "the CA file");
     if (r == 0 && a->files.ca_directory)

@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 import socket
+import ssl
 
 from lib import Slapd, base, need
 from lib.rosterd import config_text
+from lib.tlsfront import TlsFront
 
 RULES = {"Agents": {"when": "(objectClass=person)", "team": "Sales"}}
 
@@ -243,6 +245,24 @@ def test_environment_is_no_configuration(t):
     daemon.configure(directory={"tls_ca_file": ground.server.ca_file}, tenant={"tls_ca_file": ground.server.ca_file})
     daemon.once(env=dict(env, SSL_CERT_FILE=tenant.ca_file, CURL_CA_BUNDLE=tenant.ca_file), code=1)
     need(list(tenant.users()) == ["ada"], "nobody came by an untrusted way", tenant.users())
+
+
+def test_environment_lowers_no_guard(t):
+    """An OPENSSL_CONF that allows every version, and a .netrc with a password for the tenant: nothing older than TLS 1.2 is
+    spoken, and nothing of the .netrc is sent."""
+    ground, tenant = t.shared(Slapd).fresh(), t.simulator()
+    ground.person("ada")
+    weak = t.write("weak.cnf", "openssl_conf = top\n[top]\nssl_conf = ssl\n[ssl]\nsystem_default = any\n[any]\n"
+                   "MinProtocol = TLSv1\nCipherString = ALL:@SECLEVEL=0\n")
+    for newest, code in ((ssl.TLSVersion.TLSv1_1, 1), (ssl.TLSVersion.TLSv1_2, 0)):
+        front = TlsFront(t, tenant, False, newest)
+        daemon = t.rosterd(ground.server, tenant, ground, name=newest.name,
+                           tenant_keys={"url": front.url, "tls_ca_file": front.certificate})
+        t.write(newest.name + "/.netrc", "machine 127.0.0.1 login thief password of-the-netrc\n", 0o600)
+        daemon.once(env={"OPENSSL_CONF": weak}, code=code)
+        need(bool(front.handshakes) == (code == 0), "spoken with", newest, front.handshakes)
+    need(list(tenant.users()) == ["ada"] and front.heads, "it works", tenant.users())
+    need(not any(b"Basic" in head for head in front.heads), "and nothing of the .netrc is sent", front.heads)
 
 
 def test_roles_without_approval(t):

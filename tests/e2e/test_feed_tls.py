@@ -30,10 +30,14 @@ def make_certificate(t, name, days, san):
     return cert, key
 
 
-def tls_server(t, cert, key):
-    """Shakes hands and hangs up; returns its ldaps:// address."""
+def tls_server(t, cert, key, newest=None, asked=None):
+    """Shakes hands, with no TLS newer than that, and hangs up. In `asked` goes the version over which it was sent something.
+    Returns its ldaps:// address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
+    if newest:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, newest
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -41,7 +45,9 @@ def tls_server(t, cert, key):
             try:
                 connection, _ = listener.accept()
                 with connection:
-                    context.wrap_socket(connection, server_side=True).close()
+                    with context.wrap_socket(connection, server_side=True) as tls:
+                        if asked is not None and tls.recv(1):
+                            asked.append(tls.version())
             except (OSError, ssl.SSLError):
                 if listener.fileno() < 0:
                     return
@@ -90,6 +96,15 @@ def test_expired(t):
     cert, key = make_certificate(t, "old", -1, "IP:127.0.0.1")
     refused(t, t.shared(Slapd), "certificate has expired", "CN=old", "valid from",
             uri=tls_server(t, cert, key), ca=cert)
+
+
+def test_old_versions(t):
+    """A server, or somebody in between, that speaks nothing newer than TLS 1.1 is not told who we are."""
+    cert, key = make_certificate(t, "aged", 10, "IP:127.0.0.1")
+    for newest, spoken in ((ssl.TLSVersion.TLSv1_1, []), (ssl.TLSVersion.TLSv1_2, ["TLSv1.2"])):
+        asked = []
+        refused(t, t.shared(Slapd), "127.0.0.1", uri=tls_server(t, cert, key, newest, asked), ca=cert, timeout="2s")
+        need(asked == spoken, "who we are is said over these versions", newest, asked)
 
 
 def test_client_certificate(t):

@@ -18,18 +18,22 @@ def self_signed(t, name):
 
 
 class TlsFront:
-    """keeps: connections stay open; else each ends after some quiet."""
+    """keeps: connections stay open; else each ends after some quiet. newest: of an old server, which knows no later TLS."""
 
-    def __init__(self, t, behind, keeps):
+    def __init__(self, t, behind, keeps, newest=None):
         self.certificate, key = self_signed(t, "front")
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(self.certificate, key)
+        if newest:
+            self.context.set_ciphers("ALL:@SECLEVEL=0")
+            self.context.minimum_version, self.context.maximum_version = ssl.TLSVersion.TLSv1, newest
         self.inner = ssl.create_default_context(cafile=behind.ca_file)
         self.inner.check_hostname = False
         host, _, port = behind.url.rpartition("/")[2].partition(":")
         self.behind = (host, int(port))
         self.keeps = keeps
         self.handshakes = []        # True: resumed
+        self.heads = []             # of requests
         self.listener = socket.create_server(("127.0.0.1", base.free_port("127.0.0.1")), backlog=32)
         self.url = "https://127.0.0.1:%d" % self.listener.getsockname()[1]
         t.cleanup(self.listener.close)
@@ -61,6 +65,7 @@ class TlsFront:
                 return
             head, _, body = request.partition(b"\r\n\r\n")
             left = length_of(head) - len(body)
+            self.heads.append(head)
             tenant.sendall(request)
             while left > 0:
                 more = client.recv(65536)
