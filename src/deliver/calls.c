@@ -77,7 +77,8 @@ static void read_user(struct execution *x, struct tenant_ref ref, tenant_done_fn
 
 void execution_read_login(struct execution *x, tenant_done_fn done)
 {
-    read_user(x, (struct tenant_ref){.login = x->operation->login}, done);
+    const char *listed = x->basis.listed;
+    read_user(x, by_login(listed ? listed : x->operation->login), done);
 }
 
 void execution_read_our_id(struct execution *x, tenant_done_fn done)

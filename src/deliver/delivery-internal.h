@@ -52,6 +52,7 @@ struct basis {
     struct planner_input merge; /* of these, for planner_adoption_changes() */
     unsigned epoch;             /* books_epoch() */
     char *made_before;          /* the id of the user of the link, in which a create has no part */
+    char *listed;               /* the login of whom to adopt, as the tenant writes it; or NULL */
     bool looked;                /* what the operation's `looks` was */
     bool was_unclear;           /* an earlier attempt's outcome was */
 };

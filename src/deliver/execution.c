@@ -71,6 +71,7 @@ struct execution *execution_free(struct execution *x)
     user_free(x->basis.known);
     user_free(x->basis.granted);
     free(x->basis.made_before);
+    free(x->basis.listed);
     user_free(x->learnt.quirks);
     content_done(&x->content);
     user_free(x->heard.shown);
@@ -129,6 +130,18 @@ static int follow_login(struct execution *x)
     return 0;
 }
 
+/* Not every service that keeps logins without regard to case finds them so. */
+static int load_listed(struct execution *x, struct error *e)
+{
+    const struct operation *o = x->operation;
+    if (o->kind != OPERATION_ADOPT)
+        return 0;
+    CLEANUP(freep) char *key = text_fold(o->login, strlen(o->login));
+    int r = key ? listing_find(x->delivery->state, key, &x->basis.listed, e)
+                : error_out_of_memory(e);
+    return r < 0 ? r : 0;
+}
+
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e)
 {
@@ -155,6 +168,8 @@ int execution_load(struct execution *x, struct error *e)
         return error_out_of_memory(e);
     if (x->has_link && x->link.known)
         r = user_from_json(&x->basis.known, x->link.known, e);
+    if (r >= 0)
+        r = load_listed(x, e);
     if (r >= 0 && x->has_link && x->link.granted)
         r = user_from_json(&x->basis.granted, x->link.granted, e);
     if (r >= 0 && x->has_link && x->link.quirks)
@@ -335,11 +350,13 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
                          struct error *e)
 {
     char *id = TAKE(x->link.remote_id);
+    const char *asked = x->operation->login, *shown = user_get(known, USER_LOGIN);
     link_done(&x->link);
     x->link = (struct link){
         .entry_id = strdup(x->operation->entry_id),
         .remote_id = id,
-        .login = strdup(x->operation->login),
+        /* As the tenant writes it: not every service finds it in another case. */
+        .login = strdup(shown && text_equal_fold(shown, asked) ? shown : asked),
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
         .disabled_by_us = (x->making.took_disabled || x->operation->kind == OPERATION_CREATE) &&

@@ -201,6 +201,26 @@ def test_first_contact(t):
     d.stop()
 
 
+def test_first_contact_by_case(t):
+    """Who differs from the directory in case is taken over by the login that the list showed, also where a filter goes by case
+    (seen with SCIMMY 1.3)."""
+    def before(service, ground):
+        service.add_user("Ada", emails=[{"value": "ada@example.com", "type": "work", "primary": True}],
+                         name={"givenName": "Old", "familyName": "Ada"})
+        service.exact = True
+    ground, group, service, d = begin(t, {"ada": {}, "bob": {}}, before=before)
+    d.start()
+    wait_held(d, "adoption", 1, state=life.PARKED)
+    d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
+    service.wait(lambda: service.roles("Ada") == ["Agent", "Seller"], "the roles of Ada")
+    settled(d)
+    need(len(service.users) == 2 and not life.operations(d), "nobody was made", (service.users, life.operations(d)))
+    ground.leave(group, "ada")
+    service.wait(lambda: not service.user("Ada")["active"], "Ada is disabled")
+    settled(d)
+    d.stop()
+
+
 def test_groups_without_names(t):
     """RFC 7643 has `display` of a user's groups optional: a user is readable without it, roles are as they were confirmed,
     none is taken for taken away, and whoever leaves is disabled."""

@@ -99,7 +99,8 @@ class ScimService:
     path: where its endpoints lie; others of the same host are other organisations, of which this one knows nothing.
     inventive: each page of a list names users that were never there, and says that more follow.
     ids: what becomes of externalId: it is "kept", "lost", or no filter may name it ("unfiltered").  moves: so many users
-    who were made with an answer that failed have another login before anybody reads them.  stolen: so many creates fail
+    who were made with an answer that failed have another login before anybody reads them.  exact: a filter compares logins
+    by case, though no two users have one that differs in nothing else.  stolen: so many creates fail
     and are not done, and somebody else makes the user instead."""
 
     client_id = "api.user"
@@ -112,6 +113,7 @@ class ScimService:
         self.path = "/a/scim/v2"
         self.nameless, self.inventive, self.invented = 0, False, 0
         self.ids, self.moves, self.stolen = "kept", 0, 0
+        self.exact = False
         self.users, self.groups, self.requests = {}, {}, []
         for name in groups:
             self.add_group(name)
@@ -279,7 +281,7 @@ class ScimService:
             if ours and self.ids == "forbidden":
                 raise Refusal(403, "", "externalId")
             name, value = found.group(1), json.loads(found.group(2))
-            exact = name == "externalId"  # RFC 7643, 3.1: caseExact
+            exact = name == "externalId" or self.exact  # RFC 7643, 3.1: caseExact
             rows = [r for r in rows if r.get(name) == value or
                     (not exact and r.get(name, "").lower() == value.lower())]
         start = max(int(query.get("startIndex", 1)), 1)
