@@ -69,3 +69,4 @@ void directory_cut(void);
 void directory_trouble(const char *name);
 void directory_trouble_ends(void);
 bool directory_troubles(const char *name);
+bool directory_hides(void); /* an access rule is in the way */

@@ -50,7 +50,7 @@ static uint64_t cookie_read(const struct question *q, uint64_t *ret_since)
 static void put_links(BerElement *ber, const struct item *i, uint64_t since, bool added)
 {
     bool any = false;
-    for (size_t n = 0; n < i->n_links; n++) {
+    for (size_t n = 0; n < i->n_links && !directory_troubles("hides members"); n++) {
         const struct item_link *l = &i->links[n];
         bool last = *l->text; /* of who is gone nothing is told */
         for (size_t k = n + 1; k < i->n_links && last; k++)
@@ -92,7 +92,7 @@ static void say_change(const struct search *s, const struct item *i, uint64_t si
 static bool is_told(const struct item *i)
 {
     if (!i->gone)
-        return true;
+        return !is_hidden(i);
     return directory_data.session_log && i->changed_usec + DIRSYNC_REMEMBERED >= world.steady_usec;
 }
 

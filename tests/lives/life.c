@@ -36,6 +36,7 @@ static size_t next_point;
 static uint64_t up_since_usec, quiet_since_usec, away_since_usec;
 static bool over, ended_well;
 static bool reload_waits; /* for a disk */
+static uint64_t hides_since_usec; /* an access rule is in the way, or was until now; 0: none */
 static struct person *apart; /* whom alone the tenant has a trouble with; NULL: nobody */
 static const struct happening *stopped_for; /* the daemon was asked to end; NULL: it was not */
 
@@ -110,6 +111,17 @@ static void reload_again(void *userdata, uint64_t argument)
         raise(SIGHUP);
 }
 
+/* Whoever gives a right back has everything compared: no server tells who can be seen again. */
+static void compare(void *userdata, uint64_t argument)
+{
+    static const struct happening sync = {.what = WHAT_OPERATOR, .to = "sync"};
+    bool is_there = running && !world.death && !world.directory_away;
+    if (is_there)
+        operator_happen(&sync);
+    if (argument < 3)
+        world_at(world.steady_usec + 5 * MINUTE, compare, userdata, argument + is_there);
+}
+
 static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata, (void)argument;
@@ -128,6 +140,11 @@ static void trouble_ends(void *userdata, uint64_t argument)
     reload_waits = false;
     tenant_trouble_ends();
     directory_trouble_ends();
+    if (hides_since_usec) {
+        company_heard(hides_since_usec);
+        compare(NULL, 0);
+    }
+    hides_since_usec = 0;
     quiet_since_usec = world.steady_usec;
     /* The longest wait before the next attempt, and a little. */
     world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
@@ -173,6 +190,8 @@ static void trouble(const struct happening *h)
             directory_cut();
         else
             directory_trouble(h->to);
+        if (directory_hides() && !hides_since_usec)
+            hides_since_usec = world.steady_usec;
         if (world.deaf_since_usec == UINT64_MAX)
             world.deaf_since_usec = world.steady_usec;
     } else if (away || strcmp(h->to, "hangs up") == 0) {
@@ -421,9 +440,10 @@ static void begin(void)
     stopped_for = NULL;
     apart = NULL;
     reload_waits = false;
+    hides_since_usec = 0;
     next_happening = 0;
     world.n_broken = 0;
-    world.points = 0;
+    memset(world.points, 0, sizeof(world.points));
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
     world.other_tenant = false;

@@ -174,7 +174,7 @@ static void count(const struct plan *p, const struct life_result *r)
     n_lives++;
     n_days += p->days;
     for (unsigned i = 0; i < POINTS; i++)
-        n_saw[i] += (unsigned)(r->world.points >> i & 1);
+        n_saw[i] += was_seen(r->world.points, (enum point)i);
     total.n_changes += r->world.n_changes;
     total.n_requests += r->world.n_requests;
     total.n_checks += r->world.n_checks;

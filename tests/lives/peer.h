@@ -17,7 +17,11 @@ struct search {
     bool told; /* of that change */
 };
 
+/* shown.c: whether an access rule hides the entry; whether the search shows it; whether it is the
+ * search's base, and shown. */
+bool is_hidden(const struct item *i);
 bool selects(const struct search *s, const struct item *i);
+bool shows_base(const struct search *s, const struct item *i);
 struct answer_to answer_by(const struct line *l);
 void say_end(const struct search *s, int code, const char *text);
 /* What of an entry is asked for; everything: and what is not. deleted: of what is left of it. */

@@ -66,11 +66,19 @@ static const struct {
     [POINT_GROUP_ANEW] = {"a rule's group that was made anew", NULL},
     [POINT_CONTAINER] = {"a container that has another name or place", NULL},
     [POINT_SMALL_PAGES] = {"a read whose place in the pages was lost", NULL},
+    [POINT_PEOPLE_HIDDEN] = {"people whom the account may not see any more", NULL},
+    [POINT_MEMBERS_HIDDEN] = {"members of groups whom the account may not see any more", NULL},
+    [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},
 };
 
 void seen(enum point p)
 {
-    world.points |= UINT64_C(1) << p;
+    world.points[p / 64] |= UINT64_C(1) << p % 64;
+}
+
+bool was_seen(const uint64_t of[2], enum point p)
+{
+    return of[p / 64] >> p % 64 & 1;
 }
 
 void seen_in_log(const char *line, size_t size)

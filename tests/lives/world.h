@@ -82,7 +82,7 @@ struct world {
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
     bool crash_at_audit; /* of the files, only those of the audit count */
-    uint64_t points; /* what was seen */
+    uint64_t points[2]; /* what was seen */
     bool trace, silent;
     bool again; /* the second of two lives, on another machine: nothing of that may be heard */
 };
@@ -220,9 +220,13 @@ enum point {
     POINT_GROUP_ANEW,
     POINT_CONTAINER,
     POINT_SMALL_PAGES,
+    POINT_PEOPLE_HIDDEN,
+    POINT_MEMBERS_HIDDEN,
+    POINT_VALUES_HIDDEN,
     POINTS
 };
 void seen(enum point p);
+bool was_seen(const uint64_t points[2], enum point p);
 void seen_in_log(const char *line, size_t size);
 /* How many lives saw each; all: else only those that none saw. Returns how many were seen. */
 unsigned points_print(const unsigned lives[POINTS], bool all);
