@@ -481,12 +481,12 @@ bool oracle_diary(const char *login, bool disabled)
     const struct person *p = person_of(login);
     world.n_checks++;
     /* That the user was made stands in a file that was removed before the erasure, that it was
-     * deleted in lines that were erased. */
+     * disabled or deleted in lines that were erased. */
     if (!u && p && p->erased)
         return false;
     if (!u)
         broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
-    else if (u->disabled != disabled && !(u->disabled && is_by_hand(login)))
+    else if (u->disabled != disabled && !(u->disabled && is_by_hand(login)) && !(p && p->erased))
         broken(12, "by the audit the user %s is %s, at the tenant not", login,
                disabled ? "disabled" : "enabled");
     return true;
