@@ -22,11 +22,13 @@ bool queue_reason_is_shared(const char *reason)
     return false;
 }
 
-/* What the planner holds, and would decide anew. */
-#define OF_PLANNER                                                                             \
-    "reason IN ('" REASON_LOGIN_SHARED "', '" REASON_CONFLICT "', '" REASON_SAME_MAIL          \
-    "', '" REASON_RENAME_POLICY "', '" REASON_GROUP_MISSING "', '" REASON_ENTRY_INVALID        \
-    "', '" REASON_USER_GONE "', '" REASON_ROLE_CONFLICT "', '" REASON_DORMANT "')"
+/* Whoever is held is looked at anew before it is tried again, as is what the planner parks: who
+ * decided the one or the other has to decide it once more. */
+#define TO_BE_LOOKED_AT                                                                        \
+    "((state = 3 AND (?5 IS NULL OR (cause = ?5 AND reason NOT NULL))) OR reason IN ('"        \
+    REASON_LOGIN_SHARED "', '" REASON_CONFLICT "', '" REASON_SAME_MAIL "', '"                  \
+    REASON_RENAME_POLICY "', '" REASON_GROUP_MISSING "', '" REASON_ENTRY_INVALID "', '"        \
+    REASON_USER_GONE "', '" REASON_ROLE_CONFLICT "', '" REASON_DORMANT "'))"
 
 /* The next numbers of one state and kind, by the index of both. */
 #define OF_PART                                                                                \
@@ -38,8 +40,8 @@ static int mark_and_release(struct state *s, const char *cause, uint64_t now_use
 {
     int r = db_write(s,
                      "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation " OF_PART
-                     " AND " OF_PLANNER,
-                     WITH(of[0], of[1], of[2], of[3]), e);
+                     " AND " TO_BE_LOOKED_AT,
+                     WITH(of[0], of[1], of[2], of[3], as_text(cause)), e);
     if (r < 0 || state != OPERATION_HELD)
         return r;
     r = db_write(s,

@@ -66,11 +66,41 @@ static void test_retry_is_cut_short(void **state)
     assert_int_equal(b->tenant->n_users, 7);
 }
 
+/* Whoever came back under a new identity and is to be linked keeps the access of the old one, and
+ * no retry is an approval: of all, of that cause, of one. */
+static void test_retry_decides_nothing(void **state)
+{
+    struct bed *b = *state;
+    size_t n;
+    struct error e;
+    b->sync.leave_grace_usec = HOUR;
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u1");
+    bed_person(b, "again-u1", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1", "givenName",
+               "First u1", "sn", "u1", "mail", "u1@example.com", NULL);
+    bed_sync(b);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_RELINK), 1);
+    fake_tenant_forget_calls(b->tenant);
+    bed_retry(b, NULL);
+    bed_run(b);
+    bed_retry(b, REASON_RELINK);
+    bed_run(b);
+    bed_ok(b, engine_retry_person(b->engine, "id-u1", &n, &e));
+    bed_advance(b, DAY);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_RELINK), 1);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_RELINK), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_retry_in_slices),
         scenario(test_retry_is_cut_short),
+        scenario(test_retry_decides_nothing),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
