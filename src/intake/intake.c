@@ -157,18 +157,19 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
     return r;
 }
 
-/* A read that shows groups and not one of the people who were there is as little a proof as an
- * empty one: the right to see them was lost. A few may leave all at once. */
+/* A search that shows groups and not one of the people whom it held is as little a proof as an
+ * empty one, whatever the others show: the right to see them was lost. A few may leave all at
+ * once. */
 static int doubt_nobody(struct reading *g, struct feed_commit *c, struct error *e)
 {
-    struct mirror_counts all = {0};
+    bool shows_anybody = false;
     size_t unseen = 0;
     if (c->absence != FEED_ABSENCE_UNSEEN || g->batch_people)
         return 0;
     int r = mirror_count_unseen(g->state, g->batch_search, &unseen, e);
     if (r == 0 && unseen >= FEWEST_LOST)
-        r = mirror_counts(g->state, &all, e);
-    if (r != 0 || unseen < FEWEST_LOST || unseen < all.people)
+        r = mirror_shows_anybody(g->state, g->batch_search, &shows_anybody, e);
+    if (r != 0 || unseen < FEWEST_LOST || shows_anybody)
         return r < 0 ? r : 0;
     c->absence = FEED_ABSENCE_UNPROVEN;
     c->reason =

@@ -467,3 +467,18 @@ int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, st
         *ret_people = count;
     return r;
 }
+
+int mirror_shows_anybody(struct state *s, unsigned search, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    bool any = false;
+    int r = stmt_query(&q, s,
+                       "SELECT n FROM entry WHERE gone_usec = 0 AND kind = 1 AND searches & ?1",
+                       WITH(as_int(INT64_C(1) << search)), e);
+
+    for (; r == STMT_ROW && !any; r = any ? r : stmt_step(q, e))
+        any = seen_get(&s->seen[search], stmt_int(q, 0));
+    if (r >= 0)
+        *ret = any;
+    return r < 0 ? r : 0;
+}

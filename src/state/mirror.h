@@ -93,6 +93,8 @@ int mirror_sample_unseen(struct state *s, unsigned search, size_t limit, size_t 
 /* How many people would be gone with that, since no other search holds them: for a look before
  * it is done. */
 int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e);
+/* Whether it has shown anybody at all of the people whom the search holds. */
+int mirror_shows_anybody(struct state *s, unsigned search, bool *ret, struct error *e);
 int mirror_forget(struct state *s, const char *id, struct error *e); /* removes a tombstone */
 
 /* Whoever is below a group that changed in itself (it came back, was deleted, entered another

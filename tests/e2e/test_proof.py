@@ -1,6 +1,7 @@
 """Reads that look whole and are not: nobody is taken for gone, everything else goes on."""
 
 from lib import ScriptedServer, Slapd, deadline, entry_ldif, need, wait_for
+from lib.rosterd import Lines
 
 AT_ONCE = {"leave_grace": "0"}
 SHORT = {"min": "50ms", "max": "200ms", "hold": "1s"}
@@ -168,6 +169,46 @@ def test_people_hidden(t):
         wait_for(lambda: daemon.log().count("none of the people who were there") > 2, 20, "again", daemon.log_tail)
         need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled", tenant.users())
         ground.remove("f")
+        server.modify(entry_ldif(server.database(), {"changetype": "modify", "delete": "olcAccess", "olcAccess": "{0}"}))
+        tenant.wait_user("f", disabled=True)
+        need([u for u, user in tenant.users().items() if user["disabled"]] == ["f"], "f alone", tenant.users())
+        daemon.stop()
+
+
+@deadline(90)
+def test_people_of_a_base_hidden(t):
+    """T2, T67: of two bases one shows none of its people any more, and the other all: nobody is taken for gone; when the
+    account sees them again, who really left is found."""
+    server = t.server(Slapd)
+    hidden, shown = ["a", "b", "c", "d", "e", "f"], ["x", "y"]
+    for feed in ("syncrepl", "poll"):
+        ground = server.fresh()
+        ground.persons(hidden + shown)
+        crowd = ground.group("crowd", hidden + shown)
+        bases = {ou: "ou=%s,%s" % (ou, ground.people) for ou in ("inner", "outer")}
+        for ou, dn in bases.items():
+            server.add(entry_ldif(dn, {"objectClass": "organizationalUnit", "ou": ou}))
+        for uid in hidden + shown:
+            server.rename(ground.person_dn(uid), "uid=" + uid, bases["inner" if uid in hidden else "outer"])
+        server.replace(crowd, member=["uid=%s,%s" % (uid, bases["inner" if uid in hidden else "outer"])
+                                      for uid in hidden + shown])
+        tenant = t.simulator()
+        daemon = t.rosterd(server, tenant, ground, name=feed, rules={"All": {"group": crowd, "team": "Sales"}},
+                           directory_keys={"feed": feed, "poll_interval": "1s", "full_interval": "1s",
+                                           "base": Lines(bases.values()), "group_base": ground.groups},
+                           lifecycle={"leave_grace": "0"}, guard={"max_disable": "unlimited"})
+        daemon.start()
+        tenant.wait_users(hidden + shown)
+        rule = {"changetype": "modify", "add": "olcAccess",
+                "olcAccess": '{0}to dn.children="%s" by * none' % bases["inner"]}
+        server.modify(entry_ldif(server.database(), rule))
+        daemon.wait_log("none of the people who were there")
+        server.replace("uid=x," + bases["outer"], sn=feed)
+        tenant.wait_user("x", lastName=feed)
+        daemon.restart()
+        wait_for(lambda: daemon.log().count("none of the people who were there") > 2, 20, "again", daemon.log_tail)
+        need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled", tenant.users())
+        server.delete("uid=f," + bases["inner"])
         server.modify(entry_ldif(server.database(), {"changetype": "modify", "delete": "olcAccess", "olcAccess": "{0}"}))
         tenant.wait_user("f", disabled=True)
         need([u for u, user in tenant.users().items() if user["disabled"]] == ["f"], "f alone", tenant.users())

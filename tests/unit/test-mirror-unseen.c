@@ -82,7 +82,8 @@ static void look_once(struct fixture *f)
 {
     const char *const bases[] = {"dc=t", "dc=u"};
     size_t n = 0, n_alone = 0, expected = 0, expected_alone = 0;
-    unsigned first = below(N_SHOWN);
+    bool anybody = false, expected_anybody = false;
+    unsigned first = below(N_SHOWN + 5); /* perhaps nobody */
     ok(f, mirror_searches(f->s, bases, 2, &f->e));
     memset(shown, 0, sizeof(shown));
     ok(f, mirror_begin_full(f->s, 0, &f->e));
@@ -102,9 +103,12 @@ static void look_once(struct fixture *f)
     for (unsigned i = 0; i < N_SHOWN; i++) {
         expected += !shown[i] && is_held(f, i, false);
         expected_alone += !shown[i] && is_held(f, i, true);
+        expected_anybody |= shown[i] && is_held(f, i, false);
     }
     ok(f, mirror_count_unseen(f->s, 0, &n_alone, &f->e));
     assert_int_equal(n_alone, expected_alone);
+    ok(f, mirror_shows_anybody(f->s, 0, &anybody, &f->e));
+    assert_int_equal(anybody, expected_anybody);
     ok(f, mirror_unseen_left(f->s, 0, "absent", 1, &n, &f->e));
     assert_int_equal(n, expected);
     for (unsigned i = 0; i < N_SHOWN; i++)

@@ -91,6 +91,8 @@ static const struct {
      "\"did you mean\" compares with every group, once for a rule that names none"},
     {"SELECT (SELECT count(*) FROM entry g CROSS JOIN member m ON",
      "it counts what no other row tells, for status, on its thread; then the number is kept"},
+    {"SELECT n FROM entry WHERE gone_usec = 0 AND kind = 1 AND searches & ?1",
+     "whom a search holds, up to the first whom its read has shown, once a read that shows nobody new"},
     {"SELECT kind, count(*) FROM entry WHERE gone_usec = 0 GROUP BY kind",
      "it counts, for status; the index alone is read"},
     {"SELECT i.id, coalesce(e.dn, a.text), e.attributes FROM entry e",
