@@ -264,8 +264,8 @@ void directory_trouble(const char *name)
     }
     if (directory_hides()) /* no connection ends for an access rule */
         seen(strstr(name, "members") ? POINT_MEMBERS_HIDDEN
-             : strstr(name, "people") || strstr(name, "base") ? POINT_PEOPLE_HIDDEN
-                                                              : POINT_VALUES_HIDDEN);
+             : strstr(name, "mails") || strstr(name, "names") ? POINT_VALUES_HIDDEN
+                                                              : POINT_PEOPLE_HIDDEN);
     else if (!directory_troubles("wants all"))
         directory_cut();
 }

@@ -53,11 +53,13 @@ static const char *own_value(const struct item *i, const struct part *name, char
 
 /* ---- what the account may not see ---- */
 
-/* People, or all below their base with the base itself (test_proof.py: test_people_hidden,
- * test_base_invisible). */
+/* People, those of one base, or all below their base with the base itself (test_proof.py:
+ * test_people_hidden, test_people_of_a_base_hidden, test_base_invisible). */
 bool is_hidden(const struct item *i)
 {
     return (directory_troubles("hides people") && item_get(i, "uid")) ||
+           (directory_troubles("hides contractors") && item_get(i, "uid") &&
+            strstr(i->dn, ",ou=contractors,")) ||
            (directory_troubles("hides base") && strstr(i->dn, "ou=people,"));
 }
 
@@ -74,6 +76,18 @@ static bool is_value_hidden(const char *name, const char *text)
            (directory_troubles("hides names") && strcasecmp(name, "givenName") == 0);
 }
 
+/* The groups that have somebody as a member, which Active Directory computes of what may be seen of
+ * people (test_hidden.py:test_samba). */
+static const char *group_at(const struct item *i, size_t at)
+{
+    for (size_t k = 0; k < directory_data.n_items; k++) {
+        const struct item *group = directory_data.items[k];
+        if (!group->gone && group->n_links && item_has(group, "member", i->dn) && at-- == 0)
+            return group->dn;
+    }
+    return NULL;
+}
+
 /* Values of the entry, also those that the server itself keeps. */
 static const char *value_at(const struct item *i, const struct part *name, size_t at,
                             char room[64])
@@ -82,6 +96,8 @@ static const char *value_at(const struct item *i, const struct part *name, size_
         if (part_is(name, i->values[n].name) &&
             !is_value_hidden(i->values[n].name, i->values[n].text) && at-- == 0)
             return i->values[n].text;
+    if (directory_data.server == SERVER_AD && part_is(name, "memberOf"))
+        return group_at(i, at);
     for (size_t n = 0; at == 0 && i->csn && own_names[directory_data.server][n]; n++)
         if (part_is(name, own_names[directory_data.server][n]))
             return own_value(i, name, room);
