@@ -17,6 +17,18 @@
 
 static const char *const parts[] = {"state.db", "state.db-wal", "state.db-shm"};
 
+int aftermath_folder(void)
+{
+    const char *base = getenv("LIVES_FOLDER");
+    if (!base)
+        base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(world.folder, sizeof(world.folder), "%.40s/lives-%d-XXXXXX", base, (int)getpid());
+    if (!mkdtemp(world.folder))
+        return -1;
+    strcat(world.folder, "/");
+    return chdir(world.folder);
+}
+
 /* Somebody's hand, none of the daemon's: the disk has it at once. */
 void state_copy(const char *from, const char *to)
 {

@@ -111,17 +111,6 @@ static void reload_again(void *userdata, uint64_t argument)
         raise(SIGHUP);
 }
 
-/* Whoever gives a right back has everything compared: no server tells who can be seen again. */
-static void compare(void *userdata, uint64_t argument)
-{
-    static const struct happening sync = {.what = WHAT_OPERATOR, .to = "sync"};
-    bool is_there = running && !world.death && !world.directory_away;
-    if (is_there)
-        operator_happen(&sync);
-    if (argument < 3)
-        world_at(world.steady_usec + 5 * MINUTE, compare, userdata, argument + is_there);
-}
-
 static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata, (void)argument;
@@ -142,7 +131,7 @@ static void trouble_ends(void *userdata, uint64_t argument)
     directory_trouble_ends();
     if (hides_since_usec) {
         company_heard(hides_since_usec);
-        compare(NULL, 0);
+        operator_compare(NULL, 0);
     }
     hides_since_usec = 0;
     quiet_since_usec = world.steady_usec;
@@ -419,18 +408,6 @@ static void after_death(void)
     }
 }
 
-static int make_folder(void)
-{
-    const char *base = getenv("LIVES_FOLDER");
-    if (!base)
-        base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(world.folder, sizeof(world.folder), "%.40s/lives-%d-XXXXXX", base, (int)getpid());
-    if (!mkdtemp(world.folder))
-        return -1;
-    strcat(world.folder, "/");
-    return chdir(world.folder);
-}
-
 static void begin(void)
 {
     over = false;
@@ -485,7 +462,7 @@ static void end(void)
 int life_run(const struct plan *p, bool keep, struct life_result *ret)
 {
     plan = p;
-    if (make_folder() < 0)
+    if (aftermath_folder() < 0)
         return -1;
     snprintf(ret->world.folder, sizeof(ret->world.folder), "%s", world.folder);
     begin();

@@ -32,4 +32,5 @@ void state_copy(const char *from, const char *to);
 void state_remove(void);
 void aftermath_verify(bool ended_well);
 void aftermath_hash(char ret[65]);
+int aftermath_folder(void); /* makes one; -1: it cannot be made */
 void aftermath_remove(void);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "company.h"
+#include "life.h"
 #include "plan.h"
 #include "rules.h"
 #include "secrets.h"
@@ -307,4 +308,14 @@ void operator_happen(const struct happening *h)
         ask(t, methods[which],
             which % 2 ? json_pack("{s:o}", "person", login_of(h)) : json_object(), done);
     }
+}
+
+void operator_compare(void *userdata, uint64_t n_asked)
+{
+    static const struct happening sync = {.what = WHAT_OPERATOR, .to = "sync"};
+    bool is_there = life_running() && !world.death && !world.directory_away;
+    if (is_there)
+        operator_happen(&sync);
+    if (n_asked < 3)
+        world_at(world.steady_usec + 5 * MINUTE, operator_compare, userdata, n_asked + is_there);
 }

@@ -6,6 +6,9 @@ struct happening;
 
 void operator_begin(void);
 void operator_end(void);
+/* Whoever gives a right back has everything compared: no server tells who can be seen again. An
+ * event. */
+void operator_compare(void *userdata, uint64_t n_asked);
 void operator_happen(const struct happening *h);
 /* When writing was paused by an answer that said so; 0: it is not. */
 uint64_t operator_paused_usec(void);
