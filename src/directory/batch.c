@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/bases.h"
 #include "directory/entries.h"
 #include "directory/environment.h"
 #include "directory/feed.h"
@@ -79,7 +80,7 @@ static void reset(struct feed_batch *b, bool full)
     entries_reset(b->entries, entries_search(b->entries), full, 0);
     fetches_reset(b->fetches, full);
     places_reset(b->places);
-    leaving_reset(b->leaving);
+    leaving_reset(b->leaving, full);
     group_reads_reset(b->group_reads);
     if (b->follows)
         follows_reset(b->follows);
@@ -106,9 +107,9 @@ int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct er
     reset(b, full);
     entries_reset(b->entries, search, full, known);
     b->open = true;
+    char why[FEED_DOUBT_SIZE];
     if (full && !b->env->searches[search].base_visible)
-        feed_batch_doubt(b, "the base %s itself cannot be seen by this account",
-                         b->env->searches[search].base);
+        feed_batch_doubt(b, "%s", bases_sentence(&b->env->searches[search], why));
     return 0;
 }
 
@@ -244,6 +245,7 @@ static void commit(struct feed_batch *b)
 {
     struct error e = {0};
     unsigned search = entries_search(b->entries);
+    bool more = false;
     if (entries_absence(b->entries) && entries_n_changes(b->entries) == 0)
         feed_batch_doubt(b, "the read of %s returned no entry at all",
                          b->env->searches[search].base);
@@ -272,7 +274,6 @@ static void commit(struct feed_batch *b)
     group_reads_committed(b->group_reads, c.unfinished);
     feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
-    bool more = false;
     leaving_committed(b->leaving, search, c.absence);
     if (c.absence == FEED_ABSENCE_UNSEEN)
         r = has_more(b, &more, &e);
@@ -307,8 +308,8 @@ static void pump(struct feed_batch *b)
 {
     struct error e = {0};
     bool news = entries_tell_changes(b->entries) &&
-                entries_search(b->entries) == b->env->n_searches - 1;
-    bool asked = false;
+                entries_search(b->entries) == b->env->n_searches - 1,
+         asked = false;
     int r = fetches_start(b->fetches, &e);
     if (r < 0) {
         fail(b, r, &e);
@@ -403,8 +404,7 @@ static int on_open(void *owner, struct error *e)
 {
     struct feed_batch *b = owner;
     int r = feed_batch_begin(b, b->env->n_searches - 1, false, e);
-    if (r == 0)
-        b->purpose = FOR_GROUPS;
+    b->purpose = r == 0 ? FOR_GROUPS : b->purpose;
     return r;
 }
 

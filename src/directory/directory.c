@@ -24,11 +24,10 @@
 #include "directory/searches.h"
 #include "directory/session.h"
 #include "directory/timer.h"
+#include "directory/unanswered.h"
 
 /* Several doubts in a row (an OU moved out, then another) are one read. */
 #define DOUBTS_PAUSE_USEC (2 * USEC_PER_SEC)
-/* A base that could not be asked for, by a server that is busy or behind which one is away. */
-#define HIDDEN_PAUSE_USEC (600 * USEC_PER_SEC)
 
 struct directory {
     struct sd_event *event;
@@ -38,6 +37,7 @@ struct directory {
     struct searches searches;
     struct feeding *feeding;
     struct connection *connection;
+    struct unanswered *unanswered;
     sd_event_source *settle, *full, *doubts;
     bool running, once, quiet;
     void (*searched)(const struct directory_search *s, void *userdata);
@@ -52,7 +52,6 @@ struct directory {
 
     bool begin_again; /* other attributes are to be read */
     bool full_wanted;
-    bool hidden; /* a base, in the read that is going on */
 
     /* status */
     enum directory_state state;
@@ -61,19 +60,6 @@ struct directory {
     uint64_t since_usec, last_change_usec;
     uint64_t full_usec; /* steady: when everything was compared last; 0: nobody knows */
 };
-
-const char *directory_state_name(enum directory_state s)
-{
-    switch (s) {
-    case DIRECTORY_STOPPED: return "stopped";
-    case DIRECTORY_CONNECTING: return "connecting";
-    case DIRECTORY_READING: return "reading";
-    case DIRECTORY_FOLLOWING: return "following";
-    case DIRECTORY_AWAY: return "away";
-    case DIRECTORY_REFUSED: return "refused";
-    }
-    return "unknown";
-}
 
 static void set_state(struct directory *d, enum directory_state state)
 {
@@ -123,8 +109,8 @@ static int on_full(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source, (void)usec;
     struct directory *d = userdata;
-    log_debug("time for a full compare");
     d->full_wanted = true;
+    unanswered_begin(d->unanswered);
     if (!connection_has_failed(d->connection))
         feeding_request_full(d->feeding);
     return 0;
@@ -158,14 +144,24 @@ static uint64_t until_full(const struct directory *d, uint64_t interval)
     return d->full_usec && now < due ? due - now : 0;
 }
 
+static void ask_again(struct directory *d)
+{
+    d->full_wanted = true; /* also over another connection, and by another process */
+    if (unanswered_wait(d->unanswered) && d->sink->compared)
+        d->sink->compared(false, d->userdata);
+}
+
 static void on_caught_up(bool full, void *owner)
 {
     struct directory *d = owner;
-    if (full) {
+    if (unanswered_any(d->unanswered) && !d->once) {
+        ask_again(d);
+    } else if (full) {
         d->full_wanted = false;
         d->full_usec = clock_steady_usec();
+        unanswered_end(d->unanswered);
         if (d->sink->compared)
-            d->sink->compared(d->userdata);
+            d->sink->compared(true, d->userdata);
     }
     feeding_read_is_over(d->feeding);
     connection_worked(d->connection);
@@ -180,13 +176,8 @@ static void on_caught_up(bool full, void *owner)
         return;
     }
     uint64_t interval = d->options.full_interval_usec;
-    if (d->hidden && (interval == 0 || interval > HIDDEN_PAUSE_USEC))
-        interval = HIDDEN_PAUSE_USEC;
-    if (interval > 0 && (full || d->hidden))
-        timer_arm(d->full, interval);
-    else if (interval > 0 && !timer_is_armed(d->full))
-        timer_arm(d->full, until_full(d, interval));
-    d->hidden = false;
+    if (interval > 0 && (full || !timer_is_armed(d->full)))
+        timer_arm(d->full, full ? interval : until_full(d, interval));
     if (d->state != DIRECTORY_FOLLOWING)
         set_state(d, DIRECTORY_FOLLOWING);
 }
@@ -208,10 +199,12 @@ static void on_doubts(const char *why, void *owner)
     d->full_wanted = true;
 }
 
-static void on_hidden(void *owner)
+static void on_unanswered(const char *why, void *owner)
 {
     struct directory *d = owner;
-    d->hidden = true;
+    unanswered_note(d->unanswered, why);
+    if (d->state == DIRECTORY_FOLLOWING)
+        ask_again(d);
 }
 
 /* -- what the connection tells -- */
@@ -238,7 +231,7 @@ static void on_dropping(void *owner)
 {
     struct directory *d = owner;
     feeding_stop(d->feeding);
-    d->hidden = false;
+    unanswered_begin(d->unanswered);
     sd_event_source_set_enabled(d->full, SD_EVENT_OFF);
     sd_event_source_set_enabled(d->doubts, SD_EVENT_OFF);
 }
@@ -326,7 +319,9 @@ static int add_sources(struct directory *d, struct error *e)
         r = sd_event_add_defer(d->event, &d->settle, on_settle, d);
     if (r >= 0)
         r = sd_event_source_set_enabled(d->settle, SD_EVENT_OFF);
-    return r < 0 ? error_set(e, r, "cannot make timers for the directory: %s", strerror(-r)) : 0;
+    if (r < 0)
+        return error_set(e, r, "cannot make timers for the directory: %s", strerror(-r));
+    return unanswered_new(&d->unanswered, d->event, on_full, d, e);
 }
 
 static int add_owners(struct directory *d, const struct string_list *attributes,
@@ -338,7 +333,7 @@ static int add_owners(struct directory *d, const struct string_list *attributes,
                  .caught_up = on_caught_up,
                  .committed = on_committed,
                  .doubts = on_doubts,
-                 .hidden = on_hidden},
+                 .unanswered = on_unanswered},
         .begins = on_feed_begins,
     };
     static const struct connection_events connection_events = {
@@ -403,6 +398,7 @@ struct directory *directory_free(struct directory *d)
     d->settle = sd_event_source_disable_unref(d->settle);
     d->full = sd_event_source_disable_unref(d->full);
     d->doubts = sd_event_source_disable_unref(d->doubts);
+    d->unanswered = unanswered_free(d->unanswered);
     searches_done(&d->searches);
     directory_options_done(&d->options);
     sd_event_unref(d->event);
@@ -483,15 +479,19 @@ void directory_status(const struct directory *d, struct directory_status *ret)
     const char *reason = feeding_reason(d->feeding);
     struct connection_status c;
     connection_status(d->connection, &c);
+    uint64_t next_usec = 0;
+    const char *doubt = feeding_doubt(d->feeding, &next_usec);
+    if (!doubt)
+        doubt = unanswered_why(d->unanswered, &next_usec);
     *ret = (struct directory_status){
         .state = d->state,
         .uri = c.uri, .product = c.product,
         .feed = feeding_kind(d->feeding),
         .feed_reason = reason[0] ? reason : NULL,
         .base_doubt = c.base_doubt,
-        .error = d->has_error ? d->last_error.message : NULL,
+        .error = d->has_error ? d->last_error.message : doubt,
         .since_usec = d->since_usec,
-        .next_attempt_usec = c.next_attempt_usec,
+        .next_attempt_usec = d->has_error || !doubt ? c.next_attempt_usec : next_usec,
         .last_change_usec = d->last_change_usec,
         .last_full_read_usec = d->full_usec ? clock_wall_of(d->full_usec) : 0,
         .n_reconnects = c.n_reconnects, .n_entries = c.n_entries,

@@ -34,7 +34,13 @@ void feed_doubts(struct feed_environment *env, const char *why)
     env->news->doubts(why, env->owner);
 }
 
-void feed_hidden(struct feed_environment *env)
+void feed_base_hidden(struct feed_environment *env)
 {
-    env->news->hidden(env->owner);
+    if (env->base_hidden)
+        env->base_hidden(env->feeding);
+}
+
+void feed_unanswered(struct feed_environment *env, const char *why)
+{
+    env->news->unanswered(why, env->owner);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "directory/decode.h"
 #include "directory/feed.h"
 
@@ -21,7 +22,9 @@ struct feed_search {
     bool people, containers, has_groups; /* what it looks for */
     char *persons;                       /* the people of these alone; NULL: it looks for none */
     char *groups;      /* the groups of these alone; NULL: another search has them */
-    bool base_visible; /* seen when the connection was made, or at the end of a read since */
+    bool base_visible; /* seen when the connection was made, or when it was asked for since */
+    bool base_missing; /* not there when it was asked for last */
+    int base_code;     /* what the server said when it was not */
 };
 
 /* What whoever started the feed is told. All of it only takes note; the work is done later, from
@@ -32,13 +35,14 @@ struct feed_news {
     void (*caught_up)(bool full, void *owner);
     void (*committed)(const struct feed_commit *commit, void *owner);
     void (*doubts)(const char *why, void *owner);
-    void (*hidden)(void *owner);
+    void (*unanswered)(const char *why, void *owner);
 };
 
 struct feed_environment {
     const struct feed_news *news;
     void *owner;
     void (*reads_all)(void *feeding); /* NULL: nobody wants to know */
+    void (*base_hidden)(void *feeding);
     void *feeding;
     struct sd_event *event;
     const struct directory_options *options;
@@ -53,6 +57,10 @@ struct feed_environment {
     bool once;       /* stop when everything of this moment is known */
     bool force_full; /* no cookie is to be used at the start */
 };
+
+/* Pauses before it is asked again what was not answered, growing from the one to the other. */
+#define FEED_ASK_AGAIN_MIN_USEC (10 * USEC_PER_SEC)
+#define FEED_ASK_AGAIN_MAX_USEC (600 * USEC_PER_SEC)
 
 /* How often all ids are called where deletions are not told: in reads of changes. */
 #define FEED_ROLL_CALL_EVERY 10
@@ -87,5 +95,8 @@ void feed_caught_up(struct feed_environment *env, bool full);
 void feed_committed(struct feed_environment *env, const struct feed_commit *commit);
 /* A change that may have moved more than the server tells: a full compare, soon. */
 void feed_doubts(struct feed_environment *env, const char *why);
-/* Whether a base is there could not be asked: a full compare before long. */
-void feed_hidden(struct feed_environment *env);
+/* A base is not there any more, and is asked for until it is. */
+void feed_base_hidden(struct feed_environment *env);
+/* Something was asked and not answered (libldap_is_no_answer()), so that what follows from it
+ * waits: a full compare before long, again and again, until all is answered. */
+void feed_unanswered(struct feed_environment *env, const char *why);

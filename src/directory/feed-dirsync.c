@@ -365,8 +365,11 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     }
     if (dirsync)
         r = take_cookie(d, outcome->controls, &e);
-    if ((d->step == STEP_READ || d->step == STEP_ROLL) && !outcome->whole)
+    if ((d->step == STEP_READ || d->step == STEP_ROLL) && !outcome->whole) {
         feed_batch_doubt(d->batch, "%s", outcome->doubt);
+        if (libldap_is_no_answer(outcome->code))
+            feed_unanswered(d->env, outcome->doubt);
+    }
     d->search = search_free(d->search);
     bool more = r > 0;
     if (r >= 0) {

@@ -146,8 +146,9 @@ struct feed_sink {
     /* What the mapping reads under that schema, which knows other names and subtypes than the
      * built-in one; borrowed. NULL: what directory_new() was given. */
     const struct string_list *(*attributes)(void *userdata);
-    /* Everything was read and compared just now. NULL: not to be remembered. */
-    void (*compared)(void *userdata);
+    /* Everything was read and compared just now; or not all of it was answered, so that a new
+     * start is to compare it at once. NULL: not to be remembered. */
+    void (*compared)(bool whole, void *userdata);
     /* When that was last, on the steady clock; 0: it never was, or nobody knows how long ago.
      * NULL: the first interval begins with the start. */
     uint64_t (*compared_usec)(void *userdata);
@@ -207,7 +208,7 @@ struct directory_status {
         *product; /* "OpenLDAP 2.5.13", "389 Directory Server …", "Samba …": from the rootDSE */
     enum directory_feed_kind feed;
     const char *feed_reason; /* why this feed */
-    const char *error;       /* last error sentence, or NULL */
+    const char *error; /* last error sentence, or of what is followed but not answered; or NULL */
     const char *base_doubt;  /* why the first base could not be seen, or NULL */
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec;
     uint64_t n_reconnects;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/bases.h"
 #include "directory/decode-raw.h"
 #include "directory/libldap.h"
 #include "directory/rootdse.h"
@@ -45,6 +46,7 @@ struct feeding {
     bool env_ready, unsupported;
     const struct directory_feed_ops *ops;
     void *feed;
+    struct bases *bases;
     struct urgent *urgent; /* NULL: nobody is asked for, or all was told */
     bool is_reading;
     unsigned refused; /* a bit for each kind */
@@ -58,6 +60,7 @@ struct feeding {
 static void drop_feed(struct feeding *f)
 {
     f->urgent = urgent_free(f->urgent);
+    f->bases = bases_free(f->bases);
     if (f->feed)
         f->ops->free(f->feed);
     f->feed = NULL;
@@ -143,6 +146,13 @@ static void on_reads_all(void *userdata)
         fail(f, r, &e);
 }
 
+static void on_base_hidden(void *userdata)
+{
+    const struct feeding *f = userdata;
+    if (f->bases)
+        bases_ask_again(f->bases);
+}
+
 static int make_environment(struct feeding *f, struct error *e)
 {
     const struct directory_options *o = f->options;
@@ -161,6 +171,7 @@ static int make_environment(struct feeding *f, struct error *e)
         .news = &f->events->news,
         .owner = f->owner,
         .reads_all = on_reads_all,
+        .base_hidden = on_base_hidden,
         .feeding = f,
         .event = f->event,
         .options = o,
@@ -176,6 +187,8 @@ static int make_environment(struct feeding *f, struct error *e)
     for (unsigned i = 0; i < f->searches->n_items && r == 0; i++) {
         f->env.searches[i] = f->searches->items[i];
         f->env.searches[i].base_visible = server->base_visible[i];
+        f->env.searches[i].base_missing = !server->base_visible[i];
+        f->env.searches[i].base_code = server->base_codes[i];
     }
     if (r == 0)
         r = decoder_init(&f->env.decoder, identity, server->identity,
@@ -252,8 +265,10 @@ static void start_feed(struct feeding *f)
                   "Following %s (%s) by %s: %s", session_uri(f->request.session),
                   f->request.server->product_text, directory_feed_name(f->kind), f->reason);
         f->events->begins(f->owner);
-        r = f->ops->start(&f->feed, &f->env, &e);
+        r = f->request.once ? 0 : bases_new(&f->bases, &f->env, &e);
     }
+    if (r == 0)
+        r = f->ops->start(&f->feed, &f->env, &e);
     if (r < 0)
         fail(f, r, &e);
 }
@@ -419,6 +434,11 @@ int feeding_set_attributes(struct feeding *f, const struct string_list *attribut
     }
     int r = copy_attributes(&f->attributes, attributes, e);
     return r < 0 ? r : 1;
+}
+
+const char *feeding_doubt(const struct feeding *f, uint64_t *ret_next_usec)
+{
+    return f->bases ? bases_doubt(f->bases, ret_next_usec) : NULL;
 }
 
 enum directory_feed_kind feeding_kind(const struct feeding *f)

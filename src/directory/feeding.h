@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "directory/environment.h"
 #include "directory/options.h"
@@ -61,3 +62,5 @@ void feeding_settle(struct feeding *f, bool force_full);
 enum directory_feed_kind
 feeding_kind(const struct feeding *f);               /* the last one; AUTO: none yet */
 const char *feeding_reason(const struct feeding *f); /* why that one; "": none yet */
+/* Why a base cannot be seen, NULL: all can; and when it is asked for next, on the steady clock. */
+const char *feeding_doubt(const struct feeding *f, uint64_t *ret_next_usec);

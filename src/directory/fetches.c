@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "directory/decode-raw.h"
+#include "directory/bases.h"
 #include "directory/decode.h"
 #include "directory/environment.h"
 #include "directory/group-memory.h"
@@ -396,20 +397,11 @@ static void judge_unseen(struct fetch *f, const struct search_outcome *outcome)
               f->base, ldap_err2string(outcome->code));
 }
 
-/* A read that began while it was hidden proves nothing: another one, which may. */
 static void note_base(const struct fetch *f, int code)
 {
-    struct feed_environment *env = f->owner->env;
-    if (f->found && !env->searches[f->index].base_visible)
-        feed_doubts(env, "a base can be seen now");
-    else if (code == LDAP_BUSY || code == LDAP_UNAVAILABLE)
-        feed_hidden(env);
-    env->searches[f->index].base_visible |= f->found;
-    if (!f->found)
-        doubt(f->owner,
-              "the base %s was not there any more when its read ended (%s): a server "
-              "behind this one may be away",
-              f->base, ldap_err2string(code));
+    char why[FEED_DOUBT_SIZE];
+    if (!bases_note(f->owner->env, f->index, f->found, code, why))
+        doubt(f->owner, "%s", why);
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
@@ -417,6 +409,9 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     (void)s;
     struct fetch *f = userdata;
     struct fetches *l = f->owner;
+    bool gives_up = !l->full && f->kind != FETCH_LOST; /* the connection is made anew */
+    if (libldap_is_no_answer(outcome->code) && f->kind != FETCH_BASE && !gives_up)
+        feed_unanswered(l->env, outcome->doubt);
     if (f->kind == FETCH_RANGE) {
         range_done(f, outcome);
         return;

@@ -155,8 +155,10 @@ struct leaving *leaving_free(struct leaving *l)
     return NULL;
 }
 
-void leaving_reset(struct leaving *l)
+void leaving_reset(struct leaving *l, bool full)
 {
+    if (full)
+        l->ask_again_usec = 0;
     holders_reset(l->holders);
     string_list_done(&l->removed);
     l->n_asked = 0;

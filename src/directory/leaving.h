@@ -27,7 +27,7 @@ struct leaving_events {
 int leaving_new(struct leaving **ret, struct feed_environment *env, struct fetches *fetches,
                 const struct leaving_events *events, void *owner, struct error *e);
 struct leaving *leaving_free(struct leaving *l);
-void leaving_reset(struct leaving *l); /* another batch */
+void leaving_reset(struct leaving *l, bool full); /* another batch; full: it asks in any case */
 
 int leaving_add(struct leaving *l, const char *id, struct error *e); /* said by an id alone */
 /* Takes those: 0, or 1 when only a whole read proves it, and nothing was taken. */

@@ -49,6 +49,21 @@ static int number_of(int code)
     }
 }
 
+bool libldap_is_no_answer(int code)
+{
+    switch (code) {
+    case LDAP_OPERATIONS_ERROR: /* 389: the server behind this one is away */
+    case LDAP_TIMELIMIT_EXCEEDED:
+    case LDAP_REFERRAL: /* 389: while this replica is filled anew */
+    case LDAP_BUSY:
+    case LDAP_UNAVAILABLE:
+    case LDAP_UNWILLING_TO_PERFORM:
+    case LDAP_LOOP_DETECT:
+    case LDAP_OTHER: return true;
+    default: return code < 0; /* of libldap itself */
+    }
+}
+
 static int write_error(struct error *e, int code, const char *said, const char *context)
 {
     int r = number_of(code);

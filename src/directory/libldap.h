@@ -28,6 +28,10 @@ int libldap_error(struct error *e, int code, const char *said, const char *forma
 int libldap_error_of(struct error *e, LDAP *ld, const struct secret *password, int code,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* It says nothing of what was asked: the server is busy, or it is another one that would know, and
+ * that one is away. The same question may be answered later. */
+bool libldap_is_no_answer(int code);
+
 /* What of a server's words is shown: printable, and no more than words, whatever the server was
  * told; none that repeats the password. NULL: it says nothing. buffer is returned. */
 #define LIBLDAP_SAID_SIZE 512

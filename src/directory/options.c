@@ -1,4 +1,4 @@
-/* The options: a copy, since the directory keeps its own, and what a feed is called. */
+/* The options: a copy, since the directory keeps its own, and what feeds and states are called. */
 #include "config.h"
 
 #include "directory/options.h"
@@ -92,6 +92,19 @@ const char *directory_feed_name(enum directory_feed_kind k)
     case DIRECTORY_FEED_SYNCREPL: return "syncrepl";
     case DIRECTORY_FEED_DIRSYNC: return "dirsync";
     case DIRECTORY_FEED_POLL: return "poll";
+    }
+    return "unknown";
+}
+
+const char *directory_state_name(enum directory_state s)
+{
+    switch (s) {
+    case DIRECTORY_STOPPED: return "stopped";
+    case DIRECTORY_CONNECTING: return "connecting";
+    case DIRECTORY_READING: return "reading";
+    case DIRECTORY_FOLLOWING: return "following";
+    case DIRECTORY_AWAY: return "away";
+    case DIRECTORY_REFUSED: return "refused";
     }
     return "unknown";
 }

@@ -338,7 +338,10 @@ static void end_of_step(struct rootdse_read *r, const struct search_outcome *out
     } else if (r->step == STEP_MONITOR && d->product == PRODUCT_OPENLDAP) {
         free(d->product_text);
         d->product_text = openldap_text(r->version);
-    } else if (r->step == STEP_BASE && r->at == 0 && !d->base_visible[0]) {
+    } else if (r->step == STEP_BASE) {
+        d->base_codes[r->at] = outcome->code;
+        if (r->at > 0 || d->base_visible[0])
+            return;
         snprintf(d->base_doubt, sizeof(d->base_doubt), "%s (LDAP code %d)%s%s",
                  ldap_err2string(outcome->code), outcome->code, outcome->said ? ": " : "",
                  outcome->said ? outcome->said : "");

@@ -33,6 +33,7 @@ struct rootdse {
      * context's entry, NULL when hidden; whether the base's own entry is shown. */
     char *suffixes[DIRECTORY_MAX_SEARCHES], *suffix_ids[DIRECTORY_MAX_SEARCHES];
     bool base_visible[DIRECTORY_MAX_SEARCHES];
+    int base_codes[DIRECTORY_MAX_SEARCHES]; /* the answers */
     enum identity_kind identity; /* by product, or by what the suffix entry shows; 0: unknown */
     bool has_entry_csn, has_entry_usn, has_modify_timestamp; /* shown by the first base */
     uint64_t highest_usn; /* AD: highestCommittedUSN; 389: lastusn */

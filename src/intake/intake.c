@@ -366,12 +366,12 @@ static const struct string_list *intake_attributes(void *userdata)
     return ruleset_attributes(rules_ruleset(g->rules));
 }
 
-static void intake_compared(void *userdata)
+static void intake_compared(bool whole, void *userdata)
 {
     struct reading *g = userdata;
     struct error e = {0};
     char number[24];
-    snprintf(number, sizeof(number), "%" PRIu64, clock_steady_usec());
+    snprintf(number, sizeof(number), "%" PRIu64, whole ? clock_steady_usec() : 0);
     int r = state_meta_set(g->state, META_COMPARED, number, &e);
     if (r < 0)
         books_failed(g->books, &e);

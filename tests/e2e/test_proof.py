@@ -584,3 +584,43 @@ def test_single_lookups_fail(t):
     server.replace(group, member=members[:20])
     daemon.once()
     need(sum(user["disabled"] for user in tenant.users().values()) == 10, "and it would have been seen")
+
+
+def lookups(dn):
+    return lambda request: request.scope == "base" and request.dn == dn
+
+
+def directory_of(daemon):
+    return daemon.ctl("status", "--json", code=None).json["directory"]
+
+
+@deadline(150)
+def test_base_unanswered(t):
+    """Of two bases one is not answered while rosterd connects, and for a while after: nobody is gone meanwhile, status
+    says what is asked for and when, and who left is noticed soon after it answers, with every feed."""
+    for flavor, feed, code in (("openldap", "syncrepl", 52), ("openldap", "poll", 80), ("ad", "dirsync", 10)):
+        server = t.server(ScriptedServer, flavor=flavor, tls="no")
+        base = "ou=people," + server.suffix
+        dns = [server.person("u%02d" % i, employeeType="agent") for i in range(5)]
+        tenant = t.simulator()
+        daemon = t.rosterd(server, tenant, rules=RULES, lifecycle=AT_ONCE, retry=SHORT, notify=ALARM, tls="no",
+                           guard={"max_disable": "unlimited"}, name="unanswered-" + feed,
+                           directory_keys={"feed": feed, "poll_interval": "1h", "full_interval": "1d",
+                                           "base": Lines([base, "ou=groups," + server.suffix])})
+        daemon.once()
+        need(len(tenant.users()) == 5, "all", tenant.users())
+        server.delete(dns[2])
+        server.fail_search(code, matching=lookups(base), times=None)
+        daemon.start()
+        daemon.wait_status("following")
+        daemon.ctl("sync")
+        daemon.wait_log("nobody is taken for gone")
+        shown = wait_for(lambda: [d for d in [directory_of(daemon)] if d["error"]], 20, "it is said")[0]
+        need(base in shown["error"] and shown["next_attempt"], "what is asked for, and when", shown)
+        if feed == "poll":  # the others were told who left
+            need(not tenant.user("u02")["disabled"], "nobody is disabled", tenant.users())
+        server.clear()
+        tenant.wait_user("u02", disabled=True, seconds=30)
+        wait_for(lambda: not directory_of(daemon)["error"], 30, "nothing is said any more")
+        need(sum(user["disabled"] for user in tenant.users().values()) == 1, "and nobody else", tenant.users())
+        daemon.stop()

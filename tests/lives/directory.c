@@ -71,8 +71,7 @@ static void plain(const struct search *s)
     /* test_feed_faults.py; test_feed_syncrepl.py:test_size_limit. */
     bool limited = directory_troubles("limits") && s->q.scope != LDAP_SCOPE_BASE;
     if (directory_troubles("busy") && chance_percent(CHANCE_DIRECTORY, 50)) {
-        /* A base that is unavailable is one of a server behind this one, for rosterd. */
-        bool busy = chance(CHANCE_DIRECTORY, 2) || s->q.scope == LDAP_SCOPE_BASE;
+        bool busy = chance(CHANCE_DIRECTORY, 2);
         say_end(s, busy ? LDAP_BUSY : LDAP_UNAVAILABLE, "");
         return;
     }

@@ -48,16 +48,21 @@ static void on_doubts(const char *why, void *owner)
     (void)why, (void)owner;
     bed.doubts = true;
 }
-static void on_hidden(void *owner)
+static void on_unanswered(const char *why, void *owner)
 {
-    (void)owner, bed.hidden = true;
+    (void)why, (void)owner;
+    bed.unanswered = true;
+}
+static void on_base_hidden(void *feeding)
+{
+    (void)feeding, bed.hidden = true;
 }
 static const struct feed_news news = {
     .failed = on_failed,
     .unsupported = on_unsupported,
     .caught_up = on_caught_up,
     .committed = on_committed,
-    .doubts = on_doubts, .hidden = on_hidden,
+    .doubts = on_doubts, .unanswered = on_unanswered,
 };
 
 static int write_state(struct error *e)
@@ -267,7 +272,7 @@ void connect_to_peer(const struct directory_feed_ops *ops)
     bed.server.highest_usn = bed.peer->csn;
     bed.server.product_text = product;
     bed.env = (struct feed_environment){.news = &news, .event = bed.event,
-                                        .reads_all = on_reads_all,
+                                        .reads_all = on_reads_all, .base_hidden = on_base_hidden,
                                          .options = &bed.options, .sink = &sink,
                                         .session = bed.session, .server = &bed.server,
                                         .n_searches = 1, .once = bed.env.once};

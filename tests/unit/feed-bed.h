@@ -33,7 +33,7 @@ struct feed_bed {
     char reason[800];
     unsigned search; /* of the batch */
     bool two;        /* bases */
-    bool end_of_read, failed, unsupported, doubts, hidden, doubtful, lost;
+    bool end_of_read, failed, unsupported, doubts, hidden, unanswered, doubtful, lost;
 };
 
 extern struct feed_bed bed; /* the seam of directory.c has no userdata of ours */

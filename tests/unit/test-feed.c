@@ -60,6 +60,71 @@ static void test_poll_doubts(void **state)
     assert_int_equal(counts().groups, 0);
 }
 
+/* Codes by which a server says nothing of what was asked, and some by which it does. */
+static void test_unanswered(void **state)
+{
+    static const struct {
+        int code;
+        bool answers;
+    } rows[] = {
+        {LDAP_OPERATIONS_ERROR, false},      {LDAP_REFERRAL, false},
+        {LDAP_BUSY, false},                  {LDAP_UNAVAILABLE, false},
+        {LDAP_UNWILLING_TO_PERFORM, false},  {LDAP_OTHER, false},
+        {LDAP_LOOP_DETECT, false},           {LDAP_NO_SUCH_OBJECT, true},
+        {LDAP_INSUFFICIENT_ACCESS, true},
+    };
+    (void)state;
+    start(&feed_poll_ops);
+    bed.options.poll_interval_usec = PATIENT;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        /* A base that was never seen is asked for again, whatever is said of it … */
+        bed.env.searches[0].base_visible = bed.hidden = bed.unanswered = false;
+        bed.peer->lookup_code = rows[i].code;
+        full();
+        assert_true(bed.hidden && bed.absence == FEED_ABSENCE_UNPROVEN);
+        /* … and all is read again when it was not answered … */
+        assert_int_equal(bed.unanswered, !rows[i].answers);
+        /* … or is not there any more. */
+        bed.env.searches[0].base_visible = true;
+        bed.unanswered = false;
+        full();
+        assert_true(bed.unanswered);
+        bed.peer->lookup_code = 0;
+        full();
+        /* What a group lost, too. */
+        bed.unanswered = false;
+        bed.env.searches[0].base_visible = true;
+        bed.peer->lookup_code = rows[i].code;
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", NULL);
+        full();
+        assert_int_equal(members_of("cn=crew,dc=t"), 2);
+        bed.peer->lookup_code = 0;
+        full();
+        UNTIL(members_of("cn=crew,dc=t") == 1);
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t", NULL);
+        full();
+        UNTIL(members_of("cn=crew,dc=t") == 2);
+    }
+}
+
+/* Whoever left one of two bases, and nobody answers whether the other one has them. */
+static void test_unanswered_holders(void **state)
+{
+    (void)state;
+    bed.two = true;
+    bed.options.poll_interval_usec = PATIENT;
+    connect_to_peer(&feed_syncrepl_ops);
+    people();
+    peer_add(bed.peer, "ou=q,dc=t", "objectClass", "organizationalUnit", "name", "q", NULL);
+    UNTIL(bed.n_caught_up > 0 || bed.failed);
+    bed.peer->fail_code = LDAP_UNAVAILABLE;
+    peer_delete(bed.peer, bob);
+    UNTIL(bed.unanswered);
+    assert_int_equal(counts().people, 2);
+    full();
+    UNTIL(counts().people == 1);
+}
+
 /* A right that is lost, a value that was removed. */
 static void members_hide(const struct directory_feed_ops *ops)
 {
@@ -199,6 +264,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         feed_test(test_poll),
         feed_test(test_poll_doubts),
+        feed_test(test_unanswered),
+        feed_test(test_unanswered_holders),
         feed_test(test_members_hide),
         feed_test(test_members_hide_followed),
         feed_test(test_ranges),
