@@ -261,6 +261,8 @@ void directory_trouble(const char *name)
         if (s->q.sync)
             say_end(s, LDAP_SYNC_REFRESH_REQUIRED, "");
     }
+    directory_data.trouble_csn = directory_data.csn;
+    rights_change();
     if (directory_hides()) /* no connection ends for an access rule */
         seen(strstr(name, "members") ? POINT_MEMBERS_HIDDEN
              : strstr(name, "mails") || strstr(name, "names") ? POINT_VALUES_HIDDEN
@@ -275,6 +277,7 @@ void directory_trouble_ends(void)
     if (directory_troubles("freezes"))
         directory_cut();
     *directory_data.trouble = '\0';
+    rights_change();
 }
 
 void change_begin(struct item *i)
@@ -301,6 +304,7 @@ void change_end(struct item *i)
     i->csn = ++directory_data.csn;
     i->changed_usec = world.steady_usec;
     world.n_changes++;
+    rights_change();
     for (struct search *s; (s = next_untold());) {
         s->told = true;
         if (s->q.notifies)

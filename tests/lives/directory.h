@@ -45,6 +45,9 @@ struct directory_data {
     uint64_t log_csn; /* what changed before it, no log tells any more */
     unsigned n_controllers; /* that have answered: each has ids and cookies of its own */
     char trouble[24];
+    uint64_t trouble_csn; /* when that began */
+    bool hides_place[2];  /* enough people of it for that to be told from leavers */
+    bool two_bases;
 };
 extern struct directory_data directory_data;
 

@@ -20,6 +20,7 @@ struct search {
 /* shown.c: whether an access rule hides the entry; whether the search shows it; whether it is the
  * search's base, and shown. */
 bool is_hidden(const struct item *i);
+void rights_change(void); /* there is another trouble, or there are other people */
 bool selects(const struct search *s, const struct item *i);
 bool shows_base(const struct search *s, const struct item *i);
 struct answer_to answer_by(const struct line *l);

@@ -53,13 +53,38 @@ static const char *own_value(const struct item *i, const struct part *name, char
 
 /* ---- what the account may not see ---- */
 
+/* Of one search: of fewer nobody can know whether they left all at once. */
+#define FEWEST_HIDDEN 6
+
+/* Which base shows somebody; where one search shows them all, to hide some would be to say that they
+ * are gone. */
+static unsigned place_of(const struct item *i)
+{
+    return directory_data.two_bases && strstr(i->dn, ",ou=contractors,") ? 1 : 0;
+}
+
+static bool is_meant(const struct item *i)
+{
+    return item_get(i, "uid") && (directory_troubles("hides people") ||
+                                  (directory_troubles("hides contractors") && place_of(i)));
+}
+
+void rights_change(void)
+{
+    size_t n[2] = {0};
+    for (size_t k = 0; directory_hides() && k < directory_data.n_items; k++) {
+        const struct item *i = directory_data.items[k];
+        n[place_of(i)] += !i->gone && i->made_csn <= directory_data.trouble_csn && is_meant(i);
+    }
+    for (unsigned p = 0; p < 2; p++)
+        directory_data.hides_place[p] = n[p] >= FEWEST_HIDDEN;
+}
+
 /* People, those of one base, or all below their base with the base itself (test_proof.py:
  * test_people_hidden, test_people_of_a_base_hidden, test_base_invisible). */
 bool is_hidden(const struct item *i)
 {
-    return (directory_troubles("hides people") && item_get(i, "uid")) ||
-           (directory_troubles("hides contractors") && item_get(i, "uid") &&
-            strstr(i->dn, ",ou=contractors,")) ||
+    return (directory_data.hides_place[place_of(i)] && is_meant(i)) ||
            (directory_troubles("hides base") && strstr(i->dn, "ou=people,"));
 }
 
