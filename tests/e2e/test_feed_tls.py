@@ -74,8 +74,10 @@ def test_files(t):
 def test_wrong_name(t):
     """The certificate is for another name."""
     cert, key = make_certificate(t, "elsewhere", 10, "DNS:ldap.example.com,IP:192.0.2.1")
+    asked = []
     refused(t, t.shared(Slapd), "is for ldap.example.com, 192.0.2.1, not for 127.0.0.1", "CN=elsewhere",
-            uri=tls_server(t, cert, key), ca=cert)
+            uri=tls_server(t, cert, key, asked=asked), ca=cert)
+    need(asked == [], "nobody said who we are", asked)
 
 
 def test_localhost(t):
@@ -94,8 +96,10 @@ def test_no_tls_there(t):
 def test_expired(t):
     """The certificate has expired; its dates are said."""
     cert, key = make_certificate(t, "old", -1, "IP:127.0.0.1")
+    asked = []
     refused(t, t.shared(Slapd), "certificate has expired", "CN=old", "valid from",
-            uri=tls_server(t, cert, key), ca=cert)
+            uri=tls_server(t, cert, key, asked=asked), ca=cert)
+    need(asked == [], "nobody said who we are", asked)
 
 
 def test_old_versions(t):
