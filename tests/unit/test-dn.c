@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <ldap.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -125,16 +126,19 @@ static void test_refused(void **state)
     }
 }
 
-/* However deep somebody nests names, the key is hardly longer than what was written. */
+/* However deep somebody nests names, the key is hardly longer than what was written, and made soon:
+ * to look into each would take minutes. */
 static void test_nested_without_end(void **state)
 {
     (void)state;
     CLEANUP(buffer_done) struct buffer dn = {0};
     CLEANUP(freep) char *key = NULL;
-    for (unsigned i = 0; i < 20000; i++)
+    for (unsigned i = 0; i < 200000; i++)
         buffer_add_text(&dn, "member=");
     buffer_add_text(&dn, "a");
+    alarm(60);
     assert_int_equal(dn_key(NULL, dn.data, &key, NULL), 0);
+    alarm(0);
     assert_true(strlen(key) < dn.size + 100);
 }
 
