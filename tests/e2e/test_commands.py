@@ -97,6 +97,8 @@ def test_command_that_fails_for_a_while(t):
     d.start()
     wait_for(lambda: {x["login"] for x in documents(told)} == set(people(3)), 30, "handed on", lambda: documents(told))
     wait_for(lambda: not d.state_query("SELECT * FROM password_due"), 10, "nothing is due")
+    last = {x["login"]: x["password"] for x in documents(told)}
+    need(all(life.is_password(tenant, login, word) for login, word in last.items()), "those that were set", last)
     puts = [w for w in tenant.writes() if w["method"] == "PUT"]
     need(puts and all(w["body"].get("password") or "password" in str(w["body"]) for w in puts), "other passwords were set", puts)
     wait_for(lambda: d.audit(event="alarm-over"), 10, "over")

@@ -5,6 +5,7 @@
 #include "property.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,6 +96,9 @@ int property_password(const struct settings *settings, const char *password, str
         classes < settings->password_classes)
         return refuse(why, 400, "password does not meet the security policy");
     draft->password_length = strlen(password);
+    draft->password_sum = UINT64_C(0xcbf29ce484222325);
+    for (const char *p = password; *p; p++)
+        draft->password_sum = (draft->password_sum ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
     return 0;
 }
 
@@ -211,7 +215,7 @@ static const struct property {
     {"disabled", read_flag, true, false},          {"skills", read_skills, true, false},
     {"roles", read_roles, false, false},           {"loginInfo", read_login_info, false, true},
     {"lockedOut", read_flag, false, true},         {"id", read_nothing, false, true},
-    {"passwordLength", read_nothing, false, true},
+    {"passwordLength", read_nothing, false, true}, {"passwordSum", read_nothing, false, true},
 };
 
 static const struct property *property_find(const char *key, enum property_use use)
@@ -309,6 +313,7 @@ void property_own_form(const struct settings *settings, struct user *draft)
 json_t *property_write(const struct user *u, bool all)
 {
     json_t *out = json_object();
+    char sum[17];
     for (size_t i = 0; i < ELEMENTS(text_properties); i++) {
         const char *text = u->field[text_properties[i].field];
         if (text)
@@ -331,6 +336,8 @@ json_t *property_write(const struct user *u, bool all)
         json_object_set_new(out, "lockedOut", json_boolean(u->locked_out));
         json_object_set_new(out, "passwordLength",
                             json_integer((json_int_t)u->password_length));
+        snprintf(sum, sizeof(sum), "%016" PRIx64, u->password_sum);
+        json_object_set_new(out, "passwordSum", json_string(sum));
     }
     return out;
 }

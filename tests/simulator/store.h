@@ -60,7 +60,8 @@ struct user {
     size_t n_skills;
     json_t *addresses, *photos; /* kept as they came over SCIM */
     int64_t created_ms, modified_ms, last_login_ms;
-    size_t password_length; /* all that is kept of a password */
+    size_t password_length; /* with its sum all that is kept of a password */
+    uint64_t password_sum;  /* FNV-1a: tells whether it is another one */
     bool disabled, change_password, logged_in, locked_out;
 };
 

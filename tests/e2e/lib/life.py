@@ -112,6 +112,14 @@ def wait_held(d, reason, n=1, seconds=20, state=None):
     return base.wait_for(there, seconds, "%d operations that wait: %s" % (n, reason), lambda: operations(d))
 
 
+def is_password(tenant, login, password):
+    """Whether the tenant has this one, by the sum that it keeps (FNV-1a)."""
+    total = 0xcbf29ce484222325
+    for byte in password.encode():
+        total = (total ^ byte) * 0x100000001b3 & (1 << 64) - 1
+    return tenant.user(login)["passwordSum"] == "%016x" % total
+
+
 def keeper(t, name):
     """A command that appends its standard input, one document a line, and its arguments elsewhere."""
     kept = t.path(name + ".jsonl")
