@@ -190,29 +190,45 @@ static void test_end_is_an_end(void **state)
     clock_freeze(0, 0);
 }
 
+static void until_is_room(struct world *w)
+{
+    for (size_t i = 0; !command_room(w->commands) && i < 1000; i++)
+        assert_true(sd_event_run(w->event, 20 * USEC_PER_MSEC) >= 0);
+    assert_int_equal(command_room(w->commands), AT_ONCE);
+}
+
 /* What cannot be killed keeps nobody: its owner is told, those that wait run, and rosterd ends.
- * Once it does end, after all, nothing is left of it. */
-static void test_one_that_cannot_be_ended(void **state)
+ * But no more than so many are left to themselves. Once one does end, after all, nothing is left of
+ * it, and there is room again. */
+static void test_some_that_cannot_be_ended(void **state)
 {
     struct world *w = *state;
 
     clock_freeze(1800000000 * USEC_PER_SEC,
                  1000 * USEC_PER_SEC); /* the end itself is no matter */
-    run_one(w, true, "a", on_ended);
+    fill(w);
     immortal = true;
     commands_hurry(w->commands);
     until_none(w);
-    assert_int_equal(w->n_ended, 1);
+    assert_int_equal(w->n_ended, AT_ONCE);
     assert_int_equal(syscall(SYS_kill, last_killed, 0), 0); /* it is still there */
-    assert_int_equal(command_room(w->commands), AT_ONCE);
-    immortal = false;
-    run_one(w, false, "b", on_ended);
-    until_none(w);
+    assert_int_equal(command_room(w->commands), 0);
+    run_one(w, false, "x", on_ended);
+    assert_false(command_any(w->commands));
+    assert_int_equal(w->n_ended, AT_ONCE + 1);
     let_go(w, 1);
-    for (size_t i = 0; syscall(SYS_kill, last_killed, 0) == 0 && i < 1000; i++)
+    until_is_room(w);
+    immortal = false;
+    run_one(w, false, "y", on_ended);
+    until_none(w);
+    let_go(w, AT_ONCE - 1);
+    struct stat told = {0};
+    for (size_t i = 0; told.st_size < AT_ONCE + 1 && i < 1000; i++) {
         assert_true(sd_event_run(w->event, 20 * USEC_PER_MSEC) >= 0);
-    expect_told(w, "ab");
-    assert_int_equal(w->n_ended, 2);
+        assert_int_equal(stat(w->told, &told), 0);
+    }
+    assert_int_equal(w->n_ended, AT_ONCE + 2);
+    expect_told(w, "abcdefghy");
     clock_freeze(0, 0);
 }
 
@@ -222,7 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_few_at_a_time, begin, end),
         cmocka_unit_test_setup_teardown(test_end_drops_what_can_wait, begin, end),
         cmocka_unit_test_setup_teardown(test_end_is_an_end, begin, end),
-        cmocka_unit_test_setup_teardown(test_one_that_cannot_be_ended, begin, end),
+        cmocka_unit_test_setup_teardown(test_some_that_cannot_be_ended, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

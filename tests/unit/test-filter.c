@@ -322,10 +322,19 @@ static void test_names_the_place_of_an_error(void **state)
 static void test_limits_the_depth(void **state)
 {
     (void)state;
-    CLEANUP(buffer_done) struct buffer b = {0};
-    for (int i = 0; i < 100000; i++)
-        buffer_add_text(&b, "(!");
-    assert_false(we_accept(b.data));
+    static const struct {
+        int depth;
+        bool taken;
+    } rows[] = {{40, true}, {60, false}, {1000, false}, {100000, false}};
+    for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
+        CLEANUP(buffer_done) struct buffer b = {0};
+        for (int i = 0; i < rows[k].depth; i++)
+            buffer_add_text(&b, "(!");
+        buffer_add_text(&b, "(cn=a)");
+        for (int i = 0; i < rows[k].depth; i++)
+            buffer_add_text(&b, ")");
+        assert_int_equal(we_accept(b.data), rows[k].taken);
+    }
 }
 
 static void test_lists_attributes(void **state)
