@@ -9,6 +9,7 @@ import codecs
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -385,7 +386,9 @@ def test_no_core_no_reading_along(t):
     # A program and a folder that the other user can reach.
     daemon.configure(directory={"tls_ca_file": shutil.copy(daemon.sections["directory"]["tls_ca_file"],
                                                            daemon.path("ca.pem"))})
-    front = ["sh", "-c", 'ulimit -c unlimited 2>/dev/null; exec "$@"', "sh"]
+    front = ["sh", "-c", 'ulimit -S -c $(ulimit -H -c); exec "$@"', "sh"]
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        raise Missing("a limit of core files above 0")
     user = []
     if os.getuid() == 0:
         if not shutil.which("setpriv"):

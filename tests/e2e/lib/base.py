@@ -83,8 +83,8 @@ def wait_for(condition, seconds, what, show=None, every=0.01):
 
 
 def core_dumps_off():
-    """For this process and all that it starts: memory dumps would hold secrets."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """For this process and all that it starts, unless it raises its limit: memory dumps would hold secrets."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def build_folder():
