@@ -314,7 +314,7 @@ void health_fine(struct health *h)
     h->state = ENGINE_TENANT_OK;
     books_note(h->books, WORK_ALARMS);
     h->since_usec = clock_steady_usec();
-    h->probe_usec = 0;
+    h->probe_usec = h->n_put_off ? h->since_usec : 0; /* the list that was put off before */
     books_note(h->books, WORK_GUARD); /* the first contact may go on */
     h->error[0] = '\0';
     alarm_over(h->books, "tenant-account");
@@ -441,8 +441,11 @@ void health_ask(struct health *h)
     if (h->call || h->closed || !o->tenant)
         return;
     h->asked = true;
-    if (o->tenant_ops->team_list(o->tenant, &h->call, on_teams, h, &e) < 0)
+    if (o->tenant_ops->team_list(o->tenant, &h->call, on_teams, h, &e) < 0) {
         log_error("The tenant's teams cannot be asked for: %s", e.message);
+        if (h->probe_usec)
+            h->probe_usec = clock_steady_usec() + o->sync->retry_max_usec;
+    }
 }
 
 static void on_users(const struct tenant_answer *a, void *userdata)

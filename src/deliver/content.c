@@ -55,11 +55,10 @@ int content_take_back(struct content *c, const struct operation *o)
     int r = 0;
     for (size_t i = 0; i < o->n_changes && r == 0; i++) {
         const struct change *change = &o->changes[i];
-        if (change->kind != CHANGE_ROLE || !change->to)
+        if (change->kind != CHANGE_ROLE || !change->to || user_role(c->current, change->name))
             continue;
         user_remove_role(c->sent, change->name);
-        if (!user_role(c->current, change->name))
-            r = user_add_role(c->current, change->name, NULL);
+        r = user_add_role(c->current, change->name, NULL);
     }
     return r;
 }

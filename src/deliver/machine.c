@@ -12,6 +12,8 @@
 
 /* In one attempt; afterwards it waits, as for any tenant that does not take the call. */
 #define MOST_RACES 3
+/* Attempts of one create, each some time after the one before: [retry]. */
+#define MOST_OUR_ID_ERRORS 5
 
 static void read_user(struct execution *x);
 static void find_id(struct execution *x);
@@ -120,9 +122,18 @@ void machine_keep(struct execution *x, const struct tenant_answer *a)
     x->heard.answer.names = NULL;
 }
 
-/* Who has our id was made by an earlier attempt, whatever became of the login since. Another
- * answer than that the user is there or is not there is that of a tenant that does not look for
- * it. */
+/* Another answer than that the user is there or is not there is that of a tenant that does not look
+ * for an id of ours. Some say so by an error of the server: when it comes to each question, while
+ * the tenant as a whole is well, the login is all that will ever tell. */
+static bool looks_in_vain(const struct execution *x, const struct tenant_answer *a)
+{
+    bool fails = a->status >= 500 && a->class != TENANT_THROTTLED && !a->concerns_all;
+    return a->class == TENANT_REFUSED || a->class == TENANT_UNSUPPORTED ||
+           (fails && x->operation->attempts > MOST_OUR_ID_ERRORS &&
+            health_state(x->delivery->health) == ENGINE_TENANT_OK);
+}
+
+/* Who has our id was made by an earlier attempt, whatever became of the login since. */
 static void on_ours(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
@@ -130,8 +141,7 @@ static void on_ours(const struct tenant_answer *a, void *userdata)
     if (a->class == TENANT_DONE && a->user) {
         if (see(x, a, &seen))
             go_on(x, &seen, x->kind->ours(x, &seen));
-    } else if (a->class == TENANT_NOT_FOUND || a->class == TENANT_REFUSED ||
-               a->class == TENANT_UNSUPPORTED) {
+    } else if (a->class == TENANT_NOT_FOUND || looks_in_vain(x, a)) {
         execution_read_login(x, x->heard.then);
     } else {
         execution_fail(x, a);

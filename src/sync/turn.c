@@ -318,11 +318,14 @@ static uint64_t wait_until(uint64_t at, uint64_t now)
     return at > now ? at - now : 0;
 }
 
-/* When the next thing becomes due; 0: nothing will. */
+/* When the next thing becomes due; 0: nothing will. Nothing is begun any more while it stops, so
+ * that what falls due then would be due in each turn: answers wake it. */
 static uint64_t next_due(const struct engine *n, uint64_t now)
 {
     struct error e = {0};
     uint64_t at = 0, queue = 0;
+    if (n->stopping)
+        return 0;
     /* What was due at the last look and could not start (tenant away, paused) is woken by what
      * ends that; a read's end brings a turn of its own. */
     if (reading_is_under_way(n->reading) ||

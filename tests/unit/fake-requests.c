@@ -272,14 +272,12 @@ static struct fake_user *find_our_id(struct fake_tenant *t, const char *our_id, 
 
 static void do_get(struct tenant_call *c)
 {
-    if (c->our_id && c->tenant->shuns_our_ids) {
-        fake_answer(c, TENANT_REFUSED, 400, "invalidFilter");
-        return;
-    }
+    int error = c->our_id ? c->tenant->shuns_our_ids : 0;
     struct fake_user *u = c->our_id ? find_our_id(c->tenant, c->our_id, must(c->login))
                                     : fake_tenant_find(c->tenant, must(c->login));
-    if (!u) {
-        fake_answer(c, TENANT_NOT_FOUND, 404, "user not found");
+    if (error || !u) {
+        fake_answer(c, error >= 500 ? TENANT_AWAY : error ? TENANT_REFUSED : TENANT_NOT_FOUND,
+                    error ? error : 404, error ? "invalidFilter" : "user not found");
         return;
     }
     u->n_read++;

@@ -76,7 +76,7 @@ struct fake_tenant {
     bool deactivates;  /* who is deleted is disabled, and its login stays taken */
     bool rounds;       /* levels are kept in steps of twenty */
     bool loses_our_ids; /* what a create names so is not kept */
-    bool shuns_our_ids; /* no user is looked for by it */
+    int shuns_our_ids; /* the status by which each look for a user by it is refused; 0: none is */
     bool shifts;       /* who moves while a list is read is missing from it */
     size_t slots, ahead; /* so many are under way at a time, and so many more may wait in a line; 0:
                             all that is started leaves in the next moment */

@@ -201,8 +201,46 @@ static void looked_for_in_vain(struct bed *b)
 static void test_not_to_be_looked_for(void **state)
 {
     struct bed *b = *state;
-    b->tenant->shuns_our_ids = true;
+    b->tenant->shuns_our_ids = 400;
     looked_for_in_vain(b);
+}
+
+static void test_broken_look_up(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->shuns_our_ids = 500;
+    looked_for_in_vain(b);
+}
+
+/* Nor was it done: it is made. */
+static void test_broken_look_up_and_not_made(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->shuns_our_ids = 500;
+    people(b, 1, "support");
+    lose_create(b, false);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_true(has_roles(b, "u0"));
+    expect_origin(b, "id-u0", "u0", "create");
+    is_idle(b);
+}
+
+/* But an outage of the look-up that ends is waited for: the user has another login by now. */
+static void test_broken_for_a_while(void **state)
+{
+    struct bed *b = *state;
+    people(b, 1, "support");
+    lose_create(b, true);
+    b->tenant->shuns_our_ids = 500;
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u0"), "other");
+    bed_advance(b, 2 * b->sync.retry_min_usec);
+    b->tenant->shuns_our_ids = 0;
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 1);
+    expect_origin(b, "id-u0", "u0", "create");
+    is_idle(b);
 }
 
 static void test_lost_ids(void **state)
@@ -275,6 +313,10 @@ int main(int argc, char **argv)
         on_groups(test_promoted_between),
         on_groups(test_not_to_be_looked_for),
         on_hidden(test_not_to_be_looked_for),
+        on_groups(test_broken_look_up),
+        on_hidden(test_broken_look_up),
+        on_groups(test_broken_look_up_and_not_made),
+        on_groups(test_broken_for_a_while),
         on_hidden(test_lost_ids),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

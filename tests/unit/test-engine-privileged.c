@@ -118,6 +118,48 @@ static void test_ended_approval(void **state)
     }
 }
 
+/* Of several roles one was confirmed while the approval held, and stays; the answer to the next one
+ * was lost, and that one is taken back. */
+static void test_ended_approval_of_several(void **state)
+{
+    static char *both[] = {(char *)"Boss", (char *)"Chief"};
+    (void)state;
+    for (unsigned effect = 0; effect < 2; effect++) {
+        struct bed *b = new_bed(&fake_hidden_groups);
+        b->sync.privileged_roles = both;
+        b->sync.n_privileged_roles = 2;
+        people(b, 1, "support");
+        bed_start(b);
+        bed_sync(b);
+        give_role(b, "Boss, Chief");
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH, .times = 1,
+                                                        .skips = 2, /* what goes, and Boss */
+                                                        .class = TENANT_UNCLEAR,
+                                                        .takes_effect = effect});
+        assert_int_equal(bed_approve(b), 1);
+        bed_run(b);
+        const struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+        assert_true(user_role(u, "Boss") && !!user_role(u, "Chief") == effect);
+        fake_tenant_fail(
+            b->tenant, (struct fake_fault){.kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+        bed_advance(b, 2 * HOUR);
+        fake_tenant_heal(b->tenant);
+        fake_tenant_forget_calls(b->tenant);
+        bed_advance(b, 2 * HOUR);
+        u = fake_tenant_find(b->tenant, "u0")->user;
+        assert_true(user_role(u, "Boss") && !user_role(u, "Chief"));
+        assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PATCH), 1);
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+        assert_int_equal(bed_approve(b), 1);
+        bed_run(b);
+        u = fake_tenant_find(b->tenant, "u0")->user;
+        assert_true(user_role(u, "Boss") && user_role(u, "Chief"));
+        bed_check_known(b);
+        bed_free(b);
+    }
+}
+
 static void start_at(struct bed *b, size_t n)
 {
     may_revoke(b);
@@ -205,6 +247,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_last_one),
         cmocka_unit_test(test_ended_approval),
+        cmocka_unit_test(test_ended_approval_of_several),
         cmocka_unit_test_setup_teardown(test_last_administrator, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_is_revoked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_since_a_moment, setup, teardown),

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "engine-test.h"
+#include "sync/engine-internal.h"
 
 static void test_throttled(void **state)
 {
@@ -69,6 +70,68 @@ static void test_teams_put_off(void **state)
     bed_advance(b, DAY);
     assert_int_equal(fake_tenant_calls(b->tenant, FAKE_TEAMS), 1);
     is_idle(b);
+}
+
+static void note_stopped(void *userdata)
+{
+    *(bool *)userdata = true;
+}
+
+/* It falls due while rosterd stops, and a request takes long: nothing is asked for any more, and
+ * nothing turns in vain until that ends. */
+static void test_put_off_at_the_end(void **state)
+{
+    struct bed *b = *state;
+    bool stopped = false;
+    bed_start(b);
+    bed_sync(b);
+    put_off_lists(b);
+    bed_restart(b);
+    bed_sync(b);
+    b->tenant->hold = true;
+    people(b, 20, "support");
+    bed_sync(b);
+    size_t asked = fake_tenant_calls(b->tenant, FAKE_TEAMS);
+    engine_stop(b->engine, note_stopped, &stopped);
+    bed_run(b);
+    uint64_t n_turns = b->engine->n_turns;
+    bed_advance(b, 2 * HOUR);
+    assert_in_range(b->engine->n_turns - n_turns, 0, 2 * 60 + 5); /* a look at the clock a minute */
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_TEAMS), asked);
+    assert_false(stopped);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_true(stopped);
+}
+
+/* Several fail, and one that was under way is done: the tenant is there after all, and the list is
+ * not forgotten. */
+static void test_put_off_and_an_outage(void **state)
+{
+    struct bed *b = *state;
+    bed_start(b);
+    bed_sync(b);
+    put_off_lists(b);
+    bed_restart(b);
+    bed_sync(b);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const logins[] = {"u0", "u1", "u2", "u3"};
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                        .login = logins[i],
+                                                        .times = 1,
+                                                        .class = TENANT_AWAY,
+                                                        .status = 502});
+    }
+    people(b, 1, "support"); /* whose failure has the tenant asked for, and put off, just before */
+    bed_sync(b);
+    people(b, 8, "support");
+    bed_sync(b);
+    assert_int_equal(bed_audit(b, "alarm", REASON_TENANT_AWAY, NULL), 0);
+    fake_tenant_heal(b->tenant);
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 8);
+    assert_in_range(fake_tenant_calls(b->tenant, FAKE_TEAMS), 1, 2);
 }
 
 /* Likewise the list of users, which the verification wants when somebody is not there any more. */
@@ -140,6 +203,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         scenario(test_throttled),
         scenario(test_teams_put_off),
+        scenario(test_put_off_at_the_end),
+        scenario(test_put_off_and_an_outage),
         scenario(test_users_put_off),
         scenario(test_no_token),
     };
