@@ -73,6 +73,12 @@ struct daemon {
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
     uint64_t started_usec;
+    /* A configuration was to be loaded, and could not be noted: by whom, and why. */
+    struct {
+        bool waits;
+        struct audit_actor actor;
+        char *reason;
+    } reload;
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
     bool once, dry_run, stopping;
@@ -114,8 +120,11 @@ void erase_cancel(struct daemon *d);
 void reconcile_if_due(struct daemon *d);
 void reconcile_cancel(struct daemon *d);
 
-/* reload.c: a broken file keeps the old configuration; the reason is logged and returned. */
-int daemon_reload(struct daemon *d, struct error *e);
+/* reload.c: a broken file keeps the old configuration; the reason is logged and returned. So does a
+ * state file that cannot be written; it is tried again later, in the name of act. */
+int daemon_reload(struct daemon *d, const struct engine_act *act, struct error *e);
+/* Whoever sees that it can be written calls this. */
+void daemon_reload_later(struct daemon *d);
 
 /* four-eyes.c: true: the call was answered, since whoever asks must not approve. */
 bool four_eyes_forbid(struct daemon *d, struct control_call *call,

@@ -311,7 +311,7 @@ static void handle_config(struct request *q)
 static void handle_reload(struct request *q)
 {
     struct error e = {0};
-    if (daemon_reload(q->d, &e) < 0)
+    if (daemon_reload(q->d, &q->act, &e) < 0)
         control_fail(q->call, "not-loaded", "the old configuration stays in force: %s",
                      e.message);
     else

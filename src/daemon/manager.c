@@ -320,9 +320,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
     struct audit_actor actor;
     struct engine_act act = {.actor = &actor};
     daemon_audit_actor(&actor, info->ssi_uid, (pid_t)info->ssi_pid);
-    engine_act(d->engine, &act);
-    daemon_reload(d, &e); /* it has logged what is wrong */
-    engine_act(d->engine, NULL);
+    daemon_reload(d, &act, &e); /* it has logged what is wrong */
     return 0;
 }
 
@@ -444,5 +442,6 @@ void daemon_close(struct daemon *d)
     daemon_audit_close(d);
     d->state = state_close(d->state);
     d->settings = settings_free(d->settings);
+    free(TAKE(d->reload.reason));
     d->event = sd_event_unref(d->event);
 }

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -94,14 +96,35 @@ static void tell_reloading(void)
                (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u);
 }
 
-int daemon_reload(struct daemon *d, struct error *e)
+/* The files were right, and what they say could not be kept: nobody has to come back for that. */
+static void try_later(struct daemon *d, const struct engine_act *act, struct error *e)
+{
+    struct engine_status s;
+    engine_status(d->engine, &s);
+    if (!s.state_failed)
+        return;
+    d->reload.waits = true;
+    d->reload.actor = *act->actor;
+    free(d->reload.reason);
+    d->reload.reason = act->reason ? strdup(act->reason) : NULL;
+    error_set(e, -EIO, "%.300s. It is loaded by itself as soon as the state file can be written",
+              s.state_error ? s.state_error : "the state file cannot be written");
+}
+
+int daemon_reload(struct daemon *d, const struct engine_act *act, struct error *e)
 {
     CLEANUP(settings_freep) struct settings *fresh = NULL;
     CLEANUP(freep) char *needs_restart = NULL;
     tell_reloading();
+    d->reload.waits = false;
     int r = load(d, &fresh, &needs_restart, e);
-    if (r == 0)
+    if (r == 0) {
+        engine_act(d->engine, act);
         r = take(d, &fresh, e);
+        engine_act(d->engine, NULL);
+        if (r < 0)
+            try_later(d, act, e);
+    }
     if (r < 0)
         log_event(LOG_ERR, MSG_RELOAD_FAILED, "The old configuration stays in force: %s",
                   e->message);
@@ -111,4 +134,14 @@ int daemon_reload(struct daemon *d, struct error *e)
         r = follow(d, e);
     sd_notify(0, "READY=1");
     return r;
+}
+
+void daemon_reload_later(struct daemon *d)
+{
+    const struct audit_actor actor = d->reload.actor;
+    CLEANUP(freep) char *reason = TAKE(d->reload.reason);
+    const struct engine_act act = {.actor = &actor, .reason = reason};
+    struct error e = {0};
+    if (d->reload.waits)
+        daemon_reload(d, &act, &e); /* it has logged what is wrong */
 }

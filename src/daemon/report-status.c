@@ -242,9 +242,11 @@ static json_t *files_of(const struct status *s)
     } else if (!text_equal(found->fingerprint, s->fingerprint)) {
         state = "changed";
         snprintf(sentence, sizeof(sentence),
-                 "what stands in the files is not in force: `rosterctl plan --config %s` shows "
-                 "what it would do, `rosterctl reload` loads it or says what takes a restart",
-                 s->config_file);
+                 "what stands in the files is not in force%s: `rosterctl plan --config %s` shows "
+                 "what it would do, %s",
+                 s->reload_waits ? " yet" : "", s->config_file,
+                 s->reload_waits ? "and it is loaded as soon as the state file can be written"
+                                 : "`rosterctl reload` loads it or says what takes a restart");
     }
     return json_pack("{s:s, s:o}", "state", state, "sentence",
                      report_text(*sentence ? sentence : NULL));

@@ -181,6 +181,7 @@ static bool note_all(struct status *s, struct daemon *d)
     s->groups = json_array();
     s->config_file = strdup(d->config_file);
     s->fingerprint = strdup(d->settings->fingerprint);
+    s->reload_waits = d->reload.waits;
     s->parts = json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o}}", "look",
                          candidate_progress(d), "lag", lag_of(&engine->lag), "progress",
                          progress_json(d), "revocations", revocations_of(d->engine), "state",

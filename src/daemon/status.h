@@ -17,6 +17,7 @@ struct status {
     json_t *groups;                      /* of the rules */
     struct string_list group_keys;
     char *config_file, *fingerprint;
+    bool reload_waits;
     enum directory_state directory_state;
     struct error audit; /* message empty: it is written */
     /* While it is answered: */

@@ -156,6 +156,7 @@ static void try_again(struct daemon *d)
     s->failed_since_usec = 0;
     s->told = false;
     look_in(s, LOOK_EVERY_USEC);
+    daemon_reload_later(d);
     storage_look(d); /* it may have failed again meanwhile */
 }
 

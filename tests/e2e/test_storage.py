@@ -72,6 +72,43 @@ def test_state_busy(t):
     verified(d)
 
 
+def test_reload_meets_busy_state(t):
+    """Another configuration is loaded while the state cannot be written: it is refused, said to come, and comes by itself
+    when it can be, in the name and with the reason of who asked. One that is broken by then does not."""
+    ground, group, tenant, d, told = estate(t, ["ada", "bob"])
+    for team, signal_it, breaks in (("Sales", False, False), ("Customer Service", True, False), ("Sales", False, True)):
+        other = sqlite3.connect(d.state_file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        d.configure(rules={"Agents": dict(AGENTS, group=group, team=team)})
+        if signal_it:
+            d.process.send_signal(signal.SIGHUP)
+            d.wait_log("It is loaded by itself")
+        else:
+            answer = d.ctl("reload", "--reason", "moved to " + team, code=None)
+            need(answer.code and "by itself as soon as the state file can be written" in answer.err, "refused, and to come",
+                 answer)
+        files = d.ctl("status", "--json", code=None).json["config_files"]
+        need(files["state"] == "changed" and "is loaded as soon as" in files["sentence"], "status says so", files)
+        if breaks:
+            d.configure(rules={"Agents": dict(AGENTS, group=group, team=team, when="(")})
+        other.execute("ROLLBACK")
+        other.close()
+        if breaks:
+            d.wait_log("The old configuration stays in force: the configuration has 1 error", seconds=40)
+            break
+        for login in ("ada", "bob"):
+            tenant.wait_user(login, team=team, seconds=40)
+        files = d.ctl("status", "--json", code=None).json["config_files"]
+        need(files["state"] == "in-force", "status says so", files)
+        line = d.audit(event="configuration")[-1]
+        need(line["actor"]["uid"] == os.getuid(), "on record, and who it was", line)
+        need(signal_it or line["reason"] == "moved to " + team, "and why", line)
+    settled(d, 30)
+    need(d.ctl("status", "--json", code=None).json["config_files"]["state"] == "broken", "and what is broken")
+    need(tenant.user("ada")["team"] == "Customer Service", "is not in force", tenant.user("ada"))
+    verified(d)
+
+
 def test_outcome_meets_busy_state(t):
     """T78: the state cannot be written when answers arrive: what was sent is settled by reading, never repeated."""
     ground, group, tenant, d, told = estate(t, ["ada"])
