@@ -191,23 +191,42 @@ static int renew_tenant(struct daemon *d, struct error *e)
     return r;
 }
 
+static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
+static bool look_at_token_in(struct daemon *d, uint64_t usec)
+{
+    d->token_timer = sd_event_source_disable_unref(d->token_timer);
+    if (sd_event_add_time(d->event, &d->token_timer, CLOCK_MONOTONIC,
+                          clock_monotonic_usec() + usec, 0, on_token_timer, d) < 0)
+        d->token_timer = NULL;
+    return d->token_timer;
+}
+
+/* A state that cannot be written for a while is waited for as ever: storage.c tells of it. */
+static bool waits_for_state(struct daemon *d)
+{
+    struct error e = {0};
+    if (state_try_to_write(d->state, &e) < 0)
+        engine_fail(d->engine, &e);
+    struct engine_status s;
+    engine_status(d->engine, &s);
+    return s.state_failed && look_at_token_in(d, AGAIN_USEC);
+}
+
 static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct daemon *d = userdata;
     struct engine_status s;
     struct error e = {0};
-    (void)usec;
+    (void)source, (void)usec;
     engine_status(d->engine, &s);
     if (!d->stopping && (s.commands || s.state_failed)) { /* that ends first */
-        if (sd_event_source_set_time(source, clock_monotonic_usec() + AGAIN_USEC) >= 0 &&
-            sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
+        if (look_at_token_in(d, AGAIN_USEC))
             return 0;
         error_set(&e, -EIO, "no timer");
     } else if (!d->stopping) {
-        log_notice("%s holds another token: it is asked whose users that shows",
-                   d->settings->tenant.client_secret_file);
-        d->token_timer = sd_event_source_disable_unref(source);
-        if (renew_tenant(d, &e) == 0)
+        d->token_timer = sd_event_source_disable_unref(d->token_timer);
+        if (renew_tenant(d, &e) == 0 || waits_for_state(d))
             return 0;
     }
     d->token_timer = sd_event_source_disable_unref(d->token_timer);
@@ -223,10 +242,11 @@ static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata
 static bool on_other_token(void *userdata)
 {
     struct daemon *d = userdata;
-    if (!d->token_timer && !d->stopping &&
-        sd_event_add_time(d->event, &d->token_timer, CLOCK_MONOTONIC, 0, 0, on_token_timer, d) < 0)
-        d->token_timer = NULL;
-    return d->token_timer;
+    if (d->token_timer || d->stopping)
+        return d->token_timer;
+    log_notice("%s holds another token: it is asked whose users that shows",
+               d->settings->tenant.client_secret_file);
+    return look_at_token_in(d, 0);
 }
 
 static void listen_to_tenant(struct daemon *d)

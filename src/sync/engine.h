@@ -43,6 +43,8 @@ int engine_remember(struct engine *n, const char *name, const char *value,
                     const struct audit_row *row, struct error *e);
 /* What was changed is durable, and seen by others who read the state file. */
 int engine_commit(struct engine *n, struct error *e);
+/* Somebody else could not write the state: nothing is sent until another engine goes on from it. */
+void engine_fail(struct engine *n, const struct error *e);
 struct engine *engine_free(struct engine *n); /* cancels calls; intents without outcome are
                                                  settled at the next start */
 

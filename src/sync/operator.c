@@ -96,6 +96,11 @@ int engine_commit(struct engine *n, struct error *e)
     return books_have_failed(n->books) ? 0 : books_commit(n->books, e);
 }
 
+void engine_fail(struct engine *n, const struct error *e)
+{
+    books_failed(n->books, e);
+}
+
 int engine_approve(struct engine *n, const struct engine_approval *a, unsigned uid,
                    uint64_t *ret_until_usec, struct error *e)
 {

@@ -1,5 +1,9 @@
 """A tenant that is a plain service of SCIM 2.0: [tenant] kind = scim2."""
 
+import os
+import sqlite3
+import threading
+
 from lib import life, need, wait_for
 from lib.life import settled, wait_held
 from lib.scim import ENTERPRISE, ScimService
@@ -334,6 +338,150 @@ def test_token_of_another_organisation(t):
     need(not life.operations(d), "nothing waits", life.operations(d))
     need(d.audit(event="alarm-over", code="other-tenant"), "the alarm is over", d.audit(event="alarm-over"))
     d.stop()
+
+
+class Swapped:
+    """A daemon whose token file comes to hold another organisation's token while somebody's change is to be written."""
+
+    def __init__(self, t, **sections):
+        self.t = t
+        self.ground, self.group, self.service, self.d = begin(t, {"p0": {}, "p1": {}})
+        self.d.configure(**sections)
+        self.before = []
+
+    def start(self):
+        self.d.start()
+        for login in ("p0", "p1"):
+            self.service.wait(lambda: self.service.user(login) and self.service.roles(login) == ["Agent", "Seller"], login)
+
+    def swap(self, token, users, groups):
+        ours = (self.service.token, self.service.users, self.service.groups)
+        with open(self.d.path("tenant.client_secret"), "w", encoding="utf-8") as text:
+            text.write(token + "\n")
+        with self.service.lock:
+            self.service.token, self.service.users, self.service.groups = token, users, groups
+        return ours
+
+    def change(self):
+        """Their token from now on; the first call with ours is refused."""
+        self.ours = self.swap("their-token", {}, {})
+        self.before = list(self.service.requests)
+        self.ground.replace("p0", telephoneNumber="+44 7")
+        self.service.wait(lambda: [r for r in self.since() if r[3] == 401], "a call with our token")
+
+    def since(self):
+        return self.service.requests[len(self.before):]
+
+    def untouched(self):
+        written = [r for r in self.since() if r[0] != "GET" and r[3] != 401]
+        need(not written and not self.service.users, "nothing is written there", written)
+
+    def noticed(self):
+        wait_for(lambda: self.d.audit(event="alarm", code="other-tenant"), 30, "an alarm", self.d.log_tail)
+        self.untouched()
+
+    def back(self):
+        """With our token again, after a start: all goes on, and nobody is there twice."""
+        self.swap(*self.ours)
+        self.d.start()
+        self.service.wait(lambda: value(self.service.user("p0"), "phoneNumbers", "work") == "+44 7", "it goes on")
+        settled(self.d)
+        need(len(self.service.users) == 2, "nobody is there twice", self.service.users)
+        self.d.stop()
+
+
+def slow_command(t):
+    """A command that runs until a file is there: (path of the command, path of the file, whether it runs)."""
+    began, go = t.path("began"), t.path("go")
+    path = t.write("slow", "#!/bin/sh\n: > '%s'\nwhile [ ! -e '%s' ]; do sleep 0.05; done\n" % (began, go), 0o755)
+    return path, go, lambda: os.path.exists(began)
+
+
+def with_command(t):
+    """Somebody is being told of a group that is not there."""
+    path, go, runs = slow_command(t)
+    x = Swapped(t, notify={"command": path, "alarm_after": "0"})
+    x.d.configure(rules={"Agents": dict(RULES["Agents"], group=x.group),
+                         "Ghosts": {"group": "cn=ghosts," + x.ground.dn, "team": "Service"}})
+    x.start()
+    wait_for(runs, 20, "the command runs", x.d.log_tail)
+    x.change()
+    for _ in range(3):
+        x.d.ctl("status", code=None)
+    x.d.wait_log("holds another token")
+    need(all(r[3] == 401 for r in x.since()), "who is told is told first", x.since())
+    return x, go
+
+
+def test_other_token_and_commands(t):
+    """Another organisation's token while a command runs: the command ends first, and then it is noticed."""
+    x, go = with_command(t)
+    x.untouched()
+    t.write("go", "")
+    x.noticed()
+    x.d.stop()
+    x.back()
+
+
+def test_other_token_and_a_stop(t):
+    """A stop while the calls wait for what is to be known of the other token: rosterd ends well, in time, and what waited is
+    done after the next start."""
+    x, go = with_command(t)
+    x.d.stop(seconds=30)
+    x.untouched()
+    need(not x.d.audit(event="alarm", code="other-tenant"), "nobody looked")
+    t.write("go", "")
+    x.back()
+
+
+def test_other_token_and_no_new_client(t):
+    """No client can be made for the other token (the file of CAs is gone): rosterd ends with a sentence, having written nothing,
+    and notices after the next start."""
+    ca = t.write("ca.pem", open("/etc/ssl/certs/ca-certificates.crt", encoding="utf-8").read())
+    x = Swapped(t, tenant={"tls_ca_file": ca})
+    x.start()
+    os.rename(ca, ca + ".away")
+    x.change()
+    x.d.wait_end(code=1)
+    need("The tenant cannot be asked with another token: " in x.d.log() and "rosterd ends" in x.d.log(), "said", x.d.log_tail())
+    x.untouched()
+    os.rename(ca + ".away", ca)
+    x.d.start()
+    x.noticed()
+    x.d.stop()
+    x.back()
+
+
+def test_other_token_and_a_busy_state(t):
+    """The state cannot be written when the other token is noticed: that is waited for, as everywhere, and rosterd does not
+    end."""
+    x = Swapped(t)
+    x.start()
+    settled(x.d)
+    pid, answer = x.d.pid, x.service.answer
+    arrived, go = threading.Event(), threading.Event()
+
+    def late(*request):
+        arrived.set()
+        go.wait(30)
+        x.service.answer = answer
+        return answer(*request)
+    x.service.answer = late
+    x.ours = x.swap("their-token", {}, {})
+    x.before = list(x.service.requests)
+    x.ground.replace("p0", telephoneNumber="+44 7")
+    need(arrived.wait(20), "a call with our token")
+    other = sqlite3.connect(x.d.state_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    go.set()
+    x.d.wait_log("holds another token")
+    wait_for(lambda: x.d.ctl("status", "--json", code=None).json["health"] == "failed", 40, "the state fails", x.d.log_tail)
+    other.execute("ROLLBACK")
+    other.close()
+    x.noticed()
+    need(x.d.pid == pid, "the same process")
+    x.d.stop()
+    x.back()
 
 
 def test_list_that_invents(t):
