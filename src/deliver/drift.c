@@ -8,7 +8,6 @@
 #include "deliver/drift.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "books/books.h"
 #include "books/engine-types.h"
 #include "intake/rules.h"
+#include "judge/planner.h"
 #include "judge/quirks.h"
 #include "model/operation.h"
 #include "model/part.h"
@@ -276,9 +276,51 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
     return link_store(books_state(look->books), l, e);
 }
 
+/* By the mail, as with any adoption; who has none anywhere is known by the name. */
+static bool is_who_it_was(const struct drift *d, const struct user *now)
+{
+    const char *mail = user_get(now, USER_EMAIL), *before = user_get(d->known, USER_EMAIL);
+    if (!mail && !before)
+        return planner_same_person(d->known, now);
+    return planner_same_field(d->known, now, USER_EMAIL) ||
+           (d->wanted && planner_same_field(d->wanted, now, USER_EMAIL));
+}
+
+/* Of the privileged roles, one that the user had not who vanished. */
+static const char *new_privilege(const struct drift_look *look, const struct drift *d,
+                                 const struct user *now)
+{
+    for (size_t i = 0; i < now->n_roles; i++)
+        if (!user_role(d->known, now->roles[i].name) &&
+            options_role_is_privileged(books_options(look->books)->sync, now->roles[i].name))
+            return now->roles[i].name;
+    return NULL;
+}
+
+/* The login is another user's by now, which nobody takes over in passing. Said once. */
+static int report_another(const struct drift_look *look, struct link *l, const char *role,
+                          struct error *e)
+{
+    char sentence[500];
+    snprintf(sentence, sizeof(sentence),
+             "another user has the login there now, with %s%s: if it is the same person, %s",
+             role ? "the privileged role " : "another mail", role ? role : "",
+             role ? "take the role away there until it is known again"
+                  : "give that user the mail of the entry");
+    if (text_equal(l->drift, sentence))
+        return 0;
+    free(l->drift);
+    l->drift = strdup(sentence);
+    if (!l->drift)
+        return error_out_of_memory(e);
+    int r = record_drift(look->books, l, "report", sentence, false, e);
+    return r < 0 ? r : link_store(books_state(look->books), l, e);
+}
+
 /* Somebody restored it, or made it anew: what it is like is compared, and on record, with the next
  * verification. */
-static int take_presence(struct books *b, struct link *l, const struct user *known, struct error *e)
+static int take_presence(struct books *b, struct link *l, const struct user *known,
+                         const char *sentence, struct error *e)
 {
     CLEANUP(link_done) struct link other = {0};
     int r = link_load_by_login(books_state(b), l->login_key, &other, e);
@@ -292,12 +334,41 @@ static int take_presence(struct books *b, struct link *l, const struct user *kno
                                         .entry_id = l->entry_id,
                                         .login = l->login,
                                         .code = "report",
-                                        .sentence = "the user is there again",
+                                        .sentence = sentence,
                                         .details = "{\"gone\":false}"},
                     e);
     if (r == 0)
         r = person_mark_dirty(books_state(b), l->entry_id, e);
     return r < 0 ? r : link_store(books_state(b), l, e);
+}
+
+/* The login is there, and its user is not the one of the id that is known: that one was deleted,
+ * and somebody made another. */
+static int take_another(const struct drift_look *look, struct link *l, const struct drift *d,
+                        const struct user *now, struct error *e)
+{
+    struct books *b = look->books;
+    const char *role = new_privilege(look, d, now);
+    if (!role && is_who_it_was(d, now)) {
+        free(l->remote_id);
+        l->remote_id = strdup(look->id);
+        return l->remote_id ? take_presence(b, l, d->known, "the user was made anew there", e)
+                            : error_out_of_memory(e);
+    }
+    l->gone = LINK_GONE;
+    if (look->anew || books_options(b)->sync->on_drift == DRIFT_REPAIR)
+        l->status = LINK_DELETED;
+    int r = books_audit(b,
+                        &(struct audit_row){.event = "drift",
+                                            .entry_id = l->entry_id,
+                                            .login = l->login,
+                                            .code = "report",
+                                            .sentence = "the user is not at the tenant any more",
+                                            .details = "{\"gone\":true}"},
+                        e);
+    if (r == 0)
+        r = report_another(look, l, role, e);
+    return r < 0 ? r : person_mark_dirty(books_state(b), l->entry_id, e);
 }
 
 /* Whoever logged in, or was enabled by somebody after that, is not dormant; who did not for long is
@@ -355,8 +426,16 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     *ret_differs = false;
     if (r == 0)
         r = take_hidden(look, &d, &now, e);
-    if (r == 0 && l.gone) {
-        r = take_presence(look->books, &l, d.known, e);
+    const char *role = r == 0 && l.gone && d.known ? new_privilege(look, &d, now) : NULL;
+    /* Whoever may only have been renamed there comes back with whatever somebody made of it. */
+    bool another = l.gone == LINK_GONE && d.known && !is_who_it_was(&d, now);
+    if (r == 0 && l.gone && (role || another)) {
+        r = report_another(look, &l, role, e);
+    } else if (r == 0 && l.gone) {
+        r = take_presence(look->books, &l, d.known, "the user is there again", e);
+    } else if (r == 0 && d.known && look->id && l.remote_id && !text_equal(look->id, l.remote_id)) {
+        r = take_another(look, &l, &d, now, e);
+        *ret_differs = true;
     } else if (r == 0 && d.known) {
         if (!l.confirmed_usec)
             r = learn_unread(look, &l, &d, now, e);
@@ -368,76 +447,4 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
             r = take_drift(look, &l, &d, now, ret_differs, e);
     }
     return r < 0 ? r : 0;
-}
-
-static int wanted_key(struct books *b, const char *entry_id, char **ret, struct error *e)
-{
-    struct person p = {0};
-    int r = person_load(books_state(b), entry_id, &p, e);
-    if (r == 0)
-        *ret = TAKE(p.login_key);
-    person_done(&p);
-    return r < 0 ? r : 0;
-}
-
-static int record_rename(struct books *b, const struct link *l, const char *login,
-                         struct error *e)
-{
-    CLEANUP(freep) char *text = NULL;
-    json_auto_t *details = json_pack("{s:s}", "renamed", login);
-    char sentence[700];
-    if (!details || !(text = json_dumps(details, JSON_COMPACT)))
-        return error_out_of_memory(e);
-    snprintf(sentence, sizeof(sentence), "login_id: %s -> %s", l->login, login);
-    log_event(LOG_WARNING, MSG_DRIFT, "User %s was renamed at the tenant: %s", l->login, login);
-    struct audit_row row = {
-        .event = "drift",
-        .entry_id = l->entry_id,
-        .login = l->login,
-        .code = books_options(b)->sync->on_drift == DRIFT_REPAIR ? "repair" : "report",
-        .sentence = sentence,
-        .details = text,
-    };
-    return books_audit(b, &row, e);
-}
-
-int drift_follow_rename(struct books *b, struct link *l, const char *login, bool *ret_taken,
-                        struct error *e)
-{
-    CLEANUP(freep) char *key = text_fold(login, strlen(login));
-    CLEANUP(freep) char *wanted = NULL;
-    CLEANUP(link_done) struct link other = {0};
-    int r = key ? link_load_by_login(books_state(b), key, &other, e) : error_out_of_memory(e);
-    if (r < 0)
-        return r;
-    *ret_taken = r == 0 && !text_equal(other.entry_id, l->entry_id);
-    if (*ret_taken)
-        return 0;
-    r = wanted_key(b, l->entry_id, &wanted, e);
-    if (r < 0)
-        return r;
-    r = record_rename(b, l, login, e);
-    CLEANUP(user_freep) struct user *known = NULL;
-    if (r == 0 && l->known)
-        r = user_from_json(&known, l->known, e);
-    if (r < 0)
-        return r;
-    free(l->login);
-    free(l->login_key);
-    l->login = strdup(login);
-    l->renamed_there = !text_equal(key, wanted);
-    if (l->gone && l->status == LINK_DELETED) /* so it was not deleted */
-        l->status = LINK_ACTIVE;
-    l->gone = LINK_THERE;
-    l->login_key = TAKE(key);
-    if (!l->login || (known && user_set(known, USER_LOGIN, login, NULL) < 0))
-        return error_out_of_memory(e);
-    if (known) {
-        free(l->known);
-        l->known = user_to_json(known, false);
-        if (!l->known)
-            return error_out_of_memory(e);
-    }
-    r = link_store(books_state(b), l, e);
-    return r < 0 ? r : person_mark_dirty(books_state(b), l->entry_id, e);
 }

@@ -16,6 +16,7 @@ struct drift_look {
     struct books *books;
     struct rules *rules;
     const char *entry_id;
+    const char *id; /* the tenant's own of whom it shows; NULL: not shown */
     bool anew; /* the state is an older copy: what is read becomes what is known */
 };
 /* now: as the user was just read. Whether it differs, also when that was reported before. Who is

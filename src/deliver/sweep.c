@@ -157,18 +157,20 @@ static int take_absence(struct walk *w, struct error *e)
     return gone_add(&w->gone, l.entry_id, l.remote_id != NULL, e);
 }
 
-/* now NULL: the user is not there. */
-static int compare(struct walk *w, const struct user *now, struct error *e)
+/* now NULL: the user is not there. id: the tenant's own, or NULL. */
+static int compare(struct walk *w, const struct user *now, const char *id, struct error *e)
 {
     struct sweep *s = w->sweep;
     struct drift_look look = {
-        .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .anew = w->anew};
+        .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .id = id, .anew = w->anew};
     bool differs = false, moved_on;
     int r = has_moved_on(w, &moved_on, e);
     if (r < 0 || moved_on)
         return r;
     if (!now)
         return take_absence(w, e);
+    if (queue_has(books_state(s->books), w->entry_id, e)) /* which looks itself whose login it is */
+        look.id = NULL;
     r = drift_take(&look, now, &differs, e);
     w->n_drifted += differs;
     return r;
@@ -194,7 +196,7 @@ static int follow_or_compare(struct walk *w, const struct tenant_answer *a, stru
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     bool taken = false, moved_on;
     if (a->class == TENANT_NOT_FOUND)
-        return compare(w, NULL, e);
+        return compare(w, NULL, NULL, e);
     int r = has_moved_on(w, &moved_on, e);
     if (r < 0 || moved_on)
         return r;
@@ -271,7 +273,7 @@ static void take_answer(struct walk *w, const struct tenant_answer *a)
     if (a->class == TENANT_NOT_FOUND && ask_by_id(w, a))
         return;
     const struct user *now = a->class == TENANT_DONE ? a->user : NULL;
-    if ((now || a->class == TENANT_NOT_FOUND) && compare(w, now, &e) < 0)
+    if ((now || a->class == TENANT_NOT_FOUND) && compare(w, now, a->id, &e) < 0)
         walk_broken(w, &e);
     else if (!ask_by_id(w, a))
         walk_on(w);
