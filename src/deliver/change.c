@@ -11,8 +11,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
+#include "base/clock.h"
 #include "deliver/apply.h"
 #include "deliver/machine.h"
 #include "judge/quirks.h"
@@ -118,29 +121,83 @@ static int keep_part(struct execution *x, const struct user *shown, struct error
 
 /* -- decide -- */
 
-/* Somebody gave the user a role there meanwhile that is in the way of one that is to be given.
- */
-static bool hold_conflict(struct execution *x, const struct tenant_answer *a)
+/* Of what is to be given, a role that one in the way keeps back. */
+struct obstacle {
+    size_t change; /* that gives it */
+    char cause[512], sentence[1400];
+};
+
+/* Somebody gave the user a role there meanwhile that is in the way of one that is to be given. */
+static bool find_obstacle(const struct execution *x, struct obstacle *ret)
 {
     struct conflicts conflicts;
-    const struct ruleset_conflict *c = NULL;
     const struct user *roles = x->content.sent;
-    const struct user_role *other = NULL, *given = NULL;
-    char cause[512], sentence[1400];
     conflicts.items = ruleset_conflicts(rules_ruleset(x->delivery->rules), &conflicts.n_items);
-    for (size_t i = 0; i < x->operation->n_changes && !c; i++) {
+    for (size_t i = 0; i < x->operation->n_changes; i++) {
         const struct change *change = &x->operation->changes[i];
         bool gives = change->to && change->kind == CHANGE_ROLE;
-        given = gives ? user_role(roles, change->to) : NULL;
-        if (given && !user_role(x->content.current, given->name))
-            c = conflict_with(&conflicts, given->name, roles, &other);
+        const struct user_role *other, *given = gives ? user_role(roles, change->to) : NULL;
+        const struct ruleset_conflict *c =
+            given && !user_role(x->content.current, given->name)
+                ? conflict_with(&conflicts, given->name, roles, &other)
+                : NULL;
+        if (!c)
+            continue;
+        ret->change = i;
+        snprintf(ret->cause, sizeof(ret->cause), "conflict:%s", c->name);
+        conflict_sentence(c, given, other, ret->sentence, sizeof(ret->sentence));
+        return true;
     }
-    if (!c)
-        return false;
-    snprintf(cause, sizeof(cause), "conflict:%s", c->name);
-    execution_hold_long(x, a, REASON_ROLE_CONFLICT, cause,
-                   conflict_sentence(c, given, other, sentence, sizeof(sentence)));
-    return true;
+    return false;
+}
+
+/* Kept back is that role alone, by an operation of its own; the others go on without it. */
+static int set_apart(struct execution *x, const struct obstacle *obstacle, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    struct operation *o = x->operation;
+    const struct change *c = &o->changes[obstacle->change];
+    CLEANUP(operation_freep)
+    struct operation *apart = operation_new(o->kind, o->entry_id, o->dn, o->login);
+    if (!apart || !(apart->why = strdup(o->why ? o->why : "")) ||
+        operation_add_change(apart, c->field, c->from, c->to, &c->source) < 0 ||
+        operation_say(apart, REASON_ROLE_CONFLICT, obstacle->cause, obstacle->sentence) < 0)
+        return error_out_of_memory(e);
+    apart->state = OPERATION_HELD;
+    apart->since_usec = apart->due_usec = clock_steady_usec();
+    apart->not_before_usec = apart->since_usec + d->options->sync->hold_retry_usec;
+    apart->run = o->run;
+    apart->budget = o->budget;
+    operation_drop_change(o, obstacle->change);
+    int r = queue_store(d->state, apart, e);
+    if (r == 0)
+        r = queue_store(d->state, o, e);
+    struct audit_row row = {.event = "hold",
+                            .operation = apart,
+                            .code = REASON_ROLE_CONFLICT,
+                            .sentence = obstacle->sentence};
+    return r < 0 ? r : books_audit(d->books, &row, e);
+}
+
+/* True: nothing else is left to do, and x has ended. */
+static bool hold_conflicts(struct execution *x, const struct tenant_answer *a)
+{
+    struct obstacle obstacle;
+    struct error e = {0};
+    while (find_obstacle(x, &obstacle)) {
+        if (x->operation->n_changes == 1) {
+            execution_hold_long(x, a, REASON_ROLE_CONFLICT, obstacle.cause, obstacle.sentence);
+            return true;
+        }
+        user_remove_role(x->content.sent, x->operation->changes[obstacle.change].to);
+        if (set_apart(x, &obstacle, &e) < 0) {
+            execution_broken(x, &e);
+            return true;
+        }
+        if (apply_same_roles(x->content.sent, x->content.current))
+            content_choose(&x->content, x->content.set & ~PART_ROLES);
+    }
+    return false;
 }
 
 static int set_field(struct execution *x, enum user_field f, uint32_t *set)
@@ -207,14 +264,42 @@ static bool is_not_meant(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
-/* Of an earlier attempt some of the values were written, each by a request of its own. */
-static bool is_done_in_part(const struct execution *x)
+/* The user with what of the operation is so already; -ENOMEM. */
+static int learn_done(const struct execution *x, struct operation *done, struct user *known)
 {
-    bool any = false;
-    for (size_t i = 0; execution_part(x)->by_value && i < x->operation->n_changes; i++)
-        any = any ||
-              apply_is_done(&x->operation->changes[i], x->content.current, x->learnt.quirks);
-    return any;
+    const struct operation *o = x->operation;
+    int r = user_copy_fields(known, x->basis.known);
+    for (size_t i = 0; i < o->n_changes && r == 0; i++) {
+        const struct change *c = &o->changes[i];
+        if (!apply_is_done(c, x->content.current, x->learnt.quirks))
+            continue;
+        r = operation_add_change(done, c->field, c->from, c->to, NULL);
+        if (r == 0 && c->kind == CHANGE_FIELD)
+            r = user_set(known, (enum user_field)user_field_from_name(c->field), c->to, NULL);
+    }
+    if (r == 0)
+        r = apply_roles(done, x->basis.known, known);
+    return r < 0 ? r : apply_skills(done, x->basis.known, known);
+}
+
+/* Of an earlier attempt some is done and some is not: each value was written by a request of its
+ * own, or somebody changed another one there since. */
+static int keep_done(struct execution *x, struct error *e)
+{
+    const struct operation *o = x->operation;
+    CLEANUP(user_freep) struct user *known = user_new();
+    CLEANUP(operation_freep)
+    struct operation *done = operation_new(o->kind, o->entry_id, o->dn, o->login);
+    if (!known || !done || learn_done(x, done, known) < 0)
+        return error_out_of_memory(e);
+    if (!done->n_changes)
+        return 0;
+    int r = execution_set_known(x, known, e);
+    if (r == 0)
+        r = execution_note_values(x, e);
+    if (r == 0)
+        r = link_store(x->delivery->state, &x->link, e);
+    return r < 0 ? r : execution_note_found(x, x->link.known, e);
 }
 
 static enum next check_applied(struct execution *x, const struct tenant_answer *a);
@@ -236,10 +321,9 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
         error_out_of_memory(&e);
         return machine_broken(x, &e);
     }
-    if (part->writes & PART_ROLES && hold_conflict(x, a))
+    if (part->writes & PART_ROLES && hold_conflicts(x, a))
         return NEXT_NOTHING;
-    if (x->content.set && x->basis.was_unclear && is_done_in_part(x) &&
-        keep_part(x, NULL, &e) < 0)
+    if (x->content.set && x->basis.was_unclear && keep_done(x, &e) < 0)
         return machine_broken(x, &e);
     if (take_back(x, part) < 0) {
         error_out_of_memory(&e);
