@@ -240,6 +240,25 @@ def test_acts_of_erasing(t):
         need(len(chain.problems) == 2, "the second reader", chain.problems)
 
 
+def test_tree_of_other_lines(t):
+    """Who has the key, or a rosterd with a fault, signs a tree that is not that of the lines: a proof by it would be of lines that
+    nobody has. It is found, with the line, in whichever line they differ."""
+    key = Key("tree")
+    for other in (None, 0, 3, 5):
+        writer = Writer()
+        writer.add(1, "start")
+        for n in range(5):
+            writer.add(1, "skip", {"code": "no-mail"}, {"id": "id-%d" % n, "say": "no mail"})
+        links = list(writer.links)
+        if other is not None:
+            links[other] = reader.sha(b"another line")
+        writer.checkpoint(key, links=links)
+        path = writer.write(t.path("tree-%s.jsonl" % other))
+        said = verify(path, "--key", key.vkey)["findings"]
+        need([one["sentence"].split(":")[0] for one in said] == ([] if other is None else ["signature"]), "what is found", other, said)
+        need(all("the tree that line 7 signs" in one["sentence"] for one in said), "it says which", said)
+
+
 def test_too_many_unsigned(t):
     """Who has no key can only go on behind the last checkpoint, or leave checkpoints out: as soon as there should be one, it is told."""
     key, writer = Key("a"), Writer()

@@ -60,11 +60,11 @@ class Writer(histories.Writer):
         self.links.append(self.link)
         return seq
 
-    def checkpoint(self, key, told=True):
-        """told: it says by which key."""
+    def checkpoint(self, key, told=True, links=None):
+        """told: it says by which key. links: of the lines that are signed, instead of these."""
         n = len(self.lines)
         first = max(self.last + 1, n - 63)
-        tree = reader.root(self.links[first - 1:n])
+        tree = reader.root((links or self.links)[first - 1:n])
         text = reader.note(key.name, n, self.link, self.time(), first, tree)
         sig = key.sign(text)
         self.notes[n] = text.decode() + "\n\u2014 %s %s\n" % (key.name, sig)
