@@ -179,6 +179,16 @@ static int add_password(const struct password_due *d, void *userdata)
     return report_add(h->rows, row, h->e);
 }
 
+/* A read that was not proven to be whole: whoever left waits for one that is, and nobody knows how
+ * many they are. */
+static int add_read(const struct alarm *a, void *userdata)
+{
+    struct holds *h = userdata;
+    if (!text_equal(a->code, REASON_READ_NOT_PROVEN))
+        return 0;
+    return add_row(a->cause, a->code, a->sentence, OPERATION_HELD, a->since_usec, 0, 0, h);
+}
+
 json_t *report_holds(const struct engine_view *v, struct state *s, struct error *e)
 {
     json_auto_t *rows = json_array(), *by_key = json_object();
@@ -190,6 +200,8 @@ json_t *report_holds(const struct engine_view *v, struct state *s, struct error 
         r = queue_each(s, OPERATION_HELD, add_example, &h, e);
     if (r == 0)
         r = password_due_each(s, add_password, &h, e);
+    if (r == 0)
+        r = alarm_each(s, add_read, &h, e);
     if (r == 0)
         r = add_common(v, s, &h);
     json_t *needs = r == 0 ? report_needs(v, s, e) : NULL;

@@ -617,6 +617,8 @@ def test_base_unanswered(t):
         daemon.wait_log("nobody is taken for gone")
         shown = wait_for(lambda: [d for d in [directory_of(daemon)] if d["error"]], 20, "it is said")[0]
         need(base in shown["error"] and shown["next_attempt"], "what is asked for, and when", shown)
+        holds = daemon.ctl("holds", "--json", code=None).json["holds"]
+        need([h["cause"] for h in holds] == ["read"] and base in holds[0]["sentence"], "who left waits for it", holds)
         if feed == "poll":  # the others were told who left
             need(not tenant.user("u02")["disabled"], "nobody is disabled", tenant.users())
         server.clear()
