@@ -42,6 +42,7 @@ struct health {
     unsigned n_put_off;              /* how often in a row the list of teams was */
     struct string_list failing;      /* entries whose calls failed, with no success between */
     struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
+    struct string_list theirs; /* of those, while the account was found to be taken otherwise */
     uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
     bool teams_known;
     struct string_list teams;
@@ -80,6 +81,7 @@ struct health *health_free(struct health *h)
     cancel(h);
     string_list_done(&h->failing);
     string_list_done(&h->unauthorised);
+    string_list_done(&h->theirs);
     string_list_done(&h->teams);
     string_list_done(&h->missing);
     free(h);
@@ -192,7 +194,7 @@ bool health_refused_one(struct health *h, const struct tenant_answer *a, const c
         return false;
     if (h->state == ENGINE_TENANT_REFUSED)
         return true;
-    if (a->class == TENANT_NOT_AUTHORISED) {
+    if (a->class == TENANT_NOT_AUTHORISED && !string_list_contains(&h->theirs, entry_id)) {
         if (string_list_add_once(&h->unauthorised, entry_id) < 0)
             return true;
         if (h->unauthorised.n_items >= UNAUTHORISED_BEFORE_REFUSED)
@@ -245,6 +247,18 @@ static void say_refused(struct health *h, bool no_secret, const char *remedy)
               h->error);
 }
 
+/* Should the account be taken all the same, it was the matter of those alone: whatever they are
+ * answered then, it is not asked again whether it is the account's. */
+static void suspect(struct health *h, bool all)
+{
+    if (all)
+        string_list_done(&h->theirs);
+    for (size_t i = 0; !all && i < h->unauthorised.n_items; i++)
+        if (string_list_add_once(&h->theirs, h->unauthorised.items[i]) < 0)
+            log_debug("Out of memory: a refusal is not remembered");
+    string_list_done(&h->unauthorised);
+}
+
 void health_failed(struct health *h, const struct tenant_answer *a,
                            const char *entry_id)
 {
@@ -281,7 +295,7 @@ void health_failed(struct health *h, const struct tenant_answer *a,
         snprintf(h->error, sizeof(h->error), "%s: %.240s", a->url, a->hint);
     if (refused) {
         free_forbidden(h);
-        string_list_done(&h->unauthorised);
+        suspect(h, a->concerns_all);
         /* The doubt is answered; a list that the tenant still gives is for the probe to see. */
         if (!a->concerns_all)
             cancel(h);
