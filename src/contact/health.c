@@ -42,7 +42,7 @@ struct health {
     unsigned n_put_off;              /* how often in a row the list of teams was */
     struct string_list failing;      /* entries whose calls failed, with no success between */
     struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
-    struct string_list theirs; /* of those, while the account was found to be taken otherwise */
+    struct string_list theirs; /* whose calls alone failed, or got a 401 */
     uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
     bool teams_known;
     struct string_list teams;
@@ -247,16 +247,15 @@ static void say_refused(struct health *h, bool no_secret, const char *remedy)
               h->error);
 }
 
-/* Should the account be taken all the same, it was the matter of those alone: whatever they are
- * answered then, it is not asked again whether it is the account's. */
-static void suspect(struct health *h, bool all)
+/* Should the tenant take calls all the same, it was the matter of those alone: whatever they are
+ * answered then, it is not taken for the tenant's again, before a call that concerns all fails. */
+static void suspect(struct health *h, const struct string_list *those, bool all)
 {
     if (all)
         string_list_done(&h->theirs);
-    for (size_t i = 0; !all && i < h->unauthorised.n_items; i++)
-        if (string_list_add_once(&h->theirs, h->unauthorised.items[i]) < 0)
+    for (size_t i = 0; !all && i < those->n_items; i++)
+        if (string_list_add_once(&h->theirs, those->items[i]) < 0)
             log_debug("Out of memory: a refusal is not remembered");
-    string_list_done(&h->unauthorised);
 }
 
 void health_failed(struct health *h, const struct tenant_answer *a,
@@ -271,9 +270,10 @@ void health_failed(struct health *h, const struct tenant_answer *a,
     /* A 502 to one user's calls, however often, is that user's matter, and a connection that ended
      * is the network's; several users in a row, or a call that concerns nobody in particular, is
      * the tenant's. What waits to leave for others is not withdrawn before. */
-    if (entry_id && string_list_add_once(&h->failing, entry_id) < 0)
+    bool alone = entry_id && string_list_contains(&h->theirs, entry_id);
+    if (entry_id && !alone && string_list_add_once(&h->failing, entry_id) < 0)
         log_debug("Out of memory: a failure is not counted");
-    if (!refused && entry_id && h->failing.n_items < FAILING_BEFORE_AWAY) {
+    if (!refused && entry_id && (alone || h->failing.n_items < FAILING_BEFORE_AWAY)) {
         ask_for_all(h);
         return;
     }
@@ -293,9 +293,10 @@ void health_failed(struct health *h, const struct tenant_answer *a,
                  a->status, a->hint[0] ? ": " : "", a->hint);
     else
         snprintf(h->error, sizeof(h->error), "%s: %.240s", a->url, a->hint);
+    suspect(h, refused ? &h->unauthorised : &h->failing, entry_id == NULL && a->concerns_all);
     if (refused) {
         free_forbidden(h);
-        suspect(h, a->concerns_all);
+        string_list_done(&h->unauthorised);
         /* The doubt is answered; a list that the tenant still gives is for the probe to see. */
         if (!a->concerns_all)
             cancel(h);
