@@ -12,7 +12,7 @@
 #include "model.h"
 #include "state/db.h"
 
-static unsigned first_seed = 1, n_seeds = 4, n_steps = 9;
+static unsigned first_seed = 1, n_seeds = 5, n_steps = 9;
 
 static struct {
     size_t n_points; /* commits and requests so far */
