@@ -32,6 +32,7 @@ static void touch(struct person *p)
         p->down_before_usec = world.down_usec;
     }
     p->was_entitled = is;
+    hands_touched(p);
     if (!oracle_has_left(p->item)) {
         p->left_usec = 0;
     } else if (!p->left_usec) {
@@ -123,6 +124,8 @@ static struct person *person_new(unsigned number)
         abort();
     p->number = number;
     snprintf(p->login, sizeof(p->login), "user%u", number);
+    if (company.api_person && number == 5)
+        snprintf(p->login, sizeof(p->login), API_USER);
     company.people[company.n_people++] = p;
     return p;
 }
@@ -330,7 +333,9 @@ static void change(struct person *p, const struct happening *h)
     case WHAT_LOGIN: marry(p, h); break;
     case WHAT_SHIFT: tenant_shift(p->login, to); break;
     case WHAT_HAND:
-        if (oracle_is_entitled(p->item) && tenant_disable(p->login)) {
+        if (to)
+            hands_act(p, h);
+        else if (oracle_is_entitled(p->item) && tenant_disable(p->login)) {
             p->disabled_before = p->disabled_by_hand = true;
             seen(POINT_BY_HAND);
         }
@@ -384,7 +389,7 @@ void company_rules_changed(void)
 
 void company_begin(const struct plan *p)
 {
-    company = (struct company){.two_bases = p->two_bases};
+    company = (struct company){.two_bases = p->two_bases, .api_person = p->api_person};
     container = NULL;
     groups_usec = 0;
     make(SUFFIX, "domain", "dc", "example");

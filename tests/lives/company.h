@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hands.h"
+
+#define HANDS 4
+
 struct happening;
 struct plan;
 
@@ -32,12 +36,15 @@ struct person {
     bool disabled_by_hand; /* at the tenant, after the daemon had enabled them */
     bool disabled_when_kept; /* and the kept state knows who did it */
     uint64_t apart_until_usec; /* the tenant has a trouble with them alone, or had */
+    struct hand hands[HANDS]; /* what somebody did at the tenant, if not to their access */
+    uint64_t revoked_usec; /* when that began */
+    uint64_t written_usec; /* when a request that writes was about them last */
     bool erased; /* from the audit as it was then: not from files that were removed before */
 };
 struct company {
     struct person **people;
     size_t n_people, room;
-    bool two_bases;
+    bool two_bases, api_person;
 };
 extern struct company company;
 

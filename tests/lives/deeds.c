@@ -90,7 +90,24 @@ static bool says(const char *name, const char *to)
     return false;
 }
 
-void deed_ends(const char *login, const char *method)
+static void describe(struct deed *ret)
+{
+    const json_t *set = json_object_get(json_object_get(intent, "p"), "set");
+    const char *op = json_string_value(json_object_get(intent, "op"));
+    size_t i;
+    json_t *change;
+    *ret = (struct deed){.number = json_integer_value(json_object_get(intent, "no"))};
+    snprintf(ret->op, sizeof(ret->op), "%s", op ? op : "");
+    json_array_foreach(set, i, change)
+    {
+        const char *name = json_string_value(json_array_get(change, 0));
+        ret->changes_team |= name && strcmp(name, "team") == 0;
+        ret->gives_lead |= name && strcmp(name, "role:Lead") == 0 &&
+                           json_is_string(json_array_get(change, 1));
+    }
+}
+
+bool deed_ends(const char *login, const char *method, struct deed *ret)
 {
     const struct user *is = before ? subject_now(login) : NULL;
     json_t *after = facts_of(is), *value;
@@ -105,8 +122,11 @@ void deed_ends(const char *login, const char *method)
     json_object_foreach(before, name, value)
         if (is && !json_object_get(after, name) && !says(name, NULL))
             broken(21, "a %s takes %s away, which its intent does not say", method, name);
+    bool changed = before && !json_equal(before, after);
+    describe(ret);
     json_decref(after);
     json_decref(before);
     json_decref(intent);
     before = intent = NULL;
+    return changed;
 }

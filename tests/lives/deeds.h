@@ -1,6 +1,13 @@
 /* What a request changes at the tenant, held against what its intent says. */
 #pragma once
+#include <stdbool.h>
 
 /* Before it is carried out, and after. intent: the line of the audit; NULL: nothing is held. */
 void deed_begins(const char *login, const char *intent);
-void deed_ends(const char *login, const char *method);
+struct deed {
+    long long number; /* of the operation */
+    char op[12];
+    bool changes_team, gives_lead; /* as the intent says, if not with this request */
+};
+/* true: the user is not as before, or there is one that was not there. */
+bool deed_ends(const char *login, const char *method, struct deed *ret);

@@ -116,9 +116,9 @@ static void draw_merger(struct plan *p)
 /* Where a budget holds, more leave on some days than it allows. */
 static void draw_leavers(struct plan *p)
 {
-    for (unsigned day = 0; day < p->days && p->disable_budget; day++) {
+    for (unsigned day = 0; day < p->days && p->limits[LIMIT_DISABLE]; day++) {
         uint64_t at = day * DAY + 7 * HOUR + pick(10 * HOUR);
-        unsigned n = pick(3) ? p->disable_budget / 2 + (unsigned)pick(p->disable_budget + 3) : 0;
+        unsigned n = pick(3) ? p->limits[LIMIT_DISABLE] / 2 + (unsigned)pick(p->limits[LIMIT_DISABLE] + 3) : 0;
         for (unsigned i = 0; i < n; i++, at += pick(10) ? pick(10 * SECOND) : HOUR) {
             unsigned who = 1 + (unsigned)pick(n_hired);
             if (known[who].gone)
@@ -133,7 +133,7 @@ static void draw_company(struct plan *p, unsigned limit)
 {
     p->two_bases = pick(3) == 0;
     p->deletes = pick(3) == 0;
-    p->disable_budget = pick(4) ? 0 : 2 + (unsigned)pick(4);
+    p->limits[LIMIT_DISABLE] = pick(4) ? 0 : 2 + (unsigned)pick(4);
     p->short_keepalive = pick(5) == 0;
     p->often_verified = pick(3) == 0;
     p->rate = pick(4) ? 0 : 2 + (unsigned)pick(6);
@@ -291,14 +291,24 @@ static void draw_states(struct plan *p, uint64_t seed)
     }
 }
 
-/* The tenant's own people: they disable somebody. */
+static void draw_hand(struct plan *p, uint64_t seed, const char *to)
+{
+    struct happening *h =
+        plan_put(p, chance_of("hand at", seed) % (p->days * DAY), WHAT_HAND, to);
+    h->who = 1 + (unsigned)(chance_of("hand of", seed) % n_hired);
+    h->number = chance_of("hand takes", seed) % 1000;
+}
+
+/* The tenant's own people: they disable somebody, or change what somebody may do. */
 static void draw_hands(struct plan *p, uint64_t seed)
 {
+    static const char *const acts[] = {"role", "skill", "level"};
     if (chance_of("hands", seed) % 3)
         return;
     for (unsigned i = 0; i < 1 + p->days / 3; i++)
-        plan_put(p, chance_of("hand at", seed + i) % (p->days * DAY), WHAT_HAND, "")->who =
-            1 + (unsigned)(chance_of("hand of", seed + i) % n_hired);
+        draw_hand(p, seed + i, "");
+    for (unsigned i = 0; i < 2 + p->days / 2; i++)
+        draw_hand(p, seed * 31 + i, acts[chance_of("hand does", seed + i) % 3]);
 }
 
 /* Somebody has the daemon work for another tenant, with the same state, for an hour or so. */
@@ -350,6 +360,9 @@ static void draw_ones(struct plan *p, uint64_t seed)
         /* Right before something happens to them. */
         struct happening next = p->all[chance_of("one at", seed + i) % n];
         bool refuses = chance_of("one has", seed + i) % 3;
+        /* What is written whole is what an answer about somebody else does harm to. */
+        for (size_t k = 0; k < n && !refuses && next.what != WHAT_NAME && next.what != WHAT_TEAM; k++)
+            next = p->all[(chance_of("one at", seed + i) + k) % n];
         struct happening *h =
             plan_put(p, next.at_usec - (next.at_usec > MINUTE ? MINUTE : 0), WHAT_TENANT,
                      refuses ? "refuses one" : "mistakes one");
@@ -395,6 +408,18 @@ static void draw_clocks(struct plan *p)
     }
 }
 
+/* Budgets of other kinds; a role that is privileged; an API user who is one of the people. */
+static void draw_guard(struct plan *p, uint64_t seed)
+{
+    for (unsigned k = LIMIT_DISABLE + 1; k < LIMITS && chance_of("budgets", seed) % 4 == 0; k++)
+        if (chance_of("budget of", seed + k) % 3 == 0)
+            p->limits[k] = 1 + (unsigned)(chance_of("budget", seed + k) % 5);
+    p->privileged = chance_of("privileged", seed) % 3 == 0;
+    p->api_person = chance_of("api person", seed) % 6 == 0;
+    if (p->privileged && chance_of("privileged budget", seed) % 3 == 0)
+        p->limits[LIMIT_PRIVILEGED] = 1 + (unsigned)(chance_of("privileged budget", seed) % 4);
+}
+
 void plan_draw(struct plan *ret, const struct draw_options *o)
 {
     *ret = (struct plan){.days = o->days, .chance = 1 + o->seed};
@@ -406,6 +431,8 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     ret->rests = o->rests || chance_of("rests", o->seed) % 4 == 0;
     ret->protects = chance_of("protects", o->seed) % 4 == 0;
     ret->at_once = chance_of("at once", o->seed) % 4 ? 0 : 1 + (unsigned)(chance_of("at most", o->seed) % 3);
+    if (!o->calm)
+        draw_guard(ret, o->seed);
     draw_crashes(ret, o->crash_percent);
     draw_operators(ret, o->calm);
     draw_directory(ret, o->seed, o->calm);

@@ -162,9 +162,13 @@ static void perhaps_approved(struct person *p, const char *kind)
 static void is_approved(struct person *p, const char *kind)
 {
     p->approved_until_usec = world.steady_usec + HOUR + MINUTE;
-    p->forgotten = false;
-    if (strcmp(kind, "disable") == 0) /* whoever did it, now it is ours */
+    /* Whoever did it, now it is ours; but whom somebody had disabled, as a state knows that is no
+     * older, it finds so and leaves so. */
+    if (strcmp(kind, "disable") == 0 && (p->forgotten || !p->disabled_by_hand))
         p->disabled_before = false;
+    if (strcmp(kind, "enable") == 0) /* somebody wants it, whoever disabled them */
+        p->disabled_before = p->disabled_by_hand = false;
+    p->forgotten = false;
 }
 
 static void approved(struct talk *t, json_t *parameters, const char *error)

@@ -12,9 +12,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "budgets.h"
 #include "company.h"
 #include "deeds.h"
 #include "directory.h"
+#include "guarded.h"
+#include "hands.h"
 #include "life.h"
 #include "operator.h"
 #include "rest.h"
@@ -31,13 +34,8 @@ extern struct simulator tenant;
 #define SHIFT        (12 * HOUR + SETTLE)
 #define DELETE_AFTER (3 * DAY)
 #define RATE_MAX     64
-/* One, and another one for the pace of a slow tenant. */
-#define AT_ONCE      (2 * SECOND)
 
 static const struct item *support, *sales, *night, *leads;
-/* Disables of the last day, for the budget. */
-static uint64_t *disables;
-static size_t n_disables, disables_room;
 /* When the last requests arrived; none is on its way for longer than no time. */
 static uint64_t arrived_usec[RATE_MAX], n_arrived;
 /* When the state was kept, and what its clock knows. */
@@ -45,16 +43,14 @@ static uint64_t kept_usec, kept_noted_usec, kept_off_usec;
 
 void oracle_begin(void)
 {
-    n_disables = 0;
+    budgets_begin();
     n_arrived = 0;
     witness_begin();
 }
 
 void oracle_end(void)
 {
-    free(disables);
-    disables = NULL;
-    disables_room = n_disables = 0;
+    budgets_end();
 }
 
 void oracle_groups(struct item *a, struct item *b, struct item *c, struct item *d)
@@ -81,6 +77,11 @@ static bool has_team(const struct item *i)
     return in_support(i) || item_has(sales, "member", i->dn);
 }
 
+bool oracle_is_revoked(const struct item *i)
+{
+    return is_type(i, "Revoked");
+}
+
 /* In the directory, in scope, and given a team. */
 static bool is_claimed(const struct item *i)
 {
@@ -98,7 +99,7 @@ bool oracle_is_entitled(const struct item *i)
     return is_claimed(i) && !is_type(i, "Terminated") && !is_type(i, "Revoked");
 }
 
-static struct person *person_of(const char *login)
+struct person *oracle_person(const char *login)
 {
     for (size_t i = 0; i < company.n_people; i++)
         if (strcasecmp(company.people[i]->login, login) == 0 ||
@@ -109,38 +110,31 @@ static struct person *person_of(const char *login)
 
 /* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now. But
  * whoever only moved has been there all the time. */
-static bool is_news(const struct person *p)
+bool oracle_is_news(const struct person *p)
 {
     uint64_t heard_in = directory_data.polled ? 5 * MINUTE : 5 * SECOND;
     return world.steady_usec - p->told_usec < heard_in ||
            p->told_usec >= world.deaf_since_usec;
 }
 
-/* Of whom the request is about, before it. */
-static bool had_access;
-static size_t roles_before;
+static bool had_access; /* of whom the request is about, before it */
 
 static const char *login_of(const struct request *q)
 {
     return q->login ? q->login : "";
 }
 
-static bool has_access(const char *login)
+bool oracle_has_access(const char *login)
 {
     const struct user *u = *login ? store_user(&tenant.store, login) : NULL;
     return u && !u->disabled;
 }
 
-static size_t count_roles(const char *login)
-{
-    const struct user *u = *login ? store_user(&tenant.store, login) : NULL;
-    return u ? u->n_roles : 0;
-}
-
 static bool is_protected(const struct person *p)
 {
-    return rules.protects &&
-           (strcmp(p->login, PROTECTED) == 0 || strcmp(p->old_login, PROTECTED) == 0);
+    return strcmp(p->login, API_USER) == 0 || strcmp(p->old_login, API_USER) == 0 ||
+           (rules.protects &&
+            (strcmp(p->login, PROTECTED) == 0 || strcmp(p->old_login, PROTECTED) == 0));
 }
 
 static void check_pace(void)
@@ -165,62 +159,46 @@ void oracle_request(struct request *q, unsigned n_under_way)
 {
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
-    had_access = has_access(login);
+    had_access = oracle_has_access(login);
     world.n_checks++;
     check_pace();
-    check_at_once(*login ? person_of(login) : NULL, n_under_way);
+    check_at_once(*login ? oracle_person(login) : NULL, n_under_way);
     if (!writes)
         return;
     uint64_t paused = operator_paused_usec();
     if (paused && world.steady_usec > paused + SECOND)
         broken(20, "%s of %s while writing is paused", q->method_text, login);
-    if (strcasecmp(login, API_USER) == 0)
-        broken(2, "the API user is written: %s %s", q->method_text, q->target);
-    else if (!person_of(login))
+    if (!oracle_person(login))
         broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
-    roles_before = count_roles(login);
-    rest_request(q->method_text, login, q->method == METHOD_DELETE && rules.deletes);
-    deed_begins(login, witness_intent(login, q->method_text));
-}
-
-/* Revocations and deletions have budgets of their own, and what was approved has none. */
-static void count_disable(const struct person *p)
-{
-    if (!rules.disable_budget || (!p->item->gone && is_type(p->item, "Revoked")) ||
-        p->approved_until_usec >= world.steady_usec || p->perhaps_until_usec >= world.steady_usec)
-        return;
-    if (n_disables == disables_room) {
-        disables_room = disables_room ? 2 * disables_room : 64;
-        disables = realloc(disables, disables_room * sizeof(*disables));
-        if (!disables)
-            abort();
+    guarded_before(login);
+    if (oracle_person(login)) {
+        oracle_person(login)->written_usec = world.steady_usec;
+        hands_before(oracle_person(login));
     }
-    disables[n_disables++] = world.steady_usec;
-    size_t n = 0;
-    for (size_t i = 0; i < n_disables; i++)
-        n += disables[i] + DAY > world.steady_usec + MINUTE;
-    if (n > rules.disable_budget &&
-        (!rules.budget_changed_usec || rules.budget_changed_usec + DAY < world.steady_usec))
-        broken(4, "%zu users were disabled within a day, the budget is %u", n,
-               rules.disable_budget);
+    struct person *p = oracle_person(login);
+    rest_request(q->method_text, login, q->method == METHOD_DELETE && rules.deletes,
+                 p && hands_any(p));
+    deed_begins(login, witness_intent(login, q->method_text));
 }
 
 void oracle_answered(struct request *q)
 {
     const char *login = login_of(q);
-    struct person *p = *login ? person_of(login) : NULL;
-    deed_ends(login, q->method_text);
-    if (rules.protects && q->method != METHOD_GET && strcasecmp(login, PROTECTED) == 0 &&
-        ((had_access && !has_access(login)) || count_roles(login) < roles_before))
-        broken(2, "a protected login loses access, its name or a role: %s %s", q->method_text,
-               q->target);
+    struct person *p = *login ? oracle_person(login) : NULL;
+    struct deed deed;
+    bool changed = deed_ends(login, q->method_text, &deed);
+    guarded_after(login, q->method_text, q->target);
+    if (changed && p) {
+        budgets_wrote(p, &deed);
+        hands_after(p, q->method_text);
+    }
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
     /* Whom rosterd disables itself, not knowing that somebody had, is its own from then on. */
-    if (p && q->method == METHOD_PUT && !had_access && !has_access(login) &&
+    if (p && q->method == METHOD_PUT && !had_access && !oracle_has_access(login) &&
         !oracle_is_entitled(p->item))
         p->disabled_before = p->disabled_by_hand = false;
-    if (p && !had_access && has_access(login)) {
+    if (p && !had_access && oracle_has_access(login)) {
         if (p->disabled_by_hand)
             broken(18, "%s was disabled by hand at the tenant, and is enabled again", login);
         p->disabled_before = p->disabled_by_hand = false;
@@ -229,18 +207,23 @@ void oracle_answered(struct request *q)
     }
     if (p && q->method == METHOD_PATCH && *p->old_login && strcasecmp(login, p->old_login) == 0)
         seen(POINT_RENAMED);
-    if (!p || !had_access || has_access(login) || q->method == METHOD_PATCH)
+    if (!p || !had_access || oracle_has_access(login) || q->method == METHOD_PATCH)
         return;
-    if (q->method != METHOD_DELETE)
-        count_disable(p);
-    if (oracle_is_entitled(p->item) && !is_news(p))
+    if (oracle_is_entitled(p->item) && !oracle_is_news(p))
         broken(1, "%s %s takes the access of somebody who is entitled to it (%s)",
                q->method_text, login, p->item->dn);
 }
 
 static bool works(const struct person *p)
 {
-    return has_access(p->login) || has_access(p->old_login);
+    return oracle_has_access(p->login) || oracle_has_access(p->old_login);
+}
+
+/* Many requests came lately. */
+bool oracle_is_busy(void)
+{
+    return n_arrived > 16 &&
+           world.steady_usec - arrived_usec[(n_arrived - 16) % RATE_MAX] < 10 * SECOND;
 }
 
 void oracle_state_kept(void)
@@ -255,7 +238,7 @@ void oracle_state_kept(void)
 
 void oracle_state_changed(bool restored)
 {
-    n_disables = 0;
+    budgets_forget();
     witness_forget();
     /* What passed between two boots only a right clock tells. */
     if (restored && !world.clock_is_right && world.booted_usec > kept_noted_usec)
@@ -263,56 +246,11 @@ void oracle_state_changed(bool restored)
     for (size_t i = 0; i < company.n_people; i++) {
         struct person *p = company.people[i];
         p->forgotten = true;
+        hands_forgotten(p);
         if (p->left_usec && (!restored || p->told_left_usec >= kept_usec))
             p->told_left_usec = world.steady_usec; /* it is seen now */
         p->disabled_before = !works(p) && !(restored && p->disabled_when_kept);
     }
-}
-
-static void revoked_by_now(void *userdata, uint64_t since_usec)
-{
-    const struct person *p = userdata;
-    if (p->item->gone || !is_type(p->item, "Revoked") || operator_quiet_usec() > since_usec ||
-        !life_was_quiet(since_usec - HOUR))
-        return;
-    world.n_checks++;
-    if (n_arrived > 16 &&
-        world.steady_usec - arrived_usec[(n_arrived - 16) % RATE_MAX] < 10 * SECOND)
-        seen(POINT_BUSY_REVOCATION);
-    if (has_access(p->login) || has_access(p->old_login))
-        broken(7, "%s was revoked %llu s ago and still has access", p->login,
-               (unsigned long long)((world.steady_usec - since_usec) / SECOND));
-}
-
-void oracle_revoked(struct person *p)
-{
-    /* Whoever has just come, or just got another name, may be in the middle of it. */
-    bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
-    if (settled && !p->forgotten && !p->apart_until_usec && !is_protected(p) &&
-        !directory_data.polled &&
-        (has_access(p->login) || has_access(p->old_login)))
-        world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
-}
-
-static void list_roles(const struct user *u, char *to, size_t size)
-{
-    bool agent = false, lead = false, other = false;
-    for (size_t i = 0; i < u->n_roles; i++) {
-        const char *name = u->roles[i]->text;
-        agent = agent || strcmp(name, "Agent") == 0;
-        lead = lead || strcmp(name, "Lead") == 0;
-        other = other || (strcmp(name, "Agent") != 0 && strcmp(name, "Lead") != 0);
-    }
-    snprintf(to, size, "%s%s%s", agent ? "Agent " : "", lead ? "Lead " : "",
-             other ? "more " : "");
-}
-
-static int level(const struct user *u, const char *skill)
-{
-    for (size_t i = 0; i < u->n_skills; i++)
-        if (strcmp(u->skills[i].name->text, skill) == 0)
-            return u->skills[i].level;
-    return 0;
 }
 
 static const char *text_of(const struct user *u, enum user_field field)
@@ -320,26 +258,47 @@ static const char *text_of(const struct user *u, enum user_field field)
     return u->field[field] ? u->field[field] : "";
 }
 
-/* Who works: everything about them, in one line to compare. */
-static void describe(const struct user *u, char *to, size_t size)
-{
-    char roles[40];
-    list_roles(u, roles, sizeof(roles));
-    snprintf(to, size, "%s %s <%s> in %s, roles %sEnglish %d Spanish %d Billing %d%s",
-             text_of(u, USER_FIRST_NAME), text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL),
-             u->team ? u->team->text : "no team", roles, level(u, "English"),
-             level(u, "Spanish"), level(u, "Billing"), u->disabled ? ", disabled" : "");
-}
-
-static void expect(const struct item *i, char *to, size_t size)
+void oracle_dues(const struct item *i, struct dues *ret)
 {
     const char *language = item_get(i, "preferredLanguage");
-    bool spanish = language && strncasecmp(language, "es", 2) == 0;
-    snprintf(to, size, "%s %s <%s> in %s, roles Agent %sEnglish %d Spanish %d Billing %d",
-             item_get(i, "givenName"), item_get(i, "sn"), item_get(i, "mail"),
-             in_support(i) ? "Customer Service" : "Sales",
-             item_has(leads, "member", i->dn) ? "Lead " : "", in_support(i) ? 100 : 50,
-             spanish ? 80 : 0, item_has(sales, "member", i->dn) ? (int)rules.billing : 0);
+    *ret = (struct dues){
+        .of = {[DUE_AGENT] = has_team(i),
+               [DUE_LEAD] = item_has(leads, "member", i->dn),
+               [DUE_ENGLISH] = in_support(i) ? 100 : 50,
+               [DUE_SPANISH] = language && strncasecmp(language, "es", 2) == 0 ? 80 : 0,
+               [DUE_BILLING] = item_has(sales, "member", i->dn) ? (int)rules.billing : 0}};
+}
+
+static void write_dues(const struct dues *d, bool more, char *to, size_t size)
+{
+    snprintf(to, size, ", roles %s%s%sEnglish %d Spanish %d Billing %d", d->of[DUE_AGENT] ? "Agent " : "",
+             d->of[DUE_LEAD] ? "Lead " : "", more ? "more " : "", d->of[DUE_ENGLISH], d->of[DUE_SPANISH],
+             d->of[DUE_BILLING]);
+}
+
+/* Who works: everything about them, in one line to compare. */
+static void describe(const struct user *u, const struct dues *has, char *to, size_t size)
+{
+    bool more = false;
+    char rest[160];
+    for (size_t i = 0; i < u->n_roles; i++)
+        more |= strcmp(u->roles[i]->text, "Agent") != 0 && strcmp(u->roles[i]->text, "Lead") != 0;
+    write_dues(has, more, rest, sizeof(rest));
+    snprintf(to, size, "%s %s <%s> in %s%s%s", text_of(u, USER_FIRST_NAME),
+             text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL),
+             u->team ? u->team->text : "no team", rest, u->disabled ? ", disabled" : "");
+}
+
+static void expect(const struct person *p, const struct dues *has, char *to, size_t size)
+{
+    const struct item *i = p->item;
+    struct dues due;
+    char rest[160];
+    oracle_dues(i, &due);
+    hands_apply(p, has, &due);
+    write_dues(&due, false, rest, sizeof(rest));
+    snprintf(to, size, "%s %s <%s> in %s%s", item_get(i, "givenName"), item_get(i, "sn"),
+             item_get(i, "mail"), in_support(i) ? "Customer Service" : "Sales", rest);
 }
 
 __attribute__((format(printf, 2, 3))) static void differs(const struct person *p,
@@ -361,7 +320,7 @@ static uint64_t allowed_for(struct person *p)
     uint64_t since = p->entitled_usec;
     if (p->approved_until_usec > since + HOUR + MINUTE)
         since = p->approved_until_usec - HOUR - MINUTE;
-    if (rules.disable_budget && waiting_is(p))
+    if (rules.limits[LIMIT_DISABLE] && waiting_is(p))
         p->waited_usec = world.steady_usec;
     /* Room may have come on any moment of the day after. */
     if (p->waited_usec && p->waited_usec + DAY > since)
@@ -400,7 +359,7 @@ static void check_person(struct person *p)
     if (is_protected(p) || p->apart_until_usec > world.steady_usec)
         return;
     world.n_checks++;
-    if (u && has_access(p->login) && has_access(p->old_login))
+    if (u && oracle_has_access(p->login) && oracle_has_access(p->old_login))
         broken(6, "%s is there twice: also as %s", p->login, p->old_login);
     if (!oracle_is_entitled(p->item)) {
         if (!u && *p->old_login) /* who has no access keeps the login until they come back */
@@ -409,8 +368,10 @@ static void check_person(struct person *p)
     } else if (!u) {
         differs(p, "has no user");
     } else {
-        describe(u, is, sizeof(is));
-        expect(p->item, should, 300);
+        struct dues has = {0};
+        tenant_dues(p->login, &has);
+        describe(u, &has, is, sizeof(is));
+        expect(p, &has, should, 300);
         if (u->disabled && p->disabled_before)
             strcat(should, ", disabled");
         if (strcmp(is, should) != 0)
@@ -458,9 +419,10 @@ void oracle_day_end(uint64_t since_usec)
     for (size_t i = 0; i < company.n_people; i++)
         if (world.steady_usec - company.people[i]->changed_usec >= SETTLE)
             check_person(company.people[i]);
+    waiting_alarms();
     waiting_forget();
     for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))
-        if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !person_of(u->field[USER_LOGIN]))
+        if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !oracle_person(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
     witness_day_end(world.steady_usec - SETTLE);
     check_explained();
@@ -470,7 +432,7 @@ void oracle_day_end(uint64_t since_usec)
 /* What nobody has looked at since, no audit tells. */
 static bool is_by_hand(const char *login)
 {
-    const struct person *p = person_of(login);
+    const struct person *p = oracle_person(login);
     return p && p->disabled_by_hand;
 }
 
@@ -478,7 +440,7 @@ static bool is_by_hand(const char *login)
 bool oracle_diary(const char *login, bool disabled)
 {
     const struct user *u = store_user(&tenant.store, login);
-    const struct person *p = person_of(login);
+    const struct person *p = oracle_person(login);
     world.n_checks++;
     /* That the user was made stands in a file that was removed before the erasure, that it was
      * disabled or deleted in lines that were erased. */

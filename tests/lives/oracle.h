@@ -13,6 +13,10 @@ void oracle_begin(void);
 void oracle_end(void);
 void oracle_groups(struct item *support, struct item *sales, struct item *night,
                    struct item *leads);
+struct person *oracle_person(const char *login); /* NULL: nobody has or had it */
+/* Who cannot have heard of a change of somebody yet is not to blame. */
+bool oracle_is_news(const struct person *p);
+bool oracle_is_revoked(const struct item *i); /* also of an entry that is gone */
 bool oracle_is_entitled(const struct item *i);
 /* In no rule any more, if in the directory at all: deleted some time, if that is configured. */
 bool oracle_has_left(const struct item *i);
@@ -20,7 +24,11 @@ void oracle_state_kept(void);
 /* The daemon knows less than before: what it did does not count against its budgets. restored:
  * it knows what it knew when the state was kept. */
 void oracle_state_changed(bool restored);
-/* Somebody's access has to end now. */
+struct dues;
+void oracle_dues(const struct item *i, struct dues *ret);
+bool oracle_has_access(const char *login);
+bool oracle_is_busy(void); /* many requests came lately */
+/* Somebody's access has to end now (revoked.c). */
 void oracle_revoked(struct person *p);
 /* A request reaches the tenant, before and after it is carried out. n_under_way: with it. */
 void oracle_request(struct request *q, unsigned n_under_way);

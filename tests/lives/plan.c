@@ -156,7 +156,11 @@ static bool read_head(struct plan *p, json_t *line)
     snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
     p->chance = (uint64_t)json_integer_value(json_object_get(line, "chance"));
     p->days = (unsigned)json_integer_value(json_object_get(line, "days"));
-    p->disable_budget = (unsigned)json_integer_value(json_object_get(line, "disable_budget"));
+    for (unsigned k = 0; k < LIMITS; k++)
+        p->limits[k] = (unsigned)json_integer_value(
+            json_object_get(json_object_get(line, "budgets"), limit_names[k]));
+    p->privileged = flag(line, "privileged");
+    p->api_person = flag(line, "api_person");
     p->rate = (unsigned)json_integer_value(json_object_get(line, "rate"));
     p->two_bases = flag(line, "two_bases");
     p->deletes = flag(line, "deletes");
@@ -200,10 +204,14 @@ int plan_write(const struct plan *p, const char *path)
     FILE *f = fopen(path, "we");
     if (!f)
         return -1;
+    json_t *budgets = json_object();
+    for (unsigned k = 0; k < LIMITS; k++)
+        if (p->limits[k])
+            json_object_set_new(budgets, limit_names[k], json_integer(p->limits[k]));
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:I,s:s}", "why", p->why, "chance",
-                  (json_int_t)p->chance, "days", (json_int_t)p->days, "disable_budget",
-                  (json_int_t)p->disable_budget, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
+        json_pack("{s:s,s:I,s:I,s:o,s:b,s:b,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:I,s:s}", "why", p->why, "chance",
+                  (json_int_t)p->chance, "days", (json_int_t)p->days, "budgets", budgets,
+                  "privileged", p->privileged, "api_person", p->api_person, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
                   p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
                   p->short_keepalive, "often_verified", p->often_verified,
                   "clock_is_right", p->clock_is_right, "rotates", p->rotates, "rests", p->rests,

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "directory.h"
+#include "rules.h"
 
 enum what {
     WHAT_HIRE, /* who; to: the team; number: names, language, place */
@@ -32,7 +33,8 @@ enum what {
     WHAT_DISK,          /* to: full, fails or lies; seconds */
     WHAT_STATE,         /* to: keep; or it ends and begins again: restart, restore, remove, other
                            tenant (and back after some seconds) */
-    WHAT_HAND,          /* who is disabled at the tenant by somebody there */
+    WHAT_HAND,          /* who is disabled at the tenant by somebody there; to: role or skill, loses
+                           one; level: has another one of a skill; number: which */
     WHAT_GROUP,         /* who: which one of the teams' groups; to: cycle, straight, empty, delete
                            or anew */
     WHAT_PLACE,         /* who moves into the container; it is made when the first one does */
@@ -61,7 +63,9 @@ struct plan {
     bool rests;    /* after its last day quiet ones follow, a restart, and a new state file */
     bool protects; /* a login is (rules.h) */
     unsigned at_once; /* requests under way; 0: the default */
-    unsigned disable_budget; /* 0: unlimited */
+    unsigned limits[LIMITS]; /* 0: unlimited */
+    bool privileged;         /* the role Lead is */
+    bool api_person;         /* the API user is somebody of the directory */
     unsigned rate;           /* requests a second; 0: the default */
     struct happening *all;
     size_t n, room;

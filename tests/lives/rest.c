@@ -29,9 +29,9 @@ bool rest_is(void)
     return hour >= NOTHING_LEFT && (hour < TAKES_OVER || hour >= END);
 }
 
-void rest_request(const char *method, const char *login, bool due)
+void rest_request(const char *method, const char *login, bool due, bool differs)
 {
-    if (hour >= NOTHING_LEFT && !(due && hour < TAKES_OVER))
+    if (hour >= NOTHING_LEFT && !(hour < TAKES_OVER ? due : differs))
         broken(22, "%s of %s after a restart when nothing was left to do%s", method, login,
                hour < TAKES_OVER ? "" : ", and with a new state file");
 }

@@ -16,6 +16,12 @@
 #include "tenant.h"
 #include "world.h"
 
+const char *const limit_names[LIMITS] = {
+    [LIMIT_DISABLE] = "disable", [LIMIT_CREATE] = "create",
+    [LIMIT_UPDATE] = "update",   [LIMIT_TEAM] = "team_change",
+    [LIMIT_DELETE] = "delete",   [LIMIT_RENAME] = "rename",
+    [LIMIT_REVOKE] = "revoke",   [LIMIT_PRIVILEGED] = "privileged"};
+
 struct rules rules;
 static const struct plan *plan;
 
@@ -29,13 +35,21 @@ static void write_file(const char *name, const char *text)
     close(fd);
 }
 
+static void write_budgets(char *to, size_t size)
+{
+    size_t n = 0;
+    for (unsigned k = 0; k < LIMITS; k++)
+        n += (size_t)(rules.limits[k]
+                          ? snprintf(to + n, size - n, "max_%s = %u\n", limit_names[k], rules.limits[k])
+                          : snprintf(to + n, size - n, "max_%s = unlimited\n", limit_names[k]));
+}
+
 /* The administrator's hand is none of the daemon's. */
 static void write_configuration(void)
 {
-    char text[4096], budget[64] = "unlimited";
+    char text[4096], budgets[LIMITS * 40];
     bool running = world.running;
-    if (rules.disable_budget)
-        snprintf(budget, sizeof(budget), "%u", rules.disable_budget);
+    write_budgets(budgets, sizeof(budgets));
     snprintf(
         text, sizeof(text),
         "%s[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
@@ -52,8 +66,7 @@ static void write_configuration(void)
         "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
         "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
-        "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
-        "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n%s"
+        "[guard]\n%sattribute_vanish = 100%%\n%s%s"
         "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %scontrol.sock\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
@@ -61,7 +74,8 @@ static void write_configuration(void)
         plan->polled ? "feed = poll\n" : "",
         world.other_tenant ? "3" : "2", HERE, rules.rate, rules.at_once,
         rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
-        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget,
+        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budgets,
+        rules.privileged ? "privileged_roles = Lead\n" : "",
         rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, HERE, HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE);
     world.running = false;
     write_file("rosterd.conf", text);
@@ -75,10 +89,11 @@ void rules_begin(const struct plan *p)
     plan = p;
     rules = (struct rules){.billing = 70,
                            .rate = p->rate ? p->rate : 50,
-                           .disable_budget = p->disable_budget,
+                           .privileged = p->privileged,
                            .at_once = p->at_once ? p->at_once : 16,
                            .deletes = p->deletes,
                            .protects = p->protects};
+    memcpy(rules.limits, p->limits, sizeof(rules.limits));
     write_configuration();
 }
 
@@ -88,8 +103,10 @@ void rules_change(const struct happening *h)
         rules.billing = (unsigned)(h->number % 101);
     else if (strcmp(h->to, "visitors") == 0)
         rules.without_visitors = h->number % 2;
-    else if (strcmp(h->to, "budget") == 0 && rules.disable_budget) {
-        rules.disable_budget = 1 + (unsigned)(h->number % 6);
+    else if (strcmp(h->to, "budget") == 0) {
+        for (unsigned k = 0; k < LIMITS; k++)
+            if (rules.limits[k])
+                rules.limits[k] = 1 + (unsigned)((h->number + k) % 6);
         rules.budget_changed_usec = world.steady_usec;
     }
     rules.broken = strcmp(h->to, "broken") == 0;

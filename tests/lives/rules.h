@@ -9,10 +9,25 @@ struct plan;
 /* The login of somebody who never loses access, login or roles, in companies that protect one. */
 #define PROTECTED "user3"
 
+/* Budgets that may hold here; what each counts: rosterd.conf(5). */
+enum limit {
+    LIMIT_DISABLE,
+    LIMIT_CREATE,
+    LIMIT_UPDATE,
+    LIMIT_TEAM,
+    LIMIT_DELETE,
+    LIMIT_RENAME,
+    LIMIT_REVOKE,
+    LIMIT_PRIVILEGED,
+    LIMITS
+};
+extern const char *const limit_names[LIMITS];
+
 struct rules {
     unsigned billing;        /* the level of who is in sales */
     bool without_visitors;   /* they are out of scope */
-    unsigned disable_budget; /* 0: unlimited */
+    unsigned limits[LIMITS]; /* 0: unlimited */
+    bool privileged;         /* the role Lead is */
     unsigned rate;           /* requests a second */
     unsigned at_once;        /* requests under way */
     bool deletes, protects, broken;

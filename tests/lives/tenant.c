@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "../simulator/http.h"
+#include "hands.h"
 #include "oracle.h"
 #include "secrets.h"
 #include "simulated.h"
@@ -367,6 +368,39 @@ bool tenant_disable(const char *login)
         return false;
     u->disabled = true;
     return true;
+}
+
+bool tenant_dues(const char *login, struct dues *ret)
+{
+    const struct user *u = store_user(&tenant.store, login);
+    *ret = (struct dues){0};
+    for (unsigned d = DUE_AGENT; u && d < DUES; d++) {
+        for (size_t i = 0; i < u->n_roles; i++)
+            if (strcmp(u->roles[i]->text, due_names[d]) == 0)
+                ret->of[d] = 1;
+        for (size_t i = 0; i < u->n_skills; i++)
+            if (strcmp(u->skills[i].name->text, due_names[d]) == 0)
+                ret->of[d] = u->skills[i].level;
+    }
+    return u;
+}
+
+bool tenant_set(const char *login, const char *fact, int level)
+{
+    struct user *u = store_user(&tenant.store, login);
+    for (size_t i = 0; u && i < u->n_roles; i++)
+        if (strcmp(u->roles[i]->text, fact) == 0 && !level) {
+            u->roles[i] = u->roles[--u->n_roles];
+            return true;
+        }
+    for (size_t i = 0; u && i < u->n_skills; i++)
+        if (strcmp(u->skills[i].name->text, fact) == 0) {
+            u->skills[i].level = level;
+            if (!level)
+                u->skills[i] = u->skills[--u->n_skills];
+            return true;
+        }
+    return false;
 }
 
 void tenant_cut(void)

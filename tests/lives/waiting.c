@@ -5,13 +5,19 @@
 
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
+#include "budgets.h"
 #include "company.h"
 #include "directory.h"
+#include "guarded.h"
 #include "life.h"
 #include "rest.h"
 #include "rules.h"
+#include "witness.h"
 #include "world.h"
+
+#define ALARM_AFTER (15 * MINUTE)
 
 static json_t *plan; /* NULL: not asked yet */
 
@@ -21,18 +27,85 @@ void waiting_forget(void)
     plan = NULL;
 }
 
+static bool is_guarded(const struct person *p)
+{
+    bool is = guarded_is(p->login) || guarded_is(p->old_login);
+    if (is)
+        seen(POINT_LAST_HOLDER);
+    return is;
+}
+
 /* For what anybody may wait in this world. */
 static void check_reason(const char *reason, const struct person *p)
 {
-    bool expected = reason && ((strcmp(reason, "budget") == 0 && rules.disable_budget) ||
+    bool expected = reason && ((strcmp(reason, "budget") == 0 && budgets_hold()) ||
+                               (strcmp(reason, "never-lock-out") == 0 && is_guarded(p)) ||
                                (strcmp(reason, "state-restored") == 0 && p->forgotten) ||
                                strcmp(reason, "adoption") == 0 || strcmp(reason, "relink") == 0 ||
                                strcmp(reason, "user-gone") == 0);
-    if (rest_is())
+    if (rest_is() && !(expected && strcmp(reason, "never-lock-out") == 0))
         broken(10, "%s waits for \"%s\", after days in which all was approved", p->login,
                reason ? reason : "nothing");
     else if (!expected)
         broken(10, "%s waits for \"%s\", which is not so", p->login, reason ? reason : "nothing");
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+    const char *text = json_string_value(json_object_get(o, name));
+    return text ? text : "";
+}
+
+/* For how long an operation has waited by now. */
+static uint64_t waited(const json_t *o)
+{
+    struct tm tm = {0};
+    uint64_t now = world.wall_usec / SECOND, since = now;
+    if (strptime(text_of(o, "since"), "%Y-%m-%dT%H:%M:%S", &tm))
+        since = (uint64_t)timegm(&tm);
+    return since < now ? (now - since) * SECOND : 0;
+}
+
+static void check_alarm(const json_t *o, json_t *causes)
+{
+    char alarm[300];
+    const char *cause = text_of(o, "cause");
+    bool parked = strcmp(text_of(o, "state"), "parked") == 0,
+         held = strcmp(text_of(o, "state"), "held") == 0;
+    if (!*cause || !(parked || held))
+        return;
+    snprintf(alarm, sizeof(alarm), "hold:%s", cause);
+    json_object_set_new(causes, cause, json_true());
+    json_object_set_new(causes, alarm, json_true());
+    world.n_checks++;
+    if (parked && strncmp(cause, "budget:", 7) == 0) {
+        seen(POINT_BUDGET_ALARM);
+        if (!witness_alarm(cause))
+            broken(17, "%s waits for \"%s\", and there is no alarm",
+                   text_of(json_object_get(o, "person"), "login"), cause);
+    } else if (held && waited(o) > ALARM_AFTER + MINUTE) {
+        seen(POINT_HOLD_ALARM);
+        if (!witness_alarm(alarm))
+            broken(17, "%s is held for \"%s\" for %llu minutes, and there is no alarm",
+                   text_of(json_object_get(o, "person"), "login"), cause,
+                   (unsigned long long)(waited(o) / MINUTE));
+    }
+}
+
+void waiting_alarms(void)
+{
+    static const char *const heads[] = {"budget:", "hold:"};
+    json_t *o, *causes = json_object();
+    size_t i;
+    if (!plan)
+        plan = life_plan();
+    json_array_foreach(json_object_get(plan, "operations"), i, o) check_alarm(o, causes);
+    for (i = 0; i < 2; i++) {
+        const char *stray = witness_stray_alarm(heads[i], causes);
+        if (stray)
+            broken(17, "the alarm %s stands, and nobody waits for that", stray);
+    }
+    json_decref(causes);
 }
 
 bool waiting_is(const struct person *p)
@@ -50,9 +123,13 @@ bool waiting_is(const struct person *p)
         bool theirs = (dn && strcasecmp(dn, p->item->dn) == 0) ||
                       (login && (strcasecmp(login, p->login) == 0 ||
                                  strcasecmp(login, p->old_login) == 0));
-        if (theirs && state && strcmp(state, "parked") == 0 &&
-            !json_is_true(json_object_get(o, "approved"))) {
-            check_reason(json_string_value(json_object_get(o, "reason")), p);
+        const char *reason = json_string_value(json_object_get(o, "reason"));
+        bool parked = state && strcmp(state, "parked") == 0 &&
+                      !json_is_true(json_object_get(o, "approved")),
+             held = state && strcmp(state, "held") == 0 && reason &&
+                    strcmp(reason, "never-lock-out") == 0;
+        if (theirs && (parked || held)) {
+            check_reason(reason, p);
             return true;
         }
     }

@@ -264,6 +264,22 @@ bool witness_alarm(const char *cause)
     return n != 0; /* what cannot be asked is not denied */
 }
 
+const char *witness_stray_alarm(const char *prefix, const json_t *causes)
+{
+    static const char statement[] = "SELECT cause FROM alarm";
+    static char stray[200];
+    sqlite3 *db = open_state();
+    sqlite3_stmt *q = db ? statement_of(db, statement) : NULL;
+    bool found = false;
+    while (q && !found && sqlite3_step(q) == SQLITE_ROW) {
+        const char *cause = (const char *)sqlite3_column_text(q, 0);
+        found = strncmp(cause, prefix, strlen(prefix)) == 0 && !json_object_get(causes, cause);
+        snprintf(stray, sizeof(stray), "%s", cause);
+    }
+    sqlite3_reset(q);
+    return found ? stray : NULL;
+}
+
 static json_t *status_now(void)
 {
     struct daemon *d = life_running();

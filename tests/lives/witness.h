@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct json_t;
+
 /* A request that writes reaches the tenant: its intent is on the disk, and whatever earlier ones
  * were about and is over has an outcome. Returns its line of the audit; NULL: it has none. */
 const char *witness_intent(const char *login, const char *method);
@@ -16,6 +18,8 @@ void witness_close(void);  /* before the daemon closes its own */
 void witness_day_end(uint64_t settled_usec);
 /* There is an alarm for this cause. */
 bool witness_alarm(const char *cause);
+/* One that begins so and is not a key of `causes`; NULL: there is none. */
+const char *witness_stray_alarm(const char *prefix, const struct json_t *causes);
 /* The daemon holds no more of anything than a week ago, for as many people. */
 void witness_growth(void);
 /* What no statement orders comes the other way round from now on, for the daemon, too. */
