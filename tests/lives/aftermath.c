@@ -14,6 +14,7 @@
 #include "diary.h"
 #include "life.h"
 #include "world.h"
+#include "yearbook.h"
 
 static const char *const parts[] = {"state.db", "state.db-wal", "state.db-shm"};
 
@@ -113,6 +114,8 @@ void aftermath_verify(bool ended_well)
     audit_verify_result_done(&result);
     if (!world.n_broken && ended_well)
         diary_check((const char *const *)files, n);
+    if (!world.n_broken && ended_well && !world.has_lied)
+        yearbook_check((const char *const *)files, n);
     while (n)
         free(files[--n]);
 }

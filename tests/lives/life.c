@@ -27,6 +27,7 @@
 #include "secrets.h"
 #include "tenant.h"
 #include "witness.h"
+#include "yearbook.h"
 
 static struct daemon *running; /* NULL: nobody */
 static const struct plan *plan;
@@ -235,6 +236,7 @@ static void set_clock(const struct happening *h)
     world.clock_is_right = world.clock_is_right && strcmp(h->to, "sleep") == 0;
     seen(strcmp(h->to, "back") == 0 ? POINT_CLOCK_BACK : POINT_CLOCK_FORWARD);
     world.wall_usec += strcmp(h->to, "back") == 0 ? -step : step;
+    world.was_turned_back |= strcmp(h->to, "back") == 0;
     if (strcmp(h->to, "sleep") == 0) {
         directory_cut();
         tenant_cut();
@@ -425,6 +427,7 @@ static void begin(void)
     world.crash_countdown = 0;
     world.other_tenant = false;
     world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
+    world.was_turned_back = false;
     world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;
     world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
@@ -436,6 +439,7 @@ static void begin(void)
                                NULL);
     directory_begin(plan);
     rest_reset();
+    yearbook_begin();
     oracle_begin();
     tenant_begin();
     operator_begin();

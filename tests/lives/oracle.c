@@ -27,6 +27,7 @@
 #include "waiting.h"
 #include "witness.h"
 #include "world.h"
+#include "yearbook.h"
 
 extern struct simulator tenant;
 
@@ -427,6 +428,7 @@ void oracle_day_end(uint64_t since_usec)
     witness_day_end(world.steady_usec - SETTLE);
     check_explained();
     witness_growth();
+    yearbook_note();
 }
 
 /* What nobody has looked at since, no audit tells. */

@@ -68,6 +68,7 @@ static const struct {
     [POINT_LAST_HOLDER] = {"somebody who may not be locked out, though the directory says so", NULL},
     [POINT_TAKEN_BY_HAND] = {"a role or a skill that somebody took by hand", NULL},
     [POINT_LEVEL_BY_HAND] = {"a level that somebody set by hand", NULL},
+    [POINT_YEARBOOK] = {"the audit, asked who had what on a day", NULL},
     [POINT_BUDGET_ALARM] = {"an alarm of a budget", NULL},
     [POINT_HOLD_ALARM] = {"an alarm of somebody who is held", NULL},
     [POINT_SMALL_PAGES] = {"a read whose place in the pages was lost", NULL},

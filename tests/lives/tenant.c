@@ -72,9 +72,11 @@ void http_end_stalls(struct simulator *s)
 
 static void seed_one(struct simulator *s, const char *login, const char *team, const char *role)
 {
+    char mail[80];
+    snprintf(mail, sizeof(mail), "%s@%s", login, s == &tenant ? "example.com" : "example.org");
     struct refusal why = {0};
-    json_t *user = json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "loginId", login, "firstName", "Some",
-                             "lastName", "Body", "team", team, "roles", role);
+    json_t *user = json_pack("{s:s,s:s,s:s,s:s,s:s,s:[s]}", "loginId", login, "firstName", "Some",
+                             "lastName", "Body", "email", mail, "team", team, "roles", role);
     if (seed_user(s, user, &why) < 0)
         abort();
     json_decref(user);

@@ -72,7 +72,7 @@ static void check_alarm(const json_t *o, json_t *causes)
     const char *cause = text_of(o, "cause");
     bool parked = strcmp(text_of(o, "state"), "parked") == 0,
          held = strcmp(text_of(o, "state"), "held") == 0;
-    if (!*cause || !(parked || held))
+    if (!*cause) /* whoever is tried again has it still */
         return;
     snprintf(alarm, sizeof(alarm), "hold:%s", cause);
     json_object_set_new(causes, cause, json_true());

@@ -64,6 +64,7 @@ struct world {
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
     bool other_tenant; /* the configuration names another one */
+    bool was_turned_back; /* the wall clock, if ever so little */
     bool clock_is_right; /* the wall clock, and the machine can tell */
     enum disk disk;
     bool has_lied, lost_by_lies; /* then much is nobody's fault */
@@ -226,6 +227,7 @@ enum point {
     POINT_LAST_HOLDER,
     POINT_TAKEN_BY_HAND,
     POINT_LEVEL_BY_HAND,
+    POINT_YEARBOOK,
     POINT_BUDGET_ALARM,
     POINT_HOLD_ALARM,
     POINTS
