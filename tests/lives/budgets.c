@@ -55,7 +55,9 @@ static enum limit kind_of(const struct person *p, const struct deed *d)
 {
     bool is_revoked = oracle_is_revoked(p->item);
     if (strcmp(d->op, "disable") == 0)
-        return !is_revoked ? LIMIT_DISABLE : p->item->gone || oracle_is_news(p) ? LIMITS : LIMIT_REVOKE;
+        return !is_revoked                              ? LIMIT_DISABLE
+               : p->item->gone || oracle_is_news(p) ? LIMITS
+                                                    : LIMIT_REVOKE;
     if (strcmp(d->op, "delete") == 0)
         return LIMIT_DELETE;
     if (strcmp(d->op, "rename") == 0)

@@ -116,9 +116,10 @@ static void draw_merger(struct plan *p)
 /* Where a budget holds, more leave on some days than it allows. */
 static void draw_leavers(struct plan *p)
 {
-    for (unsigned day = 0; day < p->days && p->limits[LIMIT_DISABLE]; day++) {
+    unsigned most = p->limits[LIMIT_DISABLE];
+    for (unsigned day = 0; day < p->days && most; day++) {
         uint64_t at = day * DAY + 7 * HOUR + pick(10 * HOUR);
-        unsigned n = pick(3) ? p->limits[LIMIT_DISABLE] / 2 + (unsigned)pick(p->limits[LIMIT_DISABLE] + 3) : 0;
+        unsigned n = pick(3) ? most / 2 + (unsigned)pick(most + 3) : 0;
         for (unsigned i = 0; i < n; i++, at += pick(10) ? pick(10 * SECOND) : HOUR) {
             unsigned who = 1 + (unsigned)pick(n_hired);
             if (known[who].gone)
@@ -361,8 +362,9 @@ static void draw_ones(struct plan *p, uint64_t seed)
         struct happening next = p->all[chance_of("one at", seed + i) % n];
         bool refuses = chance_of("one has", seed + i) % 3;
         /* What is written whole is what an answer about somebody else does harm to. */
-        for (size_t k = 0; k < n && !refuses && next.what != WHAT_NAME && next.what != WHAT_TEAM; k++)
-            next = p->all[(chance_of("one at", seed + i) + k) % n];
+        for (size_t k = 0; k < n && !refuses; k++)
+            if (next.what != WHAT_NAME && next.what != WHAT_TEAM)
+                next = p->all[(chance_of("one at", seed + i) + k) % n];
         struct happening *h =
             plan_put(p, next.at_usec - (next.at_usec > MINUTE ? MINUTE : 0), WHAT_TENANT,
                      refuses ? "refuses one" : "mistakes one");

@@ -10,6 +10,7 @@
 #include "operator.h"
 #include "oracle.h"
 #include "rules.h"
+#include "witness.h"
 #include "world.h"
 
 /* From the directory's commit to the request, and until access has ended: the pace of a slow
@@ -73,6 +74,6 @@ void oracle_revoked(struct person *p)
     bool guarded = guarded_is(p->login) || guarded_is(p->old_login);
     if (settled && !p->forgotten && !p->apart_until_usec && !guarded &&
         !rules.limits[LIMIT_REVOKE] &&
-        !directory_data.polled && works(p))
+        works(p) && witness_follows())
         await_revocation(p);
 }

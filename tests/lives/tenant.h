@@ -15,7 +15,7 @@ void tenant_trouble_of(const char *trouble, const char *login, const char *other
 void tenant_trouble_of_ends(void);
 /* By hand; false: there was nobody to disable. */
 bool tenant_disable(const char *login);
-/* The level of a skill there, or whether a role is: 0: it is taken away. false: it was not there. */
+/* The level of a skill there; 0: it is taken away, or the role is. false: it was not there. */
 bool tenant_set(const char *login, const char *fact, int level);
 struct dues;
 /* Who has what; false: there is no such user. */

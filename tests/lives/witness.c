@@ -291,6 +291,16 @@ static json_t *status_now(void)
     return status;
 }
 
+bool witness_follows(void)
+{
+    json_t *status = status_now();
+    const char *feed =
+        json_string_value(json_object_get(json_object_get(status, "directory"), "feed"));
+    bool follows = feed && strcmp(feed, "poll") != 0;
+    json_decref(status);
+    return follows;
+}
+
 /* What the daemon counts as it goes is what a count of the rows gives. */
 static void check_counts(sqlite3 *db)
 {

@@ -16,6 +16,8 @@ void witness_close(void);  /* before the daemon closes its own */
 /* After some quiet hours: the mirror is what the directory shows, what is counted as it goes is
  * what a count of the rows gives, and no alarm is left of what is over. */
 void witness_day_end(uint64_t settled_usec);
+/* Changes are pushed to the daemon; it asks again and again for none. */
+bool witness_follows(void);
 /* There is an alarm for this cause. */
 bool witness_alarm(const char *cause);
 /* One that begins so and is not a key of `causes`; NULL: there is none. */

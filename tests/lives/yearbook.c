@@ -66,9 +66,11 @@ void yearbook_note(void)
 
 static const struct audit_holder *find(const struct audit_who *w, const char *login)
 {
-    for (size_t i = 0; i < w->n_people; i++)
-        if (strcasecmp(w->people[i]->login, login) == 0 && w->people[i]->holds && !w->people[i]->gone)
-            return w->people[i];
+    for (size_t i = 0; i < w->n_people; i++) {
+        const struct audit_holder *h = w->people[i];
+        if (strcasecmp(h->login, login) == 0 && h->holds && !h->gone)
+            return h;
+    }
     return NULL;
 }
 
