@@ -204,7 +204,7 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
                                            "restored",     "limits",    "busy",       "freezes",
                                            "cuts short", "another controller",
                                            "names too many"};
-    static const char *const rules[] = {"hides people", "hides members", "hides some members",
+    static const char *const narrowed[] = {"hides people", "hides members", "hides some members",
                                         "hides mails",  "hides names",   "hides base",
                                         "hides contractors"};
     uint64_t kind = chance_of("server", seed) % 8;
@@ -213,7 +213,7 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
     p->server = kind == 0 ? SERVER_389 : kind < 3 ? SERVER_AD : SERVER_OPENLDAP;
     for (unsigned i = 0; !calm && chance_of("hides", seed) % 4 == 0 && i < 1 + p->days / 4; i++)
         plan_put(p, chance_of("hides at", seed + i) % (p->days * DAY), WHAT_DIRECTORY,
-                 rules[chance_of("hides what", seed + i) % 7])
+                 narrowed[chance_of("hides what", seed + i) % 7])
             ->seconds = 600 + chance_of("hides for", seed + i) % (30 * 3600);
     if (calm || !chance_percent(CHANCE_DIRECTORY, 40))
         return;
