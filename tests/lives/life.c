@@ -476,8 +476,10 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
             state_changed();
         else
             after_death();
-    if (world.death) { /* while it ended: what that left, the next start mends */
-        after_death();
+    /* It died while it ended, or was off when the end came: what that left, the next start mends. */
+    if (world.death || !ended_well) {
+        if (world.death)
+            after_death();
         over = false;
         crash = NULL;
         world_at(world.steady_usec + MINUTE, life_end, NULL, 0);
