@@ -116,6 +116,38 @@ static int free_alike(struct execution *x, struct error *e)
     return r;
 }
 
+/* Somebody is enabled, and has a privileged role, since this was done. */
+static int makes_holder(const struct execution *x, bool *ret, struct error *e)
+{
+    const struct sync_options *options = x->delivery->options->sync;
+    const struct operation *o = x->operation;
+    CLEANUP(user_freep) struct user *known = NULL;
+    bool appears = o->kind == OPERATION_ENABLE || o->kind == OPERATION_ADOPT;
+    *ret = false;
+    if (!options->n_privileged_roles || x->link.status != LINK_ACTIVE)
+        return 0;
+    for (size_t i = 0; i < o->n_changes && !*ret; i++) {
+        const struct change *c = &o->changes[i];
+        *ret = c->kind == CHANGE_ROLE && c->to && options_role_is_privileged(options, c->name);
+    }
+    int r = appears ? user_from_json_if_any(&known, x->link.known, e) : 0;
+    *ret = *ret || (r == 0 && known && planner_privileged_role(known, options));
+    return r < 0 ? r : 0;
+}
+
+/* The last one who had a role is not the last any more: a revocation has waited long enough. */
+static int free_locked(struct execution *x, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    bool holder, any = false;
+    int r = makes_holder(x, &holder, e);
+    if (r == 0 && holder)
+        r = queue_release_locked(d->state, clock_steady_usec(), &any, e);
+    if (any)
+        books_note(d->books, WORK_GUARD | WORK_REVOCATIONS);
+    return r;
+}
+
 void execution_broken(struct execution *x, const struct error *e)
 {
     struct delivery *d = x->delivery;
@@ -174,6 +206,8 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     int r = queue_remove(d->state, o->number, &e);
     if (r == 0)
         r = free_alike(x, &e);
+    if (r == 0)
+        r = free_locked(x, &e);
     if (r == 0 && !o->approved && o->kind != OPERATION_ADOPT)
         r = note_spent(d, o, &e);
     if (r == 0)

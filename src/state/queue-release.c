@@ -52,6 +52,12 @@ int queue_release_refused(struct state *s, uint64_t now_usec, bool *ret_any, str
     return r < 0 ? r : release(s, "revoked:", "revoked;", REASON_REFUSED, now_usec, ret_any, e);
 }
 
+int queue_release_locked(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e)
+{
+    *ret_any = false;
+    return release(s, "lockout:", "lockout;", REASON_LOCKOUT, now_usec, ret_any, e);
+}
+
 int queue_release_forbidden(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e)
 {
     int r = release(s, "refused:401", "refused:401!", REASON_REFUSED, now_usec, ret_any, e);

@@ -59,6 +59,8 @@ int queue_release(struct state *s, const char *cause, uint64_t now_usec, bool *r
  * forbidden, since it was the account's matter. */
 int queue_release_refused(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e);
 int queue_release_forbidden(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e);
+/* The same of those that would have locked somebody out, as far as was known. */
+int queue_release_locked(struct state *s, uint64_t now_usec, bool *ret_any, struct error *e);
 /* `limit` of what was put down at most; *ret_n: so many. 0, or STATE_NONE: that was all. */
 int queue_release_some(struct state *s, size_t limit, size_t *ret_n, struct error *e);
 /* HELD of all causes, as they were when it began, become READY, `limit` of them at a time; whoever

@@ -241,6 +241,52 @@ static void test_lost_it_there(void **state)
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 1);
 }
 
+/* Somebody else gets the role, by a change, as a new user or by being enabled: who waited for that
+ * goes at once, above all whose access is to end. */
+static void next_holder(struct bed *b, unsigned way, bool revoked)
+{
+    static char *seller[] = {(char *)"Seller"};
+    b->sync.leave_grace_usec = 0;
+    bed_group(b, "sales", "u1", way == 2 ? "u2" : NULL, NULL);
+    start_at(b, 4);
+    b->sync.privileged_roles = seller;
+    b->sync.n_privileged_roles = 1;
+    if (way == 2) {
+        bed_leave(b, "id-u2");
+        bed_sync(b);
+        assert_true(is_disabled(b, "u2"));
+    }
+    if (revoked) {
+        revoke_uid(b, "u1", true);
+    } else {
+        bed_leave(b, "id-u1");
+        bed_tell(b, "id-u1");
+    }
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 1);
+    assert_false(is_disabled(b, "u1"));
+    if (way == 0)
+        bed_group(b, "sales", "u1", "u3", NULL);
+    else if (way == 1)
+        bed_group(b, "sales", "u1", "u9", NULL);
+    if (way)
+        bed_person_uid(b, way == 1 ? "u9" : "u2");
+    if (way == 1)
+        bed_group(b, "support", "u0", "u1", "u2", "u3", "u9", NULL);
+    bed_sync(b);
+    assert_true(is_disabled(b, "u1"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 0);
+}
+
+static void test_next_holder(void **state)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        setup(state);
+        next_holder(*state, i / 2, i % 2);
+        teardown(state);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +298,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_last_administrator_is_revoked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_since_a_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_it_there, setup, teardown),
+        cmocka_unit_test(test_next_holder),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
