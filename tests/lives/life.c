@@ -476,7 +476,7 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
             state_changed();
         else
             after_death();
-    /* It died while it ended, or was off when the end came: what that left, the next start mends. */
+    /* It died while it ended, or was off when the end came: the next start mends what that left. */
     if (world.death || !ended_well) {
         if (world.death)
             after_death();
