@@ -56,8 +56,8 @@ static const char *own_value(const struct item *i, const struct part *name, char
 /* Of one search: of fewer nobody can know whether they left all at once. */
 #define FEWEST_HIDDEN 6
 
-/* Which base shows somebody; where one search shows them all, to hide some would be to say that they
- * are gone. */
+/* Which base shows somebody; where one search shows them all, to hide some would be to say that
+ * they are gone. */
 static unsigned place_of(const struct item *i)
 {
     return directory_data.two_bases && strstr(i->dn, ",ou=contractors,") ? 1 : 0;
