@@ -137,9 +137,11 @@ void books_set_run(struct books *b, uint64_t run);
 int run_join(struct books *b, const char *trigger, struct error *e); /* begins one if need be */
 /* Nothing is due: the ledger goes on record, with what the turn commits anyhow. So many people at a
  * time, and from the beginning if anything was written meanwhile: RUN_MORE says that some are left
- * for the next call. */
-#define RUN_MORE 1
+ * for the next call, RUN_RESTS that too much was written and that it is to be tried again then. */
+#define RUN_MORE  1
+#define RUN_RESTS 2
 int run_close(struct books *b, char **ret_ledger, struct error *e);
+uint64_t run_rests_usec(struct books *b); /* until when, steady; 0: it does not */
 void run_closed(struct books *b, const char *ledger); /* it is durable */
 struct ledger *books_ledger(struct books *b); /* of the run that is being closed */
 

@@ -59,14 +59,37 @@ static void add_to_ledger(enum person_bucket bucket, const char *code, size_t co
 
 /* As many people as take a few ms: 100,000 of them would hold the loop for 0.1 s. */
 #define PEOPLE_A_TURN 4096
+/* When changes come faster than a long run can be counted, it is not begun anew with each. */
+#define REST_USEC USEC_PER_SEC
+
+/* What a turn has written before it counts may disturb the first attempt. */
+static void begin_anew(struct ledger *l)
+{
+    json_decref(TAKE(l->totals));
+    l->after = 0;
+    if (++l->n_disturbed < 2)
+        return;
+    l->n_disturbed = 0;
+    l->rests_usec = clock_steady_usec() + REST_USEC;
+}
+
+uint64_t run_rests_usec(struct books *b)
+{
+    uint64_t until = books_ledger(b)->rests_usec;
+    return books_run(b) && until > clock_steady_usec() ? until : 0;
+}
 
 static int count_some(struct books *b, struct ledger *l, struct error *e)
 {
     size_t slice = books_options(b)->slice;
     if (l->totals && l->n_changes != state_n_changes(books_state(b)))
-        json_decref(TAKE(l->totals));
+        begin_anew(l);
+    if (run_rests_usec(b))
+        return RUN_RESTS;
     if (!l->totals)
-        *l = (struct ledger){.totals = json_object(), .now_usec = clock_steady_usec()};
+        *l = (struct ledger){.totals = json_object(),
+                             .now_usec = clock_steady_usec(),
+                             .n_disturbed = l->n_disturbed};
     int r = person_ledger(books_state(b), books_run(b), l->now_usec, slice ? slice : PEOPLE_A_TURN,
                           &l->after, add_to_ledger, l, e);
     l->n_changes = state_n_changes(books_state(b));
@@ -77,11 +100,12 @@ static int count(struct books *b, char **ret, struct error *e)
 {
     struct ledger *l = books_ledger(b);
     int r = count_some(b, l, e);
-    if (r == RUN_MORE)
+    if (r == RUN_MORE || r == RUN_RESTS)
         return r;
     json_object_set_new(l->totals, "seen", json_integer((json_int_t)l->seen));
     *ret = r == 0 ? json_dumps(l->totals, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(TAKE(l->totals));
+    l->n_disturbed = 0;
     return r == 0 && !*ret ? error_out_of_memory(e) : r;
 }
 
@@ -89,7 +113,7 @@ int run_close(struct books *b, char **ret_ledger, struct error *e)
 {
     CLEANUP(freep) char *text = NULL;
     int r = count(b, &text, e);
-    if (r == RUN_MORE)
+    if (r > 0)
         return r;
     if (r == 0)
         r = run_end(books_state(b), books_run(b), clock_now_usec(), text, e);

@@ -288,7 +288,7 @@ static int turn(struct engine *n, struct error *e)
     CLEANUP(freep) char *ledger = NULL;
     if (settled)
         r = end_run(n, &ledger, e);
-    bool idle = !more && !only_reads(n), counting = r == RUN_MORE;
+    bool idle = !more && !only_reads(n), counting = r == RUN_MORE, rests = r == RUN_RESTS;
     if (r < 0)
         return r;
     if (books_have(n->books, WORK_COMMIT) || n_picked || idle ||
@@ -302,7 +302,7 @@ static int turn(struct engine *n, struct error *e)
     gate_tell_retried(n->gate);
     if (more || counting)
         books_wake(n->books, WORK_DUE);
-    else if (settled)
+    else if (settled && !rests)
         settle_idle(n, ledger);
     return 0;
 }
@@ -340,6 +340,7 @@ static uint64_t next_due(const struct engine *n, uint64_t now)
     sooner(&at, sweep_due_usec(n->sweep));
     sooner(&at, passwords_due_usec(n->passwords));
     sooner(&at, books_alarms_due_usec(n->books));
+    sooner(&at, run_rests_usec(n->books));
     uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
     sooner(&at, end);
     return at;

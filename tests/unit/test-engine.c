@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "books/ledger.h"
 #include "engine-test.h"
 
 static void no_change_to_anybody(struct bed *b)
@@ -407,6 +408,56 @@ static void test_plan_only(void **state)
     is_idle(b);
 }
 
+static unsigned n_others;
+
+static void another(struct bed *b)
+{
+    char uid[24], id[32];
+    snprintf(uid, sizeof(uid), "another%u", n_others++);
+    snprintf(id, sizeof(id), "id-%s", uid);
+    bed_person_uid(b, uid);
+    bed_tell(b, id);
+}
+
+/* Between two events. */
+static bool another_comes(void *userdata)
+{
+    struct bed *b = userdata;
+    if (books_ledger(b->engine->books)->after) /* some of the run are counted, not all */
+        another(b);
+    return false;
+}
+
+/* Somebody comes each time when the people of a long run are being counted: it is not begun anew
+ * with each of them, and counts everybody once nobody comes. */
+static void test_long_run_among_changes(void **state)
+{
+    struct bed *b = *state;
+    n_others = 0;
+    b->options.slice = 3;
+    people(b, 20, "support");
+    bed_start(b);
+    b->dies = another_comes;
+    b->dies_data = b;
+    bed_read_all(b);
+    bed_run(b); /* to rest, although the run is not over */
+    assert_in_range(n_others, 1, 5);
+    for (unsigned i = 0; i < 20; i++) {
+        another(b);
+        bed_run(b);
+        assert_false(engine_is_idle(b->engine));
+        assert_int_equal(books_ledger(b->engine->books)->after, 0);
+    }
+    assert_int_equal(bed_audit(b, "run-end", NULL, NULL), 0);
+    b->dies = NULL;
+    bed_advance(b, USEC_PER_SEC);
+    assert_int_equal(bed_audit(b, "run-begin", NULL, NULL), 1);
+    assert_int_equal(bed_audit(b, "run-end", NULL, NULL), 1);
+    assert_int_equal(bed_ledger(b, "seen", NULL), 20 + n_others);
+    assert_int_equal(bed_ledger(b, "created", NULL), 20);
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +476,7 @@ int main(int argc, char **argv)
         scenario(test_settled_is_settled),
         scenario(test_retry_by_a_person),
         scenario(test_plan_only),
+        scenario(test_long_run_among_changes),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
