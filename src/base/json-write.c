@@ -47,12 +47,11 @@ static size_t copy_plain(char *to, const char *text, size_t size, bool *ascii)
     return i;
 }
 
-void json_write_bytes(struct buffer *b, const char *text, size_t size)
+static void add_rest(struct buffer *b, const char *text, size_t size)
 {
     bool ascii = true;
     size_t from = 0;
 
-    buffer_add(b, "\"", 1);
     while (from < size) {
         char *room = buffer_room(b, size - from);
 
@@ -69,6 +68,21 @@ void json_write_bytes(struct buffer *b, const char *text, size_t size)
     if (!ascii && !text_is_utf8(text, size))
         b->failed = true;
     buffer_add(b, "\"", 1);
+}
+
+void json_write_bytes(struct buffer *b, const char *text, size_t size)
+{
+    size_t run = text_simple_run(text, size); /* most texts to their end */
+    char *room = buffer_room(b, run + 2);
+
+    if (!room)
+        return;
+    room[0] = '"';
+    memcpy(room + 1, text, run);
+    memcpy(room + 1 + run, "\"", 2);
+    b->size += run + 1 + (run == size);
+    if (run < size)
+        add_rest(b, text + run, size - run);
 }
 
 void json_write_text(struct buffer *b, const char *text)

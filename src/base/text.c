@@ -15,12 +15,41 @@
 
 #define ELLIPSIS "\xe2\x80\xa6"
 
+#define EACH(byte) (0x0101010101010101ULL * (byte)) /* of eight */
+
+/* Where all bytes are ASCII, to subtract sets the highest bit of one that is less than what is
+ * subtracted; one that is a certain byte becomes zero, which is less than one. */
+static bool eight_are_simple(const char *bytes)
+{
+    uint64_t eight;
+
+    memcpy(&eight, bytes, sizeof(eight));
+    uint64_t signs = eight | (eight - EACH(0x20)) | ((eight ^ EACH(0x7f)) - EACH(1)) |
+                     ((eight ^ EACH('"')) - EACH(1)) | ((eight ^ EACH('\\')) - EACH(1));
+    return !(signs & EACH(0x80));
+}
+
+size_t text_simple_run(const char *bytes, size_t size)
+{
+    size_t n = 0;
+
+    while (n + 8 <= size && eight_are_simple(bytes + n))
+        n += 8;
+    if (size >= 8 && size - n < 8 && eight_are_simple(bytes + size - 8))
+        return size;
+    while (n < size && (unsigned char)bytes[n] - 0x20U <= 0x5e && bytes[n] != '"' &&
+           bytes[n] != '\\')
+        n++;
+    return n;
+}
+
 bool text_is_plain(const char *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)bytes[i] - 0x20U > 0x5e)
-            return false;
-    return true;
+    size_t n = text_simple_run(bytes, size);
+
+    while (n < size && (unsigned char)bytes[n] - 0x20U <= 0x5e)
+        n++;
+    return n == size;
 }
 
 bool text_is_utf8(const char *bytes, size_t size)
@@ -149,6 +178,14 @@ char *text_printable(char *buffer, size_t size, const char *bytes, size_t n_byte
     if (size == 0)
         return buffer;
     while (n_bytes > 0) {
+        size_t run = text_simple_run((const char *)p, n_bytes);
+        if (run && used + run + ellipsis < size) {
+            memcpy(buffer + used, p, run);
+            last_with_room = used += run;
+            p += run;
+            n_bytes -= run;
+            continue;
+        }
         size_t n = show_character(shown, p, n_bytes), length = strlen(shown);
         if (used + length >= size) { /* no room for it and the NUL */
             used = last_with_room;

@@ -31,6 +31,9 @@ char **text_array_copy(const char *const *from);
 char **text_array_free(char **texts);
 
 bool text_is_plain(const char *bytes, size_t size); /* printable ASCII alone: seen at once */
+/* How many of the first are that, but no quote and no backslash: they stand for themselves
+ * everywhere. */
+size_t text_simple_run(const char *bytes, size_t size);
 bool text_is_utf8(const char *bytes, size_t size);
 /* A C0 or C1 control character, DEL, or a line or paragraph separator is in it. */
 bool text_has_control(const char *bytes, size_t size);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/text-map.h"
 #include "base/text.h"
 #include "unit.h"
@@ -356,6 +357,58 @@ static void test_printable(void **state)
     assert_null(text_printable(NULL, 0, "a", 1));
 }
 
+/* Mostly letters, so that there are long runs, and one of what ends them here and there. */
+static void draw_bytes(char *to, size_t size)
+{
+    static const char others[] = "\"\\\x7f\x80\xff\x1f\n ~!#[]\xc3\xa9";
+    for (size_t i = 0; i < size; i++) {
+        uint64_t chance = random_number();
+        to[i] = chance % 16 ? (char)('a' + chance / 16 % 26)
+                : chance & 16 ? (char)(chance >> 32)
+                              : others[(chance >> 32) % sizeof(others)];
+    }
+}
+
+static bool is_simple(unsigned char c)
+{
+    return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
+}
+
+/* Where runs are looked at by eights, each byte says the same. */
+static void test_runs_by_chance(void **state)
+{
+    (void)state;
+    random_seed(20261130);
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t size = random_number() % 40, n = 0, n_plain = 0, used = 0, cut = 0;
+        char *bytes = malloc(size + 1), pieces[200] = "", shown[200]; /* no byte more is read */
+        assert_non_null(bytes);
+        draw_bytes(bytes, size);
+        bytes = realloc(bytes, size ? size : 1);
+        while (n < size && is_simple((unsigned char)bytes[n]))
+            n++;
+        while (n_plain < size && (unsigned char)bytes[n_plain] >= 0x20 &&
+               (unsigned char)bytes[n_plain] <= 0x7e)
+            n_plain++;
+        assert_int_equal(text_simple_run(bytes, size), n);
+        assert_int_equal(text_is_plain(bytes, size), n_plain == size);
+        size_t room = 1 + random_number() % 60;
+        for (size_t i = 0, taken; i < size; i += taken) { /* one character by itself */
+            for (taken = 1; taken < 4 && i + taken < size && (bytes[i + taken] & 0xc0) == 0x80;)
+                taken++;
+            taken = text_is_utf8(bytes + i, taken) ? taken : 1;
+            text_printable(pieces + used, 17, bytes + i, taken);
+            used += strlen(pieces + used);
+            cut = used + 3 < room ? used : cut;
+        }
+        if (used >= room)
+            snprintf(pieces + cut, sizeof(pieces) - cut, "%s", cut + 3 < room ? "\xe2\x80\xa6" : "");
+        assert_string_equal(text_printable(shown, room, bytes, size), pieces);
+        free(bytes);
+    }
+    random_seed(0);
+}
+
 static void test_distance(void **state)
 {
     (void)state;
@@ -404,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_case),
         cmocka_unit_test(test_to_ascii),
         cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_runs_by_chance),
         cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
