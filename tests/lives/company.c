@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dates.h"
 #include "directory.h"
+#include "edits.h"
 #include "oracle.h"
 #include "plan.h"
 #include "tenant.h"
@@ -23,7 +25,7 @@ static struct item *support, *sales, *night, *leads;
 static struct item *container; /* below the people; NULL: there is none yet */
 static uint64_t groups_usec;   /* since when no rule lacks its group */
 
-static void touch(struct person *p)
+void company_touch(struct person *p)
 {
     p->changed_usec = world.steady_usec;
     bool is = oracle_is_entitled(p->item);
@@ -98,7 +100,8 @@ static void enter(struct person *p, const struct happening *h)
     item_add(i, "objectClass", "person");
     item_add(i, "objectClass", "inetOrgPerson");
     item_add(i, "cn", text);
-    item_add(i, "uid", p->login);
+    item_add(i, "uid", p->twin ? p->twin->login : p->login);
+    i->shares = p->twin;
     snprintf(text, sizeof(text), "Given%u", (unsigned)(h->number / 2 % 40));
     item_add(i, "givenName", text);
     snprintf(text, sizeof(text), "Name%u", (unsigned)(h->number / 80 % 1000));
@@ -107,6 +110,8 @@ static void enter(struct person *p, const struct happening *h)
     item_add(i, "mail", text); /* it tells who comes back */
     if (h->number % 3 == 0)
         item_add(i, "preferredLanguage", "es");
+    if (h->what == WHAT_HIRE && h->seconds)
+        dates_begin(p, h->seconds);
     change_begin(i);
     i->gone = false;
     change_end(i);
@@ -194,6 +199,54 @@ static void marry(struct person *p, const struct happening *h)
     change_end(p->item);
 }
 
+/* ---- twins ---- */
+
+/* By mistake somebody is hired with the login of another one, who works and keeps it
+ * (test_life_leave.py:test_two_entries_one_login). */
+static void twin_comes(const struct happening *h)
+{
+    struct person *other = company_person((unsigned)h->number), *p;
+    if (!other || other->twin || !oracle_is_settled(other))
+        return;
+    p = person_new(h->who);
+    p->twin = other;
+    enter(p, h);
+    company_touch(p);
+    p->told_usec = world.steady_usec;
+    seen(POINT_TWIN);
+}
+
+static void part(struct person *p)
+{
+    p->twin = NULL;
+    p->item->shares = false;
+    if (p->item->gone)
+        return;
+    set(p, "uid", p->login);
+    company_touch(p);
+    p->told_usec = world.steady_usec;
+}
+
+/* Of one of them, or NULL: of all. */
+static void part_from(const struct person *other)
+{
+    for (size_t i = 0; i < company.n_people; i++)
+        if (company.people[i]->twin && (!other || company.people[i]->twin == other))
+            part(company.people[i]);
+}
+
+void company_part_twins(void)
+{
+    part_from(NULL);
+}
+
+/* What leaves the login to nobody, or to another one, is not done before. */
+static bool may_leave_login(enum what what)
+{
+    return what == WHAT_LEAVE || what == WHAT_LOGIN || what == WHAT_TEAM || what == WHAT_TYPE ||
+           what == WHAT_CLASS || what == WHAT_END || what == WHAT_EMPTY || what == WHAT_HAND;
+}
+
 static struct item *make(const char *dn, const char *class, const char *name, const char *value)
 {
     struct item *i = item_new(dn);
@@ -243,7 +296,7 @@ static void rename_container(const struct happening *h)
         int size = (int)strcspn(p->item->dn, ",");
         snprintf(old, sizeof(old), "%.*s%.120s", size, p->item->dn, before);
         links_follow(old, p->item->dn);
-        touch(p);
+        company_touch(p);
     }
     seen(POINT_CONTAINER);
 }
@@ -259,7 +312,7 @@ static void empty_group(struct item *group)
         if (p->item->gone || !item_has(group, "member", p->item->dn))
             continue;
         item_drop(group, "member", p->item->dn);
-        touch(p);
+        company_touch(p);
         p->told_usec = world.steady_usec;
     }
     change_end(group);
@@ -306,6 +359,7 @@ uint64_t company_quiet_usec(void)
 
 void company_calms(void)
 {
+    company_part_twins();
     if (support->gone)
         group_comes_back(&support);
     if (sales->gone)
@@ -331,6 +385,9 @@ static void change(struct person *p, const struct happening *h)
     case WHAT_MOVE: move(p); break;
     case WHAT_PLACE: place(p); break;
     case WHAT_LOGIN: marry(p, h); break;
+    case WHAT_END: dates_end(p, h->seconds); break;
+    case WHAT_EMPTY: edit_empty(p, h->to); break;
+    case WHAT_CLASS: edit_class(p, h->to); break;
     case WHAT_SHIFT: tenant_shift(p->login, to); break;
     case WHAT_HAND:
         if (to)
@@ -356,6 +413,17 @@ void company_happen(const struct happening *h)
         return;
     }
     struct person *p = company_person(h->who);
+    if (h->what == WHAT_TWIN) {
+        if (!p)
+            twin_comes(h);
+        else if (p->twin)
+            part(p);
+        return;
+    }
+    if (p && may_leave_login(h->what))
+        part_from(p);
+    if (p && p->twin && h->what == WHAT_LOGIN)
+        part(p);
     bool enters = h->what == WHAT_HIRE || h->what == WHAT_RETURN;
     if (h->what == WHAT_HIRE && !p)
         p = person_new(h->who);
@@ -368,7 +436,7 @@ void company_happen(const struct happening *h)
     else
         change(p, h);
     if (h->what != WHAT_SHIFT && h->what != WHAT_HAND)
-        touch(p);
+        company_touch(p);
     if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && h->what != WHAT_MOVE &&
         h->what != WHAT_PLACE)
         p->told_usec = world.steady_usec;
@@ -384,7 +452,7 @@ void company_heard(uint64_t since_usec)
 void company_rules_changed(void)
 {
     for (size_t i = 0; i < company.n_people; i++)
-        touch(company.people[i]);
+        company_touch(company.people[i]);
 }
 
 void company_begin(const struct plan *p)

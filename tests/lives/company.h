@@ -39,6 +39,10 @@ struct person {
     struct hand hands[HANDS]; /* what somebody did at the tenant, if not to their access */
     uint64_t revoked_usec; /* when that began */
     uint64_t written_usec; /* when a request that writes was about them last */
+    char emptied[3][40]; /* mail, first and last name, as they were */
+    struct person *twin; /* whose login they were given by mistake; NULL: they have their own */
+    char password[64], handed_on[64]; /* that the tenant was given, that they were given last */
+    uint64_t password_usec;
     bool erased; /* from the audit as it was then: not from files that were removed before */
 };
 struct company {
@@ -53,6 +57,7 @@ void company_end(void);
 /* Something happens to somebody; whom the plan no longer has, nothing happens to. */
 void company_happen(const struct happening *h);
 struct person *company_person(unsigned number); /* or NULL */
+void company_touch(struct person *p); /* what is expected of them may be another now */
 /* The directory was away since then: who left meanwhile can be known from now on. */
 void company_heard(uint64_t since_usec);
 /* Everybody is looked at again: the rules changed. */
@@ -60,3 +65,4 @@ void company_rules_changed(void);
 /* Since when each group that a rule names is there; UINT64_MAX: one is not. */
 uint64_t company_quiet_usec(void);
 void company_calms(void); /* they are all there again */
+void company_part_twins(void); /* everybody is given their own login */

@@ -31,6 +31,8 @@ struct item {
     size_t n_links;
     uint64_t csn, made_csn, changed_usec;
     uint64_t moved_usec; /* what it lies below has another name since */
+    uint64_t first_usec, last_usec; /* when the person's access begins and ends; 0: none is said */
+    bool shares; /* the login is somebody else's */
     bool gone;
 };
 struct directory_data {

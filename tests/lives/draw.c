@@ -432,6 +432,10 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     ret->rotates = !o->calm && chance_of("rotates", o->seed) % 4 == 0;
     ret->rests = o->rests || chance_of("rests", o->seed) % 4 == 0;
     ret->protects = chance_of("protects", o->seed) % 4 == 0;
+    ret->nested_bases = chance_of("nested bases", o->seed) % 3 == 0;
+    ret->dates = !o->calm && chance_of("dates", o->seed) % 4 == 0;
+    ret->clock_is_right = ret->clock_is_right || ret->dates;
+    ret->passwords = chance_of("passwords", o->seed) % 4 == 0;
     ret->at_once = chance_of("at once", o->seed) % 4 ? 0 : 1 + (unsigned)(chance_of("at most", o->seed) % 3);
     if (!o->calm)
         draw_guard(ret, o->seed);
@@ -443,7 +447,8 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     if (!o->calm) {
         draw_weather(ret);
         draw_configurations(ret);
-        draw_clocks(ret);
+        if (!ret->dates)
+            draw_clocks(ret);
         draw_disks(ret);
         draw_states(ret, o->seed);
         draw_hands(ret, o->seed);
@@ -451,6 +456,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_groups(ret, o->seed);
         draw_containers(ret, o->seed);
         draw_ones(ret, o->seed);
+        plan_draw_edits(ret, o->seed, n_hired);
     }
     plan_sort(ret);
 }

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "commands.h"
 #include "company.h"
 #include "base/memory.h"
 #include "daemon/daemon.h"
@@ -24,6 +25,7 @@
 #include "plan.h"
 #include "rules.h"
 #include "rest.h"
+#include "second.h"
 #include "secrets.h"
 #include "tenant.h"
 #include "witness.h"
@@ -198,6 +200,7 @@ void life_calms(void)
 {
     crash = NULL;
     world.crash_countdown = 0;
+    commands_trouble(NULL, 0);
     trouble_of_ends(NULL, 0);
     company_calms();
     trouble_ends(NULL, 0);
@@ -286,6 +289,7 @@ static void state_changed(void)
     bool restores = strcmp(stopped_for->to, "restore") == 0;
     if (restores || strcmp(stopped_for->to, "remove") == 0) {
         state_remove();
+        company_part_twins(); /* nobody could know any more whose it is */
         seen(restores ? POINT_RESTORED : POINT_REMOVED);
         if (restores)
             state_copy("kept-", "");
@@ -320,6 +324,8 @@ void life_happen(const struct happening *h)
     case WHAT_CONFIGURATION: reconfigure(h); break;
     case WHAT_CLOCK: set_clock(h); break;
     case WHAT_STATE: change_state(h); break;
+    case WHAT_COMMAND: commands_trouble(h->to, h->seconds); break;
+    case WHAT_SECOND: second_start(h->number % 2); break;
     default: company_happen(h);
     }
 }
@@ -442,6 +448,7 @@ static void begin(void)
     yearbook_begin();
     oracle_begin();
     tenant_begin();
+    commands_begin();
     operator_begin();
     rules_begin(plan);
     company_begin(plan);

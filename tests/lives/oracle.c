@@ -13,7 +13,9 @@
 #include <strings.h>
 
 #include "budgets.h"
+#include "commands.h"
 #include "company.h"
+#include "dates.h"
 #include "deeds.h"
 #include "directory.h"
 #include "guarded.h"
@@ -86,7 +88,8 @@ bool oracle_is_revoked(const struct item *i)
 /* In the directory, in scope, and given a team. */
 static bool is_claimed(const struct item *i)
 {
-    return !i->gone && !is_type(i, "Service") &&
+    return !i->gone && !i->shares && item_has(i, "objectClass", "person") && dates_has_begun(i) &&
+           !is_type(i, "Service") &&
            !(rules.without_visitors && is_type(i, "Visitor")) && has_team(i);
 }
 
@@ -97,7 +100,8 @@ bool oracle_has_left(const struct item *i)
 
 bool oracle_is_entitled(const struct item *i)
 {
-    return is_claimed(i) && !is_type(i, "Terminated") && !is_type(i, "Revoked");
+    return is_claimed(i) && !is_type(i, "Terminated") && !is_type(i, "Revoked") &&
+           !dates_has_ended(i);
 }
 
 struct person *oracle_person(const char *login)
@@ -179,7 +183,11 @@ void oracle_request(struct request *q, unsigned n_under_way)
     struct person *p = oracle_person(login);
     rest_request(q->method_text, login, q->method == METHOD_DELETE && rules.deletes,
                  p && hands_any(p));
-    deed_begins(login, witness_intent(login, q->method_text));
+    /* Another password is no operation, and has a line of its own. */
+    bool sets_password = q->method == METHOD_PUT && commands_tells_password(q->body.data, q->body.length);
+    if (sets_password && !witness_tells("\"ev\":\"password\""))
+        broken(3, "another password of %s is set, and the audit does not tell of it", login);
+    deed_begins(login, sets_password ? NULL : witness_intent(login, q->method_text));
 }
 
 void oracle_answered(struct request *q)
@@ -193,6 +201,8 @@ void oracle_answered(struct request *q)
         budgets_wrote(p, &deed);
         hands_after(p, q->method_text);
     }
+    if (p && q->method != METHOD_GET && q->status < 300)
+        commands_password(p, q->body.data, q->body.length);
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
     /* Whom rosterd disables itself, not knowing that somebody had, is its own from then on. */
@@ -290,16 +300,24 @@ static void describe(const struct user *u, const struct dues *has, char *to, siz
              u->team ? u->team->text : "no team", rest, u->disabled ? ", disabled" : "");
 }
 
-static void expect(const struct person *p, const struct dues *has, char *to, size_t size)
+/* A name that is not there makes an entry that nothing follows from; a mail that is not there is
+ * kept as it is. */
+static bool is_usable(const struct item *i)
+{
+    return item_get(i, "givenName") && item_get(i, "sn");
+}
+
+static void expect(const struct person *p, const struct user *u, const struct dues *has, char *to, size_t size)
 {
     const struct item *i = p->item;
+    const char *mail = item_get(i, "mail");
     struct dues due;
     char rest[160];
     oracle_dues(i, &due);
     hands_apply(p, has, &due);
     write_dues(&due, false, rest, sizeof(rest));
     snprintf(to, size, "%s %s <%s> in %s%s", item_get(i, "givenName"), item_get(i, "sn"),
-             item_get(i, "mail"), in_support(i) ? "Customer Service" : "Sales", rest);
+             mail ? mail : text_of(u, USER_EMAIL), in_support(i) ? "Customer Service" : "Sales", rest);
 }
 
 __attribute__((format(printf, 2, 3))) static void differs(const struct person *p,
@@ -353,11 +371,17 @@ static void check_absent(struct person *p, const struct user *u)
         broken(9, "the user %s was deleted, and somebody else had disabled it", p->login);
 }
 
+/* Nothing follows from such an entry but that its access may have to end now. */
+static bool is_in_doubt(const struct person *p)
+{
+    return !p->item->gone && !is_type(p->item, "Revoked") && !is_usable(p->item);
+}
+
 static void check_person(struct person *p)
 {
     char is[300], should[320];
     const struct user *u = store_user(&tenant.store, p->login);
-    if (is_protected(p) || p->apart_until_usec > world.steady_usec)
+    if (is_protected(p) || p->apart_until_usec > world.steady_usec || is_in_doubt(p))
         return;
     world.n_checks++;
     if (u && oracle_has_access(p->login) && oracle_has_access(p->old_login))
@@ -372,7 +396,7 @@ static void check_person(struct person *p)
         struct dues has = {0};
         tenant_dues(p->login, &has);
         describe(u, &has, is, sizeof(is));
-        expect(p, &has, should, 300);
+        expect(p, u, &has, should, 300);
         if (u->disabled && p->disabled_before)
             strcat(should, ", disabled");
         if (strcmp(is, should) != 0)
@@ -385,9 +409,10 @@ static void check_person(struct person *p)
 static void check_explained(void)
 {
     struct person *p = company.n_people ? company.people[world_day() % company.n_people] : NULL;
-    if (!p || world.steady_usec - p->changed_usec < SETTLE || p->forgotten)
+    if (!p || world.steady_usec - p->changed_usec < SETTLE || p->forgotten || !is_usable(p->item) || !dates_has_begun(p->item) || p->twin)
         return;
-    const char *is = "gone", *should = p->item->gone ? "gone" : is_claimed(p->item) ? "user" : "skip";
+    bool gone = p->item->gone || !item_has(p->item, "objectClass", "person");
+    const char *is = "gone", *should = gone ? "gone" : is_claimed(p->item) ? "user" : "skip";
     size_t i;
     json_t *one, *found = life_explain(p->login), *people = json_object_get(found, "people");
     world.n_checks++;
@@ -401,6 +426,18 @@ static void check_explained(void)
         broken(16, "%s (%s) is explained as %s, and is %s", p->login, p->item->dn, is ? is : "nothing",
                should);
     json_decref(found);
+}
+
+bool oracle_is_settled(const struct person *p)
+{
+    return oracle_is_entitled(p->item) && !p->forgotten && !p->apart_until_usec && works(p) &&
+           world.steady_usec - p->changed_usec > SETTLE && life_was_quiet(world.steady_usec - SETTLE);
+}
+
+void oracle_one(struct person *p)
+{
+    check_person(p);
+    waiting_forget();
 }
 
 void oracle_everybody(void)
@@ -418,8 +455,11 @@ void oracle_day_end(uint64_t since_usec)
     if (quiet > world.steady_usec || world.steady_usec - quiet < SETTLE)
         return;
     for (size_t i = 0; i < company.n_people; i++)
-        if (world.steady_usec - company.people[i]->changed_usec >= SETTLE)
+        if (world.steady_usec - company.people[i]->changed_usec >= SETTLE) {
             check_person(company.people[i]);
+            if (works(company.people[i]))
+                commands_check(company.people[i]);
+        }
     waiting_alarms();
     waiting_forget();
     for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))

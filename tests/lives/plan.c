@@ -35,6 +35,12 @@ static const char *const names[WHAT_KINDS] = {
     [WHAT_GROUP] = "group",
     [WHAT_PLACE] = "place",
     [WHAT_CONTAINER] = "container",
+    [WHAT_END] = "end",
+    [WHAT_EMPTY] = "empty",
+    [WHAT_CLASS] = "class",
+    [WHAT_TWIN] = "twin",
+    [WHAT_COMMAND] = "command",
+    [WHAT_SECOND] = "second",
 };
 
 static const char *const servers[SERVERS] = {"OpenLDAP", "389", "Active Directory", "other"};
@@ -172,6 +178,9 @@ static bool read_head(struct plan *p, json_t *line)
     p->rotates = flag(line, "rotates");
     p->rests = flag(line, "rests");
     p->protects = flag(line, "protects");
+    p->nested_bases = flag(line, "nested_bases");
+    p->dates = flag(line, "dates");
+    p->passwords = flag(line, "passwords");
     p->at_once = (unsigned)json_integer_value(json_object_get(line, "at_once"));
     return p->days > 0;
 }
@@ -209,13 +218,14 @@ int plan_write(const struct plan *p, const char *path)
         if (p->limits[k])
             json_object_set_new(budgets, limit_names[k], json_integer(p->limits[k]));
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:o,s:b,s:b,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:I,s:s}", "why", p->why, "chance",
+        json_pack("{s:s,s:I,s:I,s:o,s:b,s:b,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:I,s:b,s:b,s:b,s:s}", "why", p->why, "chance",
                   (json_int_t)p->chance, "days", (json_int_t)p->days, "budgets", budgets,
                   "privileged", p->privileged, "api_person", p->api_person, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
                   p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
                   p->short_keepalive, "often_verified", p->often_verified,
                   "clock_is_right", p->clock_is_right, "rotates", p->rotates, "rests", p->rests,
-                  "protects", p->protects, "at_once", (json_int_t)p->at_once, "server",
+                  "protects", p->protects, "at_once", (json_int_t)p->at_once,
+                  "nested_bases", p->nested_bases, "dates", p->dates, "passwords", p->passwords, "server",
                   servers[p->server]);
     (void)json_dumpf(head, f, 0);
     json_decref(head);

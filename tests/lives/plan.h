@@ -12,7 +12,8 @@
 #include "rules.h"
 
 enum what {
-    WHAT_HIRE, /* who; to: the team; number: names, language, place */
+    WHAT_HIRE, /* who; to: the team; number: names, language, place; seconds: until their first
+                  day; 0: it has come */
     WHAT_LEAVE,
     WHAT_RETURN, /* as a new entry; to, number: as for a hire */
     WHAT_NAME,
@@ -39,6 +40,14 @@ enum what {
                            or anew */
     WHAT_PLACE,         /* who moves into the container; it is made when the first one does */
     WHAT_CONTAINER,     /* to: renamed; moved, to the other base */
+    WHAT_END,           /* who; seconds: how long from then on they may work; 0: for ever */
+    WHAT_EMPTY,         /* who; to: the attribute that has no value any more, or its own again */
+    WHAT_CLASS,         /* who is of one more class, or not any more; to: posixGroup, a private
+                           group; account, and of no class that is looked for */
+    WHAT_TWIN,          /* who is hired with the login of somebody else, number; to: the team. The
+                           second time it is put right */
+    WHAT_COMMAND,       /* to: fails, hangs, cannot be killed; seconds */
+    WHAT_SECOND,        /* somebody starts another one with the same configuration */
     WHAT_KINDS
 };
 
@@ -56,12 +65,14 @@ struct plan {
     char why[400];   /* of a kept plan: what it found */
     uint64_t chance; /* decides what is too small for a line: how long an answer takes, ids */
     unsigned days;
-    bool two_bases, deletes, session_log, polled, short_keepalive, often_verified;
+    bool two_bases, nested_bases, deletes, session_log, polled, short_keepalive, often_verified;
     enum server server; /* polled: who is only asked again and again */
     bool clock_is_right; /* until somebody sets it */
     bool rotates; /* rosterd closes the audit's file each day, and keeps it for three */
     bool rests;    /* after its last day quiet ones follow, a restart, and a new state file */
     bool protects; /* a login is (rules.h) */
+    bool passwords; /* new users get one, which a command hands on */
+    bool dates;    /* people have a first and a last day */
     unsigned at_once; /* requests under way; 0: the default */
     unsigned limits[LIMITS]; /* 0: unlimited */
     bool privileged;         /* the role Lead is */
@@ -78,6 +89,7 @@ struct draw_options {
     bool rests; /* whatever the seed says */
 };
 
+void plan_draw_edits(struct plan *p, uint64_t seed, unsigned n_hired); /* a part of it */
 void plan_draw(struct plan *ret, const struct draw_options *o);
 /* In the order of their times; those of one time in the order in which they were added. */
 struct happening *plan_put(struct plan *p, uint64_t at_usec, enum what what, const char *to);

@@ -74,6 +74,14 @@ static const struct {
     [POINT_SMALL_PAGES] = {"a read whose place in the pages was lost", NULL},
     [POINT_PEOPLE_HIDDEN] = {"people whom the account may not see any more", NULL},
     [POINT_MEMBERS_HIDDEN] = {"members of groups whom the account may not see any more", NULL},
+    [POINT_BEGAN] = {"a first day of somebody", NULL},
+    [POINT_ENDED] = {"a last day of somebody", NULL},
+    [POINT_EMPTIED] = {"a name or a mail without a value", NULL},
+    [POINT_CLASS] = {"somebody of another class", NULL},
+    [POINT_SECOND] = {"a second one of the same state or audit", NULL},
+    [POINT_TWIN] = {"two people with one login", NULL},
+    [POINT_HANDED_ON] = {"a first password that was handed on", NULL},
+    [POINT_COMMAND_TROUBLE] = {"a command that failed or hung", NULL},
     [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},
 };
 

@@ -45,7 +45,7 @@ static void write_budgets(char *to, size_t size)
 }
 
 /* The administrator's hand is none of the daemon's. */
-static void write_configuration(void)
+static void write_configuration(const char *name, const char *state, const char *socket)
 {
     char text[4096], budgets[LIMITS * 40];
     bool running = world.running;
@@ -56,9 +56,9 @@ static void write_configuration(void)
         "poll_interval = 2min\nbind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
         "\n%sgroup_base = ou=groups," SUFFIX "\n"
         "%s[tenant]\nurl = http://10.0.0.%s\ntls = no\nclient_id = " API_USER
-        "\nclient_secret_file = %sclient-secret\nmax_rate = %u\nmax_concurrent = %u\n"
+        "\nclient_secret_file = %sclient-secret\nmax_rate = %u\nmax_concurrent = %u\n%s"
         "[scope]\nwhen = (!(|(employeeType=Service)%s))\n"
-        "[user]\ndisabled_when = (employeeType=Terminated)\n"
+        "[user]\ndisabled_when = (employeeType=Terminated)\n%s"
         "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
         "\nteam = Customer Service\nroles = Agent\nskills = English:100\n"
         "[rule \"Sales\"]\ngroup = cn=sales,ou=groups," SUFFIX
@@ -67,18 +67,22 @@ static void write_configuration(void)
         "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
         "[guard]\n%sattribute_vanish = 100%%\n%s%s"
-        "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
-        "[control]\nsocket = %scontrol.sock\n",
+        "[state]\nfile = %s%s\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
+        "[control]\nsocket = %s%s\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
-        plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "",
+        !plan->two_bases      ? ""
+        : plan->nested_bases ? "base = " SUFFIX "\n" /* which has the other in it */
+                             : "base = ou=contractors," SUFFIX "\n",
         plan->polled ? "feed = poll\n" : "",
         world.other_tenant ? "3" : "2", HERE, rules.rate, rules.at_once,
-        rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
+        plan->passwords ? "initial_password = generate\npassword_command = /bin/true\n" : "",
+        rules.without_visitors ? "(employeeType=Visitor)" : "",
+        plan->dates ? "starts_at = " FIRST_DAY "\nexpires_at = " LAST_DAY "\n" : "", rules.billing,
         rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budgets,
         rules.privileged ? "privileged_roles = Lead\n" : "",
-        rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, HERE, HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE);
+        rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, state, HERE, HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE, socket);
     world.running = false;
-    write_file("rosterd.conf", text);
+    write_file(name, text);
     write_file("bind-password", BIND_PASSWORD "\n");
     write_file("client-secret", CLIENT_SECRET "\n");
     world.running = running;
@@ -94,7 +98,7 @@ void rules_begin(const struct plan *p)
                            .deletes = p->deletes,
                            .protects = p->protects};
     memcpy(rules.limits, p->limits, sizeof(rules.limits));
-    write_configuration();
+    write_configuration("rosterd.conf", "state.db", "control.sock");
 }
 
 void rules_change(const struct happening *h)
@@ -110,14 +114,19 @@ void rules_change(const struct happening *h)
         rules.budget_changed_usec = world.steady_usec;
     }
     rules.broken = strcmp(h->to, "broken") == 0;
-    write_configuration();
+    write_configuration("rosterd.conf", "state.db", "control.sock");
     if (!rules.broken)
         company_rules_changed();
 }
 
+void rules_second(bool other_state)
+{
+    write_configuration("second.conf", other_state ? "second.db" : "state.db", "second.sock");
+}
+
 void rules_tenant(void)
 {
-    write_configuration();
+    write_configuration("rosterd.conf", "state.db", "control.sock");
 }
 
 void rules_mend(void)
@@ -125,5 +134,5 @@ void rules_mend(void)
     if (!rules.broken)
         return;
     rules.broken = false;
-    write_configuration();
+    write_configuration("rosterd.conf", "state.db", "control.sock");
 }

@@ -9,6 +9,10 @@ struct plan;
 /* The login of somebody who never loses access, login or roles, in companies that protect one. */
 #define PROTECTED "user3"
 
+/* Attributes that have a time. */
+#define FIRST_DAY "employmentBegin"
+#define LAST_DAY  "employmentEnd"
+
 /* Budgets that may hold here; what each counts: rosterd.conf(5). */
 enum limit {
     LIMIT_DISABLE,
@@ -38,5 +42,7 @@ extern struct rules rules;
 void rules_begin(const struct plan *p);
 /* One key changes, or the file gets an error for some seconds. */
 void rules_change(const struct happening *h);
+/* Of a second one; other_state: it shares the audit alone. */
+void rules_second(bool other_state);
 void rules_tenant(void); /* another one, or the own one again */
 void rules_mend(void); /* the error is taken out */

@@ -15,15 +15,15 @@
 
 #include "base/base64.h"
 
-#define TOKENS    8 /* the newest */
+#define TOKENS    8 /* the newest; and as many passwords */
 #define FORMS     5 /* of one secret */
 #define FORM_SIZE 200
 
 static struct secret_word {
     enum peer_kind who;
     char forms[FORMS][FORM_SIZE];
-} words[2 + TOKENS];
-static size_t n_tokens;
+} words[2 + 2 * TOKENS];
+static size_t n_tokens, n_passwords;
 
 /* The characters that depend on nothing before or behind. */
 static void encode_at(size_t place, const char *text, char *ret)
@@ -82,7 +82,7 @@ void secrets_begin(void)
 {
     memset(words, 0, sizeof(words));
     memset(noted, 0, sizeof(noted));
-    n_tokens = 0;
+    n_tokens = n_passwords = 0;
     learn(&words[0], PEER_DIRECTORY, BIND_PASSWORD);
     learn(&words[1], PEER_TENANT, CLIENT_SECRET);
 }
@@ -98,6 +98,11 @@ void secrets_learn_token(const char *answer, size_t size)
         learn(&words[2 + n_tokens++ % TOKENS], PEER_TENANT, token);
 }
 
+void secrets_learn_password(const char *password)
+{
+    learn(&words[2 + TOKENS + n_passwords++ % TOKENS], PEER_TENANT, password);
+}
+
 static void search(const char *data, size_t size, enum peer_kind who, const char *where)
 {
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -107,7 +112,8 @@ static void search(const char *data, size_t size, enum peer_kind who, const char
                 broken(8, "%s stands in %s: %.12s...",
                        i == 0   ? "the password of the directory"
                        : i == 1 ? "the client's secret"
-                                : "a token",
+                       : i < 2 + TOKENS ? "a token"
+                                        : "somebody's password",
                        where, form);
         }
 }

@@ -14,6 +14,7 @@
 
 void secrets_begin(void);
 void secrets_learn_token(const char *answer, size_t size); /* that the tenant gives, perhaps */
+void secrets_learn_password(const char *password); /* that the tenant was given */
 /* who: may be told; PEER_OPERATOR: nobody. */
 void secrets_check(const void *data, size_t size, enum peer_kind who, const char *where);
 void secrets_check_files(void);

@@ -111,7 +111,9 @@ unsigned shrink(struct plan *p, int invariant, unsigned lives_max)
               try_flag(p, &p->session_log) || try_flag(p, &p->polled) ||
               try_flag(p, &p->short_keepalive) || try_flag(p, &p->often_verified) ||
               try_flag(p, &p->clock_is_right) || try_flag(p, &p->rotates) ||
-              try_flag(p, &p->rests) || try_flag(p, &p->protects);
+              try_flag(p, &p->rests) || try_flag(p, &p->protects) ||
+              try_flag(p, &p->nested_bases) || try_flag(p, &p->dates) ||
+              try_flag(p, &p->passwords);
         for (size_t size = (p->n + 1) / 2; size; size = size / 2) {
             for (size_t from = 0; from < p->n;)
                 if (try_lines(p, from, from + size < p->n ? from + size : p->n))

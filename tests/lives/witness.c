@@ -177,6 +177,12 @@ static void check_forgotten(sqlite3 *db)
     }
 }
 
+bool witness_tells(const char *text)
+{
+    sqlite3 *db = open_state();
+    return !db || ask(db, "SELECT count(*) FROM trail WHERE instr(line, ?1)", text) != 0;
+}
+
 /* What the daemon has committed, and nobody has synced, is not yet on the disk. */
 const char *witness_intent(const char *login, const char *method)
 {
@@ -218,7 +224,7 @@ static void check_open(sqlite3 *db)
 
 static bool is_read(const struct item *i)
 {
-    return !i->gone && (strstr(i->dn, ",ou=people,") ||
+    return !i->gone && item_has(i, "objectClass", "person") && (strstr(i->dn, ",ou=people,") ||
                         (company.two_bases && strstr(i->dn, ",ou=contractors,")));
 }
 

@@ -9,6 +9,8 @@ struct json_t;
 /* A request that writes reaches the tenant: its intent is on the disk, and whatever earlier ones
  * were about and is over has an outcome. Returns its line of the audit; NULL: it has none. */
 const char *witness_intent(const char *login, const char *method);
+/* A line that waits for the audit's file has this text, or one was written there lately. */
+bool witness_tells(const char *text);
 /* Lines are about to be written to the audit file: the state has committed them. */
 void witness_audit(const char *data, size_t size);
 void witness_forget(void); /* another state file */

@@ -230,6 +230,14 @@ enum point {
     POINT_YEARBOOK,
     POINT_BUDGET_ALARM,
     POINT_HOLD_ALARM,
+    POINT_BEGAN,
+    POINT_ENDED,
+    POINT_EMPTIED,
+    POINT_CLASS,
+    POINT_SECOND,
+    POINT_TWIN,
+    POINT_HANDED_ON,
+    POINT_COMMAND_TROUBLE,
     POINTS
 };
 void seen(enum point p);
