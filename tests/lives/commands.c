@@ -47,9 +47,19 @@ void commands_begin(void)
     well_since_usec = 0;
 }
 
-void commands_end(void)
+void commands_forget(void)
 {
-    commands_begin();
+    memset(programs, 0, sizeof(programs));
+}
+
+static void ends(struct program *c, int status)
+{
+    uint64_t one = 1;
+    c->ended = true;
+    c->status = status;
+    if (c->fd >= 0 && write(c->fd, &one, sizeof(one)) < 0)
+        broken(0, "a command's end cannot be told");
+    world_stir();
 }
 
 static void trouble_ends(void *userdata, uint64_t argument)
@@ -64,6 +74,9 @@ void commands_trouble(const char *name, uint64_t seconds)
         world_at(world.steady_usec + seconds * SECOND, trouble_ends, NULL, 0);
     snprintf(trouble, sizeof(trouble), "%s", name ? name : "");
     well_since_usec = name ? UINT64_MAX : world.steady_usec;
+    for (unsigned i = 0; !name && i < PROGRAMS; i++) /* what it waited for is there again */
+        if (programs[i].stuck && !programs[i].ended && programs[i].killed)
+            ends(&programs[i], SIGKILL);
 }
 
 static struct program *program_of(pid_t pid)
@@ -80,16 +93,6 @@ static void hand_on(const struct program *c)
         if (strcmp(p->login, c->login) == 0 || strcmp(p->old_login, c->login) == 0)
             snprintf(p->handed_on, sizeof(p->handed_on), "%s", c->password);
     }
-}
-
-static void ends(struct program *c, int status)
-{
-    uint64_t one = 1;
-    c->ended = true;
-    c->status = status;
-    if (c->fd >= 0 && write(c->fd, &one, sizeof(one)) < 0)
-        broken(0, "a command's end cannot be told");
-    world_stir();
 }
 
 static void works(void *userdata, uint64_t pid)
@@ -150,10 +153,9 @@ int kill(pid_t pid, int number)
     struct program *c = program_of(pid < 0 ? -pid : pid);
     if (!c)
         return (int)syscall(SYS_kill, pid, number);
-    if (!c->ended && !c->stuck) {
-        c->killed = true;
+    c->killed = true;
+    if (!c->ended && !c->stuck)
         ends(c, number);
-    }
     return 0;
 }
 

@@ -10,7 +10,7 @@
 struct person;
 
 void commands_begin(void);
-void commands_end(void);
+void commands_forget(void); /* who started them is gone, and with them what it waited at */
 /* For so long commands fail, hang, or hang and cannot even be killed; NULL: they do their work. */
 void commands_trouble(const char *name, uint64_t seconds);
 /* Whether a request gives a password to somebody. */

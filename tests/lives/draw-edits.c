@@ -1,12 +1,11 @@
-/* What people's entries go through, and what hands their passwords on: drawn from the seed alone, so that
- * the rest of a plan is as it was without it. */
+/* What people's entries go through, and what hands their passwords on: drawn from the seed alone,
+ * so that the rest of a plan is as it was without it. */
 #include "config.h"
 
 #include "plan.h"
 #include "world.h"
 
-/* First and last days, in companies whose clock nobody sets: a day that is known a week before, or one
- * of the present. */
+/* First and last days, in companies whose clock nobody sets: known days before, or a moment. */
 static void draw_dates(struct plan *p, uint64_t seed, unsigned n_hired)
 {
     if (!p->dates)
@@ -15,11 +14,12 @@ static void draw_dates(struct plan *p, uint64_t seed, unsigned n_hired)
         if (p->all[i].what == WHAT_HIRE && chance_of("first day", seed + i) % 3 == 0)
             p->all[i].seconds = 60 + chance_of("first day in", seed + i) % (3 * 86400);
     for (unsigned i = 0; i < 2 + p->days; i++) {
-        struct happening *h = plan_put(p, chance_of("end at", seed + i) % (p->days * DAY), WHAT_END, "");
+        uint64_t at = chance_of("end at", seed + i) % (p->days * DAY),
+                 longest = chance_of("end", seed + i) % 2 ? 86400 : 5 * 86400;
+        struct happening *h = plan_put(p, at, WHAT_END, "");
         h->who = 1 + (unsigned)(chance_of("end of", seed + i) % n_hired);
-        h->seconds = chance_of("end", seed + i) % 4
-                         ? 10 + chance_of("end in", seed + i) % (chance_of("end", seed + i) % 2 ? 86400 : 5 * 86400)
-                         : 0;
+        if (chance_of("end", seed + i) % 4)
+            h->seconds = 10 + chance_of("end in", seed + i) % longest;
     }
 }
 

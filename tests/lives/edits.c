@@ -32,8 +32,8 @@ void edit_empty(struct person *p, const char *name)
     }
 }
 
-/* A private group stays a person (test_groups.py); whoever is of no class that a search looks for is
- * gone for it, and may come back with the same id. */
+/* A private group stays a person (test_groups.py); whoever is of no class that a search looks for
+ * is gone for it, and may come back with the same id. */
 void edit_class(struct person *p, const char *class)
 {
     change_begin(p->item);

@@ -17,7 +17,7 @@ void directory_begin(const struct plan *p)
     directory_data = (struct directory_data){
         .session_log = p->session_log,
         .polled = p->polled,
-        .two_bases = p->two_bases,
+        .two_bases = p->two_bases && !p->nested_bases,
         .chance = p->chance,
         .server = p->polled && p->server == SERVER_OPENLDAP ? SERVER_OTHER : p->server};
 }

@@ -56,24 +56,6 @@ bool life_was_quiet(uint64_t since_usec)
            up_since_usec <= since_usec && quiet_since_usec <= since_usec;
 }
 
-json_t *life_plan(void)
-{
-    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
-    struct error e = {0};
-    bool noted = engine_view_new(&view, running->engine, &e) == 0;
-    json_t *found = noted ? report_plan(view, running->state, &e) : NULL;
-    if (!found)
-        broken(0, "the plan cannot be shown: %s", e.message);
-    return found;
-}
-
-json_t *life_explain(const char *person)
-{
-    bool found = false;
-    struct error e = {0};
-    return report_explain(running->engine, running->state, person, &found, &e);
-}
-
 struct daemon *life_running(void)
 {
     return running;
@@ -380,6 +362,7 @@ static bool run_daemon(void)
     daemon_close(&d);
     sockets_end();
     threads_finish();
+    commands_forget();
     if (!fine && (world.disk || world.lost_by_lies))
         over = over || world.lost_by_lies; /* who cannot know refuses; a full disk ends */
     else if (!fine)

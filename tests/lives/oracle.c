@@ -184,7 +184,8 @@ void oracle_request(struct request *q, unsigned n_under_way)
     rest_request(q->method_text, login, q->method == METHOD_DELETE && rules.deletes,
                  p && hands_any(p));
     /* Another password is no operation, and has a line of its own. */
-    bool sets_password = q->method == METHOD_PUT && commands_tells_password(q->body.data, q->body.length);
+    bool sets_password =
+        q->method == METHOD_PUT && commands_tells_password(q->body.data, q->body.length);
     if (sets_password && !witness_tells("\"ev\":\"password\""))
         broken(3, "another password of %s is set, and the audit does not tell of it", login);
     deed_begins(login, sets_password ? NULL : witness_intent(login, q->method_text));
@@ -307,7 +308,8 @@ static bool is_usable(const struct item *i)
     return item_get(i, "givenName") && item_get(i, "sn");
 }
 
-static void expect(const struct person *p, const struct user *u, const struct dues *has, char *to, size_t size)
+static void expect(const struct person *p, const struct user *u, const struct dues *has, char *to,
+                   size_t size)
 {
     const struct item *i = p->item;
     const char *mail = item_get(i, "mail");
@@ -317,7 +319,8 @@ static void expect(const struct person *p, const struct user *u, const struct du
     hands_apply(p, has, &due);
     write_dues(&due, false, rest, sizeof(rest));
     snprintf(to, size, "%s %s <%s> in %s%s", item_get(i, "givenName"), item_get(i, "sn"),
-             mail ? mail : text_of(u, USER_EMAIL), in_support(i) ? "Customer Service" : "Sales", rest);
+             mail ? mail : text_of(u, USER_EMAIL), in_support(i) ? "Customer Service" : "Sales",
+             rest);
 }
 
 __attribute__((format(printf, 2, 3))) static void differs(const struct person *p,
@@ -409,7 +412,8 @@ static void check_person(struct person *p)
 static void check_explained(void)
 {
     struct person *p = company.n_people ? company.people[world_day() % company.n_people] : NULL;
-    if (!p || world.steady_usec - p->changed_usec < SETTLE || p->forgotten || !is_usable(p->item) || !dates_has_begun(p->item) || p->twin)
+    if (!p || world.steady_usec - p->changed_usec < SETTLE || p->forgotten ||
+        !is_usable(p->item) || !dates_has_begun(p->item) || p->twin)
         return;
     bool gone = p->item->gone || !item_has(p->item, "objectClass", "person");
     const char *is = "gone", *should = gone ? "gone" : is_claimed(p->item) ? "user" : "skip";
@@ -431,7 +435,8 @@ static void check_explained(void)
 bool oracle_is_settled(const struct person *p)
 {
     return oracle_is_entitled(p->item) && !p->forgotten && !p->apart_until_usec && works(p) &&
-           world.steady_usec - p->changed_usec > SETTLE && life_was_quiet(world.steady_usec - SETTLE);
+           world.steady_usec - p->changed_usec > SETTLE &&
+           life_was_quiet(world.steady_usec - SETTLE);
 }
 
 void oracle_one(struct person *p)
@@ -471,13 +476,6 @@ void oracle_day_end(uint64_t since_usec)
     yearbook_note();
 }
 
-/* What nobody has looked at since, no audit tells. */
-static bool is_by_hand(const char *login)
-{
-    const struct person *p = oracle_person(login);
-    return p && p->disabled_by_hand;
-}
-
 /* What the audit says about a user, at the end. */
 bool oracle_diary(const char *login, bool disabled)
 {
@@ -485,12 +483,13 @@ bool oracle_diary(const char *login, bool disabled)
     const struct person *p = oracle_person(login);
     world.n_checks++;
     /* That the user was made stands in a file that was removed before the erasure, that it was
-     * disabled or deleted in lines that were erased. */
+     * disabled or deleted in lines that were erased. What was done by hand, no audit tells. */
     if (!u && p && p->erased)
         return false;
     if (!u)
         broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
-    else if (u->disabled != disabled && !(u->disabled && is_by_hand(login)) && !(p && p->erased))
+    else if (u->disabled != disabled &&
+             !(p && (p->erased || (u->disabled && p->disabled_by_hand))))
         broken(12, "by the audit the user %s is %s, at the tenant not", login,
                disabled ? "disabled" : "enabled");
     return true;
