@@ -14,6 +14,7 @@
 #include "dates.h"
 #include "directory.h"
 #include "edits.h"
+#include "life.h"
 #include "oracle.h"
 #include "plan.h"
 #include "tenant.h"
@@ -191,6 +192,7 @@ static void marry(struct person *p, const struct happening *h)
     if (*p->old_login)
         return;
     snprintf(p->old_login, sizeof(p->old_login), "%s", p->login);
+    p->orphaned = p->forgotten;
     snprintf(p->login, sizeof(p->login), "wed%u", p->number);
     change_begin(p->item);
     item_set(p->item, "uid", p->login);
@@ -201,12 +203,20 @@ static void marry(struct person *p, const struct happening *h)
 
 /* ---- twins ---- */
 
+/* They work, and have for some time, with nothing in the way. */
+static bool is_settled(const struct person *p)
+{
+    return oracle_is_entitled(p->item) && !p->forgotten && !p->apart_until_usec &&
+           oracle_has_access(p->login) && world.steady_usec - p->changed_usec > 2 * HOUR &&
+           life_was_quiet(world.steady_usec - 2 * HOUR);
+}
+
 /* By mistake somebody is hired with the login of another one, who works and keeps it
  * (test_life_leave.py:test_two_entries_one_login). */
 static void twin_comes(const struct happening *h)
 {
     struct person *other = company_person((unsigned)h->number), *p;
-    if (!other || other->twin || !oracle_is_settled(other))
+    if (!other || other->twin || !is_settled(other))
         return;
     p = person_new(h->who);
     p->twin = other;

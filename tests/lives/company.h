@@ -40,6 +40,9 @@ struct person {
     uint64_t revoked_usec; /* when that began */
     uint64_t written_usec; /* when a request that writes was about them last */
     char emptied[3][40]; /* mail, first and last name, as they were */
+    /* They got another login while no state knew whose user the old one is: with their mail it is
+     * held, until somebody gives that user the new one (test_life_adopt.py). */
+    bool orphaned;
     struct person *twin; /* whose login they were given by mistake; NULL: they have their own */
     char password[64], handed_on[64]; /* that the tenant was given, that they were given last */
     uint64_t password_usec;

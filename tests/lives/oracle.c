@@ -394,7 +394,8 @@ static void check_person(struct person *p)
             u = store_user(&tenant.store, p->old_login);
         check_absent(p, u);
     } else if (!u) {
-        differs(p, "has no user");
+        if (!p->orphaned)
+            differs(p, "has no user");
     } else {
         struct dues has = {0};
         tenant_dues(p->login, &has);
@@ -430,13 +431,6 @@ static void check_explained(void)
         broken(16, "%s (%s) is explained as %s, and is %s", p->login, p->item->dn, is ? is : "nothing",
                should);
     json_decref(found);
-}
-
-bool oracle_is_settled(const struct person *p)
-{
-    return oracle_is_entitled(p->item) && !p->forgotten && !p->apart_until_usec && works(p) &&
-           world.steady_usec - p->changed_usec > SETTLE &&
-           life_was_quiet(world.steady_usec - SETTLE);
 }
 
 void oracle_one(struct person *p)

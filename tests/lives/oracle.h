@@ -36,8 +36,6 @@ void oracle_answered(struct request *q);
 /* Everybody is at the tenant as they should be, or waits for a person who may approve it.
  * since_usec: since when the daemon has been up undisturbed. */
 void oracle_day_end(uint64_t since_usec);
-/* They work, and have for some time, with nothing in the way. */
-bool oracle_is_settled(const struct person *p);
 void oracle_one(struct person *p); /* of one of them, now */
 /* The same of everybody, whatever happened to them lately. */
 void oracle_everybody(void);
