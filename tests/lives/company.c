@@ -307,6 +307,8 @@ static void rename_container(const struct happening *h)
         snprintf(old, sizeof(old), "%.*s%.120s", size, p->item->dn, before);
         links_follow(old, p->item->dn);
         company_touch(p);
+        if (directory_hides())
+            p->told_usec = world.steady_usec;
     }
     seen(POINT_CONTAINER);
 }
@@ -447,8 +449,10 @@ void company_happen(const struct happening *h)
         change(p, h);
     if (h->what != WHAT_SHIFT && h->what != WHAT_HAND)
         company_touch(p);
-    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && h->what != WHAT_MOVE &&
-        h->what != WHAT_PLACE)
+    /* Who only moves is there all the time; but whose new name is hidden has left the groups that
+     * have it. */
+    bool moves = h->what == WHAT_MOVE || h->what == WHAT_PLACE;
+    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && (!moves || directory_hides()))
         p->told_usec = world.steady_usec;
 }
 
