@@ -96,7 +96,8 @@ static bool is_value_hidden(const char *name, const char *text)
     if (!*directory_data.trouble) /* this is asked often */
         return false;
     return (directory_troubles("hides members") && strcasecmp(name, "member") == 0) ||
-           (some && strcasecmp(name, "member") == 0 && chance_of(text, directory_data.chance) % 3 == 0) ||
+           (some && strcasecmp(name, "member") == 0 &&
+            chance_of(text, directory_data.chance) % 3 == 0) ||
            (directory_troubles("hides mails") && strcasecmp(name, "mail") == 0) ||
            (directory_troubles("hides names") && strcasecmp(name, "givenName") == 0);
 }
