@@ -426,16 +426,19 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     *ret_differs = false;
     if (r == 0)
         r = take_hidden(look, &d, &now, e);
-    const char *role = r == 0 && l.gone && d.known ? new_privilege(look, &d, now) : NULL;
+    bool by_id = r == 0 && look->id && l.remote_id;
+    bool same = by_id && text_equal(look->id, l.remote_id);
+    bool gone = r == 0 && l.gone && d.known && !same; /* and not restored */
+    const char *role = gone ? new_privilege(look, &d, now) : NULL;
     /* Whoever may only have been renamed there comes back with whatever somebody made of it. */
-    bool another = l.gone == LINK_GONE && d.known && !is_who_it_was(&d, now);
+    bool another = gone && l.gone == LINK_GONE && !is_who_it_was(&d, now);
     if (r == 0 && l.gone && (role || another)) {
         r = report_another(look, &l, role, e);
     } else if (r == 0 && l.gone) {
         r = take_presence(look->books, &l, d.known, "the user is there again", e);
-    } else if (r == 0 && d.known && look->id && l.remote_id && !text_equal(look->id, l.remote_id)) {
-        r = take_another(look, &l, &d, now, e);
-        *ret_differs = true;
+    } else if (r == 0 && d.known && by_id && !same) {
+        r = look->waits ? 0 : take_another(look, &l, &d, now, e);
+        *ret_differs = !look->waits;
     } else if (r == 0 && d.known) {
         if (!l.confirmed_usec)
             r = learn_unread(look, &l, &d, now, e);

@@ -17,6 +17,7 @@ struct drift_look {
     struct rules *rules;
     const char *entry_id;
     const char *id; /* the tenant's own of whom it shows; NULL: not shown */
+    bool waits; /* an operation does, which looks itself whose login it is */
     bool anew; /* the state is an older copy: what is read becomes what is known */
 };
 /* now: as the user was just read. Whether it differs, also when that was reported before. Who is

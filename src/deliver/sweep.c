@@ -44,6 +44,9 @@ struct walk {
     char *entry_id;  /* the one that is read now; the next is the one after it */
     char *login;     /* of its link */
     char *remote_id; /* of its link; NULL: not looked up yet */
+    /* Who has the login by now, while the one of the link is looked for by its id. */
+    struct user *other;
+    char *other_id;
     /* What was known when it was asked for. */
     char *known;
     uint64_t confirmed_usec;
@@ -57,12 +60,19 @@ struct walk {
 
 static void walk_on(struct walk *w);
 
+static void forget_other(struct walk *w)
+{
+    user_free(TAKE(w->other));
+    free(TAKE(w->other_id));
+}
+
 static void walk_free(struct walk *w)
 {
     struct sweep *s = w->sweep;
     if (w->call)
         s->options->tenant_ops->call_free(w->call);
     gone_cancel(&w->gone);
+    forget_other(w);
     free(w->entry_id);
     free(w->login);
     free(w->remote_id);
@@ -169,8 +179,7 @@ static int compare(struct walk *w, const struct user *now, const char *id, struc
         return r;
     if (!now)
         return take_absence(w, e);
-    if (queue_has(books_state(s->books), w->entry_id, e)) /* which looks itself whose login it is */
-        look.id = NULL;
+    look.waits = queue_has(books_state(s->books), w->entry_id, e);
     r = drift_take(&look, now, &differs, e);
     w->n_drifted += differs;
     return r;
@@ -196,7 +205,7 @@ static int follow_or_compare(struct walk *w, const struct tenant_answer *a, stru
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     bool taken = false, moved_on;
     if (a->class == TENANT_NOT_FOUND)
-        return compare(w, NULL, NULL, e);
+        return compare(w, w->other, w->other_id, e);
     int r = has_moved_on(w, &moved_on, e);
     if (r < 0 || moved_on)
         return r;
@@ -249,6 +258,21 @@ static void on_id(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
+/* The login may have been given away after the one who had it was renamed. */
+static bool is_another(const struct walk *w, const struct tenant_answer *a)
+{
+    return a->class == TENANT_DONE && a->user && a->id && w->remote_id &&
+           !text_equal(a->id, w->remote_id);
+}
+
+static int keep_other(struct walk *w, const struct tenant_answer *a, struct error *e)
+{
+    forget_other(w);
+    w->other = user_copy(a->user);
+    w->other_id = strdup(a->id);
+    return w->other && w->other_id ? 0 : error_out_of_memory(e);
+}
+
 /* Whoever does not answer to its login is looked for by its id, and ids are learnt in time for
  * that. True: a call was made. */
 static bool ask_by_id(struct walk *w, const struct tenant_answer *a)
@@ -257,7 +281,7 @@ static bool ask_by_id(struct walk *w, const struct tenant_answer *a)
     const struct tenant_ops *ops = s->options->tenant_ops;
     struct error e = {0};
     int r = -ENOENT;
-    if (a->class == TENANT_NOT_FOUND && w->remote_id)
+    if ((a->class == TENANT_NOT_FOUND && w->remote_id) || w->other)
         r = ops->read(s->options->tenant, &w->call, by_id(w->remote_id), on_read_by_id, w, &e);
     else if (a->class == TENANT_DONE && !w->remote_id && !w->no_ids)
         r = ops->find(s->options->tenant, &w->call, w->login, on_id, w, &e);
@@ -270,9 +294,13 @@ static void take_answer(struct walk *w, const struct tenant_answer *a)
     if (is_interrupted(w, a))
         return;
     w->n_read++;
-    if (a->class == TENANT_NOT_FOUND && ask_by_id(w, a))
+    if (is_another(w, a) && keep_other(w, a, &e) < 0) {
+        walk_broken(w, &e);
         return;
-    const struct user *now = a->class == TENANT_DONE ? a->user : NULL;
+    }
+    if ((a->class == TENANT_NOT_FOUND || w->other) && ask_by_id(w, a))
+        return;
+    const struct user *now = a->class == TENANT_DONE && !w->other ? a->user : NULL;
     if ((now || a->class == TENANT_NOT_FOUND) && compare(w, now, a->id, &e) < 0)
         walk_broken(w, &e);
     else if (!ask_by_id(w, a))
@@ -304,6 +332,7 @@ static void walk_on(struct walk *w)
                 walk_end(w);
             return;
         }
+        forget_other(w);
         free(w->entry_id);
         w->entry_id = TAKE(l.entry_id);
         free(w->login);
