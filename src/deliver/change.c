@@ -296,7 +296,7 @@ static int keep_done(struct execution *x, struct error *e)
         return 0;
     int r = execution_set_known(x, known, e);
     if (r == 0)
-        r = execution_note_values(x, e);
+        r = execution_note_granted(x, done, e);
     if (r == 0)
         r = link_store(x->delivery->state, &x->link, e);
     return r < 0 ? r : execution_note_found(x, x->link.known, e);

@@ -188,7 +188,9 @@ int execution_note_found(struct execution *x, const char *known, struct error *e
  * tell, and leaves out what was intended besides. What is known instead is found. */
 int execution_note_done(struct execution *x, const struct user *known,
                         const struct user *quirks, struct error *e);
-/* What rosterd gave and so may take back, as far as it was done by value. */
+/* What rosterd gave and so may take back, with what this operation did; as far as it was done by
+ * value. */
+int execution_note_granted(struct execution *x, const struct operation *o, struct error *e);
 int execution_note_values(struct execution *x, struct error *e);
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
 int execution_note_sent(struct execution *x, const struct user *roles,

@@ -225,10 +225,9 @@ int execution_set_quirks(struct execution *x, const struct user *quirks, struct 
 
 /* What rosterd gave and so may take back: with the user all that was wanted, later what the
  * operations give, less what they take. */
-static int note_granted(struct execution *x, struct error *e)
+int execution_note_granted(struct execution *x, const struct operation *o, struct error *e)
 {
     static const struct user nobody;
-    const struct operation *o = x->operation;
     bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
     const struct user *before = x->basis.granted ? x->basis.granted : &nobody;
     bool adopts = o->kind == OPERATION_ADOPT; /* perhaps of a user that was ours before */
@@ -272,7 +271,7 @@ int execution_note_values(struct execution *x, struct error *e)
 int execution_store_link(struct execution *x, struct error *e)
 {
     struct delivery *d = x->delivery;
-    if (x->basis.wanted && note_granted(x, e) < 0)
+    if (x->basis.wanted && execution_note_granted(x, x->operation, e) < 0)
         return -ENOMEM;
     free(x->link.login_key);
     x->link.login_key = text_fold(x->link.login, strlen(x->link.login));

@@ -315,12 +315,51 @@ static void test_done_is_kept(void **state)
     }
 }
 
+static void give_skills(struct bed *b, const char *skills)
+{
+    struct error e = {0};
+    b->rules[0].skills.text = (char *)skills;
+    b->options.fingerprint = b->options.decisions = skills;
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+}
+
+/* Of two skills whose answer was lost one was taken away there: the other one was given by us all
+ * the same, and goes when no rule names it any more. */
+static void test_lost_and_done_in_part(void **state)
+{
+    struct bed *b = *state;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT,
+                                                    .times = 1,
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    fake_tenant_fail(b->tenant,
+                     (struct fake_fault){
+                         .kinds = FAKE_GET, .skips = 1, .times = 1, .class = TENANT_UNCLEAR});
+    give_skills(b, "English:100, Billing:50, Spanish:50");
+    struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+    assert_non_null(user_skill(u, "Billing"));
+    user_clear_skills(u);
+    assert_int_equal(user_add_skill(u, "English", 100, NULL), 0);
+    assert_int_equal(user_add_skill(u, "Billing", 50, NULL), 0);
+    bed_advance(b, HOUR);
+    assert_non_null(user_skill(u, "Spanish"));
+    give_skills(b, "English:100");
+    bed_advance(b, HOUR);
+    assert_null(user_skill(u, "Spanish"));
+    assert_null(user_skill(u, "Billing"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half_an_act),
         cmocka_unit_test(test_pause_is_durable),
         cmocka_unit_test(test_done_is_kept),
+        scenario(test_lost_and_done_in_part),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_EMERG);
     if (argc > 1)
