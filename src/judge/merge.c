@@ -73,7 +73,8 @@ static void carry_over(struct operation *fresh, struct operation *old)
         free(TAKE(fresh->reason));
         free(TAKE(fresh->cause));
         free(TAKE(fresh->sentence));
-    } else if (text_equal(fresh->reason, old->reason)) {
+    }
+    if (text_equal(fresh->reason, old->reason)) {
         fresh->since_usec = old->since_usec;
     } else if (fresh->state == OPERATION_READY && !hold_is_planners(old)) {
         fresh->state = old->state;
@@ -125,6 +126,26 @@ static int audit_wait(struct books *b, const struct operation *o, struct error *
     return books_audit(b, &row, e);
 }
 
+/* What was planned to be parked, and is approved, waits as anything else does for what it was held
+ * for since, and goes no more than anything else that would lock somebody out. */
+static int take_over(struct books *b, struct operation *fresh, struct operation *old, bool *news,
+                     struct error *e)
+{
+    bool parked = fresh->state == OPERATION_PARKED,
+         before = text_equal(old->reason, REASON_LOCKOUT);
+    carry_over(fresh, old);
+    if (!parked || fresh->state == OPERATION_PARKED)
+        return 0;
+    *news = false;
+    int r = fresh->state == OPERATION_READY ? hold_lockout(b, fresh, e) : 0;
+    if (r < 0 || !text_equal(fresh->reason, REASON_LOCKOUT))
+        return r;
+    *news = !before;
+    if (before)
+        fresh->since_usec = old->since_usec;
+    return 0;
+}
+
 /* Replaces the person's operations by the planned ones, keeping those that stay the same. */
 int merge_queue(struct books *b, struct dossier *s, struct operation_list *planned,
                 struct error *e)
@@ -145,7 +166,9 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
                        !(old && text_equal(old->reason, fresh->reason) &&
                          (old->state == fresh->state || old->state == OPERATION_READY));
         if (old) {
-            carry_over(fresh, old);
+            r = take_over(b, fresh, old, &is_news, e);
+            if (r < 0)
+                return r;
             old->number = 0; /* it is not to be removed */
         } else {
             fresh->run = books_run(b);

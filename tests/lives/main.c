@@ -25,6 +25,7 @@
 #include "world.h"
 
 #define LONGEST_LIFE      600 /* seconds of a processor, whatever else the machine does */
+#define LARGEST_FILE      (64UL * 1024 * 1024) /* it goes round in a circle, and says so each time */
 #define LIVES_TO_SHRINK   300
 #define ENDED_BY_A_SIGNAL 99
 #ifdef __SANITIZE_ADDRESS__
@@ -132,6 +133,7 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)setpgid(0, 0); /* who ends the lives asks the parent: the daemon would hear it */
         (void)setrlimit(RLIMIT_CPU, &(struct rlimit){LONGEST_LIFE, LONGEST_LIFE});
+        (void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){LARGEST_FILE, LARGEST_FILE});
         world.silent = silent;
         *shared_result = (struct life_result){0};
         int r = life_run(p, keep, shared_result);

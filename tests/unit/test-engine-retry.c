@@ -95,12 +95,42 @@ static void test_retry_decides_nothing(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_RELINK), 1);
 }
 
+/* What was approved would lock somebody out all the same: held for that, and looked at no more than
+ * anybody else who is held. */
+static void test_approved_and_locked(void **state)
+{
+    static char *protected[] = {(char *)"u1"};
+    struct bed *b = *state;
+    b->sync.protected_logins = protected;
+    b->sync.n_protected_logins = 1;
+    b->sync.leave_grace_usec = HOUR;
+    bed_group(b, "sales", "u1", NULL);
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_group(b, "sales", "u0", NULL); /* the role Seller would be taken */
+    bed_leave(b, "id-u1");
+    bed_person(b, "again-u1", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1", "givenName",
+               "First u1", "sn", "u1", "mail", "u1@example.com", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_RELINK), 1);
+    assert_int_equal(bed_approve(b), 1);
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 1);
+    bed_advance(b, 30 * MINUTE);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 1);
+    /* And the disable of the old entry, before it was to be linked to the new one. */
+    assert_int_equal(bed_audit(b, "hold", REASON_LOCKOUT, NULL), 2);
+    assert_non_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_retry_in_slices),
         scenario(test_retry_is_cut_short),
         scenario(test_retry_decides_nothing),
+        scenario(test_approved_and_locked),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
