@@ -97,8 +97,10 @@ static void give_place(struct operation *fresh, const struct operation *old)
         fresh->due_usec = old->due_usec;
 }
 
-/* In the plan already; it is asked again when the operation would start. */
-static int hold_lockout(struct books *b, struct operation *fresh, struct error *e)
+/* In the plan already; it is asked again when the operation would start. Whoever was released in
+ * this very moment is held since after it: else it would be released, and held, without end. */
+static int hold_lockout(struct books *b, struct operation *fresh, const struct operation *old,
+                        struct error *e)
 {
     struct lockout l;
     int r = lockout_look(b, fresh, NULL, &l, e);
@@ -106,8 +108,9 @@ static int hold_lockout(struct books *b, struct operation *fresh, struct error *
         return r;
     uint64_t now = clock_steady_usec();
     lockout_alarm(b, &l);
+    bool released = old && old->state == OPERATION_READY && !old->since_usec;
     fresh->state = OPERATION_HELD;
-    fresh->since_usec = now;
+    fresh->since_usec = now + released;
     if (fresh->not_before_usec < now + books_options(b)->sync->hold_retry_usec)
         fresh->not_before_usec = now + books_options(b)->sync->hold_retry_usec;
     return operation_say(fresh, REASON_LOCKOUT, l.cause, l.sentence) < 0
@@ -137,7 +140,7 @@ static int take_over(struct books *b, struct operation *fresh, struct operation 
     if (!parked || fresh->state == OPERATION_PARKED)
         return 0;
     *news = false;
-    int r = fresh->state == OPERATION_READY ? hold_lockout(b, fresh, e) : 0;
+    int r = fresh->state == OPERATION_READY ? hold_lockout(b, fresh, old, e) : 0;
     if (r < 0 || !text_equal(fresh->reason, REASON_LOCKOUT))
         return r;
     *news = !before;
@@ -159,7 +162,7 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
             if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
                 old = s->queue.items[j];
         give_place(fresh, old);
-        r = fresh->state == OPERATION_READY ? hold_lockout(b, fresh, e) : 0;
+        r = fresh->state == OPERATION_READY ? hold_lockout(b, fresh, old, e) : 0;
         if (r < 0)
             return r;
         bool is_news = fresh->state != OPERATION_READY &&
