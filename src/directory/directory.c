@@ -110,10 +110,18 @@ static int on_full(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source, (void)usec;
     struct directory *d = userdata;
     d->full_wanted = true;
-    unanswered_begin(d->unanswered);
+    if (!feeding_is_reading(d->feeding)) /* else what was noted is of that read */
+        unanswered_begin(d->unanswered);
     if (!connection_has_failed(d->connection))
         feeding_request_full(d->feeding);
     return 0;
+}
+
+/* A read that is going on asks all of that anew, and its end waits again if it must. */
+static int on_ask_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    const struct directory *d = userdata;
+    return feeding_is_reading(d->feeding) ? 0 : on_full(source, usec, userdata);
 }
 
 /* -- what a feed tells -- */
@@ -154,7 +162,10 @@ static void ask_again(struct directory *d)
 static void on_caught_up(bool full, void *owner)
 {
     struct directory *d = owner;
-    if (unanswered_any(d->unanswered) && !d->once) {
+    if (unanswered_any(d->unanswered) && d->once) {
+        if (d->sink->compared)
+            d->sink->compared(false, d->userdata);
+    } else if (unanswered_any(d->unanswered)) {
         ask_again(d);
     } else if (full) {
         d->full_wanted = false;
@@ -203,7 +214,8 @@ static void on_unanswered(const char *why, void *owner)
 {
     struct directory *d = owner;
     unanswered_note(d->unanswered, why);
-    if (d->state == DIRECTORY_FOLLOWING)
+    d->full_wanted = true; /* also when the connection is lost before this read ends */
+    if (d->state == DIRECTORY_FOLLOWING && !feeding_is_reading(d->feeding))
         ask_again(d);
 }
 
@@ -321,7 +333,7 @@ static int add_sources(struct directory *d, struct error *e)
         r = sd_event_source_set_enabled(d->settle, SD_EVENT_OFF);
     if (r < 0)
         return error_set(e, r, "cannot make timers for the directory: %s", strerror(-r));
-    return unanswered_new(&d->unanswered, d->event, on_full, d, e);
+    return unanswered_new(&d->unanswered, d->event, on_ask_again, d, e);
 }
 
 static int add_owners(struct directory *d, const struct string_list *attributes,

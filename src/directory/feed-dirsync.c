@@ -438,6 +438,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     d->running = true;
     d->full = d->full_wanted;
     d->full_wanted = false;
+    if (d->full)
+        feed_reads_all(d->env);
     struct error e = {0};
     if (d->looked) {
         run(d, 0);

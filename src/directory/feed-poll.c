@@ -95,8 +95,10 @@ static void begin_round(struct poll *p)
     p->roll = !p->full && ++p->n_rounds >= FEED_ROLL_CALL_EVERY;
     if (p->full || p->roll)
         p->n_rounds = 0;
-    if (p->full)
+    if (p->full) {
         p->full_wanted = false;
+        feed_reads_all(p->env);
+    }
     int r = begin(p, 0, &e);
     if (r < 0)
         fail(p, r, &e);

@@ -345,6 +345,7 @@ void feeding_stop(struct feeding *f)
     f->request = (struct feeding_request){0};
     f->refused = 0;
     f->unsupported = false;
+    f->is_reading = false;
 }
 
 void feeding_turn(struct feeding *f, bool drained)
@@ -380,6 +381,11 @@ void feeding_read_is_over(struct feeding *f)
 {
     f->is_reading = false;
     settle_urgent(f);
+}
+
+bool feeding_is_reading(const struct feeding *f)
+{
+    return f->is_reading;
 }
 
 void feeding_committed(struct feeding *f)

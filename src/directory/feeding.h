@@ -49,6 +49,7 @@ void feeding_start(struct feeding *f, const struct feeding_request *request);
 void feeding_stop(struct feeding *f);
 void feeding_turn(struct feeding *f, bool drained); /* the session gave out what had come */
 void feeding_request_full(struct feeding *f); /* of the feed that runs, or is about to start */
+bool feeding_is_reading(const struct feeding *f); /* all, anew */
 /* A read is over, or something was committed: is anything still to be told before the entries say
  * it? From inside the feed. */
 void feeding_read_is_over(struct feeding *f);
