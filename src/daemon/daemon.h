@@ -78,6 +78,7 @@ struct daemon {
         bool waits;
         struct audit_actor actor;
         char *reason;
+        char *fingerprint; /* of what was to be loaded */
     } reload;
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */

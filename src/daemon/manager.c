@@ -463,5 +463,6 @@ void daemon_close(struct daemon *d)
     d->state = state_close(d->state);
     d->settings = settings_free(d->settings);
     free(TAKE(d->reload.reason));
+    free(TAKE(d->reload.fingerprint));
     d->event = sd_event_unref(d->event);
 }

@@ -97,7 +97,8 @@ static void tell_reloading(void)
 }
 
 /* The files were right, and what they say could not be kept: nobody has to come back for that. */
-static void try_later(struct daemon *d, const struct engine_act *act, struct error *e)
+static void try_later(struct daemon *d, const struct settings *fresh, const struct engine_act *act,
+                      struct error *e)
 {
     struct engine_status s;
     engine_status(d->engine, &s);
@@ -107,23 +108,28 @@ static void try_later(struct daemon *d, const struct engine_act *act, struct err
     d->reload.actor = *act->actor;
     free(d->reload.reason);
     d->reload.reason = act->reason ? strdup(act->reason) : NULL;
+    free(d->reload.fingerprint);
+    d->reload.fingerprint = strdup(fresh->fingerprint);
     error_set(e, -EIO, "%.300s. It is loaded by itself as soon as the state file can be written",
               s.state_error ? s.state_error : "the state file cannot be written");
 }
 
-int daemon_reload(struct daemon *d, const struct engine_act *act, struct error *e)
+/* only: nothing else than this, since nobody else asked for it; NULL: whatever the files say. */
+static int reload(struct daemon *d, const struct engine_act *act, const char *only, struct error *e)
 {
     CLEANUP(settings_freep) struct settings *fresh = NULL;
     CLEANUP(freep) char *needs_restart = NULL;
     tell_reloading();
     d->reload.waits = false;
     int r = load(d, &fresh, &needs_restart, e);
+    if (r == 0 && only && !text_equal(only, fresh->fingerprint))
+        r = error_set(e, -ESTALE, "the files were changed since they were to be loaded: reload them");
     if (r == 0) {
         engine_act(d->engine, act);
         r = take(d, &fresh, e);
         engine_act(d->engine, NULL);
         if (r < 0)
-            try_later(d, act, e);
+            try_later(d, fresh, act, e);
     }
     if (r < 0)
         log_event(LOG_ERR, MSG_RELOAD_FAILED, "The old configuration stays in force: %s",
@@ -136,12 +142,18 @@ int daemon_reload(struct daemon *d, const struct engine_act *act, struct error *
     return r;
 }
 
+int daemon_reload(struct daemon *d, const struct engine_act *act, struct error *e)
+{
+    return reload(d, act, NULL, e);
+}
+
 void daemon_reload_later(struct daemon *d)
 {
     const struct audit_actor actor = d->reload.actor;
     CLEANUP(freep) char *reason = TAKE(d->reload.reason);
     const struct engine_act act = {.actor = &actor, .reason = reason};
     struct error e = {0};
+    CLEANUP(freep) char *only = TAKE(d->reload.fingerprint);
     if (d->reload.waits)
-        daemon_reload(d, &act, &e); /* it has logged what is wrong */
+        reload(d, &act, only ? only : "", &e); /* it has logged what is wrong */
 }

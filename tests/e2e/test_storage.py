@@ -74,9 +74,10 @@ def test_state_busy(t):
 
 def test_reload_meets_busy_state(t):
     """Another configuration is loaded while the state cannot be written: it is refused, said to come, and comes by itself
-    when it can be, in the name and with the reason of who asked. One that is broken by then does not."""
+    when it can be, in the name and with the reason of who asked. One that is another by then, or broken, does not."""
     ground, group, tenant, d, told = estate(t, ["ada", "bob"])
-    for team, signal_it, breaks in (("Sales", False, False), ("Customer Service", True, False), ("Sales", False, True)):
+    for team, signal_it, breaks in (("Sales", False, ""), ("Customer Service", True, ""), ("Sales", False, "another"),
+                                    ("Sales", False, "broken")):
         other = sqlite3.connect(d.state_file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         d.configure(rules={"Agents": dict(AGENTS, group=group, team=team)})
@@ -89,13 +90,16 @@ def test_reload_meets_busy_state(t):
                  answer)
         files = d.ctl("status", "--json", code=None).json["config_files"]
         need(files["state"] == "changed" and "is loaded as soon as" in files["sentence"], "status says so", files)
-        if breaks:
+        if breaks == "broken":
             d.configure(rules={"Agents": dict(AGENTS, group=group, team=team, when="(")})
+        elif breaks:
+            d.configure(rules={"Others": dict(AGENTS, group=group, team=team)})
         other.execute("ROLLBACK")
         other.close()
         if breaks:
-            d.wait_log("The old configuration stays in force: the configuration has 1 error", seconds=40)
-            break
+            d.wait_log("The old configuration stays in force: " + (
+                "the configuration has 1 error" if breaks == "broken" else "the files were changed since"), seconds=40)
+            continue
         for login in ("ada", "bob"):
             tenant.wait_user(login, team=team, seconds=40)
         files = d.ctl("status", "--json", code=None).json["config_files"]

@@ -25,7 +25,7 @@
 #include "world.h"
 
 #define LONGEST_LIFE      600 /* seconds of a processor, whatever else the machine does */
-#define LARGEST_FILE      (64UL * 1024 * 1024) /* it goes round in a circle, and says so each time */
+#define LARGEST_FILE      (64UL * 1024 * 1024) /* a life beyond it goes round in a circle */
 #define LIVES_TO_SHRINK   300
 #define ENDED_BY_A_SIGNAL 99
 #ifdef __SANITIZE_ADDRESS__

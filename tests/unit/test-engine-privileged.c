@@ -273,7 +273,8 @@ static void next_holder(struct bed *b, unsigned way, bool revoked)
         bed_person_uid(b, way == 1 ? "u9" : "u2");
     if (way == 1)
         bed_group(b, "support", "u0", "u1", "u2", "u3", "u9", NULL);
-    bed_advance(b, USEC_PER_SEC); /* whoever is held in the moment of a release is held since after it */
+    /* Whoever is held in the moment of a release is held since after it. */
+    bed_advance(b, USEC_PER_SEC);
     bed_sync(b);
     bed_advance(b, USEC_PER_SEC);
     assert_true(is_disabled(b, "u1"));
