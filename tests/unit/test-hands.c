@@ -253,7 +253,8 @@ static void by_hand(struct history *h, bool at_rest)
     t->shows = false;
     t->stale = true;
     if (chance(8)) {
-        h->gone[who] |= is_ours(t);
+        if (who >= 0)
+            h->gone[who] |= is_ours(t);
         t->who = -1;
         trace_line("hand: %s deleted", t->was.is[LOGIN]);
         fake_tenant_remove(tenant, t->was.is[LOGIN]);
@@ -270,6 +271,10 @@ static void by_hand(struct history *h, bool at_rest)
     t->was = now;
     if (changed & BIT(LOGIN) && t->foreign && !t->adopted)
         t->who = -1; /* nobody's */
+    t->off |= (changed & BIT(DISABLED)) != 0;
+    t->renamed |= (changed & BIT(LOGIN)) != 0;
+    if (who < 0) /* it was nobody's before */
+        return;
     if (at_rest && !h->repairs && !(changed & h->open[who]) && (!t->foreign || t->adopted))
         h->kept[who] |= changed & ~BIT(LOGIN);
     for (unsigned i = 0; i < N_ITEMS; i++)
@@ -278,8 +283,6 @@ static void by_hand(struct history *h, bool at_rest)
             memcpy(h->before_hand[who].is[i], before.is[i], sizeof(now.is[i]));
         }
     h->open[who] |= changed & ~h->kept[who];
-    t->off |= (changed & BIT(DISABLED)) != 0;
-    t->renamed |= (changed & BIT(LOGIN)) != 0;
     met.kept += (h->kept[who] & changed) != 0;
 }
 
