@@ -19,6 +19,7 @@
 #include "directory/fetches.h"
 #include "directory/group-memory.h"
 #include "directory/group-reads.h"
+#include "directory/holders.h"
 #include "directory/libldap.h"
 #include "directory/places.h"
 #include "directory/watermark.h"
@@ -113,11 +114,28 @@ static void keep_watermark(struct entries *x, char **watermark)
     x->watermark = TAKE(*watermark);
 }
 
+/* Each search is told of in its own order, and one may be behind another: who was changed and then
+ * moved to a base that was taken first is kept as before the move. So what is kept of whom a search
+ * has lost, by a name of its own, counts for no other one. */
+static int is_stale(struct entries *x, unsigned search, const char *id, bool *ret, struct error *e)
+{
+    const struct feed_environment *env = x->env;
+    CLEANUP(freep) char *dn = NULL;
+    if (env->n_searches < 2 || !holders_can_ask(env))
+        return 0;
+    int r = env->sink->known_dn(env->userdata, id, &dn, e);
+    if (r >= 0)
+        *ret = dn && feed_has_below(env, search, dn);
+    return r;
+}
+
 int entries_left(struct entries *x, unsigned search, const char *id, const char *why,
                  struct error *e)
 {
+    bool stale = false;
     x->n_changes++;
-    return x->env->sink->left(x->env->userdata, search, id, why, e);
+    int r = is_stale(x, search, id, &stale, e);
+    return r < 0 ? r : x->env->sink->left(x->env->userdata, search, id, stale, why, e);
 }
 
 /* The server told of it, and perhaps not of what else that changes. */

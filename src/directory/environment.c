@@ -3,6 +3,11 @@
 
 #include "directory/environment.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "model/dn.h"
+
 void feed_failed(struct feed_environment *env, int r, const struct error *e)
 {
     env->news->failed(r, e, env->owner);
@@ -43,4 +48,11 @@ void feed_base_hidden(struct feed_environment *env)
 void feed_unanswered(struct feed_environment *env, const char *why)
 {
     env->news->unanswered(why, env->owner);
+}
+
+bool feed_has_below(const struct feed_environment *env, unsigned search, const char *dn)
+{
+    CLEANUP(freep) char *key = NULL;
+    return dn_key(env->decoder.schema, dn, &key, NULL) == 0 &&
+           dn_key_is_below(key, env->searches[search].base_key);
 }

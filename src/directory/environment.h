@@ -81,6 +81,9 @@ struct directory_feed_ops {
 };
 extern const struct directory_feed_ops feed_syncrepl_ops, feed_dirsync_ops, feed_poll_ops;
 
+/* Does the name lie below the base of this search? */
+bool feed_has_below(const struct feed_environment *env, unsigned search, const char *dn);
+
 /* Called by feeds and batches; it goes to `news`. */
 
 /* The connection cannot be used further: it is closed and made again after a pause. */

@@ -81,8 +81,10 @@ struct feed_sink {
     /* search: the one that showed it, not always that of the batch. Positive answer SINK_NEW:
      * it was not there before. */
     int (*entry)(void *userdata, unsigned search, struct entry *taken, struct error *e);
-    /* This search does not show it (any more). It says nothing about the other searches. */
-    int (*left)(void *userdata, unsigned search, const char *id, const char *why,
+    /* This search does not show it (any more). It says nothing about the other searches. stale:
+     * what is kept of it was shown by this one; so no other is known to hold it until all were
+     * asked. */
+    int (*left)(void *userdata, unsigned search, const char *id, bool stale, const char *why,
                 struct error *e);
     /* Ids that no search holds any more and that are not gone yet, appended: they may be about
      * to appear in another search. Never any where there is one search only. */

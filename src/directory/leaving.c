@@ -16,7 +16,6 @@
 #include "directory/fetches.h"
 #include "directory/holders.h"
 #include "directory/session.h"
-#include "model/dn.h"
 
 /* Not to ask without end about what is found and yet not taken. */
 #define QUESTIONS_MAX 5
@@ -215,13 +214,6 @@ int leaving_ask_base(struct leaving *l, unsigned search, bool doubted, struct er
     return r < 0 ? r : 1;
 }
 
-static bool is_of_search(const struct leaving *l, unsigned search, const char *dn)
-{
-    CLEANUP(freep) char *key = NULL;
-    return dn_key(l->env->decoder.schema, dn, &key, NULL) == 0 &&
-           dn_key_is_below(key, l->env->searches[search].base_key);
-}
-
 int leaving_ask_unseen(struct leaving *l, unsigned search, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list ids = {0};
@@ -236,7 +228,7 @@ int leaving_ask_unseen(struct leaving *l, unsigned search, struct error *e)
     for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
         CLEANUP(freep) char *dn = NULL;
         r = l->env->sink->known_dn(l->env->userdata, ids.items[i], &dn, e);
-        if (r >= 0 && dn && is_of_search(l, search, dn)) /* not moved to another one */
+        if (r >= 0 && dn && feed_has_below(l->env, search, dn)) /* not moved to another one */
             r = fetches_unseen(l->fetches, search, dn, ids.items[i], e);
     }
     return r < 0 ? r : fetches_any(l->fetches);

@@ -71,11 +71,11 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     return changes & (MIRROR_NEW | MIRROR_RETURNED) ? SINK_NEW : 0;
 }
 
-static int intake_left(void *userdata, unsigned search, const char *id, const char *why,
-                       struct error *e)
+static int intake_left(void *userdata, unsigned search, const char *id, bool stale,
+                       const char *why, struct error *e)
 {
     struct reading *g = userdata;
-    int r = mirror_left(g->state, search, id, why, clock_steady_usec(), e);
+    int r = mirror_left(g->state, search, id, stale, why, clock_steady_usec(), e);
     rules_doubt_groups(g->rules); /* it may have been a group */
     books_wake(g->books, WORK_DUE);
     return r;

@@ -183,7 +183,7 @@ static int left_below(struct state *s, const struct entry_row *row, unsigned sea
         WITH(as_text(row->dn_key), as_text(end), as_int(INT64_C(1) << search), as_text(why)), e);
 }
 
-static int leave(struct state *s, unsigned search, const char *id, bool with_below,
+static int leave(struct state *s, unsigned search, const char *id, bool with_below, bool stale,
                  const char *why, uint64_t now_usec, struct error *e)
 {
     CLEANUP(entry_row_done) struct entry_row row = {0};
@@ -200,17 +200,17 @@ static int leave(struct state *s, unsigned search, const char *id, bool with_bel
     r = with_below ? left_below(s, &row, search, why, e) : 0;
     if (r < 0)
         return r;
-    if (left)
+    if (left && !stale)
         return set_searches(s, row.n, left, e);
     if (s->n_searches <= 1)
         return mirror_gone(s, id, why, now_usec, e);
     return note_left(s, row.n, why, e);
 }
 
-int mirror_left(struct state *s, unsigned search, const char *id, const char *why,
+int mirror_left(struct state *s, unsigned search, const char *id, bool stale, const char *why,
                 uint64_t now_usec, struct error *e)
 {
-    return leave(s, search, id, true, why, now_usec, e);
+    return leave(s, search, id, true, stale, why, now_usec, e);
 }
 
 int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e)
@@ -397,7 +397,7 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
 
         r = id_of(s, numbers.items[i], &id, e);
         if (r == 0)
-            r = leave(s, search, id, false, why, now_usec, e); /* the read told of each */
+            r = leave(s, search, id, false, false, why, now_usec, e); /* it told of each */
     }
     if (r < 0)
         return r;

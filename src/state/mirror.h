@@ -55,8 +55,9 @@ int mirror_unchanged(struct state *s, unsigned search, const char *id,
 /* This search does not hold the entry (any more). With one search it is gone then; with several
  * it becomes unheld when none holds it, and stays as it was until mirror_gone(). What lies below
  * it becomes unheld in any case. An unknown id, and one that the search never held, are no
- * error. */
-int mirror_left(struct state *s, unsigned search, const char *id, const char *why,
+ * error. stale: what is kept of it is what this search showed; so it becomes unheld, too, until the
+ * others were asked what it is like now. */
+int mirror_left(struct state *s, unsigned search, const char *id, bool stale, const char *why,
                 uint64_t now_usec, struct error *e);
 /* Those that no search holds, and of which it is not said yet that they are gone. */
 int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e);

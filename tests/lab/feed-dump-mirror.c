@@ -154,7 +154,7 @@ static void leave_below(struct dump *d, const char *id, json_int_t bit)
     }
 }
 
-static int on_left(void *userdata, unsigned search, const char *id, const char *why,
+static int on_left(void *userdata, unsigned search, const char *id, bool stale, const char *why,
                    struct error *e)
 {
     (void)e;
@@ -166,7 +166,7 @@ static int on_left(void *userdata, unsigned search, const char *id, const char *
     if (d->n_searches < 2) {
         remove_entry(d, id, why);
     } else if (entry && held(d, id) & bit) {
-        json_object_set_new(entry, "held", json_integer(held(d, id) & ~bit));
+        json_object_set_new(entry, "held", json_integer(stale ? 0 : held(d, id) & ~bit));
         json_object_set_new(entry, "why", json_string(why));
     }
     return 0;

@@ -174,7 +174,7 @@ void bed_tell(struct bed *b, const char *id)
     if (r == 0 && entry)
         r = show(b, entry, &e);
     else if (r == 0)
-        r = engine_sink.left(engine_reading(b->engine), 0, id, "the server said so", &e);
+        r = engine_sink.left(engine_reading(b->engine), 0, id, false, "the server said so", &e);
     if (r == 0)
         r = engine_sink.commit(engine_reading(b->engine), &commit, &e);
     read_or_failed(b, r, &e);

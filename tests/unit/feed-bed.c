@@ -85,10 +85,11 @@ static int on_entry(void *u, unsigned search, struct entry *taken, struct error 
     entry_free(taken);
     return r == 0 && changes & (MIRROR_NEW | MIRROR_RETURNED) ? SINK_NEW : r;
 }
-static int on_left(void *u, unsigned search, const char *id, const char *why, struct error *e)
+static int on_left(void *u, unsigned search, const char *id, bool stale, const char *why,
+                   struct error *e)
 {
     (void)u;
-    return mirror_left(bed.f->s, search, id, why, 1, e);
+    return mirror_left(bed.f->s, search, id, stale, why, 1, e);
 }
 static int on_unheld(void *u, struct string_list *ret, struct error *e)
 {

@@ -33,7 +33,7 @@ static void leave_or_die(struct fixture *f, unsigned i)
     char id[16];
     snprintf(id, sizeof(id), "p%u", i);
     if (chance(50))
-        ok(f, mirror_left(f->s, below(2), id, "left", 1, &f->e));
+        ok(f, mirror_left(f->s, below(2), id, false, "left", 1, &f->e));
     else
         ok(f, mirror_gone(f->s, id, "gone", 1, &f->e));
     if (chance(30))
