@@ -112,8 +112,8 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
         *ret_r = error_out_of_memory(e);
         return NULL;
     }
-    s->tables_named = 0;
-    s->group_written = s->marks_added = false;
+    s->preparing.tables = 0;
+    s->preparing.groups = s->preparing.marks = false;
     rc = sqlite3_prepare_v3(s->db, sql, -1, cached ? SQLITE_PREPARE_PERSISTENT : 0, &q->handle,
                             NULL);
     if (rc != SQLITE_OK) {
@@ -126,9 +126,9 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
     q->cached = cached;
     q->busy = true;
     q->writes = !sqlite3_stmt_readonly(q->handle);
-    q->tables = s->tables_named;
-    q->writes_groups = s->group_written;
-    q->adds_marks = s->marks_added;
+    q->tables = s->preparing.tables;
+    q->writes_groups = s->preparing.groups;
+    q->adds_marks = s->preparing.marks;
     *ret_r = 0;
     return q;
 }
@@ -215,23 +215,23 @@ void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
 
 void state_begin_by(struct state *s, int (*begin)(void *userdata, struct error *e), void *userdata)
 {
-    s->begin = begin;
-    s->begin_userdata = userdata;
+    s->transaction.begin = begin;
+    s->transaction.userdata = userdata;
 }
 
 void state_begin_no_more(struct state *s, const void *userdata)
 {
-    if (s->begin_userdata == userdata)
+    if (s->transaction.userdata == userdata)
         state_begin_by(s, NULL, NULL);
 }
 
 int state_write(struct state *s, struct error *e)
 {
-    if (s->in_transaction)
+    if (s->transaction.active)
         return 0;
-    if (!s->begin)
+    if (!s->transaction.begin)
         return error_set(e, -EIO, "The state file %s may not be written now", s->path);
-    return s->begin(s->begin_userdata, e);
+    return s->transaction.begin(s->transaction.userdata, e);
 }
 
 int stmt_step(struct stmt *q, struct error *e)
@@ -246,8 +246,8 @@ int stmt_step(struct stmt *q, struct error *e)
     s->groups.over |= q->writes_groups;
     s->no_marks = s->no_marks && !q->adds_marks;
     if (q->writes) {
-        if (s->broken || sqlite3_get_autocommit(s->db)) {
-            s->broken = true;
+        if (s->transaction.broken || sqlite3_get_autocommit(s->db)) {
+            s->transaction.broken = true;
             return error_set(
                 e, -EIO,
                 "The state file %s: an earlier write of this transaction failed, so "
@@ -266,9 +266,9 @@ int stmt_step(struct stmt *q, struct error *e)
     /* A constraint undoes its one statement and is an answer to the caller; anything else
      * leaves half of the caller's work behind. */
     if (q->writes && (rc & 0xff) != SQLITE_CONSTRAINT)
-        s->broken = true;
+        s->transaction.broken = true;
     if ((rc & 0xff) == SQLITE_CORRUPT)
-        s->suspect = true;
+        s->file.suspect = true;
     return db_error(s->db, s->path, rc, e);
 }
 

@@ -122,54 +122,92 @@ struct unresolved {
     } noted[UNRESOLVED_NOTED_MAX];
 };
 
+/* The file, and how it was found. */
+struct state_file {
+    int lock_fd, fd; /* of the lock file, and of the state file itself */
+    bool checked;    /* its pages were read when it was opened: it was not as it was left */
+    bool suspect;    /* a page of it was found damaged since */
+    struct lock_left left;         /* as it was found; what is to be noted at its end */
+    struct checkpoint *checkpoint; /* NULL for a private copy */
+    int wal_pages; /* as of the last commit; 0: a checkpoint was asked for since */
+    int log_pages; /* as of the last commit */
+};
+
+/* transaction.c */
+struct transaction {
+    bool active;
+    bool broken; /* a write of it failed: it can only be rolled back */
+    int (*begin)(void *userdata, struct error *e); /* state_begin_by() */
+    void *userdata;
+    int changes_before; /* in this handle, when it began */
+};
+
+/* mirror-search.c */
+struct searches {
+    unsigned n; /* 0: nobody has said */
+    struct seen seen[MIRROR_MAX_SEARCHES];
+};
+
+/* trail.c */
+struct trail_writer {
+    int64_t exported; /* known to be in the audit file, not yet noted here; 0 */
+    struct trail_known known;
+    struct buffer pending;      /* lines of this transaction that are not written yet */
+    struct audit_memory *audit; /* borrowed: what the audit's composer remembers */
+    uint64_t epoch;             /* another one after each rollback */
+};
+
+/* mirror-read.c: the names of attributes that were asked for last. */
+struct shape {
+    int64_t n; /* 0: none since the last rollback */
+    struct buffer names;
+};
+
+/* mirror-row.c: there is no entry of this id, while this many rows were changed. */
+struct absent {
+    char id[ID_TEXT_SIZE];
+    int changes;
+    int64_t n; /* its number; 0: it has none */
+};
+
+/* What the statement that is being prepared does. */
+struct preparing {
+    unsigned tables; /* that it names, of those whose writes may wait */
+    bool groups;     /* it writes them */
+    bool marks;      /* it adds rows of `dirty` */
+};
+
+/* identity.c */
+struct known_ids {
+    struct known_id known[KNOWN_IDS];
+    uint32_t epoch; /* another one: none of them is known any more */
+};
+
 struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
     char *path; /* for sentences */
-    int lock_fd, file_fd; /* of the lock file, and of the state file itself */
-    bool checked; /* its pages were read when it was opened: it was not as it was left */
-    bool suspect; /* a page of it was found damaged since */
-    bool in_transaction;
-    int (*begin)(void *userdata, struct error *e); /* state_begin_by() */
-    void *begin_userdata;
-    int changes_before; /* in this handle, when the transaction began */
+    struct state_file file;
+    struct transaction transaction;
     atomic_bool cancelled; /* state_cancel() */
-    bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];
+    struct preparing preparing;
     struct buffer scratch;
     const struct schema *schema; /* mirror_use_schema(); borrowed; NULL: the built-in table */
     struct dn_memory dn_memory;  /* by that */
-    unsigned n_searches; /* 0: nobody has said */
-    struct seen seen[MIRROR_MAX_SEARCHES];
-    struct checkpoint *checkpoint; /* NULL for a private copy */
-    int wal_pages;                 /* as of the last commit; 0: a checkpoint was asked for since */
-    int log_pages;                 /* as of the last commit */
-    int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
-    struct trail_known trail_known;
-    int64_t shape_n; /* of shape_names, which was asked for last; 0: none since the last rollback */
-    struct buffer shape_names;
-    /* There is no entry of this id, while this many rows were changed. */
-    char absent[ID_TEXT_SIZE];
-    int absent_changes;
-    int64_t absent_n; /* its number; 0: it has none */
-    struct buffer trail_pending; /* lines of this transaction that are not written yet */
-    struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
-    uint64_t trail_epoch;          /* another one after each rollback */
-    struct lock_left left; /* as the file was found; what is to be noted at its end */
+    struct searches searches;
+    struct shape shape;
+    struct absent absent;
+    struct known_ids ids;
+    struct known_groups groups;
     struct unresolved unresolved;
-    /* link_count(), by status; -1: must be counted again */
-    int64_t n_links[LINK_N_STATUS];
+    int64_t n_links[LINK_N_STATUS]; /* link_count(), by status; -1: must be counted again */
     struct link_watch link_watch;
+    struct trail_writer trail;
     bool round_is_narrow; /* see round.h */
+    bool no_marks;        /* `dirty` was seen to be empty, and nothing was added to it since */
     struct later later;
     int (*flush)(struct state *s, unsigned tables, struct error *e); /* later_flush() */
-    unsigned tables_named; /* by the statement that is being prepared */
-    struct known_id known_ids[KNOWN_IDS];
-    uint32_t known_ids_epoch; /* another one: none of them is known any more */
-    struct known_groups groups;
-    bool group_written; /* by the statement that is being prepared */
-    bool marks_added;   /* likewise: rows of `dirty` */
-    bool no_marks;      /* `dirty` was seen to be empty, and nothing was added to it since */
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */

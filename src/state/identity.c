@@ -19,7 +19,7 @@ static struct known_id *slot_of(struct state *s, const char *id)
 
     for (const char *p = id; *p; p++)
         hash = (hash ^ (unsigned char)*p) * 1099511628211ULL;
-    return &s->known_ids[(hash ^ hash >> 32) % KNOWN_IDS];
+    return &s->ids.known[(hash ^ hash >> 32) % KNOWN_IDS];
 }
 
 void identity_know(struct state *s, const char *id, int64_t n)
@@ -31,12 +31,12 @@ void identity_know(struct state *s, const char *id, int64_t n)
         return;
     memcpy(slot->id, id, size);
     slot->n = n;
-    slot->epoch = s->known_ids_epoch;
+    slot->epoch = s->ids.epoch;
 }
 
 void identity_forget(struct state *s)
 {
-    s->known_ids_epoch++;
+    s->ids.epoch++;
 }
 
 int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e)
@@ -46,7 +46,7 @@ int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e
     int r;
 
     *ret = 0;
-    if (known->epoch == s->known_ids_epoch && known->n && strcmp(known->id, id) == 0) {
+    if (known->epoch == s->ids.epoch && known->n && strcmp(known->id, id) == 0) {
         *ret = known->n;
         return 0;
     }
@@ -66,7 +66,7 @@ int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
     int r = is_asked ? 0 : identity_find(s, id, ret, e);
 
     if (is_asked)
-        *ret = s->absent_n;
+        *ret = s->absent.n;
     if (r < 0 || *ret)
         return r;
     r = db_write(s, "INSERT INTO identity(id) VALUES(?1)", WITH(as_id(id)), e);

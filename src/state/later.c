@@ -40,11 +40,11 @@ static int on_access(void *userdata, int action, const char *table, const char *
     (void)column, (void)database, (void)trigger;
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(tables); i++)
         if (strcmp(table, tables[i].name) == 0)
-            s->tables_named |= tables[i].bit;
-    s->marks_added |= (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table &&
-                      strcmp(table, "dirty") == 0;
+            s->preparing.tables |= tables[i].bit;
+    s->preparing.marks |= (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table &&
+                          strcmp(table, "dirty") == 0;
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(of_groups); i++)
-        s->group_written |= action != SQLITE_READ && strcmp(table, of_groups[i]) == 0;
+        s->preparing.groups |= action != SQLITE_READ && strcmp(table, of_groups[i]) == 0;
     return SQLITE_OK;
 }
 
@@ -197,7 +197,7 @@ int later_flush(struct state *s, unsigned which, struct error *e)
         r = writers[i].write(s, e);
     }
     if (r < 0)
-        s->broken = true;
+        s->transaction.broken = true;
     return r;
 }
 

@@ -253,26 +253,26 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
 
     if (shape_names(entry, &s->scratch) < 0)
         return error_out_of_memory(e);
-    if (s->shape_n && text_equal(s->shape_names.data, s->scratch.data)) {
-        *ret = s->shape_n;
+    if (s->shape.n && text_equal(s->shape.names.data, s->scratch.data)) {
+        *ret = s->shape.n;
         return 0;
     }
-    s->shape_n = 0;
-    buffer_clear(&s->shape_names);
-    buffer_add_text(&s->shape_names, s->scratch.data);
-    if (s->shape_names.failed)
+    s->shape.n = 0;
+    buffer_clear(&s->shape.names);
+    buffer_add_text(&s->shape.names, s->scratch.data);
+    if (s->shape.names.failed)
         return error_out_of_memory(e);
     r = stmt_query(&q, s, "SELECT n FROM shape WHERE names = ?1", WITH(as_text(s->scratch.data)),
                    e);
     if (r < 0)
         return r;
     if (r == STMT_ROW) {
-        *ret = s->shape_n = stmt_int(q, 0);
+        *ret = s->shape.n = stmt_int(q, 0);
         return 0;
     }
     r = db_write(s, "INSERT INTO shape(names) VALUES(?1)", WITH(as_text(s->scratch.data)), e);
     if (r == 0)
-        *ret = s->shape_n = sqlite3_last_insert_rowid(s->db);
+        *ret = s->shape.n = sqlite3_last_insert_rowid(s->db);
     return r;
 }
 

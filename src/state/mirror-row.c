@@ -29,18 +29,18 @@ int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e)
 
 void absent_note(struct state *s, const char *id, int64_t n)
 {
-    s->absent[0] = '\0';
-    if (s->in_transaction && strlen(id) < sizeof(s->absent)) {
-        memcpy(s->absent, id, strlen(id) + 1);
-        s->absent_changes = sqlite3_total_changes(s->db);
-        s->absent_n = n;
+    s->absent.id[0] = '\0';
+    if (s->transaction.active && strlen(id) < sizeof(s->absent.id)) {
+        memcpy(s->absent.id, id, strlen(id) + 1);
+        s->absent.changes = sqlite3_total_changes(s->db);
+        s->absent.n = n;
     }
 }
 
 bool absent_is(const struct state *s, const char *id)
 {
-    return s->in_transaction && *id && strcmp(s->absent, id) == 0 &&
-           s->absent_changes == sqlite3_total_changes(s->db);
+    return s->transaction.active && *id && strcmp(s->absent.id, id) == 0 &&
+           s->absent.changes == sqlite3_total_changes(s->db);
 }
 
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struct error *e)

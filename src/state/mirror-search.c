@@ -31,7 +31,7 @@ int search_check(unsigned search, struct error *e)
 
 int seen_set(struct state *s, unsigned search, int64_t n, struct error *e)
 {
-    struct seen *seen = &s->seen[search];
+    struct seen *seen = &s->searches.seen[search];
     size_t word = (size_t)n / 64;
 
     if (!seen->active)
@@ -71,14 +71,15 @@ int mirror_begin_full(struct state *s, unsigned search, struct error *e)
 
     if (r < 0)
         return r;
-    if (s->seen[search].n_words)
-        memset(s->seen[search].words, 0, s->seen[search].n_words * sizeof(uint64_t));
-    s->seen[search].active = true;
-    s->seen[search].looked = false;
-    s->seen[search].look_from = 0;
-    s->seen[search].unseen.n_items = s->seen[search].n_sampled = 0;
-    string_list_done(&s->seen[search].sample);
-    string_list_done(&s->seen[search].parents);
+    if (s->searches.seen[search].n_words)
+        memset(s->searches.seen[search].words, 0,
+               s->searches.seen[search].n_words * sizeof(uint64_t));
+    s->searches.seen[search].active = true;
+    s->searches.seen[search].looked = false;
+    s->searches.seen[search].look_from = 0;
+    s->searches.seen[search].unseen.n_items = s->searches.seen[search].n_sampled = 0;
+    string_list_done(&s->searches.seen[search].sample);
+    string_list_done(&s->searches.seen[search].parents);
     return 0;
 }
 
@@ -141,7 +142,7 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
         return error_out_of_memory(e);
     if (n > MIRROR_MAX_SEARCHES)
         return search_check((unsigned)n, e);
-    s->n_searches = (unsigned)n;
+    s->searches.n = (unsigned)n;
     r = state_meta_get(s, "searches", &stored, e);
     if (r < 0 || text_equal(stored, text))
         return r < 0 ? r : 0;
@@ -202,7 +203,7 @@ static int leave(struct state *s, unsigned search, const char *id, bool with_bel
         return r;
     if (left && !stale)
         return set_searches(s, row.n, left, e);
-    if (s->n_searches <= 1)
+    if (s->searches.n <= 1)
         return mirror_gone(s, id, why, now_usec, e);
     return note_left(s, row.n, why, e);
 }
@@ -286,7 +287,7 @@ static int64_t next_unseen(const struct seen *seen, int64_t n)
 
 int mirror_look_for_unseen(struct state *s, unsigned search, size_t limit, struct error *e)
 {
-    struct seen *seen = &s->seen[search];
+    struct seen *seen = &s->searches.seen[search];
     int64_t bit = INT64_C(1) << search;
     int r = search_check(search, e);
 
@@ -347,19 +348,19 @@ static int each_unseen(struct state *s, unsigned search, bool alone, unseen_fn *
     int64_t bit = INT64_C(1) << search;
     int r = search_check(search, e);
 
-    if (r == 0 && !s->seen[search].active)
+    if (r == 0 && !s->searches.seen[search].active)
         return error_set(
             e, -EINVAL, "No full read of search %u has begun, so nothing is known to be absent",
             search);
-    if (r == 0 && s->seen[search].looked)
-        return each_found(s, &s->seen[search], bit, alone, fn, userdata, e);
+    if (r == 0 && s->searches.seen[search].looked)
+        return each_found(s, &s->searches.seen[search], bit, alone, fn, userdata, e);
     if (r == 0)
         r = stmt_query(&q, s, "SELECT n, kind FROM entry WHERE" OF_SEARCH,
                        WITH(as_int(bit), as_int(alone)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         int64_t n = stmt_int(q, 0);
 
-        if (seen_get(&s->seen[search], n))
+        if (seen_get(&s->searches.seen[search], n))
             continue;
         r = fn(s, n, (enum entry_kind)stmt_int(q, 1), userdata, e);
         if (r < 0)
@@ -401,7 +402,7 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
     }
     if (r < 0)
         return r;
-    s->seen[search].active = false;
+    s->searches.seen[search].active = false;
     *ret_n = numbers.n_items;
     return 0;
 }
@@ -428,7 +429,7 @@ static int take_sample(struct state *s, struct seen *seen, int64_t bit, int64_t 
 int mirror_sample_unseen(struct state *s, unsigned search, size_t limit, size_t at_once,
                          struct string_list *ret_ids, struct error *e)
 {
-    struct seen *seen = &s->seen[search];
+    struct seen *seen = &s->searches.seen[search];
     int r = mirror_look_for_unseen(s, search, SIZE_MAX, e);
 
     for (; r == 0 && seen->sample.n_items < limit && seen->n_sampled < seen->unseen.n_items;
@@ -477,7 +478,7 @@ int mirror_shows_anybody(struct state *s, unsigned search, bool *ret, struct err
                        WITH(as_int(INT64_C(1) << search)), e);
 
     for (; r == STMT_ROW && !any; r = any ? r : stmt_step(q, e))
-        any = seen_get(&s->seen[search], stmt_int(q, 0));
+        any = seen_get(&s->searches.seen[search], stmt_int(q, 0));
     if (r >= 0)
         *ret = any;
     return r < 0 ? r : 0;

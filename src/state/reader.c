@@ -16,7 +16,7 @@ int state_open_to_read(struct state **ret, struct state *beside, struct error *e
     int64_t version;
     int rc, r;
 
-    assert(!beside->in_transaction);
+    assert(!beside->transaction.active);
     if (!s)
         return error_out_of_memory(e);
     rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
@@ -47,7 +47,7 @@ void state_cancel(struct state *s)
 void state_rest(struct state *s)
 {
     groups_done(s);
-    if (!s->in_transaction)
+    if (!s->transaction.active)
         (void)sqlite3_db_release_memory(s->db);
 }
 
@@ -58,5 +58,5 @@ int state_n_changes(const struct state *s)
 
 bool state_log_is_long(const struct state *s)
 {
-    return s->log_pages > LONG_LOG_PAGES;
+    return s->file.log_pages > LONG_LOG_PAGES;
 }

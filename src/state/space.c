@@ -65,7 +65,8 @@ void space_trim(struct state *s)
 {
     int64_t pages = 0, unused = 0;
 
-    if (s->in_transaction || db_number(s->db, s->path, "PRAGMA freelist_count", &unused, NULL) < 0 ||
+    if (s->transaction.active ||
+        db_number(s->db, s->path, "PRAGMA freelist_count", &unused, NULL) < 0 ||
         unused < FEW_PAGES ||
         db_number(s->db, s->path, "PRAGMA page_count", &pages, NULL) < 0 ||
         unused < pages / FREE_SHARE)

@@ -40,7 +40,7 @@ struct state *state_alloc(const char *path)
 
     if (!s)
         return NULL;
-    s->lock_fd = s->file_fd = -1;
+    s->file.lock_fd = s->file.fd = -1;
     link_forget_counts(s);
     s->path = strdup(path);
     if (!s->path) {
@@ -54,19 +54,19 @@ struct state *state_release(struct state *s)
 {
     stmt_cache_done(s);
     link_watch_end(s);
-    checkpoint_free(s->checkpoint);
+    checkpoint_free(s->file.checkpoint);
     sqlite3_close(s->db);
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
-        seen_done(&s->seen[i]);
+        seen_done(&s->searches.seen[i]);
     dn_memory_done(&s->dn_memory);
     buffer_done(&s->scratch);
-    buffer_done(&s->shape_names);
-    buffer_done(&s->trail_pending);
+    buffer_done(&s->shape.names);
+    buffer_done(&s->trail.pending);
     later_done(s);
-    if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
-        close(s->file_fd);
-    if (s->lock_fd >= 0)
-        close(s->lock_fd);
+    if (s->file.fd >= 0) /* after SQLite, whose locks would go with it */
+        close(s->file.fd);
+    if (s->file.lock_fd >= 0)
+        close(s->file.lock_fd);
     free(s->path);
     free(s);
     return NULL;
@@ -167,7 +167,7 @@ static int count_wal_pages(void *userdata, sqlite3 *db, const char *name, int n_
 
     (void)db;
     (void)name;
-    s->wal_pages = s->log_pages = n_pages;
+    s->file.wal_pages = s->file.log_pages = n_pages;
     return SQLITE_OK;
 }
 
@@ -267,7 +267,7 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
         sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int r;
 
-    s->checked = !as_left;
+    s->file.checked = !as_left;
     if (rc != SQLITE_OK)
         return db_error(s->db, s->path, rc, e);
     /* Until the file is known to be sound, closing must not move its log into it. */
@@ -299,7 +299,7 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
 
     if (!s)
         return error_out_of_memory(e);
-    int r = lock_take(path, &s->lock_fd, &s->left, e);
+    int r = lock_take(path, &s->file.lock_fd, &s->file.left, e);
     if (r == 0)
         r = space_use_folder_of(path, e);
     if (r == 0)
@@ -307,11 +307,11 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     if (r == 0 && empty)
         r = make_file(path, e);
     if (r == 0)
-        r = lock_take_file(path, &s->file_fd, e);
+        r = lock_take_file(path, &s->file.fd, e);
     if (r == 0)
-        r = open_checked(s, s->left.is_so && !empty, e);
+        r = open_checked(s, s->file.left.is_so && !empty, e);
     if (r == 0)
-        r = checkpoint_new(&s->checkpoint, path, e);
+        r = checkpoint_new(&s->file.checkpoint, path, e);
     if (r != 0)
         return answer_of(r);
     unresolved_recall(s);
@@ -427,7 +427,7 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
 
 bool state_is_in_place(const struct state *s)
 {
-    return s->file_fd < 0 || lock_is_in_place(s->file_fd, s->path);
+    return s->file.fd < 0 || lock_is_in_place(s->file.fd, s->path);
 }
 
 int state_try_to_write(struct state *s, struct error *e)
@@ -451,21 +451,21 @@ struct state *state_close(struct state *s)
     if (!s)
         return NULL;
     forget_open(s);
-    if (s->in_transaction)
+    if (s->transaction.active)
         state_rollback(s);
-    if (s->checkpoint && !state_is_in_place(s)) {
+    if (s->file.checkpoint && !state_is_in_place(s)) {
         /* What lies at the path now is not ours: neither its log nor our note may touch it. */
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    } else if (s->checkpoint) {
+    } else if (s->file.checkpoint) {
         unresolved_describe(s);
-        s->checkpoint = checkpoint_free(s->checkpoint);
+        s->file.checkpoint = checkpoint_free(s->file.checkpoint);
         stmt_cache_done(s);
         /* What fails here is done when the file is opened again. */
         sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         if (sqlite3_close(s->db) == SQLITE_OK) {
             s->db = NULL;
-            if (!s->suspect)
-                lock_leave(s->lock_fd, s->path, s->left.facts);
+            if (!s->file.suspect)
+                lock_leave(s->file.lock_fd, s->path, s->file.left.facts);
         }
     }
     return state_release(s);
@@ -473,9 +473,9 @@ struct state *state_close(struct state *s)
 
 void state_checkpoint_soon(struct state *s)
 {
-    if (!s->checkpoint || s->wal_pages < CHECKPOINT_PAGES)
+    if (!s->file.checkpoint || s->file.wal_pages < CHECKPOINT_PAGES)
         return;
-    s->wal_pages = 0;
+    s->file.wal_pages = 0;
     space_trim(s);
-    checkpoint_soon(s->checkpoint);
+    checkpoint_soon(s->file.checkpoint);
 }

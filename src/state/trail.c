@@ -38,34 +38,34 @@ static int read_head(struct state *s, struct trail_head *ret, struct error *e)
 
 int trail_head(struct state *s, struct trail_head *ret, struct error *e)
 {
-    if (!s->trail_known.has_head) {
-        int r = read_head(s, &s->trail_known.head, e);
+    if (!s->trail.known.has_head) {
+        int r = read_head(s, &s->trail.known.head, e);
         if (r < 0)
             return r;
-        s->trail_known.has_head = true;
+        s->trail.known.has_head = true;
     }
-    *ret = s->trail_known.head;
+    *ret = s->trail.known.head;
     return 0;
 }
 
 /* Without a line that there was no memory for nothing is written. */
 static int write_pending(struct state *s, struct error *e)
 {
-    int r = s->trail_pending.failed ? error_out_of_memory(e) : 0;
+    int r = s->trail.pending.failed ? error_out_of_memory(e) : 0;
 
     if (r == 0)
         r = db_write(s, "INSERT INTO trail(seq, line, hash) VALUES(?1, ?2, ?3)",
-                     WITH(as_int(s->trail_known.head.seq), as_text(s->trail_pending.data),
-                          as_text(s->trail_known.head.hash)),
+                     WITH(as_int(s->trail.known.head.seq), as_text(s->trail.pending.data),
+                          as_text(s->trail.known.head.hash)),
                      e);
-    buffer_clear(&s->trail_pending);
+    buffer_clear(&s->trail.pending);
     return r;
 }
 
 int trail_append(struct state *s, int64_t seq, const char *line, const char *hash,
                  struct error *e)
 {
-    struct buffer *b = &s->trail_pending;
+    struct buffer *b = &s->trail.pending;
     size_t size = strlen(line);
     int r = b->size && b->size + size > ROW_MAX ? write_pending(s, e) : 0;
 
@@ -74,9 +74,9 @@ int trail_append(struct state *s, int64_t seq, const char *line, const char *has
     if (b->size)
         buffer_add(b, "\n", 1);
     buffer_add(b, line, size);
-    s->trail_known.has_head = true;
-    s->trail_known.head.seq = seq;
-    snprintf(s->trail_known.head.hash, sizeof(s->trail_known.head.hash), "%s", hash);
+    s->trail.known.has_head = true;
+    s->trail.known.head.seq = seq;
+    snprintf(s->trail.known.head.hash, sizeof(s->trail.known.head.hash), "%s", hash);
     return b->failed ? error_out_of_memory(e) : 0;
 }
 
@@ -84,7 +84,7 @@ int trail_flush(struct state *s, struct error *e)
 {
     int r;
 
-    if (!s->trail_pending.size && !s->trail_pending.failed)
+    if (!s->trail.pending.size && !s->trail.pending.failed)
         return 0;
     r = write_pending(s, e);
     return r == 0 ? trail_note(s, e) : r;
@@ -173,22 +173,22 @@ int trail_line(struct state *s, int64_t seq, trail_fn fn, void *userdata, struct
 
 void trail_exported(struct state *s, int64_t seq)
 {
-    s->trail_exported = seq;
+    s->trail.exported = seq;
 }
 
 int trail_note(struct state *s, struct error *e)
 {
     struct trail_head head;
-    int64_t upto = s->trail_exported;
+    int64_t upto = s->trail.exported;
     char number[24];
     int r;
 
-    if (s->trail_exported == 0 || s->trail_exported == trail_exported_get(s))
+    if (s->trail.exported == 0 || s->trail.exported == trail_exported_get(s))
         return 0;
-    snprintf(number, sizeof(number), "%lld", (long long)s->trail_exported);
+    snprintf(number, sizeof(number), "%lld", (long long)s->trail.exported);
     r = state_meta_set(s, META_EXPORTED, number, e);
-    s->trail_known.has_noted = r == 0;
-    s->trail_known.noted = s->trail_exported;
+    s->trail.known.has_noted = r == 0;
+    s->trail.known.noted = s->trail.exported;
     if (r == 0)
         r = trail_head(s, &head, e);
     return r < 0
@@ -200,27 +200,27 @@ int trail_note(struct state *s, struct error *e)
 
 int64_t trail_exported_get(struct state *s)
 {
-    if (!s->trail_known.has_noted) {
-        s->trail_known.noted = state_meta_number(s, META_EXPORTED, 0);
-        s->trail_known.has_noted = true;
+    if (!s->trail.known.has_noted) {
+        s->trail.known.noted = state_meta_number(s, META_EXPORTED, 0);
+        s->trail.known.has_noted = true;
     }
-    return s->trail_known.noted;
+    return s->trail.known.noted;
 }
 
 int trail_clear(struct state *s, struct error *e)
 {
-    buffer_clear(&s->trail_pending);
-    s->trail_known = (struct trail_known){0};
+    buffer_clear(&s->trail.pending);
+    s->trail.known = (struct trail_known){0};
     return db_write(s, "DELETE FROM trail", NULL, e);
 }
 
 void trail_attach(struct state *s, struct audit_memory *m)
 {
-    s->audit = m;
+    s->trail.audit = m;
 }
 
 struct audit_memory *trail_attached(const struct state *s, uint64_t *ret_epoch)
 {
-    *ret_epoch = s->trail_epoch;
-    return s->audit;
+    *ret_epoch = s->trail.epoch;
+    return s->trail.audit;
 }

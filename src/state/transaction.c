@@ -16,16 +16,16 @@ int state_begin(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-    assert(!s->in_transaction);
+    assert(!s->transaction.active);
     int r = stmt_prepare(&q, s, "BEGIN IMMEDIATE", e);
     if (r < 0)
         return r;
     int rc = sqlite3_step(q->handle);
     if (rc != SQLITE_DONE)
         return db_error(s->db, s->path, rc, e);
-    s->changes_before = sqlite3_total_changes(s->db);
-    s->in_transaction = true;
-    s->broken = false;
+    s->transaction.changes_before = sqlite3_total_changes(s->db);
+    s->transaction.active = true;
+    s->transaction.broken = false;
     return 0;
 }
 
@@ -34,8 +34,8 @@ int state_commit(struct state *s, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int rc, r = 0;
 
-    assert(s->in_transaction);
-    if (s->broken || sqlite3_get_autocommit(s->db))
+    assert(s->transaction.active);
+    if (s->transaction.broken || sqlite3_get_autocommit(s->db))
         r = error_set(e, -EIO,
                       "The state file %s: a write of this transaction failed, so all of it was "
                       "rolled back",
@@ -53,38 +53,39 @@ int state_commit(struct state *s, struct error *e)
     }
     if (r < 0)
         state_rollback(s);
-    s->in_transaction = false;
+    s->transaction.active = false;
     return r;
 }
 
 void state_rollback(struct state *s)
 {
-    assert(s->in_transaction);
+    assert(s->transaction.active);
     if (!sqlite3_get_autocommit(s->db))
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    s->in_transaction = false;
+    s->transaction.active = false;
     unresolved_forget(s);
     s->round_is_narrow = s->no_marks = false;
     link_forget_counts(s);
-    buffer_done(&s->trail_pending); /* the state lives on, so it forgets that memory was short */
+    buffer_done(
+        &s->trail.pending); /* the state lives on, so it forgets that memory was short */
     buffer_done(&s->scratch);
-    buffer_done(&s->shape_names);
-    s->shape_n = 0;
-    s->absent[0] = '\0';
+    buffer_done(&s->shape.names);
+    s->shape.n = 0;
+    s->absent.id[0] = '\0';
     later_done(s);
     identity_forget(s);
-    s->trail_known = (struct trail_known){0};
-    s->trail_epoch++;
+    s->trail.known = (struct trail_known){0};
+    s->trail.epoch++;
 }
 
 bool state_has_changed(const struct state *s)
 {
-    return s->in_transaction &&
-           (s->trail_pending.size || s->later.waits ||
-            sqlite3_total_changes(s->db) != s->changes_before);
+    return s->transaction.active &&
+           (s->trail.pending.size || s->later.waits ||
+            sqlite3_total_changes(s->db) != s->transaction.changes_before);
 }
 
 bool state_in_transaction(const struct state *s)
 {
-    return s->in_transaction;
+    return s->transaction.active;
 }

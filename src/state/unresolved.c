@@ -156,12 +156,12 @@ int unresolved_count(struct state *s, int64_t *ret, struct error *e)
 
 void unresolved_describe(struct state *s)
 {
-    char *facts = s->left.facts;
+    char *facts = s->file.left.facts;
     int64_t n;
 
     facts[0] = '\0';
     if (s->unresolved.is_watched && s->unresolved.is_known && unresolved_count(s, &n, NULL) == 0)
-        snprintf(facts, sizeof(s->left.facts), FACTS, n, s->unresolved.by_login);
+        snprintf(facts, sizeof(s->file.left.facts), FACTS, n, s->unresolved.by_login);
 }
 
 /* Not where a migration has changed what was left. */
@@ -170,7 +170,7 @@ void unresolved_recall(struct state *s)
     int64_t n;
     int by_login;
 
-    if (sqlite3_total_changes(s->db) || sscanf(s->left.facts, FACTS, &n, &by_login) != 2)
+    if (sqlite3_total_changes(s->db) || sscanf(s->file.left.facts, FACTS, &n, &by_login) != 2)
         return;
     watch(s);
     s->unresolved.is_known = true;

@@ -378,7 +378,7 @@ static void test_row_without_memory(void **state)
 
     begin(f);
     ok(f, audit_record(f->s, &row, &f->e));
-    f->s->trail_pending.failed = true; /* as when it could not grow */
+    f->s->trail.pending.failed = true; /* as when it could not grow */
     assert_int_equal(audit_record(f->s, &row, &f->e), -ENOMEM);
     assert_int_equal(state_commit(f->s, &f->e), -ENOMEM);
     begin(f);

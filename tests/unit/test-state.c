@@ -272,27 +272,27 @@ static void test_check_after_unclean_end(void **state)
     char lock[128], other[128], byte;
     struct stat st;
 
-    assert_true(f->s->checked);
+    assert_true(f->s->file.checked);
     fill(f, 100);
     reopen(f);
-    assert_false(f->s->checked);
+    assert_false(f->s->file.checked);
     reopen(f);
-    assert_false(f->s->checked);
+    assert_false(f->s->file.checked);
 
     f->s = state_close(f->s);
     pid_t pid = fork();
     if (pid == 0) {
         ok(f, state_open(&f->s, f->path, NULL, &f->e));
         fill(f, 200);
-        _exit(f->s->checked ? 1 : 0);
+        _exit(f->s->file.checked ? 1 : 0);
     }
     int status = -1;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     ok(f, state_open(&f->s, f->path, NULL, &f->e));
-    assert_true(f->s->checked);
+    assert_true(f->s->file.checked);
     reopen(f);
-    assert_false(f->s->checked);
+    assert_false(f->s->file.checked);
 
     f->s = state_close(f->s);
     assert_int_equal(stat(f->path, &st), 0);
@@ -301,7 +301,7 @@ static void test_check_after_unclean_end(void **state)
     assert_int_equal(pwrite(fd, &byte, 1, 5000), 1); /* the same byte again */
     close(fd);
     ok(f, state_open(&f->s, f->path, NULL, &f->e));
-    assert_true(f->s->checked);
+    assert_true(f->s->file.checked);
 
     f->s = state_close(f->s);
     snprintf(other, sizeof(other), "%s.copy", f->path);
@@ -312,13 +312,13 @@ static void test_check_after_unclean_end(void **state)
     close(fd);
     assert_int_equal(rename(other, f->path), 0);
     ok(f, state_open(&f->s, f->path, NULL, &f->e));
-    assert_true(f->s->checked);
+    assert_true(f->s->file.checked);
 
     f->s = state_close(f->s);
     snprintf(lock, sizeof(lock), "%s.lock", f->path);
     assert_int_equal(unlink(lock), 0);
     ok(f, state_open(&f->s, f->path, NULL, &f->e));
-    assert_true(f->s->checked);
+    assert_true(f->s->file.checked);
 }
 
 static void test_foreign_and_newer(void **state)
