@@ -11,11 +11,10 @@
  */
 #include "config.h"
 
-#include "base/log.h"
 #include "base/random.h"
 #include "engine-bed.h"
 #include "histories.h"
-#include "same-again.h"
+#include "played.h"
 #include "sync/engine-internal.h"
 #include "unit.h"
 
@@ -452,49 +451,26 @@ static void one_history(void)
     free(h);
 }
 
-static uint64_t first_seed = 1;
-static unsigned n_histories = 60;
-
-static void test_histories(void **state)
+static void never_met(void)
 {
-    (void)state;
-    for (unsigned i = 0; i < n_histories; i++) {
-        seed = first_seed + i;
-        one_history();
-    }
-    /* The histories are no test of what they never meet. */
-    if (n_histories >= 60 && (!n_lost || !n_enabled || !n_kept || !n_lost_first))
+    if (!n_lost || !n_enabled || !n_kept || !n_lost_first)
         fail_msg("never met: lost %zu, enabled %zu, kept %zu, lost first %zu", n_lost,
                  n_enabled, n_kept, n_lost_first);
 }
 
 /* Failed once: whose operation was tried in an outage, with nothing written, was not looked at any
  * more, and counted as the one who stays though disabled or demoted there; or all people left. */
-static void test_kept_seeds(void **state)
-{
-    static const uint64_t seeds[] = {10199, 10456, 10611, 10627, 990166};
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(seeds); i++) {
-        seed = seeds[i];
-        one_history();
-    }
-}
-
-static void test_same_again(void **state)
-{
-    (void)state;
-    seed = first_seed;
-    same_again(one_history);
-}
+static const uint64_t kept_seeds[] = {10199, 10456, 10611, 10627, 990166};
 
 int main(int argc, char **argv)
 {
-    log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
-    read_arguments(argc, argv, &first_seed, &n_histories);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept_seeds),
-                                       cmocka_unit_test(test_histories),
-                                       cmocka_unit_test(test_same_again)};
-    const struct CMUnitTest histories[] = {cmocka_unit_test(test_histories)};
-    return argc == 1 ? cmocka_run_group_tests(tests, NULL, NULL)
-                     : cmocka_run_group_tests(histories, NULL, NULL);
+    static const struct played played = {
+        .seed = &seed,
+        .history = one_history,
+        .never_met = never_met,
+        .kept = kept_seeds,
+        .n_kept = ARRAY_SIZE(kept_seeds),
+        .n = 60,
+    };
+    return play_histories(argc, argv, &played);
 }

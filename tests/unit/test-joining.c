@@ -13,11 +13,10 @@
 
 #include <time.h>
 
-#include "base/log.h"
 #include "base/random.h"
 #include "engine-bed.h"
 #include "histories.h"
-#include "same-again.h"
+#include "played.h"
 #include "state/queue.h"
 #include "sync/engine-internal.h"
 #include "unit.h"
@@ -444,18 +443,9 @@ static void one_history(void)
     free(h);
 }
 
-static uint64_t first_seed = 1;
-static unsigned n_histories = 60;
-
-static void test_histories(void **state)
+static void never_met(void)
 {
-    (void)state;
-    for (unsigned i = 0; i < n_histories; i++) {
-        seed = first_seed + i;
-        one_history();
-    }
-    /* The histories are no test of what they never meet. */
-    if (n_histories >= 60 && (!n_kept_out || !n_started || !n_conflicts || !n_made_disabled))
+    if (!n_kept_out || !n_started || !n_conflicts || !n_made_disabled)
         fail_msg("never met: kept out %zu, started %zu, conflicts %zu, made disabled %zu",
                  n_kept_out, n_started, n_conflicts, n_made_disabled);
 }
@@ -463,29 +453,17 @@ static void test_histories(void **state)
 /* Seeds that once went wrong. 700788: who waited for a seat had failed before, and was released
  * each time that somebody looked, since the time of that attempt was over. 10385: a clock that was
  * set to what it shows began the time anew after which a step is believed, for the test alone. */
-static void test_kept_seeds(void **state)
-{
-    static const uint64_t seeds[] = {700788, 10385};
-    (void)state;
-    for (size_t i = 0; i < sizeof(seeds) / sizeof(*seeds); i++) {
-        seed = seeds[i];
-        one_history();
-    }
-}
-
-static void test_same_again(void **state)
-{
-    (void)state;
-    seed = first_seed;
-    same_again(one_history);
-}
+static const uint64_t kept_seeds[] = {700788, 10385};
 
 int main(int argc, char **argv)
 {
-    log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
-    read_arguments(argc, argv, &first_seed, &n_histories);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept_seeds),
-                                       cmocka_unit_test(test_histories),
-                                       cmocka_unit_test(test_same_again)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const struct played played = {
+        .seed = &seed,
+        .history = one_history,
+        .never_met = never_met,
+        .kept = kept_seeds,
+        .n_kept = ARRAY_SIZE(kept_seeds),
+        .n = 60,
+    };
+    return play_histories(argc, argv, &played);
 }

@@ -15,7 +15,7 @@
 #include "engine-bed.h"
 #include "fake-internal.h"
 #include "histories.h"
-#include "same-again.h"
+#include "played.h"
 #include "tenant/answer.h"
 #include "trace.h"
 #include "unit.h"
@@ -327,21 +327,11 @@ static void one_history(void)
     free(h);
 }
 
-static uint64_t first_seed = 1;
-static unsigned n_histories = 30;
-
-static void test_histories(void **state)
+static void never_met(void)
 {
-    (void)state;
-    for (unsigned i = 0; i < n_histories; i++) {
-        seed = first_seed + i;
-        one_history();
-    }
-    /* The histories are no test of what they never meet. */
-    if (n_histories >= 30 &&
-        (!n_refused || !n_others || !n_classes[TENANT_REFUSED] ||
-         !n_classes[TENANT_NOT_AUTHORISED] || !n_classes[TENANT_THROTTLED] ||
-         !n_classes[TENANT_UNCLEAR] || !n_classes[TENANT_AWAY]))
+    if (!n_refused || !n_others || !n_classes[TENANT_REFUSED] ||
+        !n_classes[TENANT_NOT_AUTHORISED] || !n_classes[TENANT_THROTTLED] ||
+        !n_classes[TENANT_UNCLEAR] || !n_classes[TENANT_AWAY])
         fail_msg("never met: refused %zu, others %zu, or a class of answers", n_refused,
                  n_others);
 }
@@ -349,31 +339,17 @@ static void test_histories(void **state)
 /* Failed once: three people whose calls alone got a 401 (10), or a 504 (58), were taken for the
  * account and for the tenant again and again, with an alarm every three minutes, and 58,000
  * requests in four hours. */
-static void test_kept_seeds(void **state)
-{
-    static const uint64_t seeds[] = {10, 58};
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(seeds); i++) {
-        seed = seeds[i];
-        one_history();
-    }
-}
-
-static void test_same_again(void **state)
-{
-    (void)state;
-    seed = first_seed;
-    same_again(one_history);
-}
+static const uint64_t kept_seeds[] = {10, 58};
 
 int main(int argc, char **argv)
 {
-    log_set_level(LOG_CRIT);
-    read_arguments(argc, argv, &first_seed, &n_histories);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept_seeds),
-                                       cmocka_unit_test(test_histories),
-                                       cmocka_unit_test(test_same_again)};
-    const struct CMUnitTest histories[] = {cmocka_unit_test(test_histories)};
-    return argc == 1 ? cmocka_run_group_tests(tests, NULL, NULL)
-                     : cmocka_run_group_tests(histories, NULL, NULL);
+    static const struct played played = {
+        .seed = &seed,
+        .history = one_history,
+        .never_met = never_met,
+        .kept = kept_seeds,
+        .n_kept = ARRAY_SIZE(kept_seeds),
+        .n = 30,
+    };
+    return play_histories(argc, argv, &played);
 }
