@@ -71,8 +71,8 @@ def test_steps(t):
     # Put right, and in its time: the first day, to the second, and the last.
     lie.set_clock(0)
     turned(d, ground, tenant, "Third")
-    ground.replace("soon", carLicense=date(3))
     begins = time.time() + 3
+    ground.replace("soon", carLicense=date(3))
     tenant.wait_user("soon", seconds=20, disabled=False)
     need(-1 <= time.time() - begins <= 3, "to the second", time.time() - begins)
     ground.replace("ada", employeeType=date(1))

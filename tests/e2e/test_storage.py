@@ -82,8 +82,9 @@ def test_reload_meets_busy_state(t):
         other.execute("BEGIN IMMEDIATE")
         d.configure(rules={"Agents": dict(AGENTS, group=group, team=team)})
         if signal_it:
+            said = d.log().count("It is loaded by itself")
             d.process.send_signal(signal.SIGHUP)
-            d.wait_log("It is loaded by itself")
+            wait_for(lambda: d.log().count("It is loaded by itself") > said, 30, "it is said to come", d.log_tail)
         else:
             answer = d.ctl("reload", "--reason", "moved to " + team, code=None)
             need(answer.code and "by itself as soon as the state file can be written" in answer.err, "refused, and to come",
