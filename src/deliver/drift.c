@@ -276,16 +276,6 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
     return link_store(books_state(look->books), l, e);
 }
 
-/* By the mail, as with any adoption; who has none anywhere is known by the name. */
-static bool is_who_it_was(const struct drift *d, const struct user *now)
-{
-    const char *mail = user_get(now, USER_EMAIL), *before = user_get(d->known, USER_EMAIL);
-    if (!mail && !before)
-        return planner_same_person(d->known, now);
-    return planner_same_field(d->known, now, USER_EMAIL) ||
-           (d->wanted && planner_same_field(d->wanted, now, USER_EMAIL));
-}
-
 /* Of the privileged roles, one that the user had not who vanished. */
 static const char *new_privilege(const struct drift_look *look, const struct drift *d,
                                  const struct user *now)
@@ -349,7 +339,7 @@ static int take_another(const struct drift_look *look, struct link *l, const str
 {
     struct books *b = look->books;
     const char *role = new_privilege(look, d, now);
-    if (!role && is_who_it_was(d, now)) {
+    if (!role && planner_is_who_it_was(d->known, d->wanted, now)) {
         free(l->remote_id);
         l->remote_id = strdup(look->id);
         return l->remote_id ? take_presence(b, l, d->known, "the user was made anew there", e)
@@ -431,7 +421,7 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     bool gone = r == 0 && l.gone && d.known && !same; /* and not restored */
     const char *role = gone ? new_privilege(look, &d, now) : NULL;
     /* Whoever may only have been renamed there comes back with whatever somebody made of it. */
-    bool another = gone && l.gone == LINK_GONE && !is_who_it_was(&d, now);
+    bool another = gone && l.gone == LINK_GONE && !planner_is_who_it_was(d.known, d.wanted, now);
     if (r == 0 && l.gone && (role || another)) {
         r = report_another(look, &l, role, e);
     } else if (r == 0 && l.gone) {

@@ -63,16 +63,9 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
     return true;
 }
 
-/* Same mail as it was, or as it is to be; who has none anywhere is known by the name. */
 static bool is_who_it_was(const struct execution *x, const struct user *shown)
 {
-    const char *mail = user_get(shown, USER_EMAIL),
-               *before = user_get(x->basis.known, USER_EMAIL),
-               *wanted = x->basis.wanted ? user_get(x->basis.wanted, USER_EMAIL) : NULL;
-    if (!mail && !before)
-        return planner_same_person(x->basis.known, shown);
-    return mail && ((before && text_equal_fold(mail, before)) ||
-                    (wanted && text_equal_fold(mail, wanted)));
+    return planner_is_who_it_was(x->basis.known, x->basis.wanted, shown);
 }
 
 static void hold_another(struct execution *x, const struct tenant_answer *a)

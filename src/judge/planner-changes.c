@@ -55,6 +55,21 @@ bool planner_same_person(const struct user *a, const struct user *b)
            (planner_same_field(a, b, USER_FIRST_NAME) && planner_same_field(a, b, USER_LAST_NAME));
 }
 
+static bool has_no_mail(const struct user *u)
+{
+    const char *mail = user_get(u, USER_EMAIL);
+    return !mail || !*mail;
+}
+
+bool planner_is_who_it_was(const struct user *known, const struct user *wanted,
+                           const struct user *shown)
+{
+    if (has_no_mail(shown) && has_no_mail(known))
+        return planner_same_person(known, shown);
+    return planner_same_field(known, shown, USER_EMAIL) ||
+           (wanted && planner_same_field(wanted, shown, USER_EMAIL));
+}
+
 /* Puts an operation into its waiting state; texts may be NULL. What is held here has no time:
  * whatever it waits for, the passing of the grace time does not release it. */
 int plan_wait(struct operation *o, enum operation_state state, const char *reason,

@@ -128,6 +128,10 @@ bool planner_takes_away(const struct operation *o);
 /* Have the two users the same mail, or the same first and last name? What links an existing
  * account. */
 bool planner_same_person(const struct user *a, const struct user *b);
+/* Is the user that is shown the one that is known? By the mail, as it was or as it is to be (wanted
+ * may be NULL); who has none, then and now, is known by the name. */
+bool planner_is_who_it_was(const struct user *known, const struct user *wanted,
+                           const struct user *shown);
 /* Both have it, and the same but for upper and lower case. */
 bool planner_same_field(const struct user *a, const struct user *b, enum user_field f);
 

@@ -380,6 +380,32 @@ static void test_same_person(void **state)
     }
 }
 
+static void test_who_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *known, *wanted, *shown;
+        bool same;
+    } cases[] = {
+        {"the mail of before", "anna a@x S - -", "anna new@x S - -", "berta A@x S - -", true},
+        {"the mail that is wanted", "anna a@x S - -", "anna new@x S - -", "berta new@x S - -", true},
+        {"another mail, the same name", "anna a@x S - -", "anna new@x S - -", "anna b@x S - -", false},
+        {"another mail, of a leaver", "anna a@x S - -", NULL, "anna b@x S - -", false},
+        {"a mail where there was none", "anna - S - -", NULL, "anna b@x S - -", false},
+        {"no mail any more", "anna a@x S - -", NULL, "anna - S - -", false},
+        {"no mail, the same name", "anna - S - -", NULL, "anna - S - -", true},
+        {"no mail, written otherwise", "anna \"\" S - -", NULL, "anna - S - -", true},
+        {"no mail, another name", "anna - S - -", "anna - S - -", "berta \"\" S - -", false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(user_freep) struct user *known = user_of(cases[i].known);
+        CLEANUP(user_freep) struct user *shown = user_of(cases[i].shown);
+        CLEANUP(user_freep)
+        struct user *wanted = cases[i].wanted ? user_of(cases[i].wanted) : NULL;
+        assert_row(cases[i].name, planner_is_who_it_was(known, wanted, shown) == cases[i].same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_all_changes),
         cmocka_unit_test(test_takes_away),
         cmocka_unit_test(test_same_person),
+        cmocka_unit_test(test_who_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
