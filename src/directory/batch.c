@@ -26,7 +26,6 @@
 #include "directory/group-reads.h"
 #include "directory/leaving.h"
 #include "directory/places.h"
-#include "directory/search.h"
 
 /* What the open batch is for. */
 enum purpose {
@@ -65,10 +64,7 @@ static void fail(struct feed_batch *b, int r, const struct error *e)
 void feed_batch_reference(struct feed_batch *b, char *const *urls)
 {
     struct error e = {0};
-    /* Active Directory points to its own partitions. */
-    bool partition = b->env->decoder.active_directory && urls && urls[0] &&
-                     search_reference_is_partition(urls[0]);
-    if (!entries_full(b->entries) || partition)
+    if (!entries_full(b->entries))
         return;
     int r = follows_add(b->follows, entries_search(b->entries), urls, &e);
     if (r < 0)
@@ -308,8 +304,8 @@ static void pump(struct feed_batch *b)
 {
     struct error e = {0};
     bool news = entries_tell_changes(b->entries) &&
-                entries_search(b->entries) == b->env->n_searches - 1,
-         asked = false;
+                entries_search(b->entries) == b->env->n_searches - 1;
+    bool asked = false;
     int r = fetches_start(b->fetches, &e);
     if (r < 0) {
         fail(b, r, &e);
@@ -404,7 +400,8 @@ static int on_open(void *owner, struct error *e)
 {
     struct feed_batch *b = owner;
     int r = feed_batch_begin(b, b->env->n_searches - 1, false, e);
-    b->purpose = r == 0 ? FOR_GROUPS : b->purpose;
+    if (r == 0)
+        b->purpose = FOR_GROUPS;
     return r;
 }
 

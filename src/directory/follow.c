@@ -301,6 +301,10 @@ struct follows *follows_free(struct follows *f)
 
 int follows_add(struct follows *f, unsigned search, char *const *urls, struct error *e)
 {
+    /* Active Directory points to its own partitions. */
+    if (f->env->decoder.active_directory && urls && urls[0] &&
+        search_reference_is_partition(urls[0]))
+        return 0;
     struct reference *r = calloc(1, sizeof(*r)), **end = &f->first;
     if (!r)
         return error_out_of_memory(e);

@@ -24,7 +24,7 @@ int follows_new(struct follows **ret, struct feed_environment *env,
 struct follows *follows_free(struct follows *f);
 void follows_reset(struct follows *f); /* forgets all */
 /* urls: alternatives, of a reference in the answer to this search; copied. What cannot be
- * followed becomes a doubt. */
+ * followed becomes a doubt. One to a partition of Active Directory's own is passed over. */
 int follows_add(struct follows *f, unsigned search, char *const *urls, struct error *e);
 bool follows_busy(const struct follows *f);
 
