@@ -152,27 +152,15 @@ static uint64_t until_full(const struct directory *d, uint64_t interval)
     return d->full_usec && now < due ? due - now : 0;
 }
 
-static void ask_again(struct directory *d)
-{
-    d->full_wanted = true; /* also over another connection, and by another process */
-    if (unanswered_wait(d->unanswered) && d->sink->compared)
-        d->sink->compared(false, d->userdata);
-}
-
 static void on_caught_up(bool full, void *owner)
 {
     struct directory *d = owner;
-    if (unanswered_any(d->unanswered) && d->once) {
-        if (d->sink->compared)
-            d->sink->compared(false, d->userdata);
-    } else if (unanswered_any(d->unanswered)) {
-        ask_again(d);
+    if (unanswered_wait(d->unanswered, d->once)) {
+        d->full_wanted = true; /* also over another connection */
     } else if (full) {
         d->full_wanted = false;
         d->full_usec = clock_steady_usec();
         unanswered_end(d->unanswered);
-        if (d->sink->compared)
-            d->sink->compared(true, d->userdata);
     }
     feeding_read_is_over(d->feeding);
     connection_worked(d->connection);
@@ -216,7 +204,7 @@ static void on_unanswered(const char *why, void *owner)
     unanswered_note(d->unanswered, why);
     d->full_wanted = true; /* also when the connection is lost before this read ends */
     if (d->state == DIRECTORY_FOLLOWING && !feeding_is_reading(d->feeding))
-        ask_again(d);
+        unanswered_wait(d->unanswered, false);
 }
 
 /* -- what the connection tells -- */
@@ -333,7 +321,7 @@ static int add_sources(struct directory *d, struct error *e)
         r = sd_event_source_set_enabled(d->settle, SD_EVENT_OFF);
     if (r < 0)
         return error_set(e, r, "cannot make timers for the directory: %s", strerror(-r));
-    return unanswered_new(&d->unanswered, d->event, on_ask_again, d, e);
+    return unanswered_new(&d->unanswered, d->sink, d->userdata, d->event, on_ask_again, d, e);
 }
 
 static int add_owners(struct directory *d, const struct string_list *attributes,

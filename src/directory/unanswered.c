@@ -16,6 +16,8 @@
 #include "directory/timer.h"
 
 struct unanswered {
+    const struct feed_sink *sink;
+    void *userdata;
     sd_event_source *timer;
     bool noted;
     unsigned n_waits; /* in a row */
@@ -31,25 +33,29 @@ void unanswered_note(struct unanswered *u, const char *why)
     snprintf(u->why, sizeof(u->why), "%s", why);
 }
 
-bool unanswered_any(const struct unanswered *u)
-{
-    return u->noted;
-}
-
 void unanswered_begin(struct unanswered *u)
 {
     u->noted = false;
     sd_event_source_set_enabled(u->timer, SD_EVENT_OFF);
 }
 
-bool unanswered_wait(struct unanswered *u)
+static void tell(const struct unanswered *u, bool whole)
 {
-    if (timer_is_armed(u->timer))
-        return false;
-    uint64_t wait = backoff_wait(FEED_ASK_AGAIN_MIN_USEC, FEED_ASK_AGAIN_MAX_USEC,
-                                 ++u->n_waits, random_number());
-    u->next_usec = clock_steady_usec() + wait;
-    timer_arm(u->timer, wait);
+    if (u->sink->compared)
+        u->sink->compared(whole, u->userdata);
+}
+
+bool unanswered_wait(struct unanswered *u, bool once)
+{
+    if (!u->noted || timer_is_armed(u->timer))
+        return u->noted;
+    if (!once) {
+        uint64_t wait = backoff_wait(FEED_ASK_AGAIN_MIN_USEC, FEED_ASK_AGAIN_MAX_USEC,
+                                     ++u->n_waits, random_number());
+        u->next_usec = clock_steady_usec() + wait;
+        timer_arm(u->timer, wait);
+    }
+    tell(u, false); /* also for another process */
     return true;
 }
 
@@ -58,6 +64,7 @@ void unanswered_end(struct unanswered *u)
     unanswered_begin(u);
     u->n_waits = 0;
     u->why[0] = '\0';
+    tell(u, true);
 }
 
 const char *unanswered_why(const struct unanswered *u, uint64_t *ret_next_usec)
@@ -66,12 +73,15 @@ const char *unanswered_why(const struct unanswered *u, uint64_t *ret_next_usec)
     return u->why[0] ? u->why : NULL;
 }
 
-int unanswered_new(struct unanswered **ret, struct sd_event *event, sd_event_time_handler_t due,
-                   void *owner, struct error *e)
+int unanswered_new(struct unanswered **ret, const struct feed_sink *sink, void *userdata,
+                   struct sd_event *event, sd_event_time_handler_t due, void *owner,
+                   struct error *e)
 {
     struct unanswered *u = calloc(1, sizeof(*u));
     if (!u)
         return error_out_of_memory(e);
+    u->sink = sink;
+    u->userdata = userdata;
     int r = timer_add(event, &u->timer, due, owner);
     if (r < 0) {
         unanswered_free(u);
