@@ -287,16 +287,27 @@ static const char *new_privilege(const struct drift_look *look, const struct dri
     return NULL;
 }
 
+static bool are_roles_hidden(const struct drift_look *look)
+{
+    const struct engine_options *o = books_options(look->books);
+    return o->tenant_ops->parts(o->tenant)->hides & PART_ROLES;
+}
+
 /* The login is another user's by now, which nobody takes over in passing. Said once. */
 static int report_another(const struct drift_look *look, struct link *l, const char *role,
                           struct error *e)
 {
     char sentence[500];
-    snprintf(sentence, sizeof(sentence),
-             "another user has the login there now, with %s%s: if it is the same person, %s",
-             role ? "the privileged role " : "another mail", role ? role : "",
-             role ? "take the role away there until it is known again"
-                  : "give that user the mail of the entry");
+    if (are_roles_hidden(look))
+        snprintf(sentence, sizeof(sentence),
+                 "another user has the login there now, and the tenant does not show which roles "
+                 "that one has: restore the user who was deleted, or remove the other one");
+    else
+        snprintf(sentence, sizeof(sentence),
+                 "another user has the login there now, with %s%s: if it is the same person, %s",
+                 role ? "the privileged role " : "another mail", role ? role : "",
+                 role ? "take the role away there until it is known again"
+                      : "give that user the mail of the entry");
     if (text_equal(l->drift, sentence))
         return 0;
     free(l->drift);
@@ -339,7 +350,7 @@ static int take_another(const struct drift_look *look, struct link *l, const str
 {
     struct books *b = look->books;
     const char *role = new_privilege(look, d, now);
-    if (!role && planner_is_who_it_was(d->known, d->wanted, now)) {
+    if (!role && !are_roles_hidden(look) && planner_is_who_it_was(d->known, d->wanted, now)) {
         free(l->remote_id);
         l->remote_id = strdup(look->id);
         return l->remote_id ? take_presence(b, l, d->known, "the user was made anew there", e)
@@ -421,7 +432,9 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     bool gone = r == 0 && l.gone && d.known && !same; /* and not restored */
     const char *role = gone ? new_privilege(look, &d, now) : NULL;
     /* Whoever may only have been renamed there comes back with whatever somebody made of it. */
-    bool another = gone && l.gone == LINK_GONE && !planner_is_who_it_was(d.known, d.wanted, now);
+    bool another = gone && l.gone == LINK_GONE &&
+                   ((by_id && are_roles_hidden(look)) ||
+                    !planner_is_who_it_was(d.known, d.wanted, now));
     if (r == 0 && l.gone && (role || another)) {
         r = report_another(look, &l, role, e);
     } else if (r == 0 && l.gone) {

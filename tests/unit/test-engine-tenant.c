@@ -382,81 +382,6 @@ static void test_starts_share_commits(void **state)
     is_idle(b);
 }
 
-static void ten_with_ids(struct bed *b)
-{
-    b->sync.verify_interval_usec = HOUR;
-    people(b, 10, "support");
-    bed_start(b);
-    bed_sync(b);
-    bed_advance(b, 61 * MINUTE);
-}
-
-/* Renamed there, and its login given to somebody else: the id tells, so that the link follows, and
- * whoever leaves is disabled under the other login. */
-static void renamed_and_given_away(struct bed *b, bool same_mail)
-{
-    b->sync.on_drift = DRIFT_REPAIR;
-    b->tenant->no_rename = true;
-    ten_with_ids(b);
-    fake_tenant_rename(fake_tenant_find(b->tenant, "u3"), "married");
-    fake_tenant_add(b->tenant, "u3", "Jana", "Dorn",
-                    same_mail ? "u3@example.com" : "jana@example.net", "Sales");
-    fake_tenant_forget_calls(b->tenant);
-    bed_advance(b, 2 * HOUR);
-    bed_leave(b, "id-u3");
-    bed_tell(b, "id-u3");
-    bed_advance(b, HOUR);
-    assert_true(is_disabled(b, "married"));
-    assert_false(is_disabled(b, "u3"));
-}
-
-static void test_renamed_and_given_away(void **state)
-{
-    renamed_and_given_away(*state, false);
-}
-
-static void test_renamed_and_made_anew(void **state)
-{
-    renamed_and_given_away(*state, true);
-}
-
-/* What waits looks at nobody: whose the login is by now is seen all the same. */
-static void test_given_away_while_it_waits(void **state)
-{
-    struct bed *b = *state;
-    b->sync.on_drift = DRIFT_REPAIR;
-    ten_with_ids(b);
-    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH, .times = 1,
-                                                    .class = TENANT_REFUSED, .status = 400});
-    bed_person(b, "id-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "u3", "givenName", "Other",
-               "sn", "u3", "mail", "u3@example.com", NULL);
-    bed_tell(b, "id-u3");
-    bed_run(b);
-    assert_int_equal(bed_queue(b, OPERATION_HELD, NULL), 1);
-    fake_tenant_remove(b->tenant, "u3");
-    fake_tenant_add(b->tenant, "u3", "Jana", "Dorn", "jana@example.net", "Sales");
-    fake_tenant_forget_calls(b->tenant);
-    bed_advance(b, 3 * DAY);
-    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_WRITES), 0);
-}
-
-/* Deleted and restored: the id says that it is the same one, whatever was changed. */
-static void test_restored_with_another_mail(void **state)
-{
-    struct bed *b = *state;
-    ten_with_ids(b);
-    struct fake_user *u = fake_tenant_find(b->tenant, "u3");
-    char id[24];
-    strcpy(id, u->scim_id);
-    fake_tenant_remove(b->tenant, "u3");
-    bed_advance(b, 2 * HOUR);
-    assert_int_equal(bed_queue(b, 0, REASON_USER_GONE), 1);
-    u = fake_tenant_add(b->tenant, "u3", "First", "u3", "other@example.com", "Support");
-    strcpy(u->scim_id, id);
-    bed_advance(b, 2 * HOUR);
-    assert_int_equal(bed_queue(b, 0, REASON_USER_GONE), 0);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -469,10 +394,6 @@ int main(int argc, char **argv)
         scenario(test_there_again),
         scenario(test_sweep),
         scenario(test_sweep_overtaken),
-        scenario(test_renamed_and_given_away),
-        scenario(test_renamed_and_made_anew),
-        scenario(test_given_away_while_it_waits),
-        scenario(test_restored_with_another_mail),
         scenario(test_refused_and_no_scim),
         scenario(test_read_back),
         scenario(test_asked_while_outcomes_wait),

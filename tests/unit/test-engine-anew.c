@@ -1,0 +1,119 @@
+/*
+ * Whose a login is by now: users who were renamed, deleted, restored or made anew at the tenant by
+ * somebody else.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static void ten_with_ids(struct bed *b)
+{
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, 61 * MINUTE);
+}
+
+/* Renamed there, and its login given to somebody else: the id tells, so that the link follows, and
+ * whoever leaves is disabled under the other login. */
+static void renamed_and_given_away(struct bed *b, bool same_mail)
+{
+    b->sync.on_drift = DRIFT_REPAIR;
+    b->tenant->no_rename = true;
+    ten_with_ids(b);
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u3"), "married");
+    fake_tenant_add(b->tenant, "u3", "Jana", "Dorn",
+                    same_mail ? "u3@example.com" : "jana@example.net", "Sales");
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, 2 * HOUR);
+    bed_leave(b, "id-u3");
+    bed_tell(b, "id-u3");
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "married"));
+    assert_false(is_disabled(b, "u3"));
+}
+
+static void test_renamed_and_given_away(void **state)
+{
+    renamed_and_given_away(*state, false);
+}
+
+static void test_renamed_and_made_anew(void **state)
+{
+    renamed_and_given_away(*state, true);
+}
+
+/* What waits looks at nobody: whose the login is by now is seen all the same. */
+static void test_given_away_while_it_waits(void **state)
+{
+    struct bed *b = *state;
+    b->sync.on_drift = DRIFT_REPAIR;
+    ten_with_ids(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH, .times = 1,
+                                                    .class = TENANT_REFUSED, .status = 400});
+    bed_person(b, "id-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "u3", "givenName", "Other",
+               "sn", "u3", "mail", "u3@example.com", NULL);
+    bed_tell(b, "id-u3");
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, NULL), 1);
+    fake_tenant_remove(b->tenant, "u3");
+    fake_tenant_add(b->tenant, "u3", "Jana", "Dorn", "jana@example.net", "Sales");
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, 3 * DAY);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_WRITES), 0);
+}
+
+/* Where no user is shown with roles, whoever is made anew may have any: nobody is taken over in
+ * passing, whatever the mail. */
+static void test_made_anew_with_hidden_roles(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_hidden_groups;
+    ten_with_ids(b);
+    fake_tenant_remove(b->tenant, "u3");
+    fake_tenant_add(b->tenant, "u3", "Jana", "Dorn", "u3@example.com", "Sales");
+    bed_advance(b, 3 * HOUR);
+    fake_tenant_forget_calls(b->tenant);
+    bed_person(b, "id-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "u3", "givenName", "Other",
+               "sn", "u3", "mail", "u3@example.com", NULL);
+    bed_tell(b, "id-u3");
+    bed_advance(b, 3 * HOUR);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_WRITES), 0);
+    struct link l = {0};
+    struct error e = {0};
+    bed_ok(b, link_load(b->state, "id-u3", &l, &e));
+    assert_int_equal(l.gone, LINK_GONE);
+    assert_non_null(strstr(l.drift, "does not show which roles"));
+    link_done(&l);
+}
+
+/* Deleted and restored: the id says that it is the same one, whatever was changed. */
+static void test_restored_with_another_mail(void **state)
+{
+    struct bed *b = *state;
+    ten_with_ids(b);
+    struct fake_user *u = fake_tenant_find(b->tenant, "u3");
+    char id[24];
+    strcpy(id, u->scim_id);
+    fake_tenant_remove(b->tenant, "u3");
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(bed_queue(b, 0, REASON_USER_GONE), 1);
+    u = fake_tenant_add(b->tenant, "u3", "First", "u3", "other@example.com", "Support");
+    strcpy(u->scim_id, id);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(bed_queue(b, 0, REASON_USER_GONE), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_renamed_and_given_away),
+        scenario(test_renamed_and_made_anew),
+        scenario(test_given_away_while_it_waits),
+        scenario(test_made_anew_with_hidden_roles),
+        scenario(test_restored_with_another_mail),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
