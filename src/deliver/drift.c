@@ -276,17 +276,6 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
     return link_store(books_state(look->books), l, e);
 }
 
-/* Of the privileged roles, one that the user had not who vanished. */
-static const char *new_privilege(const struct drift_look *look, const struct drift *d,
-                                 const struct user *now)
-{
-    for (size_t i = 0; i < now->n_roles; i++)
-        if (!user_role(d->known, now->roles[i].name) &&
-            options_role_is_privileged(books_options(look->books)->sync, now->roles[i].name))
-            return now->roles[i].name;
-    return NULL;
-}
-
 static bool are_roles_hidden(const struct drift_look *look)
 {
     const struct engine_options *o = books_options(look->books);
@@ -349,7 +338,7 @@ static int take_another(const struct drift_look *look, struct link *l, const str
                         const struct user *now, struct error *e)
 {
     struct books *b = look->books;
-    const char *role = new_privilege(look, d, now);
+    const char *role = planner_gained_privilege(d->known, now, books_options(b)->sync);
     if (!role && !are_roles_hidden(look) && planner_is_who_it_was(d->known, d->wanted, now)) {
         free(l->remote_id);
         l->remote_id = strdup(look->id);
@@ -430,7 +419,8 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     bool by_id = r == 0 && look->id && l.remote_id;
     bool same = by_id && text_equal(look->id, l.remote_id);
     bool gone = r == 0 && l.gone && d.known && !same; /* and not restored */
-    const char *role = gone ? new_privilege(look, &d, now) : NULL;
+    const char *role =
+        gone ? planner_gained_privilege(d.known, now, books_options(look->books)->sync) : NULL;
     /* Whoever may only have been renamed there comes back with whatever somebody made of it. */
     bool another = gone && l.gone == LINK_GONE &&
                    ((by_id && are_roles_hidden(look)) ||

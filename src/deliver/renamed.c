@@ -68,16 +68,22 @@ static bool is_who_it_was(const struct execution *x, const struct user *shown)
     return planner_is_who_it_was(x->basis.known, x->basis.wanted, shown);
 }
 
-static void hold_another(struct execution *x, const struct tenant_answer *a)
+/* role: a privileged one that the user of before had not; NULL: it is the mail that differs. */
+static void hold_another(struct execution *x, const struct tenant_answer *a, const char *role)
 {
-    char sentence[700];
+    char sentence[700], remedy[400];
     execution_set_unclear(x, false);
+    if (role)
+        snprintf(remedy, sizeof(remedy),
+                 "take the role away there until the user is known again");
+    else
+        snprintf(remedy, sizeof(remedy), "give that user the mail of %s", x->operation->dn);
     snprintf(
         sentence, sizeof(sentence),
         "the user %s that was known is gone at the tenant, and the login belongs to another user "
-        "there, with another mail: if it is the same person, give that user the mail of %s, "
-        "else give one of the two another login",
-        x->operation->login, x->operation->dn);
+        "there, with %s%s: if it is the same person, %s, else give one of the two another login",
+        x->operation->login, role ? "the privileged role " : "another mail", role ? role : "",
+        remedy);
     execution_hold_login(x, a, x->operation->login, sentence);
 }
 
@@ -85,7 +91,7 @@ bool execution_is_another(struct execution *x, const struct tenant_answer *a)
 {
     if (is_who_it_was(x, a->user))
         return false;
-    hold_another(x, a);
+    hold_another(x, a, NULL);
     return true;
 }
 
@@ -94,7 +100,7 @@ bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
     if (x->proof.proved || !x->basis.known || planner_same_person(x->basis.known, a->user) ||
         (x->basis.wanted && planner_same_person(x->basis.wanted, a->user)))
         return false;
-    hold_another(x, a);
+    hold_another(x, a, NULL);
     return true;
 }
 
@@ -109,7 +115,16 @@ static void on_holder(const struct tenant_answer *a, void *userdata)
         return;
     }
     if (found && x->basis.known && x->proof.id_failed && !is_who_it_was(x, a->user)) {
-        hold_another(x, a);
+        hold_another(x, a, NULL);
+        return;
+    }
+    /* The one of before is not there any more: nobody touches in passing whoever has more. */
+    bool made_anew = found && x->basis.known && x->proof.id_failed && !x->link.remote_id;
+    const char *role = made_anew ? planner_gained_privilege(x->basis.known, a->user,
+                                                            x->delivery->options->sync)
+                                 : NULL;
+    if (role) {
+        hold_another(x, a, role);
         return;
     }
     if (found && execution_is_stranger(x, a))
@@ -161,7 +176,7 @@ static void on_doubted(const struct tenant_answer *a, void *userdata)
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     x->proof.proved = true;
     if (a->class == TENANT_NOT_FOUND)
-        hold_another(x, a);
+        hold_another(x, a, NULL);
     else if (!login)
         execution_fail(x, a);
     else if (!text_equal_fold(login, x->link.login))

@@ -211,12 +211,20 @@ void plan_drop_if_empty(struct planner_result *r, const struct operation *o)
     operation_free(r->operations.items[--r->operations.n_items]);
 }
 
+const char *planner_gained_privilege(const struct user *before, const struct user *now,
+                                     const struct sync_options *options)
+{
+    for (size_t i = 0; i < now->n_roles; i++)
+        if (options_role_is_privileged(options, now->roles[i].name) &&
+            !user_role(before, now->roles[i].name))
+            return now->roles[i].name;
+    return NULL;
+}
+
 const char *planner_privileged_role(const struct user *u, const struct sync_options *options)
 {
-    for (size_t i = 0; i < u->n_roles; i++)
-        if (options_role_is_privileged(options, u->roles[i].name))
-            return u->roles[i].name;
-    return NULL;
+    static const struct user nobody;
+    return planner_gained_privilege(&nobody, u, options);
 }
 
 const char *plan_vanished_sentence(const struct planner_input *in, char *buffer, size_t size)

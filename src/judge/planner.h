@@ -146,3 +146,6 @@ int planner_adoption_changes(const struct planner_input *in, const struct user *
 /* The privileged role among the user's, or NULL. Names are compared as the tenant does, without
  * case. */
 const char *planner_privileged_role(const struct user *u, const struct sync_options *options);
+/* One that the user had not before; or NULL. */
+const char *planner_gained_privilege(const struct user *before, const struct user *now,
+                                     const struct sync_options *options);

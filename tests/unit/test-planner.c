@@ -406,20 +406,39 @@ static void test_who_it_was(void **state)
     }
 }
 
+static void test_gained_privilege(void **state)
+{
+    (void)state;
+    char *privileged[] = {(char *)"Boss", (char *)"Owner"};
+    const struct sync_options options = {.privileged_roles = privileged,
+                                         .n_privileged_roles = 2};
+    static const struct {
+        const char *before, *now, *gained;
+    } cases[] = {
+        {"a - - - -", "a - - Agent -", NULL},
+        {"a - - Boss -", "a - - Agent,Boss -", NULL},
+        {"a - - Agent -", "a - - Agent,Boss -", "Boss"},
+        {"a - - Boss -", "a - - Boss,Owner -", "Owner"},
+        {"a - - Boss,Owner -", "a - - - -", NULL},
+        {"a - - Agent -", "a - - bOSS -", "bOSS"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(user_freep) struct user *before = user_of(cases[i].before);
+        CLEANUP(user_freep) struct user *now = user_of(cases[i].now);
+        const char *gained = planner_gained_privilege(before, now, &options);
+        assert_row(cases[i].now, text_equal(gained, cases[i].gained));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_mailboxes),
-        cmocka_unit_test(test_one_part),
-        cmocka_unit_test(test_hidden_roles),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_all_changes),
-        cmocka_unit_test(test_takes_away),
-        cmocka_unit_test(test_same_person),
-        cmocka_unit_test(test_who_it_was),
+        cmocka_unit_test(test_rows),         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_mailboxes),    cmocka_unit_test(test_one_part),
+        cmocka_unit_test(test_hidden_roles), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_changes),      cmocka_unit_test(test_all_changes),
+        cmocka_unit_test(test_takes_away),   cmocka_unit_test(test_same_person),
+        cmocka_unit_test(test_who_it_was),   cmocka_unit_test(test_gained_privilege),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
