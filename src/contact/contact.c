@@ -19,6 +19,7 @@
 #include "books/engine-types.h"
 #include "contact/acquaintance.h"
 #include "contact/health.h"
+#include "contact/looks.h"
 #include "contact/sighted.h"
 #include "model/operation.h"
 #include "state/link.h"
@@ -47,17 +48,9 @@ struct contact {
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
     bool asked; /* somebody is to be looked for: see contact_ask() */
-    size_t n_mail_calls;
-    struct mail_call *mail_calls;
+    bool put_off; /* nobody is looked at before health has an answer */
+    struct looks looks;
     struct string_list sighted;
-};
-
-/* One look at a user that no link claims. */
-struct mail_call {
-    struct contact *contact;
-    struct mail_call *next;
-    struct tenant_call *call;
-    char *login;
 };
 
 static void become_known(struct contact *c)
@@ -124,22 +117,6 @@ static void on_listing(const struct tenant_answer *a, void *userdata)
     take_listing(userdata, a);
 }
 
-static void mail_call_free(struct mail_call *m)
-{
-    struct contact *c = m->contact;
-    const struct engine_options *o = books_options(c->books);
-    for (struct mail_call **p = &c->mail_calls; *p; p = &(*p)->next)
-        if (*p == m) {
-            *p = m->next;
-            c->n_mail_calls--;
-            break;
-        }
-    if (m->call)
-        o->tenant_ops->call_free(m->call);
-    free(m->login);
-    free(m);
-}
-
 static int look_at_mails(struct contact *c, struct error *e);
 static int look_for_asked(struct contact *c, struct error *e);
 
@@ -155,28 +132,28 @@ static int wake_wanting(struct contact *c, const char *login_key, struct error *
     return r;
 }
 
-static void on_mail(const struct tenant_answer *a, void *userdata)
+static void on_look(const char *login, const struct tenant_answer *a, void *userdata)
 {
-    struct mail_call *m = userdata;
-    struct contact *c = m->contact;
+    struct contact *c = userdata;
     struct error e = {0};
-    CLEANUP(freep) char *login_key = text_fold(m->login, strlen(m->login));
+    CLEANUP(freep) char *login_key = text_fold(login, strlen(login));
     const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
     const char *mail = u ? user_get(u, USER_EMAIL) : NULL;
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     bool is_gone = a->class == TENANT_NOT_FOUND, first = c->stage != STAGE_KNOWN;
+    bool put_off = health_put_off(c->health, a);
+    c->put_off |= put_off;
     /* Asked again when the tenant is back; later on what is unclear of one is that one's. */
-    if ((first || a->class != TENANT_UNCLEAR) && health_call_failed(c->health, a)) {
+    if (put_off ||
+        ((first || a->class != TENANT_UNCLEAR) && health_call_failed(c->health, a))) {
         c->stage = first ? STAGE_LISTED : STAGE_KNOWN;
         c->asked = true;
-        mail_call_free(m);
         return;
     }
     int r = login_key && mail_key && found ? 0 : error_out_of_memory(&e);
     if (r == 0 && first && u && sighted_add(&c->sighted, u) < 0)
         r = error_out_of_memory(&e);
-    mail_call_free(m);
     if (r == 0 && is_gone)
         r = listing_set_absent(books_state(c->books), login_key, &e);
     else if (r == 0)
@@ -185,33 +162,10 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
         r = look_at_mails(c, &e);
     else if (r == 0 && !first)
         r = wake_wanting(c, login_key, &e);
-    if (r == 0 && !first)
+    if (r == 0 && !first && !c->put_off)
         r = look_for_asked(c, &e);
     if (r < 0)
         books_failed(c->books, &e);
-}
-
-static int look_at(struct contact *c, const char *login, bool hurry, struct error *e)
-{
-    const struct engine_options *o = books_options(c->books);
-    for (struct mail_call *m = c->mail_calls; m; m = m->next)
-        if (text_equal(m->login, login))
-            return 0;
-    struct mail_call *m = calloc(1, sizeof(*m));
-    if (!m)
-        return error_out_of_memory(e);
-    m->contact = c;
-    m->next = c->mail_calls;
-    c->mail_calls = m;
-    c->n_mail_calls++;
-    m->login = strdup(login);
-    int r = m->login ? o->tenant_ops->read(o->tenant, &m->call, by_login(m->login), on_mail, m, e)
-                     : error_out_of_memory(e);
-    if (r < 0)
-        mail_call_free(m);
-    else if (hurry)
-        o->tenant_ops->call_hurry(m->call);
-    return r;
 }
 
 /* Keeps some calls in flight until every unclaimed user was looked at. */
@@ -220,10 +174,10 @@ static int look_at_mails(struct contact *c, struct error *e)
     struct string_list logins = {0};
     size_t most = books_options(c->books)->max_concurrent;
     int r = listing_to_look_at(books_state(c->books), most, &logins, e);
-    for (size_t i = 0; i < logins.n_items && r == 0 && c->n_mail_calls < most; i++)
-        r = look_at(c, logins.items[i], false, e);
+    for (size_t i = 0; i < logins.n_items && r == 0 && c->looks.n < most; i++)
+        r = looks_begin(&c->looks, logins.items[i], false, e);
     string_list_done(&logins);
-    if (r < 0 || c->n_mail_calls)
+    if (r < 0 || c->looks.n)
         return r;
     r = sighted_store(books_state(c->books), &c->sighted, e);
     string_list_done(&c->sighted);
@@ -239,8 +193,8 @@ static int look_for_asked(struct contact *c, struct error *e)
     struct string_list logins = {0};
     int r = listing_asked(books_state(c->books), ASKED_FEW + 1, &logins, e);
     bool few = logins.n_items <= ASKED_FEW;
-    for (size_t i = 0; i < logins.n_items && r == 0 && c->n_mail_calls < ASKED_AT_ONCE; i++)
-        r = look_at(c, logins.items[i], few, e);
+    for (size_t i = 0; i < logins.n_items && r == 0 && c->looks.n < ASKED_AT_ONCE; i++)
+        r = looks_begin(&c->looks, logins.items[i], few, e);
     string_list_done(&logins);
     return r;
 }
@@ -248,8 +202,8 @@ static int look_for_asked(struct contact *c, struct error *e)
 static bool may_look(const struct contact *c)
 {
     const struct engine_options *o = books_options(c->books);
-    return c->asked && c->stage == STAGE_KNOWN && !c->adoption_open && o->tenant &&
-           health_state(c->health) == ENGINE_TENANT_OK;
+    return c->asked && c->stage == STAGE_KNOWN && !c->adoption_open && !c->put_off &&
+           o->tenant && health_state(c->health) == ENGINE_TENANT_OK;
 }
 
 void contact_look(struct contact *c)
@@ -264,7 +218,7 @@ void contact_look(struct contact *c)
 
 bool contact_is_looking(const struct contact *c)
 {
-    return c->n_mail_calls || may_look(c);
+    return c->looks.n || may_look(c);
 }
 
 int contact_ask(struct contact *c, const char *login, const char *login_key, bool *ret,
@@ -351,6 +305,8 @@ void contact_evaluated(struct contact *c)
     bool look = c->stage == STAGE_LISTED;
     int r = 0;
     c->adoption_reported = false;
+    if (c->put_off)
+        return;
     if (health_state(c->health) == ENGINE_TENANT_OK && c->stage == STAGE_KNOWN && c->adoption_open)
         r = someone_to_look_at(c, &look, &e);
     if (r == 0 && look && health_state(c->health) == ENGINE_TENANT_OK) {
@@ -404,7 +360,9 @@ static int meet(struct contact *c, bool *ret, struct error *e)
 void contact_tenant_answers(struct contact *c)
 {
     struct error e = {0};
+    c->put_off = false;
     if (c->stage != STAGE_ASKING) {
+        books_note(c->books, WORK_GUARD); /* contact_evaluated() */
         books_wake(c->books, WORK_DUE);
         return;
     }
@@ -476,6 +434,7 @@ int contact_new(struct contact **ret, struct books *b, struct health *h, struct 
     if (!c)
         return error_out_of_memory(e);
     *c = (struct contact){.books = b, .health = h};
+    c->looks = (struct looks){.books = b, .done = on_look, .userdata = c};
     c->adoption_open = state_meta_number(books_state(b), "first-contact-done", 0) == 0;
     c->asked = true; /* by whoever ran before */
     *ret = c;
@@ -485,8 +444,7 @@ int contact_new(struct contact **ret, struct books *b, struct health *h, struct 
 void contact_cancel(struct contact *c)
 {
     c->acquaintance = acquaintance_free(c->acquaintance);
-    while (c->mail_calls)
-        mail_call_free(c->mail_calls);
+    looks_cancel(&c->looks);
 }
 
 struct contact *contact_free(struct contact *c)

@@ -13,17 +13,21 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
-#include "base/random.h"
 #include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "books/books.h"
+#include "contact/missing.h"
+#include "contact/put-off.h"
 #include "model/operation.h"
 #include "state/queue.h"
 
 #define FAILING_BEFORE_AWAY 3 /* people */
+#define PUT_OFF_BEFORE_ALARM 10
+#define FIRST_CONTACT        "first-contact"
 
 struct health {
     struct books *books;
@@ -39,7 +43,8 @@ struct health {
     char error[512];
     uint64_t since_usec, probe_usec;
     unsigned n_probes;               /* since it went away */
-    unsigned n_put_off;              /* how often in a row the list of teams was */
+    struct put_off teams_off, users_off; /* the list; of users also a look at one */
+    bool users_wait;                     /* the list of users is asked for next */
     struct string_list failing;      /* entries whose calls failed, with no success between */
     struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
     struct string_list theirs; /* whose calls alone failed, or got a 401 */
@@ -47,8 +52,7 @@ struct health {
     bool teams_known;
     struct string_list teams;
     uint64_t teams_usec;
-    struct string_list missing; /* causes of references that the tenant does not know now */
-    uint64_t missing_usec;      /* since when the first of them */
+    struct missing missing;
 };
 
 int health_new(struct health **ret, struct books *b, void (*answered)(void *userdata),
@@ -83,7 +87,7 @@ struct health *health_free(struct health *h)
     string_list_done(&h->unauthorised);
     string_list_done(&h->theirs);
     string_list_done(&h->teams);
-    string_list_done(&h->missing);
+    missing_forget(&h->missing);
     free(h);
     return NULL;
 }
@@ -129,21 +133,9 @@ void health_doubt_teams(struct health *h)
         health_ask(h);
 }
 
-void health_forget_missing(struct health *h)
+struct missing *health_missing(struct health *h)
 {
-    string_list_done(&h->missing);
-}
-
-void health_forget_old_missing(struct health *h)
-{
-    if (h->missing.n_items &&
-        h->missing_usec + books_options(h->books)->sync->hold_retry_usec <= clock_steady_usec())
-        health_forget_missing(h);
-}
-
-bool health_knows_missing(const struct health *h, const char *cause)
-{
-    return string_list_contains(&h->missing, cause);
+    return &h->missing;
 }
 
 static int copy_list(const struct string_list *from, struct string_list *ret)
@@ -159,15 +151,7 @@ int health_copy_known(const struct health *h, bool *ret_teams_known, struct stri
 {
     *ret_teams_known = h->teams_known;
     int r = copy_list(&h->teams, ret_teams);
-    return r < 0 ? r : copy_list(&h->missing, ret_missing);
-}
-
-void health_note_missing(struct health *h, const char *cause)
-{
-    if (!h->missing.n_items)
-        h->missing_usec = clock_steady_usec();
-    if (string_list_add_once(&h->missing, cause) < 0)
-        log_debug("Out of memory: %s is looked up again each time", cause);
+    return r < 0 ? r : copy_list(&h->missing.causes, ret_missing);
 }
 
 /* Two users may be refused for reasons of their own; a third in a row is about the token. */
@@ -321,6 +305,7 @@ void health_fine(struct health *h)
     string_list_done(&h->failing);
     if (!h->was_fine) { /* alarms of before this start, whose cause has ended */
         h->was_fine = true;
+        alarm_over(h->books, ALARM_FIRST_CONTACT);
         alarm_over(h->books, "tenant-account");
         alarm_over(h->books, "tenant");
     }
@@ -329,7 +314,7 @@ void health_fine(struct health *h)
     h->state = ENGINE_TENANT_OK;
     books_note(h->books, WORK_ALARMS);
     h->since_usec = clock_steady_usec();
-    h->probe_usec = h->n_put_off ? h->since_usec : 0; /* the list that was put off before */
+    h->probe_usec = h->teams_off.n ? h->since_usec : 0; /* the list that was put off before */
     books_note(h->books, WORK_GUARD); /* the first contact may go on */
     h->error[0] = '\0';
     alarm_over(h->books, "tenant-account");
@@ -386,28 +371,28 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
     h->teams_known = true;
     h->teams_usec = clock_steady_usec();
     /* Roles and skills can't be listed: they are tried again. */
-    string_list_done(&h->missing);
+    missing_forget(&h->missing);
     return r;
 }
 
-/* Asked again in time, and all else goes on without it. */
-static void put_off_teams(struct health *h, const struct tenant_answer *a)
+bool health_put_off(struct health *h, const struct tenant_answer *a)
 {
-    const struct sync_options *o = books_options(h->books)->sync;
-    uint64_t wait = backoff_wait(o->retry_min_usec, o->retry_max_usec, ++h->n_put_off,
-                                 random_number());
-    wait = a->retry_after_usec > wait ? a->retry_after_usec : wait;
-    h->probe_usec = clock_steady_usec() + wait;
-    log_info("The tenant puts off the list of its teams, it is asked for again in %llu s",
-             (unsigned long long)(wait / USEC_PER_SEC));
-    h->answered(h->userdata);
+    bool is = a->class == TENANT_THROTTLED && !a->concerns_all && h->state == ENGINE_TENANT_OK;
+    if (!is)
+        put_off_over(&h->users_off, h->books);
+    else if (h->probe_usec <= clock_steady_usec()) /* else it is one of several at once */
+        h->probe_usec =
+            put_off_again(&h->users_off, h->books, a, "a look at one of its users", true);
+    return is;
 }
 
 static void take_teams_answer(struct health *h, const struct tenant_answer *a)
 {
     struct error e = {0};
     if (health_is_put_off(h, a)) {
-        put_off_teams(h, a);
+        h->probe_usec =
+            put_off_again(&h->teams_off, h->books, a, "the list of its teams", false);
+        h->answered(h->userdata);
         return;
     }
     if (health_call_failed(h, a))
@@ -425,7 +410,7 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
     }
     health_fine(h);
     h->probe_usec = 0;
-    h->n_put_off = 0;
+    put_off_over(&h->teams_off, h->books);
     h->answered(h->userdata);
 }
 
@@ -449,26 +434,41 @@ static void on_teams(const struct tenant_answer *a, void *userdata)
         health_ask(h);
 }
 
-void health_ask(struct health *h)
-{
-    const struct engine_options *o = books_options(h->books);
-    struct error e = {0};
-    if (h->call || h->closed || !o->tenant)
-        return;
-    h->asked = true;
-    if (o->tenant_ops->team_list(o->tenant, &h->call, on_teams, h, &e) < 0) {
-        log_error("The tenant's teams cannot be asked for: %s", e.message);
-        if (h->probe_usec)
-            h->probe_usec = clock_steady_usec() + o->sync->retry_max_usec;
-    }
-}
-
 static void on_users(const struct tenant_answer *a, void *userdata)
 {
     struct health *h = userdata;
     struct tenant_call *call = TAKE(h->call);
-    h->users_done(a, h->users_userdata);
+    h->users_wait = health_is_put_off(h, a);
+    if (h->users_wait) {
+        h->probe_usec =
+            put_off_again(&h->users_off, h->books, a, "the list of its users", true);
+    } else {
+        put_off_over(&h->users_off, h->books);
+        h->probe_usec =
+            h->teams_off.n ? clock_steady_usec() : 0; /* the list of teams, if it waits */
+        h->users_done(a, h->users_userdata);
+    }
     books_options(h->books)->tenant_ops->call_free(call);
+}
+
+void health_ask(struct health *h)
+{
+    const struct engine_options *o = books_options(h->books);
+    const struct tenant_ops *ops = o->tenant_ops;
+    struct error e = {0};
+    if (h->call || h->closed || !o->tenant)
+        return;
+    h->asked = true;
+    /* Not the teams first: where one request is let through, that would take its place. */
+    bool users = h->users_wait && h->state == ENGINE_TENANT_OK;
+    int r = users ? ops->directory_list(o->tenant, &h->call, on_users, h, &e)
+                  : ops->team_list(o->tenant, &h->call, on_teams, h, &e);
+    if (r < 0) {
+        log_error("The tenant's %s cannot be asked for: %s", users ? "users" : "teams",
+                  e.message);
+        if (h->probe_usec)
+            h->probe_usec = clock_steady_usec() + o->sync->retry_max_usec;
+    }
 }
 
 int health_ask_users(struct health *h, tenant_done_fn done, void *userdata, struct error *e)

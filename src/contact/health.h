@@ -12,6 +12,7 @@
 struct books;
 struct error;
 struct health;
+struct missing;
 struct string_list;
 
 /* answered: runs each time the tenant has told its teams, or that it tells none. */
@@ -21,7 +22,8 @@ struct health *health_free(struct health *h);
 void health_close(struct health *h); /* cancels what is asked; nothing is asked any more */
 
 void health_ask(struct health *h); /* for the teams, unless something is being asked already */
-/* For its users, in the place of the teams: one such call at a time. The answer is borrowed. */
+/* For its users, in the place of the teams: one such call at a time. The answer is borrowed.
+ * One that puts them off is kept here, and they are asked for again. */
 int health_ask_users(struct health *h, tenant_done_fn done, void *userdata, struct error *e);
 bool health_is_asking(const struct health *h);
 bool health_was_asked(const struct health *h);
@@ -38,6 +40,9 @@ void health_failed(struct health *h, const struct tenant_answer *a, const char *
 /* A list that the tenant puts off (429) says nothing of users: no outage, it is asked for again.
  * Where it is the token that is put off, the next user's call tells. */
 bool health_is_put_off(const struct health *h, const struct tenant_answer *a);
+/* Is a look at one of the users that it has already put off? Then answered() runs when it may
+ * be tried again. Told of every answer to one. */
+bool health_put_off(struct health *h, const struct tenant_answer *a);
 /* A call that is nobody's in particular got no answer to its question: that is the tenant's
  * matter, also when it is a single 502, since nobody but the next probe would ask again. */
 bool health_call_failed(struct health *h, const struct tenant_answer *a);
@@ -50,10 +55,7 @@ bool health_refused_one(struct health *h, const struct tenant_answer *a, const c
 /* Teams, roles and skills that it does not have now; cause as in the operations' holds. */
 bool health_may_have_team(const struct health *h, const char *team); /* as far as it is known */
 void health_doubt_teams(struct health *h); /* asks again when they were asked for long ago */
-bool health_knows_missing(const struct health *h, const char *cause);
-void health_note_missing(struct health *h, const char *cause);
+struct missing *health_missing(struct health *h); /* borrowed */
 /* All of both, into empty lists; -ENOMEM. */
-int health_copy_known(const struct health *h, bool *ret_teams_known, struct string_list *ret_teams,
-                      struct string_list *ret_missing);
-void health_forget_missing(struct health *h);
-void health_forget_old_missing(struct health *h);
+int health_copy_known(const struct health *h, bool *ret_teams_known,
+                      struct string_list *ret_teams, struct string_list *ret_missing);

@@ -14,6 +14,7 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "contact/missing.h"
 #include "deliver/machine.h"
 #include "judge/guard.h"
 
@@ -61,7 +62,7 @@ static const char *known_missing(const struct delivery *d, const struct operatio
         } else {
             snprintf(cause, size, "%s", c->field);
         }
-        if (health_knows_missing(d->health, cause))
+        if (missing_has(health_missing(d->health), cause))
             return !strncmp(cause, "role:", 5)    ? REASON_ROLE_MISSING
                    : !strncmp(cause, "skill:", 6) ? REASON_SKILL_MISSING
                                                   : REASON_TEAM_MISSING;
@@ -269,7 +270,7 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
     size_t most = most_under_way(d);
     if (r < 0 || !any || d->n_executions >= most)
         return r;
-    health_forget_old_missing(d->health);
+    missing_forget_old(health_missing(d->health), d->options->sync->hold_retry_usec);
     size_t room = most - d->n_executions;
     /* Few at first, so that the first leaves soon. With many under way nobody waits for a slot,
      * and what starts in one commit shares its pages. */

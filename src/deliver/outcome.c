@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "contact/missing.h"
 #include "deliver/delivery-internal.h"
 
 static const char *describe(const struct tenant_answer *a, char *buffer, size_t size)
@@ -96,7 +97,7 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
         break;
     }
     if (n_names == 1)
-        health_note_missing(d->health, cause);
+        missing_note(health_missing(d->health), cause);
     if (n_names == 1)
         reference_sentence(cause, needs, sizeof(needs));
     else

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "contact/missing.h"
 #include "intake/hidden.h"
 #include "model/operation.h"
 #include "state/person.h"
@@ -116,7 +117,7 @@ int engine_approve(struct engine *n, const struct engine_approval *a, unsigned u
 
 void operator_ask_anew(struct engine *n, const char *cause)
 {
-    health_forget_missing(n->health);
+    missing_forget(health_missing(n->health));
     if (cause && text_equal(cause, "users:gone")) /* whether they are there again */
         sweep_soon(n->sweep);
     if (n->options.tenant)

@@ -160,6 +160,69 @@ static void test_users_put_off(void **state)
     link_done(&l);
 }
 
+static void throttle(struct bed *b, unsigned kinds, int times, uint64_t retry_after_usec)
+{
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = kinds,
+                                                    .times = times,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429,
+                                                    .retry_after_usec = retry_after_usec});
+}
+
+/* The first contact: what is put off is asked for again, alone, and is no outage. */
+static void test_first_contact_put_off(void **state)
+{
+    struct bed *b = *state;
+    for (size_t i = 0; i < 12; i++) {
+        char login[16];
+        snprintf(login, sizeof(login), "there%zu", i);
+        fake_tenant_add(b->tenant, login, "T", "Here", NULL, "Sales");
+    }
+    people(b, 3, "support");
+    throttle(b, FAKE_LIST, 3, 0);
+    throttle(b, FAKE_GET, 5, 0);
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    expect_no_outage(b);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_LIST), 4);
+    assert_in_range(fake_tenant_calls(b->tenant, FAKE_GET), 12 + 5,
+                    12 + 5 + 3); /* and the new */
+    assert_int_equal(b->tenant->n_users, 12 + 3);
+    is_idle(b);
+}
+
+/* It takes long, and people hear of it. */
+static void test_first_contact_put_off_long(void **state)
+{
+    static const struct {
+        unsigned kinds;
+        uint64_t retry_after_usec;
+    } rows[] = {{FAKE_LIST, 0}, {FAKE_LIST, 2 * HOUR}, {FAKE_GET, 0}, {FAKE_GET, 2 * HOUR}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (i > 0)
+            setup(state);
+        struct bed *b = *state;
+        fake_tenant_add(b->tenant, "there", "T", "Here", NULL, "Sales");
+        people(b, 3, "support");
+        throttle(b, rows[i].kinds, -1, rows[i].retry_after_usec);
+        bed_start(b);
+        bed_sync(b);
+        bed_advance(b, 3 * HOUR);
+        expect_no_outage(b);
+        assert_int_equal(bed_audit(b, "alarm", REASON_THROTTLED, NULL), 1);
+        assert_in_range(fake_tenant_calls(b->tenant, rows[i].kinds), 2, 60);
+        assert_int_equal(b->tenant->n_users, 1);
+        fake_tenant_heal(b->tenant);
+        bed_advance(b, 3 * HOUR);
+        assert_int_equal(b->tenant->n_users, 4);
+        assert_int_equal(bed_audit(b, "alarm-over", NULL, NULL), 1);
+        is_idle(b);
+        if (i + 1 < ARRAY_SIZE(rows))
+            teardown(state);
+    }
+}
+
 /* No token is to be had: nobody's call was made, so it is the account that waits, under one cause,
  * and each goes on when it works. */
 static void test_no_token(void **state)
@@ -206,6 +269,8 @@ int main(int argc, char **argv)
         scenario(test_put_off_at_the_end),
         scenario(test_put_off_and_an_outage),
         scenario(test_users_put_off),
+        scenario(test_first_contact_put_off),
+        scenario(test_first_contact_put_off_long),
         scenario(test_no_token),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

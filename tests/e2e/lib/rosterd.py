@@ -399,14 +399,32 @@ class Rosterd:
 
     def audit(self, **wanted):
         """The audit file's rows under their long names, those whose fields equal wanted:
-        audit(event="created").  A last line that is still being written is left out."""
+        audit(event="created").  What is on record by now is waited for a moment: rows are
+        written to the file soon after they are in the state."""
+        end, last = time.monotonic() + 1, self._last_row()
+        rows = self._audit_rows()
+        while rows and rows[-1]["seq"] < last and time.monotonic() < end:
+            time.sleep(0.005)
+            rows = self._audit_rows()
+        return [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
+
+    def _audit_rows(self):
+        """Without a last line that is still being written."""
         try:
             with open(self.audit_file, encoding="utf-8") as text:
                 lines = text.read().split("\n")
         except FileNotFoundError:
             return []
-        rows = auditlines.long_rows(lines[:-1])
-        return [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
+        return auditlines.long_rows(lines[:-1])
+
+    def _last_row(self):
+        """The number of the last row that the state has for the file; 0: none that will be there."""
+        if not self.running():
+            return 0
+        try:
+            return self.state_query("SELECT max(seq) FROM trail")[0][0] or 0
+        except (base.Failure, sqlite3.Error):
+            return 0
 
     def state_query(self, sql, *values):
         """Rows of the state file; reading only. Enums may be named: WHERE state = OPERATION_HELD."""
