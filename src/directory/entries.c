@@ -372,7 +372,6 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
 {
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     CLEANUP(decoded_done) struct decoded d = {0};
-    CLEANUP(freep) char *lacking = NULL;
     bool change = entries_tell_changes(x), shrank = false;
     int r = take_known(x, ld, m, id, &raw, &shrank, e);
     if (r != SINK_UNKNOWN_ID)
@@ -381,14 +380,8 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
         return ask_members(x, &raw, e);
     r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, change, &d, e);
     if (r == 0 && d.entry && change && !d.bad_dn) /* nothing can be asked by such a name */
-        r = x->env->sink->lacking(x->env->userdata, d.entry, &lacking, e);
-    if (r < 0)
-        return r;
-    if (!lacking)
-        return entries_take(x, x->search, &d, e);
-    log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
-              lacking);
-    return fetches_lacking(x->fetches, x->search, d.dn, d.entry->id, lacking, e);
+        r = fetches_doubted(x->fetches, x->search, &d, e);
+    return r != 0 ? (r < 0 ? r : 0) : entries_take(x, x->search, &d, e);
 }
 
 int entries_roll(struct entries *x, LDAP *ld, LDAPMessage *m, struct error *e)

@@ -14,8 +14,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "directory/decode-raw.h"
 #include "directory/bases.h"
+#include "directory/computed.h"
+#include "directory/decode-raw.h"
 #include "directory/decode.h"
 #include "directory/environment.h"
 #include "directory/group-memory.h"
@@ -45,8 +46,8 @@ struct fetch {
     struct search *search; /* NULL: waits for its turn */
     char *base;
     char *id;               /* ENTRY: may be NULL */
-    char *lacking;          /* ENTRY: the attribute that a message lacked; NULL: none */
-    struct decoded decoded; /* RANGE, KIND */
+    struct string_list doubted; /* ENTRY: those that it did not show, and may be computed */
+    struct decoded decoded;     /* RANGE, KIND; ENTRY: as it was told, if it may pass so */
     struct lost *lost;      /* LOST */
     bool found;
 };
@@ -58,7 +59,7 @@ struct fetches {
     struct fetch *first; /* the newest */
     unsigned n_running;
     bool full;                   /* a batch of all that there is */
-    struct string_list computed; /* attributes of which it was said; for life */
+    struct computed computed;
 };
 
 int fetches_new(struct fetches **ret, struct feed_environment *env,
@@ -88,7 +89,7 @@ static void fetch_free(struct fetch *f)
     lost_free(f->lost);
     free(f->base);
     free(f->id);
-    free(f->lacking);
+    string_list_done(&f->doubted);
     free(f);
 }
 
@@ -104,7 +105,7 @@ struct fetches *fetches_free(struct fetches *l)
     if (!l)
         return NULL;
     fetches_reset(l, false);
-    string_list_done(&l->computed);
+    computed_done(&l->computed);
     free(l);
     return NULL;
 }
@@ -188,16 +189,23 @@ int fetches_kind(struct fetches *l, unsigned search, const char *base, struct de
     return add_fetch(l, search, FETCH_KIND, base, NULL, taken, e);
 }
 
-int fetches_lacking(struct fetches *l, unsigned search, const char *dn, const char *id,
-                    const char *lacking, struct error *e)
+int fetches_doubted(struct fetches *l, unsigned search, struct decoded *d, struct error *e)
 {
-    CLEANUP(freep) char *copy = strdup(lacking);
-    if (!copy)
+    CLEANUP(string_list_done) struct string_list doubted = {0};
+    bool may_pass = false;
+    int r = computed_doubt(&l->computed, l->env, d->entry, &doubted, &may_pass, e);
+    if (r < 0 || !doubted.n_items)
+        return r;
+    log_debug("%s: the server's message lacks %s: it is asked", d->dn, doubted.items[0]);
+    CLEANUP(freep) char *dn = strdup(d->dn), *id = strdup(d->entry->id);
+    if (!dn || !id)
         return error_out_of_memory(e);
-    int r = add_fetch(l, search, FETCH_ENTRY, dn, id, NULL, e);
-    if (r == 0)
-        l->first->lacking = TAKE(copy); /* the newest is the first */
-    return r;
+    r = add_fetch(l, search, FETCH_ENTRY, dn, id, may_pass ? d : NULL, e);
+    if (r < 0)
+        return r;
+    l->first->doubted = doubted; /* the newest is the first */
+    doubted = (struct string_list){0};
+    return 1;
 }
 
 int fetches_base(struct fetches *l, unsigned search, struct error *e)
@@ -230,27 +238,6 @@ static int complete_ranges(struct fetch *f, struct error *e)
                          strerror(-r));
     entry_sort(f->decoded.entry);
     return f->owner->events->complete(f->index, &f->decoded, f->owner->owner, e);
-}
-
-/* The search shows what the message lacked: once for each attribute. */
-static int say_computed(struct fetch *f, const struct entry *entry, struct error *e)
-{
-    struct fetches *l = f->owner;
-    CLEANUP(freep) char *still = NULL;
-    int r = l->env->sink->lacking(l->env->userdata, entry, &still, e);
-    if (r < 0 || text_equal(still, f->lacking) ||
-        string_list_contains(&l->computed, f->lacking))
-        return r;
-    if (string_list_add(&l->computed, f->lacking) < 0)
-        return error_out_of_memory(e);
-    log_notice(
-        "%s computes %s of %s and leaves it out of what it sends for a change, so it is "
-        "asked for it; where that alone changes, it is found %s",
-        session_uri(l->env->session), f->lacking, f->base,
-        strcmp(f->lacking, "member") == 0
-            ? "every poll_interval for groups with a memberURL, else by full compares only"
-            : "by full compares only ([directory] full_interval)");
-    return 0;
 }
 
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
@@ -295,7 +282,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
-    r = f->lacking && d.entry ? say_computed(f, d.entry, e) : 0;
+    r = d.entry ? computed_learn(&l->computed, l->env, &f->doubted, d.entry, f->base, e) : 0;
     if (r < 0)
         return r;
     if (f->kind == FETCH_PARENT && d.entry) {
@@ -404,6 +391,19 @@ static void note_base(const struct fetch *f, int code)
         doubt(f->owner, "%s", why);
 }
 
+static void read_again_failed(struct fetch *f, const struct search_outcome *outcome)
+{
+    struct fetches *l = f->owner;
+    struct error e = {0};
+    if (f->decoded.entry && !libldap_is_no_answer(outcome->code)) { /* as it was told */
+        int r = l->events->complete(f->index, &f->decoded, l->owner, &e);
+        end(f, r, &e);
+        return;
+    }
+    int r = libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
+    fetch_failed(f, r, &e);
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
@@ -430,10 +430,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     else if (f->kind == FETCH_BASE)
         note_base(f, outcome->code);
     else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
-        struct error e = {0};
-        int r =
-            libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
-        fetch_failed(f, r, &e);
+        read_again_failed(f, outcome);
         return;
     } else if (!f->found && outcome->code == LDAP_SUCCESS && f->id && !l->full &&
                l->env->decoder.active_directory) {

@@ -38,9 +38,9 @@ int fetches_ranges(struct fetches *f, unsigned search, const char *base, struct 
  */
 int fetches_kind(struct fetches *f, unsigned search, const char *base, struct decoded *taken,
                  struct error *e);
-/* What a message lacked of this attribute may be computed by the server. */
-int fetches_lacking(struct fetches *f, unsigned search, const char *dn, const char *id,
-                    const char *lacking, struct error *e);
+/* 1: a change of this entry (taken) was told without what the server may compute, so it is
+ * asked for; 0: it may pass. */
+int fetches_doubted(struct fetches *f, unsigned search, struct decoded *d, struct error *e);
 /* Whether the base is there, and the same of an entry; or the read proves nothing. */
 int fetches_base(struct fetches *f, unsigned search, struct error *e);
 int fetches_unseen(struct fetches *f, unsigned search, const char *dn, const char *id,

@@ -81,6 +81,13 @@ def test_computed_memberof(t):
     daemon.ctl("sync")
     tenant.wait_user("bob")
     tenant.wait_user("ana", disabled=True)
+    # Somebody new, whose memberOf is there from the first moment; also where nothing was seen to be computed yet.
+    for uid in ("cat", "dan"):
+        server.replace(group, member=[ground.person_dn(uid)])
+        ground.person(uid)
+        tenant.wait_user(uid)
+        daemon.restart()
+        daemon.wait_status("following")
 
 
 @deadline(120)

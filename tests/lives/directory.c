@@ -58,7 +58,7 @@ BerElement *entry_begin(const struct search *s, const char *dn)
 static void say_entry(const struct search *s, const struct item *i)
 {
     BerElement *ber = entry_begin(s, i->dn);
-    put_entry(s, ber, i, false);
+    put_entry(s, ber, i, SHOWN_AS_ASKED);
     ber_printf(ber, "}}}");
     answer(s, ber);
 }
@@ -267,7 +267,7 @@ void directory_trouble(const char *name)
         seen(strstr(name, "members") ? POINT_MEMBERS_HIDDEN
              : strstr(name, "mails") || strstr(name, "names") ? POINT_VALUES_HIDDEN
                                                               : POINT_PEOPLE_HIDDEN);
-    else if (!directory_troubles("wants all"))
+    else if (!directory_troubles("wants all") && !directory_troubles("pushes less"))
         directory_cut();
 }
 

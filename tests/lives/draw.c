@@ -215,6 +215,10 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
         plan_put(p, chance_of("hides at", seed + i) % (p->days * DAY), WHAT_DIRECTORY,
                  narrowed[chance_of("hides what", seed + i) % 7])
             ->seconds = 600 + chance_of("hides for", seed + i) % (30 * 3600);
+    for (unsigned i = 0; !calm && chance_of("less", seed) % 5 == 0 && i < 1 + p->days / 4; i++)
+        plan_put(p, chance_of("less at", seed + i) % (p->days * DAY), WHAT_DIRECTORY,
+                 "pushes less")
+            ->seconds = 3600 + chance_of("less for", seed + i) % (20 * 3600);
     if (calm || !chance_percent(CHANCE_DIRECTORY, 40))
         return;
     for (unsigned i = 0; i < 1 + p->days / 3; i++) {

@@ -26,7 +26,13 @@ bool shows_base(const struct search *s, const struct item *i);
 struct answer_to answer_by(const struct line *l);
 void say_end(const struct search *s, int code, const char *text);
 /* What of an entry is asked for; everything: and what is not. deleted: of what is left of it. */
-void put_entry(const struct search *s, BerElement *ber, const struct item *i, bool everything);
+enum shown_how {
+    SHOWN_AS_ASKED = 0,
+    SHOWN_WHOLE = 1, /* all attributes, asked for or not */
+    SHOWN_PUSHED = 2,
+};
+void put_entry(const struct search *s, BerElement *ber, const struct item *i,
+               enum shown_how how);
 /* A message that begins with the entry's name. */
 BerElement *entry_begin(const struct search *s, const char *dn);
 

@@ -271,13 +271,28 @@ static bool is_first(const struct item *i, size_t at)
     return true;
 }
 
-void put_entry(const struct search *s, BerElement *ber, const struct item *i, bool everything)
+/* What a server computes of an entry, and does not tell of a change, but shows to who asks
+ * (test_unknown.py: memberOf of dynlist; test_computed_389.py: any attribute). */
+static bool is_computed(const char *name)
+{
+    return strcasecmp(name, "mail") == 0 || strcasecmp(name, "givenName") == 0 ||
+           strcasecmp(name, "preferredLanguage") == 0;
+}
+
+void put_entry(const struct search *s, BerElement *ber, const struct item *i,
+               enum shown_how how)
 {
     const char *const *own = own_names[directory_data.server];
     struct berval guid = {16, (char *)(uintptr_t)i->uuid};
-    for (size_t n = 0; n < i->n_values; n++)
-        if (is_first(i, n) && (everything || wanted(s, i->values[n].name, false)))
-            put_attribute(ber, i, i->values[n].name);
+    bool less = how == SHOWN_PUSHED && directory_troubles("pushes less");
+    for (size_t n = 0; n < i->n_values; n++) {
+        const char *name = i->values[n].name;
+        bool left_out = less && is_computed(name);
+        if (left_out)
+            seen(POINT_PUSHED_LESS);
+        if (!left_out && is_first(i, n) && (how == SHOWN_WHOLE || wanted(s, name, false)))
+            put_attribute(ber, i, name);
+    }
     for (size_t n = 0; i->csn && own[n]; n++)
         if (wanted(s, own[n], true))
             put_attribute(ber, i, own[n]);

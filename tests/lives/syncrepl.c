@@ -41,15 +41,18 @@ static void read_cookie(struct search *s)
 }
 
 /* Whether entries' messages bear one (test_syncrepl.py:test_messages_without_cookies). */
-static void say_state(const struct search *s, const struct item *i, int state, bool with_cookie)
+static void say_state(const struct search *s, const struct item *i, int state, bool pushed)
 {
     const struct answer_to to = answer_by(s->line);
     BerElement *ber = entry_begin(s, i->dn);
     char cookie[400] = "";
-    if (with_cookie && !directory_troubles("no cookies"))
+    if (pushed && !directory_troubles("no cookies"))
         cookie_text(s, cookie);
     if (state != LDAP_SYNC_DELETE)
-        put_entry(s, ber, i, is_389() && *s->q.cookie);
+        put_entry(s, ber, i,
+                  is_389() && *s->q.cookie ? SHOWN_WHOLE
+                  : pushed                 ? SHOWN_PUSHED
+                                           : SHOWN_AS_ASKED);
     ber_printf(ber, "}}");
     answer_entry_end(&to, ber, true, state, i->uuid, cookie);
 }

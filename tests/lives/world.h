@@ -238,6 +238,7 @@ enum point {
     POINT_TWIN,
     POINT_HANDED_ON,
     POINT_COMMAND_TROUBLE,
+    POINT_PUSHED_LESS,
     POINTS
 };
 void seen(enum point p);
