@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "contact/missing.h"
+#include "deliver/apply.h"
 #include "deliver/delivery-internal.h"
 
 static const char *describe(const struct tenant_answer *a, char *buffer, size_t size)
@@ -111,12 +112,14 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
 
 static void hold_conflict(struct execution *x, const struct tenant_answer *a)
 {
+    const struct change *c = apply_field_change(x->operation, USER_LOGIN);
+    const char *login = c && c->to ? c->to : x->operation->login;
     char sentence[900], what[600];
     snprintf(
         sentence, sizeof(sentence),
         "the tenant has another user with the login %s: give one of the two another login; %s",
-        x->operation->login, describe(a, what, sizeof(what)));
-    execution_hold_login(x, a, x->operation->login, sentence);
+        login, describe(a, what, sizeof(what)));
+    execution_hold_login(x, a, login, sentence);
 }
 
 static void hold_user_gone(struct execution *x, const struct tenant_answer *a)

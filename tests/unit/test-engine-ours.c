@@ -59,6 +59,17 @@ static void expect_origin(struct bed *b, const char *id, const char *login, cons
     link_done(&l);
 }
 
+/* What the only operation of the person waits for. */
+static void expect_cause(struct bed *b, const char *id, const char *cause)
+{
+    struct operation_list list = {0};
+    struct error e = {0};
+    bed_ok(b, queue_of_person(b->state, id, &list, &e));
+    assert_int_equal(list.n_items, 1);
+    assert_string_equal(list.items[0]->cause, cause);
+    operation_list_done(&list);
+}
+
 static bool has_roles(struct bed *b, const char *login)
 {
     const struct fake_user *u = fake_tenant_find(b->tenant, login);
@@ -110,6 +121,10 @@ static void test_renamed_and_the_login_taken(void **state)
     assert_false(has_roles(b, "u0"));
     expect_origin(b, "id-u0", "other", "create");
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_CONFLICT), 1);
+    expect_cause(b, "id-u0", "login:u0");
+    bed_advance(b,
+                DAY); /* it is refused again and again, and the login that is taken is named */
+    expect_cause(b, "id-u0", "login:u0");
 
     fake_tenant_remove(b->tenant, "u0");
     bed_advance(b, 3 * HOUR);
