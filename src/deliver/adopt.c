@@ -92,7 +92,7 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
     int r = link_load_by_login(d->state, key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
         /* Ours to undo for the one who returns. */
-        x->making.took_disabled = other.disabled_by_us;
+        x->making.ours_if_disabled = other.disabled_by_us;
         *ret_taken = true;
         r = execution_recall(x, &other, e);
         if (r == 0)
@@ -148,7 +148,7 @@ enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
     bool allowed = taken || !needs;
     if (approved && !taken && is_as_approved(x, a->user, &allowed, &e) < 0)
         return machine_broken(x, &e);
-    x->making.took_disabled |= is_removed_and_kept(x);
+    x->making.ours_if_disabled |= is_removed_and_kept(x);
     if (allowed)
         return NEXT_CONCLUDE;
     return plan_anew(x, a, REASON_ADOPTION,

@@ -52,9 +52,12 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     const struct user *made = shown                  ? known
                               : x->content.completes ? x->content.current
                                                      : x->content.sent;
-    bool at_once = x->heard.answer.class == TENANT_DONE;
+    bool at_once = x->heard.answer.class == TENANT_DONE && !x->making.was_there;
     if (shown && quirks_learn_created(x->basis.wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
+    /* Whom an earlier attempt made enabled, somebody has disabled since. */
+    x->making.ours_if_disabled = !x->making.was_there || x->basis.wanted->disabled ||
+                                 books_are_distrusted(x->delivery->books);
     int r = execution_start_link(x, "create", made, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
@@ -95,6 +98,8 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
         if (sent && *sent && !text_equal_fold(sent, has ? has : ""))
             return false;
     }
+    if (found->disabled != x->basis.wanted->disabled)
+        return false;
     for (size_t i = 0; i < found->n_roles; i++) {
         const char *role = found->roles[i].name;
         if (options_role_is_privileged(x->delivery->options->sync, role) &&
@@ -129,12 +134,12 @@ static enum next settle_ours(struct execution *x, const struct tenant_answer *a)
 {
     uint32_t unseen = delivery_parts(x->delivery)->hides;
     execution_set_unclear(x, false);
+    x->making.was_there = true;
     books_note_moved(x->delivery->books,
                      x->operation->entry_id); /* the rules may be others since */
     if (!is_later(x, unseen & PART_ROLES) || x->content.completes)
         return NEXT_CONCLUDE;
     machine_keep(x, a);
-    x->making.was_there = true;
     /* Until it is given: else the next attempt would make the user anew. */
     execution_set_unclear(x, true);
     return give_later(x, user_copy(a->user), execution_approval_is_over(x->operation));

@@ -101,8 +101,8 @@ struct proof {
 struct making {
     struct secret *password; /* kept until it is handed on */
     bool of_many;            /* sent while many others are under way */
-    bool was_there;          /* an earlier attempt had made the user */
-    bool took_disabled;      /* whose link is taken over, we had disabled */
+    bool was_there;          /* an attempt whose answer was lost had made the user */
+    bool ours_if_disabled;   /* that it is disabled is our doing, and ours to undo */
 };
 
 /* One operation in flight. Each of its parts is written by its owner alone. */

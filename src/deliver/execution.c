@@ -358,8 +358,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
         .login = strdup(shown && text_equal_fold(shown, asked) ? shown : asked),
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
-        .disabled_by_us = (x->making.took_disabled || x->operation->kind == OPERATION_CREATE) &&
-                          known->disabled,
+        .disabled_by_us = x->making.ours_if_disabled && known->disabled,
         .enabled_usec = x->operation->kind == OPERATION_CREATE ? clock_now_usec() : 0,
         .last_login_usec = known->last_login_usec,
     };

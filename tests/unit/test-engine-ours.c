@@ -200,6 +200,58 @@ static void test_promoted_between(void **state)
     b->sync.n_privileged_roles = 0;
 }
 
+/* Who is not to be enabled stays disabled: our own user whom somebody disabled meanwhile, and
+ * one whom somebody else made so. */
+static void stays_disabled(struct bed *b, bool ours, const char *origin)
+{
+    people(b, 1, "support");
+    lose_create(b, ours);
+    if (!ours)
+        fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+    fake_tenant_find(b->tenant, "u0")->user->disabled = true;
+    bed_advance(b, 2 * HOUR);
+    bed_approve(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_true(is_disabled(b, "u0"));
+    assert_true(has_roles(b, "u0"));
+    expect_origin(b, "id-u0", "u0", origin);
+    is_idle(b);
+}
+
+static void test_disabled_between(void **state)
+{
+    stays_disabled(*state, true, "create");
+}
+
+/* The login is all that tells: whoever is not as it was sent may be anybody's. */
+static void test_disabled_between_unknown(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->loses_our_ids = true;
+    stays_disabled(b, true, "adopt");
+}
+
+static void test_made_disabled_by_another(void **state)
+{
+    stays_disabled(*state, false, "adopt");
+}
+
+/* Another name, which somebody gave our own user meanwhile, is no form in which the tenant
+ * shows ours. */
+static void test_another_name_between(void **state)
+{
+    struct bed *b = *state;
+    people(b, 1, "support");
+    lose_create(b, true);
+    struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+    assert_int_equal(user_set(u, USER_LAST_NAME, "Byhand", NULL), 0);
+    bed_advance(b, 2 * HOUR);
+    u = fake_tenant_find(b->tenant, "u0")->user;
+    assert_string_equal(user_get(u, USER_LAST_NAME), "u0");
+    is_idle(b);
+}
+
 /* A tenant that does not let us look for our id, and one that loses it: the login settles. */
 static void looked_for_in_vain(struct bed *b)
 {
@@ -326,6 +378,13 @@ int main(int argc, char **argv)
         on_groups(test_made_by_another),
         on_hidden(test_made_by_who_knows),
         on_groups(test_promoted_between),
+        on_groups(test_disabled_between),
+        on_hidden(test_disabled_between),
+        on_hidden(test_disabled_between_unknown),
+        on_groups(test_made_disabled_by_another),
+        on_hidden(test_made_disabled_by_another),
+        on_groups(test_another_name_between),
+        on_hidden(test_another_name_between),
         on_groups(test_not_to_be_looked_for),
         on_hidden(test_not_to_be_looked_for),
         on_groups(test_broken_look_up),
