@@ -145,36 +145,52 @@ static void note_changes(struct intent *n, const json_t *changes)
     }
 }
 
+/* The mth mail of the person whose login it has. */
+static bool has_mail(const struct there *t, unsigned m)
+{
+    char mail[40];
+    snprintf(mail, sizeof(mail), "p%d.%u@example.com", t->who, m);
+    return !strcasecmp(mail, t->was.is[EMAIL]);
+}
+
+/* By any mail that the person had since the last rest. */
 static bool may_adopt(const struct history *h, const struct there *t)
 {
-    if (t->before || *t->was.is[ADMIN])
-        return false;
-    for (unsigned m = h->mail_at_rest[t->who]; m <= h->people[t->who].mail; m++) {
-        char mail[40];
-        snprintf(mail, sizeof(mail), "p%d.%u@example.com", t->who, m);
-        if (!strcasecmp(mail, t->was.is[EMAIL]))
-            return true;
-    }
-    return false;
+    bool mail = false;
+    for (unsigned m = h->mail_at_rest[t->who]; m <= h->people[t->who].mail; m++)
+        mail |= has_mail(t, m);
+    return mail && !t->before && !*t->was.is[ADMIN];
+}
+
+/* By the one that the person has. */
+static bool is_to_adopt(const struct history *h, const struct there *t)
+{
+    return may_adopt(h, t) && has_mail(t, h->people[t->who].mail);
 }
 
 /* What somebody there made of it is reported at most. */
 static void leave_open(struct history *h, unsigned who)
 {
+    for (enum item i = 0; i < N_ITEMS; i++)
+        note_hand(h, who, i, h->wanted[who].is[i]);
     h->open[who] = ~0U;
-    h->at_hand[who] = h->before_hand[who] = h->wanted[who];
 }
 
-static void on_adopted(struct history *h, const char *login)
+/* settled: by a create whose answer was lost, since it is as that would have made it; the case
+ * of its mail is then the tenant's own. */
+static void on_adopted(struct history *h, const char *login, bool settled)
 {
     struct there *t = there_named(h, login);
     if (!t || !t->foreign || t->adopted)
         return;
+    if (settled && !strcmp(t->was.is[DISABLED], "true"))
+        wrong("%s is disabled, and was taken for ours", login);
     if (!t->ever && !t->excused && !may_adopt(h, t))
         wrong("%s was taken over, and nobody approved it", login);
     met.adopted++;
     met.unasked += !t->ever;
     t->adopted = true;
+    h->open[t->who] |= settled ? BIT(EMAIL) : 0;
 }
 
 static int on_line(int64_t seq, const char *line, void *userdata)
@@ -207,14 +223,15 @@ static int on_line(int64_t seq, const char *line, void *userdata)
     } else if (id && !strcmp(event, "drift") && json_is_boolean(gone)) {
         h->noticed[id[4] - '0'] = json_is_true(gone);
         if (json_is_false(gone) && login) {
-            on_adopted(h, login);
+            on_adopted(h, login, false);
             leave_open(h, (unsigned)(id[4] - '0'));
         }
     } else if (id && !strcmp(event, "outcome")) {
         for (size_t i = 0; i < h->n_intents; i++)
             h->intents[i].over |= h->intents[i].number == number;
-        if (code && kind && !strcmp(kind, "adopt") && !strcmp(code, "done") && login)
-            on_adopted(h, login);
+        bool adopts = kind && !strcmp(kind, "adopt"), creates = kind && !strcmp(kind, "create");
+        if (code && (adopts || creates) && !strcmp(code, "done") && login)
+            on_adopted(h, login, creates);
     }
     json_decref(row);
     return 0;
@@ -335,7 +352,7 @@ static void check_person(struct history *h, unsigned who)
     if (!t && other && !other->excused && !same_mail && wanted &&
         (h->repairs || !h->gone[who]) &&
         !strcmp(other->was.is[LOGIN], h->wanted[who].is[LOGIN]) &&
-        (may_adopt(h, other) ||
+        (is_to_adopt(h, other) ||
          (other->shows && !strcmp(other->was.is[LAST_NAME], h->wanted[who].is[LAST_NAME]))))
         wrong("%s was not taken over", other->was.is[LOGIN]);
     if (!t && !other && wanted && !same_mail && (h->repairs || !h->gone[who]))
@@ -346,7 +363,8 @@ static void check_person(struct history *h, unsigned who)
         difference(&t->was, &h->wanted[who]) & ~UNMANAGED & ~h->kept[who] & ~h->open[who];
     if (t->renamed && !h->b->sync.verify_interval_usec)
         return;
-    if (t->renamed && !h->repairs)
+    const struct there *holder = there_named(h, h->wanted[who].is[LOGIN]);
+    if ((t->renamed && !h->repairs) || (holder && holder != t)) /* or the login is another's */
         differ &= ~BIT(LOGIN);
     if (t->off)
         return;
@@ -397,6 +415,27 @@ bool has_user(const struct history *h, unsigned who)
     return false;
 }
 
+void note_hand(struct history *h, unsigned who, enum item i, const char *before)
+{
+    struct values *v = &h->known[who][i];
+    if (!((h->kept[who] | h->open[who]) & BIT(i)))
+        v->n = 0;
+    assert_true(v->n + 2 <= ARRAY_SIZE(v->is));
+    snprintf(v->is[v->n++], sizeof(v->is[0]), "%s", before);
+    memcpy(v->is[v->n++], h->wanted[who].is[i], sizeof(v->is[0]));
+}
+
+/* What is wanted to be another than it can be known to be. */
+static uint32_t known_otherwise(const struct history *h, unsigned who)
+{
+    uint32_t items = ~0U;
+    for (unsigned i = 0; i < N_ITEMS; i++)
+        for (size_t k = 0; k < h->known[who][i].n; k++)
+            if (!strcmp(h->known[who][i].is[k], h->wanted[who].is[i]))
+                items &= ~BIT(i);
+    return items;
+}
+
 void judge_rest(struct history *h)
 {
     for (unsigned i = 0; i < N_PEOPLE; i++) {
@@ -404,8 +443,7 @@ void judge_rest(struct history *h)
         h->open[i] |= h->kept[i] & h->touched[i];
         h->kept[i] &= ~h->touched[i];
         if (!strcmp(h->wanted[i].is[DISABLED], "false")) /* else nothing is written */
-            h->open[i] &= ~(other & difference(&h->wanted[i], &h->at_hand[i]) &
-                            difference(&h->wanted[i], &h->before_hand[i]));
+            h->open[i] &= ~(other & known_otherwise(h, i));
         /* All is as the rules want it, but a level that is set stays, and who was disabled. */
         if (h->repairs)
             h->open[i] &= BIT(DISABLED) | BIT(ENGLISH) | BIT(SPANISH);

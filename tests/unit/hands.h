@@ -79,6 +79,13 @@ struct there {
     uint32_t shown;
 };
 
+/* What an item may be known to be: what it was, and what the directory said, whenever somebody
+ * there changed it. */
+struct values {
+    char is[32][40];
+    size_t n;
+};
+
 /* What is on record and not done, of a person. */
 struct intent {
     json_int_t number;
@@ -93,8 +100,7 @@ struct history {
     struct bed *b;
     struct worker people[N_PEOPLE];
     struct picture wanted[N_PEOPLE], at_rest[N_PEOPLE]; /* by the directory; at the last rest */
-    /* By the directory when somebody there changed the item, and what the item was before. */
-    struct picture at_hand[N_PEOPLE], before_hand[N_PEOPLE];
+    struct values known[N_PEOPLE][N_ITEMS];             /* of what somebody there changed */
     unsigned mail_at_rest[N_PEOPLE];
     uint32_t touched[N_PEOPLE]; /* what was wanted otherwise at any time since then */
     uint32_t kept[N_PEOPLE], open[N_PEOPLE]; /* changed by hand at rest; meanwhile: who knows */
@@ -127,6 +133,8 @@ struct there *add_there(struct history *h, const struct fake_user *u, int who);
 bool has_user(const struct history *h, unsigned who);
 /* The directory or the configuration says something else of the person. */
 void renew(struct history *h, unsigned who);
+/* Somebody there changes the item, of which nothing is known yet. */
+void note_hand(struct history *h, unsigned who, enum item i, const char *before);
 /* What is on record by now. */
 void read_lines(struct history *h);
 /* What the tenant is asked, and what it does: userdata is the history. */
