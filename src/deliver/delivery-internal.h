@@ -17,6 +17,7 @@
 #include "deliver/content.h"
 #include "deliver/delivery.h"
 #include "deliver/password.h"
+#include "deliver/sweep.h"
 #include "intake/rules.h"
 #include "judge/gate.h"
 #include "judge/planner.h"
@@ -34,6 +35,7 @@ struct delivery {
     const struct contact *contact;
     struct rules *rules;
     struct passwords *passwords;
+    struct sweep *sweep;
     struct state *state;
     const struct engine_options *options;
     struct execution *executions, *newest; /* the oldest first */

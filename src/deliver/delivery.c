@@ -29,6 +29,7 @@ int delivery_new(struct delivery **ret, const struct delivery_options *o, struct
                            .contact = o->contact,
                            .rules = o->rules,
                            .passwords = o->passwords,
+                           .sweep = o->sweep,
                            .state = books_state(o->books),
                            .options = books_options(o->books)};
     *ret = d;

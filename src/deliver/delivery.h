@@ -17,6 +17,7 @@ struct health;
 struct passwords;
 struct rules;
 struct string_list;
+struct sweep;
 
 /* All borrowed. */
 struct delivery_options {
@@ -26,6 +27,7 @@ struct delivery_options {
     const struct contact *contact;
     struct rules *rules;
     struct passwords *passwords;
+    struct sweep *sweep;
 };
 int delivery_new(struct delivery **ret, const struct delivery_options *o, struct error *e);
 /* Cancels calls; intents without outcome are settled at the next start. */

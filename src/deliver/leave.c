@@ -65,12 +65,34 @@ enum next leave_decide(struct execution *x, const struct tenant_answer *a)
     return a->user->disabled == disables ? NEXT_CONCLUDE : NEXT_WRITE;
 }
 
+/* Renamed there before its id was learnt, the user would stay enabled. */
+static bool is_to_be_sought(const struct execution *x)
+{
+    const struct operation *o = x->operation;
+    return o->kind == OPERATION_DISABLE && o->budget != BUDGET_DORMANT &&
+           !x->basis.made_before && x->basis.known && x->link.gone == LINK_THERE;
+}
+
+/* Found under another login it is disabled there; not found, it is gone by the next attempt. */
+static void seek(struct execution *x, const struct tenant_answer *a)
+{
+    sweep_seek(x->delivery->sweep, x->operation->entry_id);
+    execution_hold(
+        x, a, REASON_USER_GONE, "users:sought",
+        "the tenant has no user with that login any more, and its id was never learnt: it is "
+        "looked for by the mail among the users that nobody claims",
+        execution_next_wait(x));
+}
+
 /* Who leaves needs no user: there is nothing left to disable. Whoever is only dormant does, and
  * is held, or made anew within the budget for that, as with any other call. */
 enum next leave_absent(struct execution *x, const struct tenant_answer *a)
 {
     const struct operation *o = x->operation;
-    (void)a;
+    if (is_to_be_sought(x)) {
+        seek(x, a);
+        return NEXT_NOTHING;
+    }
     return o->kind == OPERATION_ENABLE || o->budget == BUDGET_DORMANT ? NEXT_FAIL
                                                                       : NEXT_CONCLUDE;
 }
@@ -205,7 +227,7 @@ enum next leave_written(struct execution *x, const struct tenant_answer *a)
     }
     if (execution_look_by_id(x, a, machine_written))
         return NEXT_NOTHING;
-    if (x->operation->revokes && (done || absent)) {
+    if (x->operation->revokes && (done || (absent && !is_to_be_sought(x)))) {
         execution_set_unclear(x, false);
         note_revocation(x, a);
     }

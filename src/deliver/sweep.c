@@ -20,6 +20,7 @@
 #include "contact/health.h"
 #include "deliver/drift.h"
 #include "deliver/gone.h"
+#include "deliver/motion.h"
 #include "model/operation.h"
 #include "model/user.h"
 #include "state/link.h"
@@ -33,6 +34,8 @@ struct sweep {
     const struct engine_options *options;
     struct walk *walk;  /* under way; or NULL */
     uint64_t due_usec;  /* 0: never */
+    struct string_list sought; /* entry ids, whose users are looked for as soon as seek_usec */
+    uint64_t seek_usec;        /* 0: none is */
     bool has_read_anew; /* since the state was distrusted every linked user was read */
     bool is_whole; /* … since sweep_take_whole() was asked */
     bool closed;
@@ -54,6 +57,7 @@ struct walk {
     bool no_ids; /* the tenant does not take these calls: not asked again in this sweep */
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
+    bool seeks; /* only the users of some people, by their mails */
     bool whole; /* every link was looked at */
     struct gone gone;
 };
@@ -86,7 +90,7 @@ static void due_after(struct sweep *s, uint64_t wait_usec)
     s->due_usec = wait_usec ? clock_steady_usec() + wait_usec : 0;
 }
 
-static void walk_end(struct walk *w)
+static void tell_verified(struct walk *w)
 {
     struct sweep *s = w->sweep;
     log_info("Verification: %zu user%s read, %zu differ%s from what was confirmed", w->n_read,
@@ -103,6 +107,13 @@ static void walk_end(struct walk *w)
                         ? s->options->sync->retry_max_usec
                         : s->options->sync->verify_interval_usec;
     due_after(s, wait);
+}
+
+static void walk_end(struct walk *w)
+{
+    struct sweep *s = w->sweep;
+    if (!w->seeks)
+        tell_verified(w);
     books_note(s->books, WORK_COMMIT | WORK_GUARD);
     walk_free(w);
     books_wake(s->books, WORK_DUE);
@@ -112,28 +123,6 @@ static void walk_broken(struct walk *w, const struct error *e)
 {
     books_failed(w->sweep->books, e);
     walk_free(w);
-}
-
-/* However long it waits, and how often it was tried: with the outcome it is known what was done. */
-static bool only_waits(const struct operation *o)
-{
-    return o->state != OPERATION_STARTED && !operation_is_unclear(o);
-}
-
-/* A user that was renamed there, or is gone, waits for a person, who may undo that there; and after
- * an older state was restored, what waits does so until the user was read. */
-static bool is_in_motion(const struct link *l, const struct operation_list *busy)
-{
-    for (size_t i = 0; i < busy->n_items; i++) {
-        const struct operation *o = busy->items[i];
-        bool waits = only_waits(o) || l->renamed_there || l->gone ||
-                     text_equal(o->reason, REASON_USER_GONE) ||
-                     text_equal(o->reason, REASON_STATE_RESTORED) ||
-                     text_equal(o->reason, REASON_DORMANT);
-        if (!waits || o->state == OPERATION_STARTED)
-            return true;
-    }
-    return false;
 }
 
 /* An operation began or ended while the user was read: the answer may be from before it, and says
@@ -146,9 +135,10 @@ static int has_moved_on(const struct walk *w, bool *ret, struct error *e)
     int r = link_load(state, w->entry_id, &l, e);
     if (r == 0)
         r = queue_of_person(state, w->entry_id, &busy, e);
-    *ret = r > 0 || (r == 0 && (is_in_motion(&l, &busy) || l.status != w->status ||
-                                l.confirmed_usec != w->confirmed_usec ||
-                                !text_equal(l.login, w->login) || !text_equal(l.known, w->known)));
+    *ret =
+        r > 0 || (r == 0 && (motion_is(&l, &busy) || l.status != w->status ||
+                             l.confirmed_usec != w->confirmed_usec ||
+                             !text_equal(l.login, w->login) || !text_equal(l.known, w->known)));
     operation_list_done(&busy);
     return r < 0 ? r : 0;
 }
@@ -161,7 +151,8 @@ static int take_absence(struct walk *w, struct error *e)
     CLEANUP(link_done) struct link l = {0};
     bool repair = w->anew || s->options->sync->on_drift == DRIFT_REPAIR;
     int r = link_load(books_state(s->books), w->entry_id, &l, e);
-    w->n_drifted++;
+    bool over = r == 0 && l.status == LINK_DELETED && l.leaving_usec; /* who left needs none */
+    w->n_drifted += !over;
     if (r != 0 || l.status == LINK_DELETED || (l.gone && !repair))
         return r < 0 ? r : 0;
     return gone_add(&w->gone, l.entry_id, l.remote_id != NULL, e);
@@ -347,7 +338,7 @@ static void walk_on(struct walk *w)
          */
         struct operation_list busy = {0};
         r = queue_of_person(books_state(s->books), w->entry_id, &busy, &e);
-        bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || is_in_motion(&l, &busy);
+        bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || motion_is(&l, &busy);
         operation_list_done(&busy);
         if (!skip)
             r = s->options->tenant_ops->read(s->options->tenant, &w->call, by_login(w->login),
@@ -372,21 +363,64 @@ static void on_settled(const struct tenant_answer *failure, const struct error *
         walk_end(w);
 }
 
+static struct walk *walk_new(struct sweep *s, bool anew)
+{
+    struct walk *w = calloc(1, sizeof(*w));
+    if (!w)
+        return NULL;
+    w->sweep = s;
+    w->anew = anew;
+    w->gone = (struct gone){.books = s->books, .anew = anew, .done = on_settled, .userdata = w};
+    return s->walk = w;
+}
+
+void sweep_seek(struct sweep *s, const char *entry_id)
+{
+    if (s->walk || s->closed)
+        return;
+    if (string_list_add_once(&s->sought, entry_id) < 0)
+        log_debug("Out of memory: the user of %s is looked for later", entry_id);
+    s->seek_usec = clock_steady_usec();
+    books_wake(s->books, WORK_DUE);
+}
+
+/* Whoever is not looked for now is asked for again. */
+static void seek(struct sweep *s, bool may_ask)
+{
+    struct string_list sought = s->sought;
+    struct walk *w = s->walk || s->closed || !may_ask ? NULL : walk_new(s, false);
+    struct error e = {0};
+    int r = 0;
+    s->sought = (struct string_list){0};
+    s->seek_usec = 0;
+    for (size_t i = 0; w && i < sought.n_items && r == 0; i++)
+        r = gone_add(&w->gone, sought.items[i], false, &e);
+    if (w && r == 0 && !(w->entry_id = strdup(sought.items[0])))
+        r = error_out_of_memory(&e);
+    string_list_done(&sought);
+    if (!w)
+        return;
+    w->seeks = true;
+    if (r < 0)
+        walk_broken(w, &e);
+    else if (!gone_settle(&w->gone))
+        walk_end(w);
+}
+
 void sweep_start(struct sweep *s, bool may_ask)
 {
+    if (s->seek_usec) {
+        seek(s, may_ask);
+        return;
+    }
     bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
     const struct sync_options *o = s->options->sync;
     due_after(s, anew ? o->retry_min_usec : o->verify_interval_usec);
     if (s->walk || s->closed || !may_ask)
         return;
-    s->walk = calloc(1, sizeof(*s->walk));
-    if (!s->walk)
-        return;
-    s->walk->sweep = s;
-    s->walk->anew = anew;
-    s->walk->gone =
-        (struct gone){.books = s->books, .anew = anew, .done = on_settled, .userdata = s->walk};
-    walk_on(s->walk);
+    struct walk *w = walk_new(s, anew);
+    if (w)
+        walk_on(w);
 }
 
 static bool may_ask(const struct sweep *s)
@@ -427,7 +461,8 @@ bool sweep_has_read_anew(const struct sweep *s)
 
 uint64_t sweep_due_usec(const struct sweep *s)
 {
-    return s->due_usec;
+    bool sooner = s->seek_usec && (!s->due_usec || s->seek_usec < s->due_usec);
+    return sooner ? s->seek_usec : s->due_usec;
 }
 
 int sweep_new(struct sweep **ret, struct books *b, struct health *h,
@@ -454,6 +489,7 @@ struct sweep *sweep_free(struct sweep *s)
     if (!s)
         return NULL;
     sweep_close(s);
+    string_list_done(&s->sought);
     free(s);
     return NULL;
 }

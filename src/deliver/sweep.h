@@ -20,6 +20,9 @@ void sweep_close(struct sweep *s); /* what is under way ends, and none begins an
 
 void sweep_schedule(struct sweep *s);  /* at the start, and when its interval changed */
 void sweep_soon(struct sweep *s);      /* a person asks for it */
+/* The user of that entry does not answer to its login, and its id was never learnt: it is
+ * looked for by its mail, unless a walk is under way. */
+void sweep_seek(struct sweep *s, const char *entry_id);
 void sweep_read_anew(struct sweep *s); /* the state is an older copy: all are read at once */
 bool sweep_has_read_anew(const struct sweep *s); /* … and were, since then */
 /* Since it was asked last every linked user was read. */

@@ -32,7 +32,9 @@ static const char *team_why(const struct user *wanted, char *buffer, size_t size
 static int note_remake(const struct planner_input *in, struct operation *o)
 {
     o->remakes = true;
-    if (plan_why(o, "the user is not at the tenant any more, and drift = repair") < 0)
+    if (plan_why(o, in->options->on_drift == DRIFT_REPAIR
+                        ? "the user is not at the tenant any more, and drift = repair"
+                        : "the user was not at the tenant any more when the person left") < 0)
         return -ENOMEM;
     if (!in->link.maybe_renamed)
         return 0;

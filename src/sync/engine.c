@@ -68,7 +68,8 @@ static int open_sending(struct engine *n, struct error *e)
                                  .health = n->health,
                                  .contact = n->contact,
                                  .rules = n->rules,
-                                 .passwords = n->passwords};
+                                 .passwords = n->passwords,
+                                 .sweep = n->sweep};
     return r < 0 ? r : delivery_new(&n->delivery, &o, e);
 }
 

@@ -1,0 +1,33 @@
+/*
+ * Whoever may have been changed by a request of ours is in motion until that is settled.
+ */
+#include "config.h"
+
+#include "deliver/motion.h"
+
+#include "base/text.h"
+#include "model/operation.h"
+#include "state/link.h"
+
+/* However long it waits, and how often it was tried: with the outcome it is known what was
+ * done. */
+static bool only_waits(const struct operation *o)
+{
+    return o->state != OPERATION_STARTED && !operation_is_unclear(o);
+}
+
+/* A user that was renamed there, or is gone, waits for a person, who may undo that there; and
+ * after an older state was restored, what waits does so until the user was read. */
+bool motion_is(const struct link *l, const struct operation_list *busy)
+{
+    for (size_t i = 0; i < busy->n_items; i++) {
+        const struct operation *o = busy->items[i];
+        bool waits = only_waits(o) || l->renamed_there || l->gone ||
+                     text_equal(o->reason, REASON_USER_GONE) ||
+                     text_equal(o->reason, REASON_STATE_RESTORED) ||
+                     text_equal(o->reason, REASON_DORMANT);
+        if (!waits || o->state == OPERATION_STARTED)
+            return true;
+    }
+    return false;
+}
