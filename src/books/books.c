@@ -118,7 +118,7 @@ const struct engine_options *books_options(const struct books *b)
 int books_note_steady(struct books *b, struct error *e)
 {
     b->noted_usec = clock_monotonic_usec();
-    return steady_note(b->o.state, b->steady.vouched, e);
+    return steady_note(b->o.state, &b->steady, e);
 }
 
 void books_note_steady_soon(struct books *b)

@@ -99,6 +99,7 @@ struct trail_known {
     bool has_head, has_noted;
     struct trail_head head;
     int64_t noted; /* up to where the lines are noted as exported */
+    int64_t dropped; /* up to where none is left; 0: not known */
 };
 
 /* link-watch.c */

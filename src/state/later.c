@@ -105,14 +105,25 @@ static int write_and_clear(struct state *s, const struct bulk *b, struct row_num
     return r;
 }
 
-/* What the tenant did to people in a run: whoever was created or adopted in it stays so. */
+/* What the tenant did to people in a run: whoever was created or adopted in it stays so. Of
+ * most the run stands there already, and SQLite writes to the index of a column whenever it is
+ * set. */
 static int write_touched(struct state *s, struct error *e)
 {
+#define TOUCH_AGAIN(where)                                                                     \
+    "UPDATE person SET done = CASE WHEN done_run = run AND done IN (1, 2) THEN done ELSE ?2 "  \
+    "END, done_run = run WHERE n " where " AND run >= ?1"
 #define TOUCH(values)                                                                          \
     "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
-    "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET "                 \
-    "run = max(run, ?1), done = CASE WHEN done_run = max(run, ?1) AND done IN (1, 2) THEN "    \
-    "done ELSE ?2 END, done_run = max(run, ?1)"
+    "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET run = ?1, done "  \
+    "= CASE WHEN done_run = ?1 AND done IN (1, 2) THEN done ELSE ?2 END, done_run = ?1 WHERE " \
+    "run < ?1"
+    const struct bulk again = {
+        .one = TOUCH_AGAIN("= ?"),
+        .many = TOUCH_AGAIN("IN (" MANY_OF("?") ")"),
+        .fixed = {(int64_t)s->later.touched_run, s->later.touched_done},
+        .n_fixed = 2,
+    };
     const struct bulk touch = {
         .one = TOUCH("(?)"),
         .many = TOUCH(MANY_OF("(?)")),
@@ -120,7 +131,9 @@ static int write_touched(struct state *s, struct error *e)
         .n_fixed = 2,
     };
 
-    return write_and_clear(s, &touch, &s->later.touched, e);
+    int r = write_bulk(s, &again, &s->later.touched, e);
+
+    return r < 0 ? r : write_and_clear(s, &touch, &s->later.touched, e);
 }
 
 static int write_marks(struct state *s, struct error *e)

@@ -29,7 +29,7 @@ static int64_t step_of_wall_clock(void)
 int steady_start(struct state *s, struct steady *ret, struct error *e)
 {
     CLEANUP(freep) char *text = NULL;
-    char boot[CLOCK_BOOT_SIZE], noted_boot[CLOCK_BOOT_SIZE] = "";
+    char noted_boot[CLOCK_BOOT_SIZE] = "";
     uint64_t monotonic = clock_monotonic_usec(), noted_monotonic = 0, noted = 0, date = 0;
     int vouched = 1; /* of a version that did not note it */
     int r = state_meta_get(s, META, &text, e);
@@ -37,6 +37,7 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     if (r < 0)
         return r;
     *ret = (struct steady){0};
+    clock_boot(ret->boot);
     int n = r == 0 ? sscanf(text, "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d", noted_boot,
                             &noted_monotonic, &noted, &date, &vouched)
                    : 0;
@@ -47,7 +48,7 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     }
     if (n < 4) /* of a version that knew no clock of dates */
         date = clock_now_usec();
-    ret->new_boot = strcmp(noted_boot, clock_boot(boot)) != 0 || monotonic < noted_monotonic;
+    ret->new_boot = strcmp(noted_boot, ret->boot) != 0 || monotonic < noted_monotonic;
     uint64_t passed = ret->new_boot ? 0 : monotonic - noted_monotonic;
     clock_set_steady(noted + passed, n < 4 ? date : date + passed);
     ret->vouched = vouched;
@@ -137,12 +138,11 @@ int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct e
                  : db_write(s, "UPDATE budget_use SET at_usec = -at_usec WHERE at_usec < 0", NULL, e);
 }
 
-int steady_note(struct state *s, bool vouched, struct error *e)
+int steady_note(struct state *s, const struct steady *c, struct error *e)
 {
-    char text[160], boot[CLOCK_BOOT_SIZE];
+    char text[160];
 
-    snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d",
-             clock_boot(boot), clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(),
-             vouched);
+    snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d", c->boot,
+             clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched);
     return state_meta_set(s, META, text, e);
 }

@@ -17,10 +17,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 struct error;
 struct state;
 
 struct steady {
+    char boot[CLOCK_BOOT_SIZE]; /* in which it was started: a process has one */
     bool new_boot;   /* since it was noted last */
     bool gap_open;   /* how long the machine was down is not known yet */
     bool gap_lost;   /* nor will it be, since the wall clock before that boot was nobody's word */
@@ -41,4 +44,4 @@ bool steady_is_open(const struct steady *c);
 /* How far the wall clock is before the one of dates, while that does not follow; 0: it does. */
 int64_t steady_doubt_usec(const struct steady *c);
 /* Remembers how far it is; within a transaction. A boot goes on from the last such time. */
-int steady_note(struct state *s, bool vouched, struct error *e);
+int steady_note(struct state *s, const struct steady *c, struct error *e);

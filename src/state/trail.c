@@ -176,6 +176,18 @@ void trail_exported(struct state *s, int64_t seq)
     s->trail.exported = seq;
 }
 
+static int drop(struct state *s, int64_t upto, struct error *e)
+{
+    int r;
+
+    if (upto - s->trail.known.dropped < TRAIL_STEP)
+        return 0;
+    r = db_write(s, "DELETE FROM trail WHERE seq <= ?1", WITH(as_int(upto)), e);
+    if (r == 0)
+        s->trail.known.dropped = upto;
+    return r;
+}
+
 int trail_note(struct state *s, struct error *e)
 {
     struct trail_head head;
@@ -191,11 +203,9 @@ int trail_note(struct state *s, struct error *e)
     s->trail.known.noted = s->trail.exported;
     if (r == 0)
         r = trail_head(s, &head, e);
-    return r < 0
-               ? r
-               : db_write(s, "DELETE FROM trail WHERE seq <= ?1",
-                          WITH(as_int(upto < head.seq - TRAIL_KEPT ? upto : head.seq - TRAIL_KEPT)),
-                          e);
+    if (r == 0)
+        r = drop(s, upto < head.seq - TRAIL_KEPT ? upto : head.seq - TRAIL_KEPT, e);
+    return r;
 }
 
 int64_t trail_exported_get(struct state *s)

@@ -13,6 +13,8 @@ struct error;
 struct state;
 
 #define TRAIL_KEPT 64 /* lines that stay, at least */
+#define TRAIL_STEP                                                                             \
+    32 /* they are dropped so many at a time: each time other pages are written */
 
 struct trail_head {
     int64_t seq; /* 0: no line yet */

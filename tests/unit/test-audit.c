@@ -142,6 +142,25 @@ static void test_export_and_prune(void **state)
     whole(f, 102, FILES(audit_path));
 }
 
+/* Each time other pages of the state file are written. */
+static void test_dropped_in_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x = open_export(f, false);
+    int64_t first = 0, before = 1, n_steps = 0;
+
+    for (int64_t n = 1; n <= TRAIL_KEPT + 10 * TRAIL_STEP; n++, before = first) {
+        record(f, "skip", "x");
+        ok(f, audit_export_run(x, &f->e));
+        ok(f, trail_first(f->s, &first, &f->e));
+        assert_true(n <= TRAIL_KEPT || n - first + 1 >= TRAIL_KEPT);
+        assert_true(n - first < TRAIL_KEPT + TRAIL_STEP);
+        n_steps += first != before;
+    }
+    assert_int_equal(n_steps, 10);
+    audit_export_close(x);
+}
+
 static void test_rotation(void **state)
 {
     struct fixture *f = *state;
@@ -532,6 +551,7 @@ int main(void)
         audit_test(test_line),
         audit_test(test_rolled_back),
         audit_test(test_export_and_prune),
+        audit_test(test_dropped_in_steps),
         audit_test(test_rotation),
         audit_test(test_not_ours_alone),
         audit_test(test_torn_line),

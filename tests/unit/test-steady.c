@@ -60,7 +60,7 @@ static void start(struct fixture *f, struct steady *c)
 static void note(struct fixture *f, const struct steady *c)
 {
     begin(f);
-    ok(f, steady_note(f->s, c->vouched, &f->e));
+    ok(f, steady_note(f->s, c, &f->e));
     commit(f);
 }
 
