@@ -54,10 +54,11 @@ bool budgets_hold(void)
 static enum limit kind_of(const struct person *p, const struct deed *d)
 {
     bool is_revoked = oracle_is_revoked(p->item);
+    if (strcmp(d->op, "disable") == 0 &&
+        oracle_is_news(p)) /* nobody else knows what it had heard */
+        return d->revokes ? LIMIT_REVOKE : LIMIT_DISABLE;
     if (strcmp(d->op, "disable") == 0)
-        return !is_revoked                              ? LIMIT_DISABLE
-               : p->item->gone || oracle_is_news(p) ? LIMITS
-                                                    : LIMIT_REVOKE;
+        return !is_revoked ? LIMIT_DISABLE : p->item->gone ? LIMITS : LIMIT_REVOKE;
     if (strcmp(d->op, "delete") == 0)
         return LIMIT_DELETE;
     if (strcmp(d->op, "rename") == 0)

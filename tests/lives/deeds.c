@@ -94,10 +94,12 @@ static void describe(struct deed *ret)
 {
     const json_t *set = json_object_get(json_object_get(intent, "p"), "set");
     const char *op = json_string_value(json_object_get(intent, "op"));
+    const char *code = json_string_value(json_object_get(intent, "code"));
     size_t i;
     json_t *change;
     *ret = (struct deed){.number = json_integer_value(json_object_get(intent, "no"))};
     snprintf(ret->op, sizeof(ret->op), "%s", op ? op : "");
+    ret->revokes = code && strcmp(code, "revoked") == 0;
     json_array_foreach(set, i, change)
     {
         const char *name = json_string_value(json_array_get(change, 0));

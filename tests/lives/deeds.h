@@ -7,7 +7,7 @@ void deed_begins(const char *login, const char *intent);
 struct deed {
     long long number; /* of the operation */
     char op[12];
-    bool changes_team, gives_lead; /* as the intent says, if not with this request */
+    bool changes_team, gives_lead, revokes; /* as the intent says, if not with this request */
 };
 /* true: the user is not as before, or there is one that was not there. */
 bool deed_ends(const char *login, const char *method, struct deed *ret);
