@@ -18,6 +18,7 @@
 #include "deliver/delivery.h"
 #include "deliver/password.h"
 #include "deliver/sweep.h"
+#include "deliver/vain.h"
 #include "intake/rules.h"
 #include "judge/gate.h"
 #include "judge/planner.h"
@@ -44,6 +45,7 @@ struct delivery {
     uint64_t n_done; /* since the start */
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
+    struct vain our_id_errors;
 };
 
 /* What is asked, and what was known, when it began; written by execution.c. */

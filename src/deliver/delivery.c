@@ -42,6 +42,7 @@ struct delivery *delivery_free(struct delivery *d)
         return NULL;
     while (d->executions)
         execution_free(d->executions);
+    vain_done(&d->our_id_errors);
     free(d);
     return NULL;
 }

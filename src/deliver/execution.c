@@ -62,6 +62,8 @@ struct execution *execution_free(struct execution *x)
 {
     struct delivery *d = x->delivery;
     take_out(x);
+    if (!x->learnt.is_unclear)
+        vain_forget(&d->our_id_errors, x->operation->entry_id);
     books_close_intent(&x->intent);
     if (x->sending.call)
         d->options->tenant_ops->call_free(x->sending.call);

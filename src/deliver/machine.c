@@ -12,7 +12,7 @@
 
 /* In one attempt; afterwards it waits, as for any tenant that does not take the call. */
 #define MOST_RACES 3
-/* Attempts of one create, each some time after the one before: [retry]. */
+/* Looks for one user in a row, each some time after the one before: [retry]. */
 #define MOST_OUR_ID_ERRORS 5
 
 static void read_user(struct execution *x);
@@ -125,12 +125,13 @@ void machine_keep(struct execution *x, const struct tenant_answer *a)
 /* Another answer than that the user is there or is not there is that of a tenant that does not look
  * for an id of ours. Some say so by an error of the server: when it comes to each question, while
  * the tenant as a whole is well, the login is all that will ever tell. */
-static bool looks_in_vain(const struct execution *x, const struct tenant_answer *a)
+static bool looks_in_vain(struct execution *x, const struct tenant_answer *a)
 {
+    struct vain *looks = &x->delivery->our_id_errors;
     bool fails = a->status >= 500 && a->class != TENANT_THROTTLED && !a->concerns_all;
+    unsigned n = fails ? vain_note(looks, x->operation->entry_id) : 0;
     return a->class == TENANT_REFUSED || a->class == TENANT_UNSUPPORTED ||
-           (fails && x->operation->attempts > MOST_OUR_ID_ERRORS &&
-            health_state(x->delivery->health) == ENGINE_TENANT_OK);
+           (n > MOST_OUR_ID_ERRORS && health_state(x->delivery->health) == ENGINE_TENANT_OK);
 }
 
 /* Who has our id was made by an earlier attempt, whatever became of the login since. */
@@ -138,7 +139,10 @@ static void on_ours(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct tenant_answer seen;
-    if (a->class == TENANT_DONE && a->user) {
+    bool found = a->class == TENANT_DONE && a->user;
+    if (found || a->class == TENANT_NOT_FOUND)
+        vain_forget(&x->delivery->our_id_errors, x->operation->entry_id);
+    if (found) {
         if (see(x, a, &seen))
             go_on(x, &seen, x->kind->ours(x, &seen));
     } else if (a->class == TENANT_NOT_FOUND || looks_in_vain(x, a)) {

@@ -27,7 +27,7 @@ static int prepare_hidden(void **state)
 }
 
 /* The answer to the create of u0 is lost, and it cannot be read before the next attempt. */
-static void lose_create(struct bed *b, bool takes_effect)
+static void lose_next_create(struct bed *b, bool takes_effect)
 {
     fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
                                                     .login = "u0",
@@ -37,6 +37,11 @@ static void lose_create(struct bed *b, bool takes_effect)
     fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET,
                                                     .times = 1,
                                                     .class = TENANT_UNCLEAR});
+}
+
+static void lose_create(struct bed *b, bool takes_effect)
+{
+    lose_next_create(b, takes_effect);
     bed_start(b);
     bed_sync(b);
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_UNCLEAR), 1);
@@ -310,6 +315,33 @@ static void test_broken_for_a_while(void **state)
     is_idle(b);
 }
 
+/* Attempts that failed otherwise are no looks: a tenant that throttled the create for long, and
+ * then breaks, is asked for our id all the same. */
+static void test_broken_after_throttling(void **state)
+{
+    struct bed *b = *state;
+    people(b, 1, "support");
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .times = 8,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429});
+    lose_next_create(b, true);
+    bed_start(b);
+    bed_sync(b);
+    for (int i = 0; i < 120 && !bed_queue(b, OPERATION_HELD, REASON_UNCLEAR); i++)
+        bed_advance(b, MINUTE);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 9);
+    fake_tenant_heal(b->tenant);
+    b->tenant->shuns_our_ids = 500;
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u0"), "other");
+    bed_advance(b, 15 * MINUTE);
+    b->tenant->shuns_our_ids = 0;
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    expect_origin(b, "id-u0", "u0", "create");
+    is_idle(b);
+}
+
 static void test_lost_ids(void **state)
 {
     struct bed *b = *state;
@@ -391,6 +423,7 @@ int main(int argc, char **argv)
         on_hidden(test_broken_look_up),
         on_groups(test_broken_look_up_and_not_made),
         on_groups(test_broken_for_a_while),
+        on_groups(test_broken_after_throttling),
         on_hidden(test_lost_ids),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
