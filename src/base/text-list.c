@@ -96,6 +96,17 @@ bool string_list_contains(const struct string_list *l, const char *text)
     return false;
 }
 
+void string_list_remove(struct string_list *l, const char *text)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        if (strcmp(l->items[i], text) == 0) {
+            forget_index(l);
+            free(l->items[i]);
+            l->items[i] = l->items[--l->n_items];
+            return;
+        }
+}
+
 char **text_array_free(char **texts)
 {
     for (char **t = texts; t && *t; t++)

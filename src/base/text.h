@@ -23,6 +23,8 @@ int string_list_add_n(struct string_list *l, const char *text, size_t size);
 /* Unless it is there, in about log(n) steps: from such a list nothing is taken away but all. */
 int string_list_add_once(struct string_list *l, const char *text);
 int string_list_add_name(struct string_list *l, const char *name); /* whatever its ASCII case */
+/* Exact, one; another takes its place. */
+void string_list_remove(struct string_list *l, const char *text);
 /* Exact. As fast where the list was made by string_list_add_once(), else step by step. */
 bool string_list_contains(const struct string_list *l, const char *text);
 

@@ -47,7 +47,7 @@ struct health {
     bool users_wait;                     /* the list of users is asked for next */
     struct string_list failing;      /* entries whose calls failed, with no success between */
     struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
-    struct string_list theirs; /* whose calls alone failed, or got a 401 */
+    struct string_list theirs; /* whose calls alone failed, or got a 401; none was done since */
     uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
     bool teams_known;
     struct string_list teams;
@@ -293,9 +293,10 @@ void health_failed(struct health *h, const struct tenant_answer *a,
     books_status_changed(h->books);
 }
 
-void health_user_fine(struct health *h)
+void health_user_fine(struct health *h, const char *entry_id)
 {
     string_list_done(&h->unauthorised);
+    string_list_remove(&h->theirs, entry_id);
     health_fine(h);
 }
 

@@ -47,7 +47,8 @@ bool health_put_off(struct health *h, const struct tenant_answer *a);
  * matter, also when it is a single 502, since nobody but the next probe would ask again. */
 bool health_call_failed(struct health *h, const struct tenant_answer *a);
 void health_fine(struct health *h);      /* it took a call … */
-void health_user_fine(struct health *h); /* … about one user, who was not refused */
+/* … about one user, who was not refused. */
+void health_user_fine(struct health *h, const char *entry_id);
 /* A call about one user was refused as if the account had no right to it: is it the account's
  * matter? Asks what concerns nobody in particular; the answer may come later. True: it is. */
 bool health_refused_one(struct health *h, const struct tenant_answer *a, const char *entry_id);

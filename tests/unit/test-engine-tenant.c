@@ -107,6 +107,35 @@ static void test_tenant_away(void **state)
     is_idle(b);
 }
 
+static void move_all(struct bed *b, const char *from, const char *to)
+{
+    bed_group(b, to, "u0", "u1", "u2", NULL);
+    bed_group(b, from, NULL);
+    bed_sync(b);
+}
+
+/* Three whose calls alone failed, and were done since, tell of an outage as anybody does. */
+static void test_away_again(void **state)
+{
+    struct bed *b = *state;
+    struct engine_status status;
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL & ~FAKE_TEAMS,
+                                                    .times = 3,
+                                                    .class = TENANT_AWAY,
+                                                    .status = 504});
+    move_all(b, "support", "sales");
+    bed_advance(b, 5 * USEC_PER_SEC);
+    is_idle(b);
+    fake_tenant_fail(b->tenant,
+                     (struct fake_fault){.kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+    move_all(b, "sales", "support");
+    engine_status(b->engine, &status);
+    assert_int_equal(status.tenant, ENGINE_TENANT_AWAY);
+}
+
 static void test_lost_answers(void **state)
 {
     struct bed *b = *state;
@@ -389,6 +418,7 @@ int main(int argc, char **argv)
         scenario(test_role_missing),
         scenario(test_not_authorised),
         scenario(test_tenant_away),
+        scenario(test_away_again),
         scenario(test_lost_answers),
         scenario(test_conflict),
         scenario(test_there_again),

@@ -59,6 +59,22 @@ static void test_list_of_each_once(void **state)
     }
 }
 
+static void test_list_remove(void **state)
+{
+    (void)state;
+    CLEANUP(string_list_done) struct string_list l = {0};
+    for (const char *c = "abcb"; *c; c++)
+        assert_int_equal(string_list_add_once(&l, (char[]){*c, 0}), 0);
+    string_list_remove(&l, "a");
+    string_list_remove(&l, "d");
+    assert_int_equal(l.n_items, 2);
+    assert_false(string_list_contains(&l, "a"));
+    assert_true(string_list_contains(&l, "b") && string_list_contains(&l, "c"));
+    assert_int_equal(string_list_add_once(&l, "c"), 0);
+    assert_int_equal(string_list_add_once(&l, "a"), 0);
+    assert_int_equal(l.n_items, 3);
+}
+
 static void test_map(void **state)
 {
     (void)state;
@@ -447,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_string_list),
         cmocka_unit_test(test_list_of_each_once),
+        cmocka_unit_test(test_list_remove),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_equal),
