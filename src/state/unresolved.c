@@ -14,11 +14,11 @@
 #include "state/mirror-internal.h"
 
 /* m: a member of g. Whoever has the DN, or had it when the group was read; or has the login. */
-#define NO_ENTRY "NOT EXISTS (SELECT 1 FROM entry x WHERE x.name_n = m.name_n"
 #define NONE_MEANT                                                                             \
     "NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "           \
     "t.group_n = g.n AND t.name_n = m.name_n AND o.gone_usec = 0)"
-#define NO_DN NO_ENTRY " AND x.gone_usec = 0) AND " NONE_MEANT
+#define NOT_HERE                                                                               \
+    "NOT EXISTS (SELECT 1 FROM entry x WHERE x.name_n = m.name_n AND x.gone_usec = 0)"
 #define NO_LOGIN                                                                               \
     "NOT EXISTS (SELECT 1 FROM name a CROSS JOIN entry x ON x.login_key = a.key WHERE "        \
     "a.n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM name a CROSS JOIN "     \
@@ -36,7 +36,8 @@ static int count_of_name(struct state *s, int64_t name_n, int64_t *ret, struct e
     int r = stmt_query(&q, s,
                        "SELECT count(*) FROM member m CROSS JOIN entry g ON g.n = m.group_n "
                        "WHERE m.name_n = ?1 AND g.kind = 2 AND g.gone_usec = 0 AND "
-                       "((m.kind = 1 AND " NO_DN ") OR (m.kind = 2 AND " NO_LOGIN "))",
+                       "((m.kind = 1 AND " NOT_HERE " AND " NONE_MEANT
+                       ") OR (m.kind = 2 AND " NO_LOGIN "))",
                        WITH(as_int(name_n)), e);
     *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
     return r < 0 ? r : 0;
@@ -105,21 +106,24 @@ static void watch(struct state *s)
     u->n_watches++;
 }
 
-#define MEMBERS_OF_KIND(kind)                                                                  \
-    "FROM entry g CROSS JOIN member m ON m.group_n = g.n AND m.kind = " kind                   \
-    " WHERE g.kind = 2 AND g.gone_usec = 0"
+#define OF_NAMES                                                                               \
+    " few CROSS JOIN member m ON m.name_n = few.name_n CROSS JOIN entry g ON g.n = m.group_n " \
+    "WHERE g.kind = 2 AND g.gone_usec = 0 AND m.kind = 1 AND " NONE_MEANT
+#define OF_LOGINS                                                                              \
+    "FROM entry g CROSS JOIN member m ON m.group_n = g.n AND m.kind = 2 WHERE g.kind = 2 "     \
+    "AND g.gone_usec = 0"
 
-/* A member whose name no row of an entry has is found by an index alone. Those of rows that are
- * gone are few, and are counted apart, since that is known by the rows. */
+/* The names of members are in order, and so are those of the entries' rows: the limit has
+ * SQLite keep that, and go along both once. Those of rows that are gone are few, and are
+ * counted apart, since that is known by the rows. */
 static int count_all(struct state *s, struct error *e)
 {
     static const char sql[] =
-        "SELECT (SELECT count(*) " MEMBERS_OF_KIND("1") " AND " NO_ENTRY ") AND " NONE_MEANT ") + "
-        "(SELECT count(*) FROM (SELECT DISTINCT name_n FROM entry INDEXED BY entry_gone WHERE "
-        "gone_usec > 0) few CROSS JOIN member m ON m.name_n = few.name_n CROSS JOIN entry g ON "
-        "g.n = m.group_n WHERE g.kind = 2 AND g.gone_usec = 0 AND m.kind = 1 AND " NO_DN ") + "
-        "(SELECT count(*) " MEMBERS_OF_KIND("2") " AND " NO_LOGIN "), "
-        "EXISTS (SELECT 1 " MEMBERS_OF_KIND("2") ")";
+        "SELECT (SELECT count(*) FROM (SELECT name_n FROM member WHERE kind = 1 EXCEPT SELECT "
+        "name_n FROM entry ORDER BY 1 LIMIT -1)" OF_NAMES ") + (SELECT count(*) FROM (SELECT "
+        "DISTINCT name_n FROM entry INDEXED BY entry_gone WHERE gone_usec > 0)" OF_NAMES
+        " AND " NOT_HERE ") + (SELECT count(*) " OF_LOGINS " AND " NO_LOGIN "), "
+        "EXISTS (SELECT 1 " OF_LOGINS ")";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_query(&q, s, sql, NULL, e);
     if (r != STMT_ROW)
