@@ -30,6 +30,16 @@ bool dates_has_ended(const struct item *i)
     return i->last_usec && i->last_usec <= world.steady_usec;
 }
 
+static bool is_past(uint64_t usec, uint64_t ago_usec)
+{
+    return usec && usec <= world.steady_usec && usec + ago_usec > world.steady_usec;
+}
+
+bool dates_came(const struct item *i, uint64_t ago_usec)
+{
+    return is_past(i->first_usec, ago_usec) || is_past(i->last_usec, ago_usec);
+}
+
 /* Whole seconds, which is what is written. */
 static uint64_t moment(uint64_t seconds, char text[24])
 {

@@ -12,3 +12,5 @@ void dates_begin(struct person *p, uint64_t seconds);
 void dates_end(struct person *p, uint64_t seconds);
 bool dates_has_begun(const struct item *i);
 bool dates_has_ended(const struct item *i);
+/* The first or the last day came no longer ago than that. */
+bool dates_came(const struct item *i, uint64_t ago_usec);

@@ -180,6 +180,7 @@ static void trouble(const struct happening *h)
 
 void life_calms(void)
 {
+    next_happening = plan->n; /* what would come later does not */
     crash = NULL;
     world.crash_countdown = 0;
     commands_trouble(NULL, 0);

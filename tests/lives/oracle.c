@@ -181,8 +181,10 @@ void oracle_request(struct request *q, unsigned n_under_way)
         hands_before(oracle_person(login));
     }
     struct person *p = oracle_person(login);
-    rest_request(q->method_text, login, q->method == METHOD_DELETE && rules.deletes,
-                 p && hands_any(p));
+    /* A day that comes while a company rests is one of work. */
+    bool dated = p && dates_came(p->item, DAY);
+    rest_request(q->method_text, login, dated || (q->method == METHOD_DELETE && rules.deletes),
+                 dated || (p && hands_any(p)));
     /* Another password is no operation, and has a line of its own. */
     bool sets_password =
         q->method == METHOD_PUT && commands_tells_password(q->body.data, q->body.length);
