@@ -50,6 +50,7 @@ struct directory_data {
     uint64_t trouble_csn; /* when that began */
     bool hides_place[2];  /* enough people of it for that to be told from leavers */
     bool two_bases;
+    bool nested_bases; /* of the two one lies in the other: it is one search */
 };
 extern struct directory_data directory_data;
 

@@ -18,6 +18,7 @@ void directory_begin(const struct plan *p)
         .session_log = p->session_log,
         .polled = p->polled,
         .two_bases = p->two_bases && !p->nested_bases,
+        .nested_bases = p->two_bases && p->nested_bases,
         .chance = p->chance,
         .server = p->polled && p->server == SERVER_OPENLDAP ? SERVER_OTHER : p->server};
 }
