@@ -110,6 +110,8 @@ char *decode_login_key(const char *bytes, size_t size);
 int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m);
 /* The classes that a filter names in (objectClass=X), each once, appended. Pure. */
 int decode_classes_of_filter(const char *filter, struct string_list *ret);
+/* Whether nothing is selected that is of none of these classes. Pure. */
+bool decode_filter_is_by_class(const char *filter);
 /* The attributes that a filter names, each once, appended. Pure. */
 int decode_attributes_of_filter(const char *filter, struct string_list *ret);
 /* The relative identifier at the end of a Windows SID; false when it is none. Pure. */

@@ -46,6 +46,42 @@ int decode_classes_of_filter(const char *filter, struct string_list *ret)
     return 0;
 }
 
+static bool names_class(const char *item)
+{
+    size_t size = strcspn(item, ")");
+    return strncasecmp(item, "(objectClass=", 13) == 0 && strcspn(item, "*") > size &&
+           strncasecmp(item, "(objectClass=top)", 17) != 0;
+}
+
+/* From one "(" on; *p is left behind its ")". */
+static bool is_by_class(const char **p)
+{
+    const char *begin = *p;
+    char joins = begin[1];
+    bool any = false, all = true;
+    if (joins != '&' && joins != '|' && joins != '!') {
+        *p += strcspn(begin, ")");
+        *p += **p == ')';
+        return names_class(begin);
+    }
+    for (*p += 2; **p && **p != ')';) {
+        if (**p != '(') {
+            ++*p; /* a blank */
+            continue;
+        }
+        bool is = is_by_class(p);
+        any |= is;
+        all &= is;
+    }
+    *p += **p == ')';
+    return joins == '&' ? any : joins == '|' && any && all;
+}
+
+bool decode_filter_is_by_class(const char *filter)
+{
+    return *filter == '(' && is_by_class(&filter);
+}
+
 int decode_attributes_of_filter(const char *filter, struct string_list *ret)
 {
     for (const char *p = filter; p && (p = strchr(p, '(')) != NULL;) {
@@ -55,6 +91,17 @@ int decode_attributes_of_filter(const char *filter, struct string_list *ret)
             return -ENOMEM;
     }
     return 0;
+}
+
+/* Of people's classes those count that the filter names, with all below: as far as it selects
+ * by classes, and the server's are known. What is below person stands in the entry as a person.
+ */
+static bool are_all_classes(const struct decoder *d, const char *filter)
+{
+    const struct string_list *l = &d->person_classes;
+    bool known = schema_classes(d->schema) ||
+                 (l->n_items == 1 && text_equal_ascii_case(l->items[0], "person"));
+    return known && decode_filter_is_by_class(filter);
 }
 
 int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,
@@ -71,7 +118,8 @@ int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_k
         d->second_identity = usual;
         d->second_id_attribute = identity_attribute(usual);
     }
-    const char *id = identity_attribute(identity);
+    const char *id = identity_attribute(identity),
+               *people = options->filter ? options->filter : "(objectClass=person)";
     const char *login = options->login_attribute ? options->login_attribute : "uid";
     d->id_attribute = strdup(id ? id : options->id_attribute);
     d->login_attribute = strdup(login);
@@ -81,14 +129,14 @@ int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_k
     if (r == 0 && options->group_filter)
         r = decode_classes_of_filter(options->group_filter, &d->group_classes);
     if (r == 0)
-        r = decode_classes_of_filter(options->filter ? options->filter : "(objectClass=person)",
-                                     &d->person_classes);
+        r = decode_classes_of_filter(people, &d->person_classes);
     if (r == 0)
         r = decode_memory_new(&d->memory);
     if (r == 0)
         r = group_memory_new(&d->groups);
     if (r == 0 && !(d->kinds = kinds_new(schema_classes(schema), &d->person_classes,
-                                         &d->group_classes, options->group_filter != NULL)))
+                                         are_all_classes(d, people), &d->group_classes,
+                                         options->group_filter != NULL)))
         r = -ENOMEM;
     if (r < 0) {
         decoder_done(d);

@@ -2,7 +2,8 @@
  * What an entry is follows from the class hierarchy of the server's schema and from the search
  * that showed it, since sites make classes of their own. A person stays a person whatever
  * auxiliary class is added, a private posixGroup among them; what the group filter selects, and
- * the filter for people cannot have selected, is a group. It looks at classes alone.
+ * the filter for people cannot have selected, is a group. It looks at classes alone: where the
+ * filter for people does not, or the hierarchy is not known, what is usually a person is one.
  */
 #include "config.h"
 
@@ -23,18 +24,20 @@ struct known_class {
 struct kinds {
     const struct class_list *classes;
     const struct string_list *person, *group;
-    bool own_group_filter;
+    bool all_person_classes, own_group_filter;
     struct known_class *known;
     size_t n_known, capacity;
 };
 
 struct kinds *kinds_new(const struct class_list *classes, const struct string_list *person,
-                        const struct string_list *group, bool own_group_filter)
+                        bool all_person_classes, const struct string_list *group,
+                        bool own_group_filter)
 {
     struct kinds *k = calloc(1, sizeof(*k));
     if (k)
         *k = (struct kinds){.classes = classes,
                             .person = person,
+                            .all_person_classes = all_person_classes,
                             .group = group,
                             .own_group_filter = own_group_filter};
     return k;
@@ -69,20 +72,19 @@ static bool is_listed(const struct kinds *k, const char *class, const struct str
 static unsigned look_up(const struct kinds *k, const char *class)
 {
     static const char *const people[] = {"person", "account", NULL};
-    static const char *const accounts[] = {"posixAccount", NULL};
     unsigned m = 0;
-    bool configured = is_listed(k, class, k->group);
-    if (is_any(k, class, people))
-        m |= configured ? CLASS_OF_PERSON | CLASS_OF_GROUP_BELOW_PERSON : CLASS_OF_PERSON;
-    else if (is_listed(k, class, k->person))
-        m |= CLASS_OF_PERSON;
+    bool configured = is_listed(k, class, k->group), listed = is_listed(k, class, k->person),
+         usual = is_any(k, class, people);
+    if (listed || (usual && !k->all_person_classes))
+        m |= configured && usual ? CLASS_OF_PERSON | CLASS_OF_GROUP_BELOW_PERSON
+                                 : CLASS_OF_PERSON;
     if (class_is_a(k->classes, class, "posixGroup"))
         m |= CLASS_OF_POSIX_GROUP;
     else if (configured || is_any(k, class, decode_group_classes))
         m |= CLASS_OF_GROUP;
     if (is_any(k, class, decode_container_classes))
         m |= CLASS_OF_CONTAINER;
-    if (is_any(k, class, accounts))
+    if (!k->all_person_classes && class_is_a(k->classes, class, "posixAccount"))
         m |= CLASS_OF_ACCOUNT;
     if (class_is_a(k->classes, class, "alias"))
         m |= CLASS_OF_ALIAS;

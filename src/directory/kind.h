@@ -21,9 +21,10 @@ enum class_meaning {
 };
 
 /* classes: the server's hierarchy, borrowed; NULL: the built-in one. person, group: the classes
- * that the filters name, borrowed. NULL when out of memory. */
+ * that the filters name, borrowed; all: nobody else is a person. NULL when out of memory. */
 struct kinds *kinds_new(const struct class_list *classes, const struct string_list *person,
-                        const struct string_list *group, bool own_group_filter);
+                        bool all_person_classes, const struct string_list *group,
+                        bool own_group_filter);
 struct kinds *kinds_free(struct kinds *k);
 /* enum class_meaning, of one class and all above it. */
 unsigned kinds_of_class(struct kinds *k, const char *class);

@@ -82,6 +82,38 @@ static void test_classes(void **state)
     string_list_done(&l);
 }
 
+static void test_filter_by_class(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter;
+        bool is;
+    } rows[] = {
+        {"(objectClass=person)", true},
+        {"(OBJECTCLASS=person)", true},
+        {"(objectClass=*)", false},
+        {"(objectClass=top)", false},
+        {"(objectClass=topPerson)", true},
+        {"(uid=*)", false},
+        {"objectClass=person", false},
+        {"(&(objectClass=person)(!(objectClass=computer)))", true},
+        {"(&(!(objectClass=computer))(uid=*)(objectClass=person))", true},
+        {"(& (uid=*) (|(objectClass=a)(objectClass=b)))", true},
+        {"(| (objectClass=a) (objectClass=b) )", true},
+        {"(|(objectClass=a)(uid=x))", false},
+        {"(|(objectClass=a)(&(uid=x)(objectClass=b)))", true},
+        {"(|(!(objectClass=a))(objectClass=b))", false},
+        {"(&(!(objectClass=a))(uid=\\28))", false},
+        {"(&)", false},
+        {"(|)", false},
+        {"(&(", false},
+        {"(", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_row(rows[i].filter, decode_filter_is_by_class(rows[i].filter) == rows[i].is);
+}
+
 static void test_filter_attributes(void **state)
 {
     (void)state;
@@ -249,39 +281,43 @@ static void test_kinds(void **state)
     (void)state;
     static const struct {
         const char *classes, *group; /* each of two classes at most; the group filter's class */
-        enum entry_kind kind;
+        enum entry_kind kind, or_else; /* if the filter for people selects others as well */
     } rows[] = {
-        {"inetOrgPerson", NULL, ENTRY_PERSON},
-        {"inetOrgPerson posixGroup", NULL, ENTRY_PERSON},
-        {"account posixGroup", NULL, ENTRY_PERSON},
-        {"posixAccount posixGroup", NULL, ENTRY_PERSON},
-        {"inetOrgPerson groupOfNames", NULL, ENTRY_PERSON},
-        {"inetOrgPerson dcObject", NULL, ENTRY_PERSON},
-        {"posixGroup", NULL, ENTRY_GROUP},
-        {"groupOfNames posixGroup", NULL, ENTRY_GROUP},
-        {"groupOfNames posixAccount", NULL, ENTRY_GROUP},
-        {"organizationalUnit", NULL, ENTRY_CONTAINER},
-        {"organizationalUnit", "organizationalUnit", ENTRY_GROUP},
-        {"device", NULL, ENTRY_PERSON}, /* the filter for people is the site's own matter */
-        {"device", "acmeTeam", ENTRY_GROUP},
-        {"acmeTeam", "acmeTeam", ENTRY_GROUP},
-        {"inetOrgPerson posixGroup", "posixGroup", ENTRY_PERSON},
-        {"inetOrgPerson", "inetOrgPerson", ENTRY_GROUP},
-        {"computer user", NULL, ENTRY_PERSON},
+        {"inetOrgPerson", NULL, ENTRY_PERSON, ENTRY_PERSON},
+        {"inetOrgPerson posixGroup", NULL, ENTRY_PERSON, ENTRY_PERSON},
+        {"account posixGroup", NULL, ENTRY_GROUP, ENTRY_PERSON},
+        {"posixAccount posixGroup", NULL, ENTRY_GROUP, ENTRY_PERSON},
+        {"inetOrgPerson groupOfNames", NULL, ENTRY_PERSON, ENTRY_PERSON},
+        {"inetOrgPerson dcObject", NULL, ENTRY_PERSON, ENTRY_PERSON},
+        {"posixGroup", NULL, ENTRY_GROUP, ENTRY_GROUP},
+        {"groupOfNames posixGroup", NULL, ENTRY_GROUP, ENTRY_GROUP},
+        {"groupOfNames posixAccount", NULL, ENTRY_GROUP, ENTRY_GROUP},
+        {"organizationalUnit", NULL, ENTRY_CONTAINER, ENTRY_CONTAINER},
+        {"organizationalUnit", "organizationalUnit", ENTRY_GROUP, ENTRY_GROUP},
+        /* the filter for people is the site's own matter */
+        {"device", NULL, ENTRY_PERSON, ENTRY_PERSON},
+        {"device", "acmeTeam", ENTRY_GROUP, ENTRY_GROUP},
+        {"acmeTeam", "acmeTeam", ENTRY_GROUP, ENTRY_GROUP},
+        {"inetOrgPerson posixGroup", "posixGroup", ENTRY_PERSON, ENTRY_PERSON},
+        {"inetOrgPerson", "inetOrgPerson", ENTRY_GROUP, ENTRY_GROUP},
+        {"computer user", NULL, ENTRY_PERSON, ENTRY_PERSON},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+        const char *classes = rows[i / 2].classes, *group = rows[i / 2].group;
+        bool others = i % 2;
+        enum entry_kind kind = others ? rows[i / 2].or_else : rows[i / 2].kind;
         CLEANUP(string_list_done) struct string_list people = {}, groups = {};
         assert_int_equal(string_list_add(&people, "person"), 0);
-        if (rows[i].group)
-            assert_int_equal(string_list_add(&groups, rows[i].group), 0);
-        struct kinds *k = kinds_new(NULL, &people, &groups, rows[i].group != NULL);
+        if (group)
+            assert_int_equal(string_list_add(&groups, group), 0);
+        struct kinds *k = kinds_new(NULL, &people, !others, &groups, group != NULL);
         assert_non_null(k);
-        size_t first = strcspn(rows[i].classes, " ");
-        CLEANUP(freep) char *class = strndup(rows[i].classes, first);
+        size_t first = strcspn(classes, " ");
+        CLEANUP(freep) char *class = strndup(classes, first);
         unsigned m = kinds_of_class(k, class) | kinds_of_class(k, class);
-        if (rows[i].classes[first])
-            m |= kinds_of_class(k, rows[i].classes + first + 1);
-        assert_row(rows[i].classes, kinds_decide(k, m) == rows[i].kind);
+        if (classes[first])
+            m |= kinds_of_class(k, classes + first + 1);
+        assert_row(classes, kinds_decide(k, m) == kind);
         kinds_free(k);
     }
 }
@@ -427,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_identities),
         cmocka_unit_test(test_rid),
         cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_filter_by_class),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_filter_attributes),
         cmocka_unit_test(test_cookie_identity),
