@@ -108,6 +108,8 @@ static void trouble_ends(void *userdata, uint64_t argument)
         world.steady_usec - away_since_usec > DIRSYNC_REMEMBERED)
         seen(POINT_AGED);
     world.directory_away = world.tenant_away = false;
+    if (world.disk)
+        world.disk_usec = world.steady_usec;
     world.disk = DISK_FINE;
     if (reload_waits)
         world_at(world.steady_usec + MINUTE, reload_again, NULL, 0);
@@ -420,7 +422,8 @@ static void begin(void)
     world.was_turned_back = false;
     world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;
-    world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
+    world.deaf_since_usec = world.disk_usec = world.off_usec = world.down_usec =
+        world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
     if ((plan->chance % 2 == 0) != world.again)

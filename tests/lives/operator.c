@@ -121,12 +121,15 @@ void operator_hear(struct line *l)
     json_decref(message);
 }
 
+/* Whether a state that could not be written can be is tried with growing pauses (storage.c). */
+#define TRIED_AGAIN (10 * SECOND)
+
 static void done(struct talk *t, json_t *parameters, const char *error)
 {
     (void)parameters;
-    if ((strcmp(error, "org.rosterd.Failed") == 0 ||
-         strcmp(error, "org.rosterd.InvalidParameter") == 0) &&
-        !world.disk)
+    bool may_fail = world.disk || world.steady_usec - world.disk_usec < TRIED_AGAIN;
+    if ((strcmp(error, "org.rosterd.Failed") == 0 && !may_fail) ||
+        (strcmp(error, "org.rosterd.InvalidParameter") == 0 && !world.disk))
         broken(0, "an operator who did \"%s\" is answered %s", t->why->to, error);
     hang_up(t);
 }

@@ -67,6 +67,7 @@ struct world {
     bool was_turned_back; /* the wall clock, if ever so little */
     bool clock_is_right; /* the wall clock, and the machine can tell */
     enum disk disk;
+    uint64_t disk_usec;          /* when a trouble of it ended */
     bool has_lied, lost_by_lies; /* then much is nobody's fault */
     char folder[80];
     /* Breaks the daemon's loop after a death. */
