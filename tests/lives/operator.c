@@ -23,6 +23,7 @@ struct talk { /* one connection */
     struct talk *next;
     struct line *line;
     const struct happening *why;
+    bool was_erased; /* whom it is about, before */
     void (*answered)(struct talk *t, json_t *parameters, const char *error);
 };
 static struct talk *talks;
@@ -272,9 +273,21 @@ static void erased(struct talk *t, json_t *parameters, const char *error)
     const char *said = json_string_value(json_object_get(parameters, "message"));
     bool two = said && strstr(said, "more than one entry");
     struct person *p = company_person(t->why->who);
-    if (p && !*error)
-        p->erased = true;
+    if (p && strcmp(error, "org.rosterd.InvalidParameter") == 0)
+        p->erased = t->was_erased;
     done(t, parameters, two ? "" : error);
+}
+
+/* What a death or a disk interrupts is done later, though nobody is told of it. */
+static void erase(struct talk *t)
+{
+    struct person *p = company_person(t->why->who);
+    if (p) {
+        t->was_erased = p->erased;
+        p->erased = true;
+    }
+    ask(t, "AuditErase",
+        json_pack("{s:s,s:s}", "person", p ? p->login : "nobody", "reason", "asked"), erased);
 }
 
 static json_t *login_of(const struct happening *h)
@@ -307,8 +320,7 @@ void operator_happen(const struct happening *h)
     } else if (strcmp(h->to, "rotate") == 0) {
         rotate(t);
     } else if (strcmp(h->to, "erase") == 0) {
-        ask(t, "AuditErase", json_pack("{s:o,s:s}", "person", login_of(h), "reason", "asked"),
-            erased);
+        erase(t);
     } else {
         static const char *const methods[] = {"Status", "Explain", "Holds", "History"};
         unsigned which = (unsigned)(h->seconds % 4);
