@@ -42,23 +42,29 @@ static bool holds(const struct user *u)
     return lead && (!u->disabled || (p && p->disabled_by_hand));
 }
 
-static unsigned count_holders(void)
+/* From that verification on, nobody counts who lost it by hand. */
+static bool holds_now(const struct user *u)
+{
+    return has_role(u, "Lead") && !u->disabled;
+}
+
+static unsigned count(bool (*those)(const struct user *u))
 {
     unsigned n = 0;
     const struct user *u;
-    TAILQ_FOREACH(u, &tenant.store.users, link) n += holds(u);
+    TAILQ_FOREACH(u, &tenant.store.users, link) n += those(u);
     return n;
 }
 
-static bool is_last(const char *login)
+static bool is_last(const char *login, bool (*of)(const struct user *u))
 {
     const struct user *u = *login ? store_user(&tenant.store, login) : NULL;
-    return rules.privileged && u && holds(u) && count_holders() == 1;
+    return rules.privileged && u && of(u) && count(of) == 1;
 }
 
 bool guarded_is(const char *login)
 {
-    return is_named(login) || is_last(login);
+    return is_named(login) || is_last(login, holds) || is_last(login, holds_now);
 }
 
 void guarded_before(const char *login)
@@ -68,7 +74,7 @@ void guarded_before(const char *login)
     n_roles = 0;
     for (size_t i = 0; u && i < u->n_roles && n_roles < 8; i++)
         snprintf(roles[n_roles++], sizeof(*roles), "%s", u->roles[i]->text);
-    was_last = is_last(login);
+    was_last = is_last(login, holds);
 }
 
 void guarded_after(const char *login, const char *method, const char *target)
@@ -80,7 +86,7 @@ void guarded_after(const char *login, const char *method, const char *target)
     for (unsigned i = 0; u && i < n_roles; i++)
         if (!has_role(u, roles[i]))
             broken(2, "a login that is guarded loses the role %s: %s %s", roles[i], method, target);
-    if (was_last && (!u || !count_holders()))
+    if (was_last && (!u || !count(holds)))
         broken(2, "the last active user with the role Lead loses access, name or role: %s %s", method,
                target);
     n_roles = 0;
