@@ -4,8 +4,6 @@
  */
 #include "config.h"
 
-#include "directory/decode.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +11,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "directory/decode.h"
 #include "directory/group-memory.h"
 #include "directory/kind.h"
 #include "directory/options.h"
+#include "model/class.h"
 #include "model/schema.h"
 
 const char *const decode_container_classes[] = {
@@ -94,13 +94,15 @@ int decode_attributes_of_filter(const char *filter, struct string_list *ret)
 }
 
 /* Of people's classes those count that the filter names, with all below: as far as it selects
- * by classes, and the server's are known. What is below person stands in the entry as a person.
- */
+ * by classes, and where those stand among the server's is known. What is below person stands in
+ * the entry as a person. */
 static bool are_all_classes(const struct decoder *d, const char *filter)
 {
+    const struct class_list *classes = schema_classes(d->schema);
     const struct string_list *l = &d->person_classes;
-    bool known = schema_classes(d->schema) ||
-                 (l->n_items == 1 && text_equal_ascii_case(l->items[0], "person"));
+    bool known = classes || (l->n_items == 1 && text_equal_ascii_case(l->items[0], "person"));
+    for (size_t i = 0; classes && i < l->n_items; i++)
+        known &= class_is_a(classes, l->items[i], "top");
     return known && decode_filter_is_by_class(filter);
 }
 

@@ -457,6 +457,25 @@ static void test_rereads(void **state)
     rereads_free(l);
 }
 
+/* Of a class that the server does not tell of nobody knows what stands below it. */
+static void test_unknown_class_of_the_filter(void **state)
+{
+    (void)state;
+    static const char *const filters[] = {"(objectClass=inetOrgPerson)", "(objectClass=9.9.9)"};
+    struct schema *s = schema_new();
+    for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+        struct directory_options options = {.filter = (char *)filters[i]};
+        struct decoder d = {0};
+        assert_int_equal(decoder_init(&d, IDENTITY_ENTRYUUID, IDENTITY_ENTRYUUID, false,
+                                      &options, &(struct string_list){0}, s, NULL),
+                         0);
+        bool counts = kinds_of_class(d.kinds, "account") & CLASS_OF_PERSON;
+        assert_row(filters[i], counts == (i == 1));
+        decoder_done(&d);
+    }
+    schema_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_rid),
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_filter_by_class),
+        cmocka_unit_test(test_unknown_class_of_the_filter),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_filter_attributes),
         cmocka_unit_test(test_cookie_identity),
