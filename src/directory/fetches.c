@@ -351,14 +351,17 @@ static int pass_lost(struct fetch *f, struct error *e)
 }
 
 /* An answer that is none leaves it open, and what is open counts as hidden. */
-static void lost_done(struct fetch *f)
+static void lost_done(struct fetch *f, const struct search_outcome *outcome)
 {
     struct fetches *l = f->owner;
     struct error e = {0};
-    int r = 0;
-    lost_answer(f->lost, f->found);
+    int r = lost_answer(f->lost, outcome->n_entries, outcome->code);
     f->search = search_free(f->search);
     l->n_running--;
+    if (r < 0) {
+        end(f, error_out_of_memory(&e), &e);
+        return;
+    }
     if (lost_is_asking(f->lost)) {
         r = fetch_start(f, &e);
         if (r < 0)
@@ -417,7 +420,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         return;
     }
     if (f->kind == FETCH_LOST) {
-        lost_done(f);
+        lost_done(f, outcome);
         return;
     }
     if (f->kind == FETCH_KIND &&

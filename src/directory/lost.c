@@ -1,6 +1,6 @@
 /*
- * What the mirror has of an entry and a read does not show any more: members of a group, and the
- * keys by which groups name a person. It was removed, or the right to see it was lost, and
+ * What the mirror has of an entry and a read does not show any more: members of a group, and
+ * the keys by which groups name a person. It was removed, or the right to see it was lost, and
  * nothing in the entry tells which. So the server is asked, by a search of the entry itself for
  * `(!(member=DN))`: where the account may not look at the values this is Undefined (RFC 4511
  * 4.5.1.7), and nothing is found; what is found has lost its member. Whatever else is answered
@@ -10,8 +10,10 @@
  * Active Directory answers as if what may not be seen were not there. But it hides an attribute
  * of an entry as a whole, so whoever sees one member sees them all; and its people name their
  * groups, computed from the same link: somebody who still names the group is still in it. That
- * nobody does proves something only where this account sees of what people in the same containers
- * are members.
+ * nobody does proves something only where this account sees of what people in the same
+ * containers are members.
+ *
+ * Of whom was removed it is asked, last, whether this account sees them at all: visible.h.
  */
 #include "config.h"
 
@@ -29,6 +31,7 @@
 #include "directory/libldap.h"
 #include "directory/rootdse.h"
 #include "directory/search.h"
+#include "directory/visible.h"
 #include "model/dn.h"
 #include "model/schema.h"
 
@@ -46,6 +49,8 @@ struct lost {
     struct string_list places; /* Active Directory: who must show what they are members of … */
     size_t n_places;           /* … asked for */
     bool open;                 /* it is hidden, or not known */
+    bool looks;                /* the question under way is of `visible` */
+    struct visible visible;    /* who was removed, as far as the group tells */
     struct search_request request;
     char *base, *filter;
 };
@@ -55,6 +60,7 @@ struct lost *lost_free(struct lost *l)
     if (!l)
         return NULL;
     decoded_done(&l->decoded);
+    visible_done(&l->visible);
     entry_free(l->missing);
     string_list_done(&l->places);
     free(l->base);
@@ -147,23 +153,35 @@ static const struct search_request *ask_people(struct lost *l)
                escaped ? libldap_format("(memberOf=%s)", escaped) : NULL);
 }
 
-bool lost_is_asking(const struct lost *l)
+static bool asks_first(const struct lost *l)
 {
-    if (l->open || l->how == ASK_NOTHING)
+    return l->how != ASK_NOTHING &&
+           (!l->asked || (l->how == ASK_PEOPLE ? l->n_places < l->places.n_items
+                                               : l->n_asked < l->missing->n_members));
+}
+
+bool lost_is_asking(struct lost *l)
+{
+    if (l->open)
         return false;
-    return !l->asked || (l->how == ASK_PEOPLE ? l->n_places < l->places.n_items
-                                              : l->n_asked < l->missing->n_members);
+    return asks_first(l) || (l->visible.env && visible_is_asking(&l->visible));
 }
 
 const struct search_request *lost_question(struct lost *l)
 {
-    return l->how == ASK_PEOPLE ? ask_people(l) : ask_entry(l);
+    l->looks = !asks_first(l);
+    return l->looks               ? visible_question(&l->visible)
+           : l->how == ASK_PEOPLE ? ask_people(l)
+                                  : ask_entry(l);
 }
 
-void lost_answer(struct lost *l, bool found)
+int lost_answer(struct lost *l, size_t n_found, int code)
 {
     bool named = l->how == ASK_PEOPLE && l->n_places == 0; /* somebody still names the group */
-    l->open = found == named;
+    if (l->looks && !libldap_is_no_answer(code))
+        return visible_answer(&l->visible, n_found, code);
+    l->open = l->looks || (n_found > 0) == named;
+    return 0;
 }
 
 static int keep_keys(struct lost *l)
@@ -182,15 +200,23 @@ static int keep_keys(struct lost *l)
 
 int lost_take(struct lost *l, struct decoded *ret, struct error *e)
 {
-    if (l->open && keep_keys(l) < 0)
+    int n_kept = l->open ? keep_keys(l) : visible_keep(&l->visible, l->decoded.entry);
+    if (n_kept < 0)
         return error_out_of_memory(e);
     *ret = l->decoded;
     l->decoded = (struct decoded){0};
     ret->asked = true;
+    if (n_kept)
+        log_notice(
+            "%s: %d member%s whom it does not name any more %s not shown to this account, "
+            "and %s the group until %s seen again: they may have been moved",
+            ret->dn, n_kept, n_kept == 1 ? "" : "s", n_kept == 1 ? "is" : "are",
+            n_kept == 1 ? "keeps" : "keep", n_kept == 1 ? "it is" : "they are");
+    ret->entry->has_raw &= !n_kept; /* the same bytes may mean something else tomorrow */
     if (!l->open)
         return 0;
     log_debug("%s: what it does not show any more may be hidden from this account", ret->dn);
-    ret->entry->has_raw = false; /* the same bytes may mean something else tomorrow */
+    ret->entry->has_raw = false;
     ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP;
     return 0;
 }
@@ -250,6 +276,8 @@ int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
         lost_free(l);
         return error_out_of_memory(e);
     }
+    if (!foreign && l->missing->n_members)
+        visible_begin(&l->visible, env, l->missing);
     *ret = l;
     return 0;
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 
 struct decoded;
 struct entry;
@@ -16,9 +17,9 @@ int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
              struct decoded *taken, struct entry *missing_taken, struct error *e);
 struct lost *lost_free(struct lost *l);
 /* There is something to be asked. */
-bool lost_is_asking(const struct lost *l);
+bool lost_is_asking(struct lost *l);
 /* The next question, valid until its answer; NULL: out of memory. */
 const struct search_request *lost_question(struct lost *l);
-void lost_answer(struct lost *l, bool found);
+int lost_answer(struct lost *l, size_t n_found, int code); /* -ENOMEM */
 /* Nothing is left to ask. The entry, with what was known of it where nothing else is known. */
 int lost_take(struct lost *l, struct decoded *ret, struct error *e);

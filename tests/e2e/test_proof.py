@@ -177,6 +177,41 @@ def test_people_hidden(t):
         daemon.stop()
 
 
+@deadline(120)
+def test_moved_while_hidden(t):
+    """T2, T70: people are hidden, groups are not, and the server has a group name somebody by a new name: whoever it names
+    no more keeps it until they are seen again. Who was really removed leaves then, and nobody else."""
+    server = t.server(Slapd)
+    uids = ["a", "b", "c", "d", "e", "f"]
+    for feed in ("syncrepl", "poll"):
+        ground = server.fresh()
+        ground.persons(uids)
+        crowd = ground.group("crowd", uids)
+        tenant = t.simulator()
+        daemon = t.rosterd(server, tenant, ground, name=feed, rules={"All": {"group": crowd, "team": "Sales"}},
+                           directory_keys={"feed": feed, "poll_interval": "1s", "full_interval": "0"},
+                           lifecycle={"leave_grace": "0"}, guard={"max_disable": "unlimited"})
+        daemon.start()
+        tenant.wait_users(uids)
+        server.modify(entry_ldif(server.database(), {"changetype": "modify", "add": "olcAccess",
+                                                     "olcAccess": '{0}to dn.subtree="%s" by * none' % ground.people}))
+        server.rename(ground.person_dn("a"), "uid=new" + ground.tag)
+        wait_for(lambda: "uid=new" in str(server.search(base=crowd, scope="base")), 20, "the group names the new name")
+        server.modify(entry_ldif(crowd, {"changetype": "modify", "delete": "member", "member": ground.person_dn("b")}))
+        daemon.wait_log("whom it does not name any more")
+        daemon.restart()
+        daemon.ctl("sync")
+        daemon.wait_log("(?s)ended.*whom it does not name any more.*none of the people who were there")
+        need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled", tenant.users())
+        server.modify(entry_ldif(server.database(), {"changetype": "modify", "delete": "olcAccess", "olcAccess": "{0}"}))
+        daemon.ctl("sync")
+        tenant.wait_user("b", disabled=True)
+        server.replace(ground.person_dn("c"), sn="Later")
+        tenant.wait_user("c", lastName="Later")
+        need([u for u, user in tenant.users().items() if user["disabled"]] == ["b"], "b alone", tenant.users())
+        daemon.stop()
+
+
 @deadline(90)
 def test_people_of_a_base_hidden(t):
     """T2, T67: of two bases one shows none of its people any more, and the other all: nobody is taken for gone; when the

@@ -449,10 +449,9 @@ void company_happen(const struct happening *h)
         change(p, h);
     if (h->what != WHAT_SHIFT && h->what != WHAT_HAND)
         company_touch(p);
-    /* Who only moves is there all the time; but whose new name is hidden has left the groups that
-     * have it. */
+    /* Who only moves is there all the time. */
     bool moves = h->what == WHAT_MOVE || h->what == WHAT_PLACE;
-    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && (!moves || directory_hides()))
+    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && !moves)
         p->told_usec = world.steady_usec;
 }
 

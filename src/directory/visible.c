@@ -1,0 +1,143 @@
+#include "config.h"
+
+#include "directory/visible.h"
+
+#include <errno.h>
+#include <ldap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/environment.h"
+#include "directory/identity.h"
+#include "directory/options.h"
+
+#define MEMBERS_AT_ONCE 50
+
+void visible_begin(struct visible *v, struct feed_environment *env, const struct entry *missing)
+{
+    *v = (struct visible){.env = env, .missing = missing};
+}
+
+void visible_done(struct visible *v)
+{
+    free(v->unseen);
+    free(v->base);
+    free(v->filter);
+    *v = (struct visible){0};
+}
+
+/* The id of whom the mirror has by this name; NULL: nobody, or no memory. */
+static char *id_of(const struct visible *v, size_t at)
+{
+    const struct member *m = &v->missing->members[at];
+    char *id = NULL;
+    struct error e = {0};
+    if (m->kind == MEMBER_DN && v->env->sink->known_id(v->env->userdata, m->text, &id, &e) < 0)
+        return NULL;
+    return id;
+}
+
+bool visible_is_asking(struct visible *v)
+{
+    for (; v->next < v->missing->n_members; v->next++) {
+        CLEANUP(freep) char *id = id_of(v, v->next);
+        if (id)
+            return true;
+    }
+    return false;
+}
+
+/* The search that has this place, which is where most of them are; -1: none. */
+static int search_of(const struct visible *v, size_t at)
+{
+    for (unsigned s = 0; s < v->env->n_searches; s++)
+        if (v->env->searches[s].filter &&
+            feed_has_below(v->env, s, v->missing->members[at].text))
+            return (int)s;
+    return -1;
+}
+
+/* Several at once, by their ids, in one search; *ret_n: how many. */
+static char *filter_of_several(const struct visible *v, int search, size_t *ret_n)
+{
+    const struct decoder *d = &v->env->decoder;
+    CLEANUP(buffer_done) struct buffer b = {0};
+    size_t n = 0;
+    buffer_add_text(&b, "(|");
+    for (; n < MEMBERS_AT_ONCE && v->next + n < v->missing->n_members; n++) {
+        CLEANUP(freep) char *id = id_of(v, v->next + n);
+        CLEANUP(freep) char *value = id ? identity_filter_value(d->identity, id) : NULL;
+        if (!value || search_of(v, v->next + n) != search)
+            break;
+        buffer_format(&b, "(%s=%s)", d->id_attribute, value);
+    }
+    buffer_add_text(&b, ")");
+    *ret_n = n;
+    return n > 1 ? buffer_take(&b) : NULL;
+}
+
+const struct search_request *visible_question(struct visible *v)
+{
+    static const char *const nothing[] = {"1.1", NULL};
+    const struct feed_environment *env = v->env;
+    int search = search_of(v, v->next);
+    bool several = v->next >= v->singly_until && search >= 0 &&
+                   env->decoder.identity != IDENTITY_ATTRIBUTE;
+    v->n_asked = 1;
+    free(v->base);
+    free(v->filter);
+    v->filter = several ? filter_of_several(v, search, &v->n_asked) : NULL;
+    several = v->filter != NULL;
+    v->n_asked = several ? v->n_asked : 1;
+    v->base = strdup(several ? env->searches[search].base : v->missing->members[v->next].text);
+    if (!several)
+        v->filter = strdup("(objectClass=*)");
+    if (!v->base || !v->filter)
+        return NULL;
+    v->request = (struct search_request){
+        .base = v->base,
+        .scope = several ? env->searches[search].scope : LDAP_SCOPE_BASE,
+        .filter = v->filter,
+        .attributes = nothing,
+        .referrals = DIRECTORY_REFERRALS_IGNORE,
+        .timeout_usec = env->options->search_timeout_usec,
+    };
+    return &v->request;
+}
+
+/* Another answer says nothing of them. */
+int visible_answer(struct visible *v, size_t n_found, int code)
+{
+    bool answered = code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT;
+    bool all = !answered || n_found >= v->n_asked;
+    if (!all && v->n_asked > 1) {
+        v->singly_until = v->next + v->n_asked;
+        return 0;
+    }
+    if (!all && !v->unseen && !(v->unseen = calloc(v->missing->n_members, sizeof(*v->unseen))))
+        return -ENOMEM;
+    if (!all)
+        v->unseen[v->next] = true;
+    v->next += v->n_asked;
+    return 0;
+}
+
+int visible_keep(const struct visible *v, struct entry *group)
+{
+    int n = 0;
+    for (size_t i = 0; v->unseen && i < v->missing->n_members; i++) {
+        const struct member *m = &v->missing->members[i];
+        if (!v->unseen[i])
+            continue;
+        if (entry_add_member(group, m->kind, m->key, m->text) < 0)
+            return -ENOMEM;
+        n++;
+    }
+    if (n)
+        entry_sort(group);
+    return n;
+}

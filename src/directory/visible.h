@@ -1,0 +1,34 @@
+/*
+ * Members whom a group does not name any more, and whom this account does not see: they may
+ * have been moved, so that the group names them as they are called now. Nobody told of that, so
+ * who is not seen keeps the name of before, and with it the group, until they are seen again or
+ * gone.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "directory/search.h"
+
+struct entry;
+struct error;
+struct feed_environment;
+
+struct visible {
+    struct feed_environment *env;
+    const struct entry *missing; /* borrowed: the members */
+    bool *unseen;                /* of each; NULL: all are seen so far */
+    size_t next, n_asked;        /* of the question under way */
+    size_t singly_until;         /* of these some are not seen: which? */
+    struct search_request request;
+    char *base, *filter;
+};
+void visible_begin(struct visible *v, struct feed_environment *env,
+                   const struct entry *missing);
+void visible_done(struct visible *v);
+/* Somebody is left who is to be asked for. */
+bool visible_is_asking(struct visible *v);
+const struct search_request *visible_question(struct visible *v); /* or NULL: out of memory */
+int visible_answer(struct visible *v, size_t n_found, int code);  /* -ENOMEM */
+/* Adds those who are not seen to what the group shows: how many, or -ENOMEM. */
+int visible_keep(const struct visible *v, struct entry *group);
