@@ -46,6 +46,28 @@ def test_descriptors_and_environment(t):
                                           "LISTEN_FDS", "INVOCATION_ID"}, "a small environment", names)
 
 
+def test_words_and_names_are_no_shells(t):
+    """Neither what stands behind a command in the configuration nor a name of the directory means anything to a shell: the
+    command gets its words as they are, and what is told of a person by its standard input alone."""
+    ground, group, tenant = crowd(t, [])
+    made, got, told = t.path("made"), t.path("got"), t.path("told")
+    odd = "$(touch %s)" % made
+    ground.person(odd)
+    ground.join(group, odd)
+    words = [odd, "a; touch " + made, "|", "touch", made, "&"]
+    command = t.write("look", "#!/bin/sh\ncat > '%s'\ntr '\\0' '\\n' < /proc/$$/cmdline > '%s'\n" % (told, got), 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"initial_password": "generate", "password_command": " ".join('"%s"' % w for w in [command, *words])})
+    d.start()
+    tenant.wait_user(odd)
+    wait_for(lambda: os.path.exists(got) and open(got, encoding="utf-8").read().count("\n") >= 2 + len(words), 20, "it ran", d.log_tail)
+    need(open(got, encoding="utf-8").read().split("\n")[:-1] == ["/bin/sh", command, *words], "its words and no more",
+         open(got, encoding="utf-8").read())
+    need(json.loads(open(told, encoding="utf-8").read())["login"] == odd, "told by the standard input")
+    settled(d)
+    need(not os.path.exists(made), "nothing was run")
+
+
 def test_few_at_a_time(t):
     """A slow password_command in a first load: a few processes at once, creates wait for them, nobody is left out."""
     ground, group, tenant = crowd(t, people(40))
