@@ -17,14 +17,28 @@ static void start_with(struct bed *b, size_t n)
     bed_sync(b);
 }
 
+static void put_person(struct bed *b, const char *id, const char *uid, const char *mail)
+{
+    char dn[160];
+    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
+    bed_person(b, id, dn, "uid", uid, "givenName", "First u1", "sn", "u1", "mail", mail, NULL);
+}
+
 static void test_while_paused(void **state)
 {
     struct bed *b = *state;
     struct error e = {0};
     char wrote[4000] = "";
-    start_with(b, 10);
+    start_with(b, 40);
     bed_ok(b, engine_pause(b->engine, true, 1000, &e));
-    people(b, 60, "support");
+    people(b, 90, "support");
+    for (size_t i = 4; i < 40; i++) {
+        char uid[8], id[16], mail[32];
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(mail, sizeof(mail), "new.%s@example.com", uid);
+        put_person(b, id, uid, mail);
+    }
     bed_sync(b);
     revoke_uid(b, "u3", true);
     bed_run(b);
@@ -40,7 +54,8 @@ static void test_while_paused(void **state)
     bed_ok(b, engine_pause(b->engine, false, 1000, &e));
     bed_run(b);
     assert_true(is_disabled(b, "u3"));
-    assert_true(!strncmp(wrote, "u3 ", 3)); /* before fifty newcomers */
+    assert_true(!strncmp(wrote, "u3 ", 3)); /* before fifty newcomers, and before what changed */
+    assert_non_null(strstr(wrote, "u39 "));
 }
 
 static void test_while_observing(void **state)
@@ -222,13 +237,6 @@ static void test_behind_an_unclear_update(void **state)
     revoke_uid(b, "u1", true);
     bed_run(b);
     assert_true(is_disabled(b, "u1"));
-}
-
-static void put_person(struct bed *b, const char *id, const char *uid, const char *mail)
-{
-    char dn[160];
-    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
-    bed_person(b, id, dn, "uid", uid, "givenName", "First u1", "sn", "u1", "mail", mail, NULL);
 }
 
 /* Left, the answer to the disable or the delete lost, and back under another login before that was
