@@ -84,24 +84,22 @@ static void add_time(struct buffer *b, const char *bytes, size_t size)
     buffer_add_text(b, "Z");
 }
 
-void dn_value_form(struct buffer *b, const struct schema *schema, const char *type,
-                   size_t n_type, const char *bytes, size_t size)
+void dn_value_form(struct buffer *b, enum schema_naming naming, enum matching matching,
+                   const char *bytes, size_t size)
 {
-    struct schema_type t = schema_describe(schema, type, n_type);
-
-    if (schema_naming(schema) == SCHEMA_NAMES_BY_CASE)
+    if (naming == SCHEMA_NAMES_BY_CASE)
         add_text(b, bytes, size, TEXT_CASE_ONLY);
-    else if (t.matching == MATCHING_CASE_EXACT)
+    else if (matching == MATCHING_CASE_EXACT)
         add_text(b, bytes, size, TEXT_EXACT);
-    else if (t.matching == MATCHING_INTEGER || t.matching == MATCHING_FILETIME)
+    else if (matching == MATCHING_INTEGER || matching == MATCHING_FILETIME)
         add_integer(b, bytes, size);
-    else if (t.matching == MATCHING_OCTETS || t.matching == MATCHING_DN)
+    else if (matching == MATCHING_OCTETS || matching == MATCHING_DN)
         buffer_add(b, bytes, size);
-    else if (t.matching == MATCHING_TIME)
+    else if (matching == MATCHING_TIME)
         add_time(b, bytes, size);
-    else if (t.matching == MATCHING_NUMERIC)
+    else if (matching == MATCHING_NUMERIC)
         add_without(b, bytes, size, " ");
-    else if (t.matching == MATCHING_TELEPHONE)
+    else if (matching == MATCHING_TELEPHONE)
         add_without(b, bytes, size, " -");
     else
         add_text(b, bytes, size, TEXT_IGNORE_CASE);

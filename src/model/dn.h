@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
+
 struct error;
 struct schema;
 
@@ -30,7 +32,8 @@ int dn_key(const struct schema *schema, const char *dn, char **ret, struct error
 /* The same for many names in a row, which mostly lie below the same one: its key is remembered. One
  * memory serves one schema, until it is emptied. */
 struct dn_memory {
-    char *parent, *key; /* NULL: none */
+    char *parent, *key;              /* NULL: none */
+    struct buffer value, form, text; /* room that is kept */
 };
 void dn_memory_done(struct dn_memory *m); /* empties it */
 int dn_key_by(struct dn_memory *m, const struct schema *schema, const char *dn, char **ret,
