@@ -66,7 +66,7 @@ int computed_doubt(struct computed *c, struct feed_environment *env, const struc
     *ret_may_pass = !lacking;
     if (lacking)
         return string_list_add(ret, lacking) < 0 ? error_out_of_memory(e) : 0;
-    return entry->kind == ENTRY_PERSON ? doubt_person(c, env, entry, ret, e) : 0;
+    return entry->kind == ENTRY_PERSON ? doubt_person(c, env, entry, ret, e) : r;
 }
 
 static int learn(struct computed *c, const char *name, const char *uri, const char *dn,
@@ -92,6 +92,8 @@ int computed_learn(struct computed *c, struct feed_environment *env,
 {
     CLEANUP(freep) char *still = NULL;
     int r = doubted->n_items ? env->sink->lacking(env->userdata, shown, &still, e) : 0;
+    if (r == SINK_ALL_SHOWN)
+        r = 0;
     for (size_t i = 0; i < doubted->n_items && r == 0; i++) {
         const char *name = doubted->items[i];
         bool is = shown->kind == ENTRY_GROUP || entry_attribute(shown, name);

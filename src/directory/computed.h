@@ -20,7 +20,8 @@ void computed_done(struct computed *c);
 /* Attributes that the message does not show, and the server may compute: what the mirror has of
  * the entry, and of people what the mapping reads and was seen to be computed. Of a server that
  * was not seen to compute anything the first newcomers are asked for all the same.
- * *ret_may_pass: nothing that is known would be lost if the entry were taken as it is. */
+ * *ret_may_pass: nothing that is known would be lost if the entry were taken as it is. Positive
+ * answer SINK_ALL_SHOWN as the sink gives it. */
 int computed_doubt(struct computed *c, struct feed_environment *env, const struct entry *entry,
                    struct string_list *ret, bool *ret_may_pass, struct error *e);
 /* Of those the search shows this; said once for each attribute. */

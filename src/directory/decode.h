@@ -58,6 +58,7 @@ struct decoded {
     bool is_parent;        /* it was asked for as what others lie below */
     bool may_member, may_unique; /* a group: where its members stand, as far as its classes tell */
     bool asked;   /* what it lost against the mirror was asked for */
+    bool all_shown; /* a group: the mirror has no member that is not here, as of now */
     bool foreign; /* of a server that a reference names: it is not ours to ask */
     struct ranges *ranges; /* not NULL: members came in part */
     char *partial;         /* the name of another attribute that came in part */

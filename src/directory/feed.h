@@ -118,8 +118,9 @@ struct feed_sink {
      * differences. */
     int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
     /* A message of a change may lack what the server computes (overlays, roles, classes of
-     * service). The attribute of which the mirror has more than this entry shows, malloc'd, *ret
-     * NULL: none. */
+     * service). The attribute of which the mirror has more than this entry shows, malloc'd,
+     * *ret NULL: none. Positive answer SINK_ALL_SHOWN: none, and it is a group of which the
+     * mirror has no member that is not here. */
     int (*lacking)(void *userdata, const struct entry *entry, char **ret, struct error *e);
     /* Members of a group and keys of a person that the mirror has and this entry does not show,
      * as an entry that holds nothing else; *ret NULL: none. */
@@ -162,6 +163,7 @@ struct feed_sink {
 #define SINK_DOUBTFUL   2
 #define SINK_NEW        3
 #define SINK_MORE       4
+#define SINK_ALL_SHOWN  5
 
 /* attributes: what the mapping needs (ruleset_attributes()); copied. Never starts by itself. */
 int directory_new(struct directory **ret, struct sd_event *event,

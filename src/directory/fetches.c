@@ -156,9 +156,10 @@ static int add_fetch(struct fetches *l, unsigned index, enum fetch_kind kind, co
         f->next = l->first;
         l->first = f;
     }
-    if (taken && f)
+    if (taken && f) {
         f->decoded = *taken;
-    else if (taken)
+        f->decoded.all_shown = false; /* until then */
+    } else if (taken)
         decoded_done(taken);
     if (taken)
         *taken = (struct decoded){0};
@@ -194,8 +195,9 @@ int fetches_doubted(struct fetches *l, unsigned search, struct decoded *d, struc
     CLEANUP(string_list_done) struct string_list doubted = {0};
     bool may_pass = false;
     int r = computed_doubt(&l->computed, l->env, d->entry, &doubted, &may_pass, e);
+    d->all_shown = r == SINK_ALL_SHOWN;
     if (r < 0 || !doubted.n_items)
-        return r;
+        return r < 0 ? r : 0;
     log_debug("%s: the server's message lacks %s: it is asked", d->dn, doubted.items[0]);
     CLEANUP(freep) char *dn = strdup(d->dn), *id = strdup(d->entry->id);
     if (!dn || !id)
@@ -505,7 +507,8 @@ int fetches_lost(struct fetches *l, unsigned search, struct decoded *d, struct e
 {
     struct entry *missing = NULL;
     struct lost *lost = NULL;
-    if (d->asked || d->entry->kind == ENTRY_CONTAINER || d->entry->members_hidden)
+    if (d->asked || d->all_shown || d->entry->kind == ENTRY_CONTAINER ||
+        d->entry->members_hidden)
         return 0;
     int r = l->env->sink->lost(l->env->userdata, d->entry, &missing, e);
     if (r < 0 || !missing)

@@ -282,7 +282,8 @@ static int intake_lacking(void *userdata, const struct entry *entry, char **ret,
                           struct error *e)
 {
     struct reading *g = userdata;
-    return mirror_lacking(g->state, entry, ret, e);
+    int r = mirror_lacking(g->state, entry, ret, e);
+    return r == MIRROR_ALL_SHOWN ? SINK_ALL_SHOWN : r;
 }
 
 static int intake_lost(void *userdata, const struct entry *entry, struct entry **ret,

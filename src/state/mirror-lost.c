@@ -170,7 +170,7 @@ int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struc
     }
     if (name && !(*ret = strdup(name)))
         return error_out_of_memory(e);
-    return 0;
+    return !name && entry->kind == ENTRY_GROUP ? MIRROR_ALL_SHOWN : 0;
 }
 
 int mirror_believe(struct state *s, const char *dn, struct error *e)

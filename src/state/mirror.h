@@ -115,7 +115,9 @@ int mirror_people_below(struct state *s, const char *group_id, struct row_number
                         struct error *e);
 
 /* The name of an attribute of which the mirror has more values than this entry shows, "member"
- * for members; malloc'd, *ret NULL when there is none. */
+ * for members; malloc'd, *ret NULL when there is none. Positive answer MIRROR_ALL_SHOWN: it has
+ * none, and was compared with the members of a group that is there. */
+#define MIRROR_ALL_SHOWN 2
 int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e);
 /* What joined people and groups in the mirror, means somebody who is there, and is not in this
  * entry: members of a group, keys of a person; as an entry that holds nothing else, NULL when

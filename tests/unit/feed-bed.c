@@ -179,7 +179,8 @@ static int on_known_dn(void *u, const char *id, char **ret, struct error *e)
 static int on_lacking(void *u, const struct entry *entry, char **ret, struct error *e)
 {
     (void)u;
-    return mirror_lacking(bed.f->s, entry, ret, e);
+    int r = mirror_lacking(bed.f->s, entry, ret, e);
+    return r == MIRROR_ALL_SHOWN ? SINK_ALL_SHOWN : r;
 }
 static int on_lost(void *u, const struct entry *entry, struct entry **ret, struct error *e)
 {

@@ -1,4 +1,5 @@
-/* What a full read has not shown, looked for in slices while more comes. */
+/* What a full read has not shown, looked for in slices while more comes; and what a group
+ * shows. */
 #include "config.h"
 
 #include "dice.h"
@@ -129,9 +130,43 @@ static void test_unseen_in_slices(void **state)
     commit(f);
 }
 
+static int lacking(struct fixture *f, struct entry *taken)
+{
+    CLEANUP(freep) char *name = NULL;
+    CLEANUP(entry_freep) struct entry *lost = NULL;
+    int r = mirror_lacking(f->s, taken, &name, &f->e);
+
+    ok(f, mirror_lost(f->s, taken, &lost, &f->e));
+    assert_false(r == MIRROR_ALL_SHOWN && (lost || name));
+    entry_free(taken);
+    return name ? -1 : r;
+}
+
+/* What is known to show all has lost nothing: whoever was told so need not ask for that. */
+static void test_all_shown(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f);
+    put(f, person("p", "uid=p,dc=t", NULL));
+    assert_int_equal(lacking(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t"))), 0);
+    put(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t", "uid=q,dc=t")));
+    assert_int_equal(lacking(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t"))), -1);
+    assert_int_equal(lacking(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t", "uid=r,dc=t"))), -1);
+    assert_int_equal(lacking(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t", "uid=q,dc=t"))),
+                     MIRROR_ALL_SHOWN);
+    assert_int_equal(
+        lacking(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t", "uid=q,dc=t", "uid=r,dc=t"))),
+        MIRROR_ALL_SHOWN);
+    assert_int_equal(lacking(f, person("p", "uid=p,dc=t", NULL)), 0);
+    ok(f, mirror_gone(f->s, "g", "removed", 1, &f->e));
+    assert_int_equal(lacking(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t", "uid=q,dc=t"))), 0);
+    commit(f);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_unseen_in_slices)};
+    const struct CMUnitTest tests[] = {test(test_unseen_in_slices), test(test_all_shown)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
