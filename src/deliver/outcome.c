@@ -132,11 +132,14 @@ static void hold_user_gone(struct execution *x, const struct tenant_answer *a)
         x->delivery->options->sync->hold_retry_usec);
 }
 
-/* Whatever goes by the tenant's own id goes through the part that holds the login. */
+/* Whatever is of no such part, and goes by the tenant's own id, goes through the part that
+ * holds the login. */
 static void hold_not_offered(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
-    const struct part *part = part_with(delivery_parts(d), PART_FIELD(USER_LOGIN));
+    const struct part *part = execution_part(x);
+    if (!part || !part->cause)
+        part = part_with(delivery_parts(d), PART_FIELD(USER_LOGIN));
     char sentence[900], what[600];
     health_refused_one(d->health, a, x->operation->entry_id);
     snprintf(

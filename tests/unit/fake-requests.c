@@ -21,16 +21,17 @@ static const struct part rows[] = {
 
 #define BUT_ROLES (PART_ALL & ~PART_ROLES)
 
+/* clang-format off */
 static const struct part
-    one = {.name = "everything", .kind = OPERATION_UPDATE, .key = PART_BY_ID, .writes = PART_ALL},
+    one = {.name = "everything", .kind = OPERATION_UPDATE, .key = PART_BY_ID, .writes = PART_ALL,
+           .cause = "everything", .holds = "users", .remedy = "ask for it"},
     two[] = {
-        {.name = "users", .kind = OPERATION_PROFILE, .key = PART_BY_ID, .writes = BUT_ROLES},
-        {.name = "groups",
-         .kind = OPERATION_UPDATE,
-         .key = PART_BY_ID,
-         .writes = PART_ROLES,
-         .by_value = true},
-};
+        {.name = "users", .kind = OPERATION_PROFILE, .key = PART_BY_ID, .writes = BUT_ROLES,
+         .cause = "users", .holds = "all but roles", .remedy = "ask for them"},
+        {.name = "groups", .kind = OPERATION_UPDATE, .key = PART_BY_ID, .writes = PART_ROLES,
+         .by_value = true, .cause = "groups", .holds = "roles", .remedy = "ask for groups"},
+    };
+/* clang-format on */
 
 const struct parts fake_one_part = {.items = &one,
                                     .n_items = 1,

@@ -445,6 +445,29 @@ static void test_pages_prove_no_absence(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
 }
 
+/* What is not offered is the part that the change needs, and waits with all others for that. */
+static void test_part_not_offered(void **state)
+{
+    struct bed *b = *state;
+    struct operation_list list = {0};
+    struct error e = {0};
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH,
+                                                    .times = -1,
+                                                    .class = TENANT_UNSUPPORTED,
+                                                    .status = 501});
+    bed_group(b, "sales", "u0", NULL);
+    bed_sync(b);
+    bed_ok(b, queue_of_person(b->state, "id-u0", &list, &e));
+    assert_int_equal(list.n_items, 1);
+    assert_string_equal(list.items[0]->reason, REASON_PART_NOT_OFFERED);
+    assert_string_equal(list.items[0]->cause, "groups");
+    assert_non_null(strstr(list.items[0]->sentence, "roles change through groups"));
+    operation_list_done(&list);
+}
+
 #define on_groups(fn) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
 
 int main(int argc, char **argv)
@@ -452,6 +475,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         on_groups(test_each_value_has_its_outcome),
         on_groups(test_values_and_an_outage),
+        on_groups(test_part_not_offered),
         on_groups(test_a_create_is_completed),
         on_groups(test_settled_by_reading),
         cmocka_unit_test_setup_teardown(test_settled_by_reading, prepare_one, teardown),
