@@ -270,8 +270,8 @@ static void commit(struct feed_batch *b)
     group_reads_committed(b->group_reads, c.unfinished);
     feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
-    leaving_committed(b->leaving, search, c.absence);
-    if (c.absence == FEED_ABSENCE_UNSEEN)
+    r = leaving_committed(b->leaving, search, c.absence, &e);
+    if (r == 0 && c.absence == FEED_ABSENCE_UNSEEN)
         r = has_more(b, &more, &e);
     if (r < 0) {
         fail(b, r, &e);

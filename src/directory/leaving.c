@@ -3,13 +3,16 @@
 
 #include "directory/leaving.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-event.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text-map.h"
 #include "base/text.h"
 #include "directory/decode.h"
 #include "directory/environment.h"
@@ -24,6 +27,12 @@
 /* Of what a full read did not show, this many are asked for. */
 #define UNSEEN_ASKED 100
 
+/* Whoever no search holds, where asking proves nothing. */
+struct unheld {
+    char *id;
+    uint32_t read; /* the searches that were read whole since */
+};
+
 struct leaving {
     struct feed_environment *env;
     struct fetches *fetches;
@@ -31,7 +40,8 @@ struct leaving {
     void *owner;
     struct holders *holders;
     struct string_list removed;    /* by ids alone */
-    uint32_t proven;               /* searches whose last full read was whole; for life */
+    struct unheld *unheld;         /* for life */
+    size_t n_unheld;
     uint64_t ask_again_usec;       /* monotonic; the last answer was not whole */
     unsigned n_asked;              /* how often it was asked for the unheld, in this batch */
     bool base_asked, unseen_asked; /* at the end of a full read, in this order */
@@ -143,11 +153,19 @@ int leaving_new(struct leaving **ret, struct feed_environment *env, struct fetch
     return 0;
 }
 
+static void free_unheld(struct unheld *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(u[i].id);
+    free(u);
+}
+
 struct leaving *leaving_free(struct leaving *l)
 {
     if (!l)
         return NULL;
     string_list_done(&l->removed);
+    free_unheld(l->unheld, l->n_unheld);
     holders_free(l->holders);
     sd_event_source_disable_unref(l->again);
     free(l);
@@ -170,32 +188,67 @@ bool leaving_asking(const struct leaving *l)
     return holders_asking(l->holders);
 }
 
-void leaving_committed(struct leaving *l, unsigned search, enum feed_absence absence)
+/* What was read before somebody left says nothing of where they are. */
+static int note_unheld(struct leaving *l, const struct string_list *ids, struct error *e)
 {
-    if (absence == FEED_ABSENCE_UNSEEN)
-        l->proven |= UINT32_C(1) << search;
-    else if (absence == FEED_ABSENCE_UNPROVEN)
-        l->proven &= ~(UINT32_C(1) << search);
+    CLEANUP(text_map_done) struct text_map before = {0};
+    struct unheld *now = calloc(ids->n_items + 1, sizeof(*now));
+    const void *found = NULL;
+    int r = now ? 0 : -ENOMEM;
+    for (size_t i = 0; i < l->n_unheld && r == 0; i++)
+        r = text_map_add(&before, l->unheld[i].id, &l->unheld[i], &found);
+    for (size_t i = 0; i < ids->n_items && r == 0; i++) {
+        r = text_map_add(&before, ids->items[i], &now[i], &found);
+        if (r == 0 && found != &now[i])
+            now[i].read = ((const struct unheld *)found)->read;
+        if (r == 0 && !(now[i].id = strdup(ids->items[i])))
+            r = -ENOMEM;
+    }
+    if (r < 0) {
+        free_unheld(now, now ? ids->n_items : 0);
+        return error_out_of_memory(e);
+    }
+    free_unheld(l->unheld, l->n_unheld);
+    l->unheld = now;
+    l->n_unheld = ids->n_items;
+    return 0;
 }
 
-/* Where asking proves nothing: all searches were read whole since somebody left. */
+int leaving_committed(struct leaving *l, unsigned search, enum feed_absence absence,
+                      struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {0};
+    uint32_t bit = UINT32_C(1) << search;
+    bool whole = absence == FEED_ABSENCE_UNSEEN;
+    if (holders_can_ask(l->env) || (!whole && absence != FEED_ABSENCE_UNPROVEN))
+        return 0;
+    int r = l->env->sink->unheld(l->env->userdata, &ids, e);
+    if (r == 0) /* also whom this read did not show */
+        r = note_unheld(l, &ids, e);
+    for (size_t i = 0; i < l->n_unheld && r == 0; i++)
+        l->unheld[i].read = whole ? l->unheld[i].read | bit : l->unheld[i].read & ~bit;
+    return r;
+}
+
+/* Where asking proves nothing: all searches were read whole since they left. */
 static int settle_by_reads(struct leaving *l, const struct string_list *ids, struct error *e)
 {
     uint32_t all = UINT32_MAX >> (32 - l->env->n_searches);
-    if (l->proven != all)
-        return 0;
-    l->proven = 0;
-    return take_absent(l, ids, e);
+    int r = note_unheld(l, ids, e);
+    for (size_t i = 0; i < l->n_unheld && r == 0; i++)
+        if (l->unheld[i].read == all)
+            r = l->events->gone(l->unheld[i].id, l->owner, e);
+    return r;
 }
 
 int leaving_ask_unheld(struct leaving *l, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list ids = {0};
     int r = l->env->sink->unheld(l->env->userdata, &ids, e);
+    if (r == 0 && !holders_can_ask(l->env))
+        return settle_by_reads(l, &ids, e);
     if (r < 0 || ids.n_items == 0)
         return r;
-    if (!holders_can_ask(l->env))
-        return settle_by_reads(l, &ids, e);
     if (l->n_asked >= QUESTIONS_MAX || clock_monotonic_usec() < l->ask_again_usec)
         return 0;
     l->n_asked++;

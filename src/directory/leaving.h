@@ -41,4 +41,5 @@ int leaving_ask_base(struct leaving *l, unsigned search, bool doubted, struct er
 int leaving_ask_unseen(struct leaving *l, unsigned search, struct error *e);
 bool leaving_asking(const struct leaving *l);
 
-void leaving_committed(struct leaving *l, unsigned search, enum feed_absence absence);
+int leaving_committed(struct leaving *l, unsigned search, enum feed_absence absence,
+                      struct error *e);

@@ -125,6 +125,30 @@ static void test_unanswered_holders(void **state)
     UNTIL(counts().people == 1);
 }
 
+/* Where nobody can be asked for, whoever left is gone when all bases were read since: what was
+ * read before says nothing. */
+static void test_unheld_are_read_for(void **state)
+{
+    (void)state;
+    bed.two = true;
+    bed.options.poll_interval_usec = PATIENT;
+    bed.options.referrals = DIRECTORY_REFERRALS_FOLLOW;
+    connect_to_peer(&feed_syncrepl_ops);
+    people();
+    peer_add(bed.peer, "ou=q,dc=t", "objectClass", "organizationalUnit", "name", "q", NULL);
+    UNTIL(bed.n_caught_up > 0 || bed.failed);
+    full(); /* with nobody who left */
+    unsigned n = bed.n_commits;
+    peer_delete(bed.peer, bob);
+    UNTIL(bed.n_commits > n);
+    peer_set(bed.peer, ana, "sn", "Later", NULL);
+    UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), "Later") == 0);
+    assert_int_equal(counts().people, 2);
+    full();
+    UNTIL(counts().people == 1);
+    assert_false(bed.failed);
+}
+
 /* A right that is lost, a value that was removed. */
 static void members_hide(const struct directory_feed_ops *ops)
 {
@@ -270,6 +294,7 @@ int main(void)
         feed_test(test_members_hide_followed),
         feed_test(test_ranges),
         feed_test(test_odd_entries),
+        feed_test(test_unheld_are_read_for),
         feed_test(test_two_bases_polled),
         feed_test(test_two_bases_followed),
         feed_test(test_two_bases_dirsync),
