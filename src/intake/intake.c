@@ -28,7 +28,27 @@ static int intake_searches(void *userdata, const char *const *bases, unsigned co
                            struct error *e)
 {
     struct reading *g = userdata;
+    string_list_done(&g->bases);
+    for (unsigned i = 0; i < count; i++)
+        if (string_list_add(&g->bases, bases[i]) < 0)
+            return error_out_of_memory(e);
     return mirror_searches(g->state, bases, count, e);
+}
+
+/* For people: the parts of its key stand in the other order, each on a line. */
+static void name_base(const struct reading *g, unsigned search, char *ret, size_t size)
+{
+    const char *key = search < g->bases.n_items ? g->bases.items[search] : "", *end;
+    size_t n = strlen(key), length = 0;
+    snprintf(ret, size, "a base");
+    while (n && length < size) {
+        end = key + --n;
+        while (n && key[n - 1] != '\n')
+            n--;
+        int part = snprintf(ret + length, size - length, "%s%.*s", length ? "," : "",
+                            (int)(end - (key + n)), key + n);
+        length += part > 0 ? (size_t)part : 0;
+    }
 }
 
 static int intake_begin(void *userdata, unsigned search, bool full, struct error *e)
@@ -160,8 +180,10 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
 /* A search that shows groups and not one of the people whom it held is as little a proof as an
  * empty one, whatever the others show: the right to see them was lost. A few may leave all at
  * once. */
-static int doubt_nobody(struct reading *g, struct feed_commit *c, struct error *e)
+static int doubt_nobody(struct reading *g, struct feed_commit *c, char *sentence, size_t size,
+                        struct error *e)
 {
+    char base[300];
     bool shows_anybody = false;
     size_t unseen = 0;
     if (c->absence != FEED_ABSENCE_UNSEEN || g->batch_people)
@@ -172,9 +194,14 @@ static int doubt_nobody(struct reading *g, struct feed_commit *c, struct error *
     if (r != 0 || unseen < FEWEST_LOST || shows_anybody)
         return r < 0 ? r : 0;
     c->absence = FEED_ABSENCE_UNPROVEN;
-    c->reason =
-        "it shows none of the people who were there, as when the account may not see them "
-        "any more";
+    name_base(g, g->batch_search, base, sizeof(base));
+    snprintf(
+        sentence, size,
+        "%s shows none of the people who were there, as when the account may not see them any "
+        "more: give it that right, or, if all of them left, take that base out of [directory] "
+        "base, or name another one there",
+        base);
+    c->reason = sentence;
     c->cookie = NULL;
     c->forget_cookie = true; /* the next read is a whole one, too */
     return 0;
@@ -216,7 +243,8 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
     struct reading *g = userdata;
     struct feed_commit doubted = *told;
     const struct feed_commit *c = &doubted;
-    int r = doubt_nobody(g, &doubted, e);
+    char sentence[700];
+    int r = doubt_nobody(g, &doubted, sentence, sizeof(sentence), e);
     if (r == 0)
         r = commit_batch(g, c, e);
     /* What changed goes with what follows from it, which the next turn commits. */

@@ -25,6 +25,7 @@ struct reading {
     unsigned unproven;  /* bit per search: its last whole read was not proven */
     bool has_ended;
     unsigned batch_search;
+    struct string_list bases; /* of the searches: keys of their DNs */
     size_t batch_people;
     struct string_list revocations;
     /* vanish.c */

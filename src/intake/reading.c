@@ -34,6 +34,7 @@ struct reading *reading_free(struct reading *g)
     if (!g)
         return NULL;
     string_list_done(&g->revocations);
+    string_list_done(&g->bases);
     free(g);
     return NULL;
 }

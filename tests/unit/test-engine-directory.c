@@ -419,6 +419,36 @@ static void test_change_under_way(void **state)
     is_idle(b);
 }
 
+static int find_sentence(const struct alarm *a, void *userdata)
+{
+    if (text_equal(a->cause, "read"))
+        snprintf(userdata, 700, "%s", a->sentence);
+    return 0;
+}
+
+/* A base that shows nobody any more proves nothing; what is to be done is said, for either
+ * case. */
+static void test_base_shows_nobody(void **state)
+{
+    static const char *const bases[] = {"dc=com\ndc=example\nou=people\n"};
+    struct bed *b = *state;
+    struct error e = {0};
+    char sentence[700] = "";
+    people(b, 6, "support");
+    bed_start(b);
+    bed_ok(b, engine_sink.searches(engine_reading(b->engine), bases, 1, &e));
+    bed_sync(b);
+    for (size_t i = 0; i < 6; i++)
+        bed_leave(b, (char[]){'i', 'd', '-', 'u', (char)('0' + i), 0});
+    bed_sync(b);
+    bed_advance(b, 10 * DAY);
+    assert_int_equal(link_count(b->state, LINK_ACTIVE), 6);
+    bed_ok(b, alarm_each(b->state, find_sentence, sentence, &e));
+    assert_ptr_equal(strstr(sentence, "ou=people,dc=example,dc=com shows none of the people"),
+                     sentence);
+    assert_non_null(strstr(sentence, "take that base out of [directory] base"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +457,7 @@ int main(int argc, char **argv)
         scenario(test_group_comes_during_a_stop),
         scenario(test_group_comes_with_other_rules),
         scenario(test_unproven_read),
+        scenario(test_base_shows_nobody),
         scenario(test_invalid_is_not_absent),
         scenario(test_attribute_vanished),
         scenario(test_rules_change),
