@@ -13,8 +13,9 @@ void feed_failed(struct feed_environment *env, int r, const struct error *e)
     env->news->failed(r, e, env->owner);
 }
 
-void feed_unsupported(struct feed_environment *env, const struct error *e)
+void feed_unsupported(struct feed_environment *env, const struct error *e, bool cut)
 {
+    env->cut = cut;
     env->news->unsupported(e, env->owner);
 }
 

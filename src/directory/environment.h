@@ -56,6 +56,7 @@ struct feed_environment {
     unsigned n_searches;
     bool once;       /* stop when everything of this moment is known */
     bool force_full; /* no cookie is to be used at the start */
+    bool cut;        /* a limit of the server ended what the feed does */
 };
 
 /* Pauses before it is asked again what was not answered, growing from the one to the other. */
@@ -89,7 +90,7 @@ bool feed_has_below(const struct feed_environment *env, unsigned search, const c
 /* The connection cannot be used further: it is closed and made again after a pause. */
 void feed_failed(struct feed_environment *env, int r, const struct error *e);
 /* This server does not really offer this feed: the next best one is taken. */
-void feed_unsupported(struct feed_environment *env, const struct error *e);
+void feed_unsupported(struct feed_environment *env, const struct error *e, bool cut);
 /* All of a search is about to be asked for anew, without a cookie. */
 void feed_reads_all(struct feed_environment *env);
 /* A full read or refresh of every search is over, or the feed has caught up with a cookie. */

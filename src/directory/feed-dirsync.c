@@ -349,7 +349,7 @@ static void refused(struct dirsync *d, const struct search_outcome *outcome)
     }
     d->search = search_free(d->search);
     feed_batch_abort(d->batch);
-    feed_unsupported(d->env, &e);
+    feed_unsupported(d->env, &e, false);
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)

@@ -92,7 +92,7 @@ static void unsupported(struct syncrepl *f, const struct error *e)
     for (unsigned i = 0; i < f->env->n_searches; i++)
         f->subs[i].operation = session_operation_free(f->subs[i].operation);
     feed_batch_abort(f->batch);
-    feed_unsupported(f->env, e);
+    feed_unsupported(f->env, e, e == &f->cut_reason);
 }
 
 static void start_over(struct sub *s, const char *why)

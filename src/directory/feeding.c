@@ -20,6 +20,7 @@
 #include "directory/bases.h"
 #include "directory/decode-raw.h"
 #include "directory/libldap.h"
+#include "directory/refused.h"
 #include "directory/rootdse.h"
 #include "directory/searches.h"
 #include "directory/session.h"
@@ -49,7 +50,7 @@ struct feeding {
     struct bases *bases;
     struct urgent *urgent; /* NULL: nobody is asked for, or all was told */
     bool is_reading;
-    unsigned refused; /* a bit for each kind */
+    struct refused refused;
     struct error unsupported_because;
 
     /* status */
@@ -99,7 +100,7 @@ static const char *objection(const struct feeding *f, const struct directory_fee
     if (own_id)
         return "deletions are reported by the server's own id, not by id_attribute";
     const char *against = ops->objection(s, places_are_known(f->searches, s));
-    return against || !(f->refused & 1u << ops->kind) ? against : ops->refused;
+    return against || !refused_has(&f->refused, ops->kind) ? against : ops->refused;
 }
 
 /* reason: why it is this one, for people. */
@@ -343,7 +344,7 @@ void feeding_stop(struct feeding *f)
     drop_feed(f);
     f->schema = NULL;
     f->request = (struct feeding_request){0};
-    f->refused = 0;
+    f->refused = (struct refused){0};
     f->unsupported = false;
     f->is_reading = false;
 }
@@ -357,8 +358,13 @@ void feeding_turn(struct feeding *f, bool drained)
 void feeding_request_full(struct feeding *f)
 {
     f->request.force_full = true; /* of one that has yet to start */
-    if (f->feed)
+    bool idle = f->feed && !f->is_reading && !f->request.once;
+    if (idle && refused_try_again(&f->refused, f->options)) {
+        drop_feed(f);
+        start_feed(f);
+    } else if (f->feed) {
         f->ops->request_full(f->feed);
+    }
 }
 
 /* Whoever was named stays named until the entry says the same, which the feed tells before long;
@@ -405,8 +411,8 @@ void feeding_settle(struct feeding *f, bool force_full)
 {
     if (!f->unsupported)
         return;
+    refused_note(&f->refused, f->kind, f->env.cut);
     drop_feed(f);
-    f->refused |= 1u << f->kind;
     f->request.force_full = force_full;
     start_feed(f);
 }

@@ -17,6 +17,11 @@ def prepared(t, people=30, **settings):
     return server
 
 
+def followed_by(feed):
+    following = [e for e in feed.events if e["event"] == "status" and e["state"] == "following"]
+    return following[-1]["feed"] if following else None
+
+
 def once(t, server, result=0, **options):
     options.setdefault("feed", "poll")
     options.setdefault("page_size", 10)
@@ -198,6 +203,20 @@ def test_sync_listed_but_refused(t):
     status = [e for e in feed.events if e["event"] == "status" and e["state"] == "reading"][-1]
     need(status["feed"] == "poll" and "refused it" in status["why"], "why", status)
     need(feed.commits()[-1]["absence"] == "unseen", "and read", feed.commits())
+
+
+def test_sync_refused_for_a_while(t):
+    """The sync control is refused for a while (12): polling, until the next read of everything is due."""
+    server = prepared(t)
+    listed = set(server.listed_only)
+    server.listed_only = listed | {"1.3.6.1.4.1.4203.1.9.1.1"}
+    feed = Feed(t, server, keep="mirror", feed="auto", tls="no", full="1s", poll="100ms")
+    feed.wait(lambda f: followed_by(f) == "poll", "polling")
+    server.listed_only = listed
+    feed.wait(lambda f: followed_by(f) == "syncrepl", "content synchronisation")
+    server.person("later")
+    feed.wait(lambda f: len(f.dns("person")) == 31, "the new one")
+    need(feed.count("vanished") == 0, "nobody left", feed.commits())
 
 
 def test_sync_cut(t):
