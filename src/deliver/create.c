@@ -56,8 +56,8 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     if (shown && quirks_learn_created(x->basis.wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
     /* Whom an earlier attempt made enabled, somebody has disabled since. */
-    x->making.ours_if_disabled = !x->making.was_there || x->basis.wanted->disabled ||
-                                 books_are_distrusted(x->delivery->books);
+    x->making.ours_if_disabled =
+        !x->making.was_there || x->basis.wanted->disabled || x->basis.is_distrusted;
     int r = execution_start_link(x, "create", made, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
@@ -221,7 +221,7 @@ enum next create_ours(struct execution *x, const struct tenant_answer *a)
 /* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */
 enum next create_decide(struct execution *x, const struct tenant_answer *a)
 {
-    bool ours = x->basis.was_unclear || books_are_distrusted(x->delivery->books);
+    bool ours = x->basis.was_unclear || x->basis.is_distrusted;
     return ours ? settle(x, a) : adopt_instead(x, a);
 }
 

@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "deliver/apply.h"
 #include "deliver/delivery-internal.h"
+#include "judge/gate.h"
 #include "mapping/ruleset.h"
 #include "state/state.h"
 
@@ -42,7 +43,9 @@ struct execution *execution_new(struct delivery *d, struct operation *taken,
         .intent.entry_id = taken->entry_id,
         .basis = {.epoch = books_epoch(d->books),
                   .looked = taken->looks,
-                  .was_unclear = unclear},
+                  .was_unclear = unclear,
+                  .is_distrusted =
+                      taken->kind == OPERATION_CREATE && distrust_create(d->books, taken)},
         .learnt.is_unclear = unclear,
     };
     append(d, x);

@@ -27,7 +27,7 @@ static bool reads_first(const struct execution *x)
 {
     unsigned when = (x->operation->revokes && x->kind->write ? 0 : READS_FIRST) |
                     (x->learnt.is_unclear ? READS_UNCLEAR : 0) |
-                    (books_are_distrusted(x->delivery->books) ? READS_DISTRUSTED : 0) |
+                    (x->basis.is_distrusted ? READS_DISTRUSTED : 0) |
                     (x->is_recorded ? 0 : READS_HELD);
     return x->kind->reads & when;
 }
@@ -365,8 +365,7 @@ static void read_user(struct execution *x)
     if (goes_by_id(x))
         execution_read_id(x, on_read);
     else
-        read_login(x, x->learnt.is_unclear || books_are_distrusted(x->delivery->books),
-                   on_read);
+        read_login(x, x->learnt.is_unclear || x->basis.is_distrusted, on_read);
 }
 
 void machine_start(struct execution *x)

@@ -43,7 +43,7 @@ enum find {
 /* When the user is read before anything is written; as bits. */
 #define READS_FIRST      1U /* always, unless it revokes: then there is no time */
 #define READS_UNCLEAR    2U /* an earlier attempt's outcome is not known */
-#define READS_DISTRUSTED 4U /* the state is an older copy */
+#define READS_DISTRUSTED 4U /* the state was an older copy */
 #define READS_HELD       8U /* it was held for what the tenant had */
 
 /* A step: the user was read, or was written to, with this answer. */

@@ -2,9 +2,13 @@
  * An older copy of the state file was restored: what it says of the tenant's users is not what
  * rosterd wrote last. Every linked user is read again, what the tenant holds becomes what is
  * known, and whatever then differs for a linked person waits for approval. It ends by itself
- * when all were read and nothing waits any more.
+ * when all were read and nothing waits any more. A create that was planned by then may be of a
+ * user who is there, whenever its turn comes.
  */
 #include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -13,6 +17,9 @@
 #include "model/operation.h"
 #include "state/person.h"
 #include "state/queue.h"
+#include "state/state.h"
+
+#define META_PLANNED "planned-in-distrust" /* the last create */
 
 int distrust_begin(struct books *b, struct error *e)
 {
@@ -36,6 +43,23 @@ static int count_waiting(const struct operation *o, void *userdata)
     return 0;
 }
 
+static int take_last(const struct operation *o, void *userdata)
+{
+    int64_t *last = userdata;
+    if (o->kind == OPERATION_CREATE && o->number > *last)
+        *last = o->number;
+    return 0;
+}
+
+static int note_planned(struct books *b, struct error *e)
+{
+    char text[24];
+    int64_t last = 0;
+    int r = queue_each(books_state(b), 0, take_last, &last, e);
+    snprintf(text, sizeof(text), "%" PRId64, last);
+    return r < 0 ? r : state_meta_set(books_state(b), META_PLANNED, text, e);
+}
+
 int distrust_check(struct books *b, struct error *e)
 {
     size_t n_waiting = 0;
@@ -46,5 +70,12 @@ int distrust_check(struct books *b, struct error *e)
         return r;
     alarm_over(b, REASON_STATE_RESTORED);
     log_notice("The tenant's users were read again: the state file is trusted");
-    return books_distrust(b, false, e);
+    r = note_planned(b, e);
+    return r < 0 ? r : books_distrust(b, false, e);
+}
+
+bool distrust_create(struct books *b, const struct operation *o)
+{
+    return books_are_distrusted(b) ||
+           o->number <= state_meta_number(books_state(b), META_PLANNED, 0);
 }

@@ -502,6 +502,26 @@ static void test_distrusted_state(void **state)
     assert_true(is_disabled(b, "u3"));
 }
 
+/* A newer state had made the user whom a create is of that waited all the while. */
+static void test_create_waits_in_distrust(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->sync.budgets[BUDGET_CREATE] = (struct budget){0};
+    bed_start(b);
+    bed_sync(b);
+    bed_ok(b, engine_distrust_state(b->engine, &e));
+    people(b, 1, "support");
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+    bed_sync(b);
+    bed_advance(b, 2 * USEC_PER_SEC);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_STATE_RESTORED, NULL), 1);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+    assert_int_equal(bed_approve(b), 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 0);
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +539,7 @@ int main(int argc, char **argv)
         scenario(test_nobody_is_demoted),
         scenario(test_pause),
         scenario(test_distrusted_state),
+        scenario(test_create_waits_in_distrust),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
