@@ -74,7 +74,7 @@ void life_end(void *userdata, uint64_t argument)
 static void heard(void *userdata, uint64_t start)
 {
     (void)userdata;
-    if (up_since_usec == start && running && !world.directory_away)
+    if (up_since_usec == start && running && !world.directory_away && !directory_hides())
         world.deaf_since_usec = UINT64_MAX;
 }
 
