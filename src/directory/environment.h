@@ -101,6 +101,6 @@ void feed_committed(struct feed_environment *env, const struct feed_commit *comm
 void feed_doubts(struct feed_environment *env, const char *why);
 /* A base is not there any more, and is asked for until it is. */
 void feed_base_hidden(struct feed_environment *env);
-/* Something was asked and not answered (libldap_is_no_answer()), so that what follows from it
+/* Something was asked and not answered (search_outcome.unanswered), so that what follows from it
  * waits: a full compare before long, again and again, until all is answered. */
 void feed_unanswered(struct feed_environment *env, const char *why);

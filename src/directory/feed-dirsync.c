@@ -367,7 +367,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         r = take_cookie(d, outcome->controls, &e);
     if ((d->step == STEP_READ || d->step == STEP_ROLL) && !outcome->whole) {
         feed_batch_doubt(d->batch, "%s", outcome->doubt);
-        if (libldap_is_no_answer(outcome->code))
+        if (outcome->unanswered)
             feed_unanswered(d->env, outcome->doubt);
     }
     d->search = search_free(d->search);

@@ -121,7 +121,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     if (!outcome->whole) {
         h->chunk_whole = false;
         log_debug("%s", outcome->doubt);
-        if (libldap_is_no_answer(outcome->code))
+        if (outcome->unanswered)
             feed_unanswered(h->env, outcome->doubt);
     }
     h->search = search_free(h->search);

@@ -34,7 +34,7 @@ struct search {
     struct search_events events;
     void *userdata;
     size_t n_entries, n_references, n_page_entries;
-    unsigned n_empty_pages;
+    unsigned n_pages, n_empty_pages; /* before the present one */
     bool paging_refused, doubted;
     char doubt[400];
 };
@@ -113,11 +113,20 @@ static void judge_code(struct search *s, int code, const char *said, char **refe
           said ? said : "", advice, where ? where : "");
 }
 
+/* The server took the search and gave a page of it: that it does not go on is no matter of what
+ * was asked, unless of how much. */
+static bool has_lost_place(const struct search *s, int code)
+{
+    return s->n_pages > 0 && code != LDAP_SUCCESS && code != LDAP_SIZELIMIT_EXCEEDED &&
+           code != LDAP_ADMINLIMIT_EXCEEDED;
+}
+
 static void finish(struct search *s, int code, const char *said, LDAPControl **controls)
 {
     struct search_outcome outcome = {
         .code = code,
         .whole = code == LDAP_SUCCESS && !s->doubted,
+        .unanswered = libldap_is_no_answer(code) || has_lost_place(s, code),
         .said = said,
         .controls = controls,
         .n_entries = s->n_entries,
@@ -148,6 +157,7 @@ static int next_page(struct search *s, LDAPControl **controls, struct error *e)
         ber_memfree(cookie.bv_val);
         return 0;
     }
+    s->n_pages++;
     s->n_empty_pages = s->n_page_entries == 0 ? s->n_empty_pages + 1 : 0;
     int r = s->n_empty_pages > EMPTY_PAGES_MAX
                 ? error_set(e, -ELOOP, "the server sends empty pages for ever")

@@ -29,6 +29,7 @@ struct search_request {
 struct search_outcome {
     int code;               /* LDAP result code of the last page */
     bool whole;             /* code 0, no reference, paging as it should be */
+    bool unanswered; /* asked again it may be whole: libldap_is_no_answer(), or a place lost */
     char doubt[400];        /* why it is not whole: a sentence */
     const char *said;       /* diagnostic message; borrowed, NULL: none */
     LDAPControl **controls; /* of the result; borrowed */

@@ -350,7 +350,7 @@ static void search(struct peer *p, const struct question *q)
          i++) {
         const struct peer_entry *e = p->entries[i];
         found |= !e->gone && strcasecmp(e->dn, q->base) == 0;
-        cut = !lookup && p->fail_code && n == p->fail_after;
+        cut = !lookup && p->fail_code && n == p->fail_after && (*q->page || !p->fails_later);
         if (cut)
             break;
         if (selects(p, q, e)) {

@@ -35,6 +35,7 @@ struct peer {
     bool no_sync;       /* the control is refused */
     int fail_code;      /* the next search for much ends so … */
     unsigned fail_after; /* … after as many entries */
+    bool fails_later;    /* … of a page that follows another one */
     int lookup_code;    /* each search of one entry ends so */
     bool refresh_required; /* the next cookie is too old */
     bool ignores_pages;

@@ -149,6 +149,32 @@ static void test_unheld_are_read_for(void **state)
     assert_false(bed.failed);
 }
 
+/* A search of which pages were given, and then no more. */
+static void test_page_not_given(void **state)
+{
+    static const struct {
+        int code;
+        bool lost;
+    } rows[] = {
+        {LDAP_PROTOCOL_ERROR, true},
+        {LDAP_INSUFFICIENT_ACCESS, true},
+        {LDAP_SIZELIMIT_EXCEEDED, false},
+        {LDAP_ADMINLIMIT_EXCEEDED, false},
+    };
+    (void)state;
+    bed.options.poll_interval_usec = PATIENT;
+    start(&feed_dirsync_ops);
+    bed.peer->fails_later = true;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bed.unanswered = false;
+        bed.peer->fail_code = rows[i].code;
+        full();
+        assert_int_equal(bed.peer->fail_code, 0);
+        assert_int_equal(bed.absence, FEED_ABSENCE_UNPROVEN);
+        assert_int_equal(bed.unanswered, rows[i].lost);
+    }
+}
+
 /* A right that is lost, a value that was removed. */
 static void members_hide(const struct directory_feed_ops *ops)
 {
@@ -290,6 +316,7 @@ int main(void)
         feed_test(test_poll_doubts),
         feed_test(test_unanswered),
         feed_test(test_unanswered_holders),
+        feed_test(test_page_not_given),
         feed_test(test_members_hide),
         feed_test(test_members_hide_followed),
         feed_test(test_ranges),
