@@ -69,20 +69,29 @@ static int bound_now(struct state *s, struct bound_group *g, struct error *e)
     return set_text(&g->dn, stmt_text(q, 0), e);
 }
 
+static bool are_hidden(const char *members_digest)
+{
+    return members_digest &&
+           strncmp(members_digest, MEMBERS_HIDDEN, sizeof(MEMBERS_HIDDEN) - 1) == 0;
+}
+
 /* The configured DN decides: a group that bears it now is meant, also when another one, that
- * moved away or was deleted, was meant before. */
+ * moved away or was deleted, was meant before. But of one that was made anew and whose members
+ * are hidden nobody was ever seen: the one that was deleted is meant until they are shown. */
 static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_query(&q, s,
-                       "SELECT i.id, " ENTRY_DN ", e.gone_usec FROM name a CROSS JOIN entry e "
+                       "SELECT i.id, " ENTRY_DN
+                       ", e.gone_usec, e.members_digest FROM name a CROSS JOIN entry e "
                        "ON e.name_n = a.n CROSS JOIN identity i ON i.n = e.n WHERE a.kind = 1 "
                        "AND a.key = ?1 AND e.kind = 2 ORDER BY e.gone_usec > 0, "
                        "e.gone_usec DESC, e.n LIMIT 1",
                        WITH(as_text(g->configured_key)), e);
     if (r != STMT_ROW)
         return r;
-    if (stmt_int(q, 2) != 0 && g->id)
+    if (g->id &&
+        (stmt_int(q, 2) != 0 || (g->state == BOUND_GONE && are_hidden(stmt_text(q, 3)))))
         return 0;
     g->state = stmt_int(q, 2) == 0 ? BOUND_PRESENT : BOUND_GONE;
     r = set_text(&g->id, stmt_id(q, 0), e);
@@ -99,8 +108,7 @@ static int bound_count(struct state *s, struct bound_group *g, struct error *e)
         WITH(as_id(g->id)), e);
     if (r == STMT_ROW) {
         g->n_members = (size_t)stmt_int(q, 0);
-        g->members_hidden = stmt_text(q, 1) && strncmp(stmt_text(q, 1), MEMBERS_HIDDEN,
-                                                       sizeof(MEMBERS_HIDDEN) - 1) == 0;
+        g->members_hidden = are_hidden(stmt_text(q, 1));
     }
     return r < 0 ? r : 0;
 }

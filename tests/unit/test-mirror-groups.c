@@ -155,7 +155,14 @@ static void test_bound_groups(void **state)
     assert_int_equal(groups.items[0].state, BOUND_GONE);
     assert_string_equal(groups.items[0].dn, "cn=renamed,dc=t");
     bound_groups_done(&groups);
-    /* A new group under the configured DN is the one that is meant. */
+    /* A new group under the configured DN is the one that is meant, unless nobody may be shown.
+     */
+    struct entry *anew = group("g1", "cn=g,dc=t", LIST("uid=q,dc=t"));
+    anew->members_hidden = true;
+    put(f, anew);
+    assert_int_equal(state_of(f, "cn=g,dc=t"), BOUND_GONE);
+    ok(f, mirror_gone(f->s, "g1", "deleted", 7, &f->e));
+    assert_int_equal(state_of(f, "cn=g,dc=t"), BOUND_GONE);
     put(f, group("g2", "cn=g,dc=t", LIST("uid=q,dc=t")));
     assert_int_equal(state_of(f, "cn=g,dc=t"), BOUND_PRESENT);
     assert_string_equal(member_of(f, "q", "cn=g,dc=t"), "+");
