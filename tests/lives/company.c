@@ -343,6 +343,8 @@ static void group_comes_back(struct item **group)
     now->gone = false;
     change_end(now);
     groups_usec = world.steady_usec;
+    if (directory_hides())
+        edit_anew(now, now == support ? night : NULL);
     seen(POINT_GROUP_ANEW);
 }
 

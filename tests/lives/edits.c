@@ -53,3 +53,14 @@ void edit_class(struct person *p, const char *class)
     change_end(p->item);
     seen(POINT_CLASS);
 }
+
+/* Whoever is hidden was never seen in it, as nobody was in the one before. */
+void edit_anew(const struct item *group, const struct item *below)
+{
+    for (size_t k = 0; k < company.n_people; k++) {
+        struct person *p = company.people[k];
+        if (item_has(group, "member", p->item->dn) ||
+            (below && item_has(below, "member", p->item->dn)))
+            p->told_usec = world.steady_usec;
+    }
+}
