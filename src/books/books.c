@@ -36,7 +36,8 @@ struct books {
     const struct engine_act *act; /* who asks, while a request is handled; NULL */
     struct steady steady;         /* all that waits is measured on it */
     unsigned work, epoch;
-    bool in_turn, failed, distrusted;
+    bool in_turn, failed;
+    int64_t distrusted_until;
     const char *epoch_why;
     uint64_t transaction_since_usec;
     uint64_t noted_usec; /* when the clocks were noted last; monotonic */
@@ -72,14 +73,14 @@ int books_new(struct books **ret, const struct books_options *o, struct error *e
     struct books *b = calloc(1, sizeof(*b));
     if (!b)
         return error_out_of_memory(e);
-    b->o = *o;
-    b->work = WORK_GUARD | WORK_RUN;
+    *b = (struct books){.o = *o, .work = WORK_GUARD | WORK_RUN};
     int r = steady_start(o->state, &b->steady, e);
     if (r < 0) {
         free(b);
         return r;
     }
-    b->distrusted = state_meta_number(o->state, "distrusted", 0) != 0;
+    bool older = state_meta_number(o->state, "distrusted", 0) != 0;
+    b->distrusted_until = older ? INT64_MAX : state_meta_number(o->state, META_PLANNED, 0);
     state_begin_by(o->state, begin, b);
     *ret = b;
     return 0;
@@ -396,15 +397,15 @@ void books_hurry(struct books *b, const char *entry_id)
         i->hurries |= text_equal(i->entry_id, entry_id);
 }
 
-bool books_are_distrusted(const struct books *b)
+int64_t books_distrusted_until(const struct books *b)
 {
-    return b->distrusted;
+    return b->distrusted_until;
 }
 
-int books_distrust(struct books *b, bool distrust, struct error *e)
+int books_distrust(struct books *b, int64_t until, struct error *e)
 {
-    b->distrusted = distrust;
-    return state_meta_set(b->o.state, "distrusted", distrust ? "1" : NULL, e);
+    b->distrusted_until = until;
+    return state_meta_set(b->o.state, "distrusted", until == INT64_MAX ? "1" : NULL, e);
 }
 
 uint64_t books_run(const struct books *b)

@@ -19,11 +19,9 @@
 #include "state/queue.h"
 #include "state/state.h"
 
-#define META_PLANNED "planned-in-distrust" /* the last create */
-
 int distrust_begin(struct books *b, struct error *e)
 {
-    int r = books_distrust(b, true, e);
+    int r = books_distrust(b, INT64_MAX, e);
     if (r == 0)
         r = person_mark_all_dirty(books_state(b), e);
     if (r == 0) /* it was about another plan */
@@ -51,13 +49,15 @@ static int take_last(const struct operation *o, void *userdata)
     return 0;
 }
 
-static int note_planned(struct books *b, struct error *e)
+static int end_distrust(struct books *b, struct error *e)
 {
     char text[24];
     int64_t last = 0;
     int r = queue_each(books_state(b), 0, take_last, &last, e);
     snprintf(text, sizeof(text), "%" PRId64, last);
-    return r < 0 ? r : state_meta_set(books_state(b), META_PLANNED, text, e);
+    if (r == 0)
+        r = state_meta_set(books_state(b), META_PLANNED, text, e);
+    return r < 0 ? r : books_distrust(b, last, e);
 }
 
 int distrust_check(struct books *b, struct error *e)
@@ -70,12 +70,10 @@ int distrust_check(struct books *b, struct error *e)
         return r;
     alarm_over(b, REASON_STATE_RESTORED);
     log_notice("The tenant's users were read again: the state file is trusted");
-    r = note_planned(b, e);
-    return r < 0 ? r : books_distrust(b, false, e);
+    return end_distrust(b, e);
 }
 
 bool distrust_create(struct books *b, const struct operation *o)
 {
-    return books_are_distrusted(b) ||
-           o->number <= state_meta_number(books_state(b), META_PLANNED, 0);
+    return o->number <= books_distrusted_until(b);
 }
