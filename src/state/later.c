@@ -107,7 +107,7 @@ static int write_and_clear(struct state *s, const struct bulk *b, struct row_num
 
 /* What the tenant did to people in a run: whoever was created or adopted in it stays so. Of
  * most the run stands there already, and SQLite writes to the index of a column whenever it is
- * set. */
+ * set; the others are looked for where there are any. */
 static int write_touched(struct state *s, struct error *e)
 {
 #define TOUCH_AGAIN(where)                                                                     \
@@ -131,9 +131,13 @@ static int write_touched(struct state *s, struct error *e)
         .n_fixed = 2,
     };
 
-    int r = write_bulk(s, &again, &s->later.touched, e);
+    size_t n = s->later.touched.n_items;
+    int before = sqlite3_total_changes(s->db), r = write_bulk(s, &again, &s->later.touched, e);
 
-    return r < 0 ? r : write_and_clear(s, &touch, &s->later.touched, e);
+    if (r == 0 && (size_t)(sqlite3_total_changes(s->db) - before) < n)
+        r = write_bulk(s, &touch, &s->later.touched, e);
+    s->later.touched.n_items = 0;
+    return r;
 }
 
 static int write_marks(struct state *s, struct error *e)
