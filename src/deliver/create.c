@@ -109,18 +109,32 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
     return true;
 }
 
-/* Of a user that is there, what the tenant takes later, value by value. taken_back: of the roles
- * none is given, and those that may have been are taken away. */
+/* What takes an approval is not given, and taken away, as far as it may have been. Which of
+ * those was confirmed nobody knows by now; what takes none is given again. */
+static int take_back(struct execution *x)
+{
+    const struct user *wanted = x->basis.wanted;
+    int r = 0;
+    for (size_t i = 0; i < wanted->n_roles && r == 0; i++) {
+        const char *name = wanted->roles[i].name;
+        if (!options_role_is_privileged(x->delivery->options->sync, name))
+            continue;
+        user_remove_role(x->content.sent, name);
+        if (!user_role(x->content.current, name))
+            r = user_add_role(x->content.current, name, NULL);
+    }
+    return r;
+}
+
+/* Of a user that is there, what the tenant takes later, value by value. */
 static enum next give_later(struct execution *x, struct user *current_taken, bool taken_back)
 {
     struct error e = {0};
     int r = content_begin(&x->content, current_taken, user_copy(x->basis.wanted));
     content_choose(&x->content, PART_ALL);
     content_complete(&x->content);
-    if (r == 0 && taken_back) {
-        user_clear_roles(x->content.sent);
-        r = content_take_back(&x->content, x->operation);
-    }
+    if (r == 0 && taken_back)
+        r = take_back(x);
     if (r == 0)
         return execution_next_value(x) ? NEXT_WRITE : NEXT_CONCLUDE;
     error_out_of_memory(&e);

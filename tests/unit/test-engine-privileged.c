@@ -118,6 +118,40 @@ static void test_ended_approval(void **state)
     }
 }
 
+/* Of a create only what takes an approval is taken back: whoever was made goes on with the
+ * rest. */
+static void test_ended_approval_of_a_create(void **state)
+{
+    (void)state;
+    for (unsigned effect = 0; effect < 2; effect++) {
+        struct bed *b = new_bed(&fake_hidden_groups);
+        people(b, 1, "support");
+        b->rules[0].roles.text = (char *)"Agent, Boss";
+        bed_start(b);
+        bed_sync(b);
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH,
+                                                        .times = 1,
+                                                        .skips = 1, /* Agent */
+                                                        .class = TENANT_UNCLEAR,
+                                                        .takes_effect = effect});
+        assert_int_equal(bed_approve(b), 1);
+        bed_run(b);
+        fake_tenant_fail(b->tenant, (struct fake_fault){
+                                        .kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+        bed_advance(b, 2 * HOUR);
+        fake_tenant_heal(b->tenant);
+        bed_advance(b, 2 * HOUR);
+        assert_false(is_boss(b, "u0"));
+        assert_non_null(user_role(fake_tenant_find(b->tenant, "u0")->user, "Agent"));
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+        assert_int_equal(bed_approve(b), 1);
+        bed_run(b);
+        assert_true(is_boss(b, "u0"));
+        bed_check_known(b);
+        bed_free(b);
+    }
+}
+
 /* Of several roles one was confirmed while the approval held, and stays; the answer to the next one
  * was lost, and that one is taken back. */
 static void test_ended_approval_of_several(void **state)
@@ -296,10 +330,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_last_one),
         cmocka_unit_test(test_ended_approval),
+        cmocka_unit_test(test_ended_approval_of_a_create),
         cmocka_unit_test(test_ended_approval_of_several),
         cmocka_unit_test_setup_teardown(test_last_administrator, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_is_revoked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_last_administrator_since_a_moment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_last_administrator_since_a_moment, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_lost_it_there, setup, teardown),
         cmocka_unit_test(test_next_holder),
     };
