@@ -143,6 +143,8 @@ static enum tenant_answer_class not_clear(const struct answer_question *q)
 static enum tenant_answer_class of_curl(const struct answer_question *q,
                                         const struct http_result *r)
 {
+    if (r->began) /* a connection that was kept broke, and what follows is of another one */
+        return not_clear(q);
     switch (r->curl_code) {
     /* These happen before a byte of the request leaves, even if curl says otherwise. */
     case CURLE_COULDNT_RESOLVE_PROXY:

@@ -389,6 +389,7 @@ static void on_done(void *private_data, CURLcode code)
         .body = x->answer.data ? x->answer.data : "",
         .body_size = x->answer.size,
         .sent = x->sent,
+        .began = x->sent || x->body_offset > 0,
         .broken = x->repetition,
     };
     long status = 0;

@@ -37,6 +37,7 @@ struct http_request { /* everything is borrowed until the exchange is done or fr
 struct http_result { /* borrowed for the call of done */
     int curl_code;   /* CURLcode; 0: a whole answer came */
     bool sent;       /* the request, or part of it, may have left */
+    bool began;      /* it certainly began to, if on a connection before the last one */
     bool broken;     /* a kept connection broke before the first byte of the answer */
     int status;      /* 0: none came */
     const char *body;

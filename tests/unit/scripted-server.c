@@ -229,14 +229,21 @@ struct scripted_server *scripted_server_new(struct sd_event *event, scripted_fn 
     return s;
 }
 
+void scripted_server_shut(struct scripted_server *s)
+{
+    s->source = sd_event_source_disable_unref(s->source);
+    close(s->fd);
+    s->fd = -1;
+}
+
 struct scripted_server *scripted_server_free(struct scripted_server *s)
 {
     if (!s)
         return NULL;
     while (!LIST_EMPTY(&s->connections))
         connection_free(LIST_FIRST(&s->connections));
-    sd_event_source_disable_unref(s->source);
-    close(s->fd);
+    if (s->fd >= 0)
+        scripted_server_shut(s);
     sd_event_unref(s->event);
     free(s);
     return NULL;

@@ -41,4 +41,6 @@ struct scripted_server *scripted_server_free(struct scripted_server *s);
 const char *scripted_server_url(const struct scripted_server *s);
 /* Closes all connections, as a server does that keeps none for so long. */
 void scripted_server_drop(struct scripted_server *s);
+/* Takes no connections any more. */
+void scripted_server_shut(struct scripted_server *s);
 unsigned scripted_server_n_connections(const struct scripted_server *s);

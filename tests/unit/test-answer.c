@@ -320,6 +320,11 @@ static void test_every_curl_code(void **state)
         const struct http_result unsent = {.curl_code = code};
         answer_decide(&a, &questions[DELETE], &unsent);
         assert_int_equal(a.class, TENANT_AWAY);
+        /* A request that left over a kept connection, for which another one could not be made.
+         */
+        const struct http_result began = {.curl_code = code, .sent = true, .began = true};
+        answer_decide(&a, &questions[DELETE], &began);
+        assert_int_equal(a.class, TENANT_UNCLEAR);
         answer_decide(&a, &questions[SCIM_GET], &result);
         assert_int_equal(a.class, TENANT_AWAY);
     }

@@ -194,6 +194,30 @@ static void test_write_is_never_sent_twice(void **state)
     assert_int_equal(s->class, TENANT_DONE);
 }
 
+static void script_break_and_shut(const struct scripted_request *q, struct scripted_answer *a,
+                                  void *userdata)
+{
+    const struct bed *b = userdata;
+    script_break_second(q, a, userdata);
+    if (a->deed == SCRIPTED_CLOSE)
+        scripted_server_shut(b->server);
+}
+
+/* … nor taken for one that was never sent, where it could not be sent again. */
+static void test_write_left_before(void **state)
+{
+    struct bed *b = *state;
+    b->script = script_break_and_shut;
+    connect_client(b);
+    struct seen *s = create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_DONE);
+    s = create(b, "bob", NULL);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_UNCLEAR);
+    assert_int_equal(b->n_requests, 2);
+}
+
 static void test_read_may_be_sent_twice(void **state)
 {
     struct bed *b = *state;
@@ -362,6 +386,7 @@ int main(void)
         TEST(test_broken_answers),
         TEST(test_endless_answer_is_cut_at_its_limit),
         TEST(test_write_is_never_sent_twice),
+        TEST(test_write_left_before),
         TEST(test_read_may_be_sent_twice),
         TEST(test_redirects_are_not_followed),
         TEST(test_password_is_sent_and_never_shown),
