@@ -156,7 +156,8 @@ def test_command_that_writes_and_stays(t):
     and is gone when rosterd is."""
     ground, group, tenant = crowd(t, people(1))
     started = t.path("started")
-    command = t.write("flood", "#!/bin/sh\nexec <&-\ntrap '' TERM HUP\nyes noise &\necho $$ $! >> '%s'\nyes more\n" % started, 0o755)
+    # No file grows beyond 2 MiB by it, so that a rosterd that fails here fills no disk.
+    command = t.write("flood", "#!/bin/sh\nulimit -f 4096\nexec <&-\ntrap '' TERM HUP\nyes noise &\necho $$ $! >> '%s'\nyes more\n" % started, 0o755)
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     tenant_keys={"initial_password": "generate", "password_command": command}).start()
     tenant.wait_users(people(1))
