@@ -56,13 +56,15 @@ static void group_change(struct item *group, const char *dn, bool add)
     change_end(group);
 }
 
-/* The member's entry has another name, or none any more. */
-static void link_follows(struct item *group, const char *before, const char *now)
+/* The member's entry has another name, or none any more. Of an entry that no search shows
+ * nobody is told where links follow by themselves: a full compare finds it, each day. */
+static void link_follows(struct item *group, const char *before, const char *now, bool shown)
 {
     if (!item_has(group, "member", before))
         return;
     if (directory_data.server == SERVER_AD) {
         item_link_follows(group, before, now);
+        group->moved_usec = shown ? group->moved_usec : world.steady_usec + DAY;
         return;
     }
     change_begin(group);
@@ -151,11 +153,11 @@ static void set(struct person *p, const char *name, const char *text)
     change_end(p->item);
 }
 
-static void links_follow(const char *before, const char *now)
+static void links_follow(const struct item *i, const char *before, const char *now)
 {
     struct item *const all[] = {support, sales, night, leads};
-    for (unsigned i = 0; i < 4; i++)
-        link_follows(all[i], before, now);
+    for (unsigned k = 0; k < 4; k++)
+        link_follows(all[k], before, now, item_has(i, "objectClass", "person"));
 }
 
 static void leave(struct person *p)
@@ -163,7 +165,7 @@ static void leave(struct person *p)
     change_begin(p->item);
     p->item->gone = true;
     change_end(p->item);
-    links_follow(p->item->dn, NULL);
+    links_follow(p->item, p->item->dn, NULL);
 }
 
 static void move_below(struct person *p, const char *parent)
@@ -174,7 +176,7 @@ static void move_below(struct person *p, const char *parent)
     snprintf(p->item->dn, sizeof(p->item->dn), "%.*s,%.100s", (int)strcspn(before, ","), before,
              parent);
     change_end(p->item);
-    links_follow(before, p->item->dn);
+    links_follow(p->item, before, p->item->dn);
 }
 
 /* To the other organisational unit, with the same id. */
@@ -305,7 +307,7 @@ static void rename_container(const struct happening *h)
             continue;
         int size = (int)strcspn(p->item->dn, ",");
         snprintf(old, sizeof(old), "%.*s%.120s", size, p->item->dn, before);
-        links_follow(old, p->item->dn);
+        links_follow(p->item, old, p->item->dn);
         company_touch(p);
         if (directory_hides())
             p->told_usec = world.steady_usec;
