@@ -181,8 +181,7 @@ void oracle_request(struct request *q, unsigned n_under_way)
         hands_before(oracle_person(login));
     }
     struct person *p = oracle_person(login);
-    /* A day that comes while a company rests is one of work. */
-    bool dated = p && dates_came(p->item, DAY);
+    bool dated = p && dates_came(p->item, DAY); /* it is work, also while a company rests */
     rest_request(q->method_text, login, dated || (q->method == METHOD_DELETE && rules.deletes),
                  dated || (p && hands_any(p)));
     /* Another password is no operation, and has a line of its own. */
@@ -260,6 +259,8 @@ void oracle_state_changed(bool restored)
     for (size_t i = 0; i < company.n_people; i++) {
         struct person *p = company.people[i];
         p->forgotten = true;
+        if (directory_hides() && p->changed_usec >= kept_usec) /* as who moves while it does */
+            p->told_usec = world.steady_usec;
         hands_forgotten(p);
         if (p->left_usec && (!restored || p->told_left_usec >= kept_usec))
             p->told_left_usec = world.steady_usec; /* it is seen now */
