@@ -304,19 +304,29 @@ static int keep_done(struct execution *x, struct error *e)
 
 static enum next check_applied(struct execution *x, const struct tenant_answer *a);
 
+/* An earlier attempt has moved the user: the skills of before are those that were read then. */
+static enum next has_moved(struct execution *x, const struct tenant_answer *a)
+{
+    CLEANUP(user_freep) struct user *before = NULL;
+    struct error e = {0};
+    if (execution_before_move(x, &before, &e) < 0)
+        return machine_broken(x, &e);
+    return begin(x, before) ? check_applied(x, a) : NEXT_NOTHING;
+}
+
 enum next change_decide(struct execution *x, const struct tenant_answer *a)
 {
     const struct part *part = execution_part(x);
     struct error e = {0};
     if (part->key == PART_BY_ID && is_not_meant(x, a))
         return NEXT_NOTHING;
-    /* An earlier attempt has moved the user: what the skills were before is what was known. */
-    bool moved =
-        part->tenant_acts && x->basis.was_unclear && new_team(x) && has_new_team(x, a->user);
-    if (!begin(x, moved ? x->basis.known : a->user))
+    bool moves = part->tenant_acts && new_team(x);
+    if (moves && x->basis.was_unclear && has_new_team(x, a->user))
+        return has_moved(x, a);
+    if (!begin(x, a->user))
         return NEXT_NOTHING;
-    if (moved)
-        return check_applied(x, a);
+    if (moves && execution_keep_skills(x, a->user, &e) < 0)
+        return machine_broken(x, &e);
     if (compare(x, part) < 0) {
         error_out_of_memory(&e);
         return machine_broken(x, &e);
@@ -440,59 +450,4 @@ enum next change_read_back(struct execution *x, const struct tenant_answer *a)
     if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
         execution_set_unclear(x, false);
     return a->class == TENANT_DONE && a->user ? check_applied(x, a) : NEXT_FAIL;
-}
-
-/* -- the login -- */
-
-static const char *new_login(const struct execution *x)
-{
-    return x->operation->changes[0].to;
-}
-
-/* An earlier attempt may have worked: the user is known by its id, whatever its login is. */
-enum next rename_decide(struct execution *x, const struct tenant_answer *a)
-{
-    const char *login = user_get(a->user, USER_LOGIN);
-    if (!login)
-        return NEXT_FAIL;
-    if (x->heard.id_was_stale && execution_is_another(x, a))
-        return NEXT_NOTHING;
-    return text_equal(login, new_login(x)) ? NEXT_CONCLUDE : NEXT_WRITE;
-}
-
-int rename_write(struct execution *x, struct error *e)
-{
-    CLEANUP(user_freep) struct user *renamed = user_new();
-    if (!renamed || user_set(renamed, USER_LOGIN, new_login(x), NULL) < 0)
-        return error_out_of_memory(e);
-    struct tenant_write w = {.part =
-                                 part_with(delivery_parts(x->delivery), PART_FIELD(USER_LOGIN)),
-                             .set = PART_FIELD(USER_LOGIN),
-                             .user = renamed};
-    return machine_send(x, &w, e);
-}
-
-enum next rename_written(struct execution *x, const struct tenant_answer *a)
-{
-    if (a->class != TENANT_REFUSED)
-        return a->class == TENANT_DONE ? NEXT_CONCLUDE : NEXT_FAIL;
-    refusal_hold(
-        x, a, REASON_RENAME_POLICY,
-        "the tenant refuses the new login, as tenants do that let no login be changed: rename the "
-        "user there, or give the entry its old login back");
-    return NEXT_NOTHING;
-}
-
-int rename_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
-                 struct error *e)
-{
-    (void)a;
-    (void)shown;
-    CLEANUP(user_freep) struct user *known = user_copy(x->basis.known);
-    free(x->link.login);
-    x->link.renamed_there = false;
-    x->link.login = strdup(new_login(x));
-    if (!known || !x->link.login || user_set(known, USER_LOGIN, x->link.login, NULL) < 0)
-        return error_out_of_memory(e);
-    return execution_set_known(x, known, e);
 }

@@ -218,6 +218,42 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
+static int take_skills(struct user *ret, const struct user *from)
+{
+    int r = 0;
+    user_clear_skills(ret);
+    for (size_t i = 0; i < from->n_skills && r == 0; i++)
+        r = user_add_skill(ret, from->skills[i].name, from->skills[i].level, NULL);
+    return r;
+}
+
+int execution_keep_skills(struct execution *x, const struct user *shown, struct error *e)
+{
+    CLEANUP(user_freep) struct user *skills = user_new();
+    bool same = apply_same_skills(x->basis.known, shown);
+    if (same && !x->link.skills_before)
+        return 0;
+    free(x->link.skills_before);
+    x->link.skills_before = NULL;
+    if (!same && skills && take_skills(skills, shown) == 0)
+        x->link.skills_before = user_to_json(skills, false);
+    return !same && !x->link.skills_before ? error_out_of_memory(e)
+                                           : link_store(x->delivery->state, &x->link, e);
+}
+
+int execution_before_move(const struct execution *x, struct user **ret, struct error *e)
+{
+    CLEANUP(user_freep) struct user *skills = NULL;
+    CLEANUP(user_freep) struct user *before = user_copy(x->basis.known);
+    int r = user_from_json_if_any(&skills, x->link.skills_before, e);
+    if (r < 0)
+        return r;
+    if (!before || (skills && take_skills(before, skills) < 0))
+        return error_out_of_memory(e);
+    *ret = TAKE(before);
+    return 0;
+}
+
 int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e)
 {
     bool any = quirks->n_roles || quirks->n_skills;

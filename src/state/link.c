@@ -79,20 +79,21 @@ void link_done(struct link *l)
     free(l->leaving_why);
     free(l->drift);
     free(l->quirks);
+    free(l->skills_before);
     *l = (struct link){0};
 }
 
 #define LINK_COLUMNS                                                                           \
-    "n, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "  \
+    "n, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "         \
     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "                 \
-    "drift, quirks, renamed_there, gone, last_login_usec, enabled_usec, dormant_usec"
+    "drift, quirks, renamed_there, gone, last_login_usec, enabled_usec, dormant_usec, skills_before"
 
 /* The same of l, with the id (i) in the place of the number. */
 #define SELECT_LINK                                                                            \
     "SELECT i.id, l.login, l.login_key, l.remote_id, l.known, l.granted, l.status, "           \
     "l.disabled_by_us, l.origin, l.created_usec, l.confirmed_usec, l.leaving_usec, "           \
     "l.leaving_why, l.disabled_usec, l.drift, l.quirks, l.renamed_there, l.gone, "             \
-    "l.last_login_usec, l.enabled_usec, l.dormant_usec "
+    "l.last_login_usec, l.enabled_usec, l.dormant_usec, l.skills_before "
 #define BY_ID "FROM identity i CROSS JOIN link l ON l.n = i.n "
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
@@ -117,7 +118,8 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
         stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.remote_id) < 0 ||
         stmt_copy(q, 4, &l.known) < 0 || stmt_copy(q, 5, &l.granted) < 0 ||
         stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0 ||
-        stmt_copy(q, 14, &l.drift) < 0 || stmt_copy(q, 15, &l.quirks) < 0)
+        stmt_copy(q, 14, &l.drift) < 0 || stmt_copy(q, 15, &l.quirks) < 0 ||
+        stmt_copy(q, 21, &l.skills_before) < 0)
         return error_out_of_memory(e);
     *ret = l;
     l = (struct link){0};
@@ -233,21 +235,23 @@ static int stored_status(struct state *s, int64_t n, int64_t *ret, struct error 
 }
 
 #define INSERT_LINK                                                                            \
-    "INSERT INTO link(" LINK_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, " \
-    "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(n) DO "
+    "INSERT INTO link(" LINK_COLUMNS                                                           \
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "                                 \
+    "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON CONFLICT(n) DO "
 
 static int write_link(struct state *s, const char *sql, const struct link *l, int64_t n,
                       struct error *e)
 {
     return db_write(s, sql,
-                    WITH(as_int(n), as_text(l->login), as_text(l->login_key), as_text(l->remote_id),
-                         as_text(l->known), as_text(l->granted), as_int(l->status),
-                         as_int(l->disabled_by_us), as_text(l->origin ? l->origin : ""),
-                         as_usec(l->created_usec), as_usec(l->confirmed_usec),
-                         as_usec(l->leaving_usec), as_text(l->leaving_why),
-                         as_usec(l->disabled_usec), as_text(l->drift), as_text(l->quirks),
-                         as_int(l->renamed_there), as_int(l->gone), as_usec(l->last_login_usec),
-                         as_usec(l->enabled_usec), as_usec(l->dormant_usec)),
+                    WITH(as_int(n), as_text(l->login), as_text(l->login_key),
+                         as_text(l->remote_id), as_text(l->known), as_text(l->granted),
+                         as_int(l->status), as_int(l->disabled_by_us),
+                         as_text(l->origin ? l->origin : ""), as_usec(l->created_usec),
+                         as_usec(l->confirmed_usec), as_usec(l->leaving_usec),
+                         as_text(l->leaving_why), as_usec(l->disabled_usec), as_text(l->drift),
+                         as_text(l->quirks), as_int(l->renamed_there), as_int(l->gone),
+                         as_usec(l->last_login_usec), as_usec(l->enabled_usec),
+                         as_usec(l->dormant_usec), as_text(l->skills_before)),
                     e);
 }
 
@@ -273,7 +277,8 @@ int link_store(struct state *s, const struct link *l, struct error *e)
                 "status = ?7, disabled_by_us = ?8, origin = ?9, created_usec = ?10, "
                 "confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, disabled_usec = ?14, "
                 "drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18, "
-                "last_login_usec = ?19, enabled_usec = ?20, dormant_usec = ?21",
+                "last_login_usec = ?19, enabled_usec = ?20, dormant_usec = ?21, "
+                "skills_before = ?22",
                 l, n, e);
     }
     if (r == 0) {

@@ -37,6 +37,8 @@ struct link {
     uint64_t disabled_usec; /* when we disabled; for delete_after */
     char *quirks; /* user_to_json, what the tenant did by itself: a field as it was sent where the
                      tenant shows it in another form, roles and skills that it gave; or NULL */
+    char *skills_before; /* user_to_json of the skills that were read before the tenant was
+                            asked to move the user, where they were not as known; else NULL */
     enum link_gone gone;
     uint64_t last_login_usec; /* as far as it was read; 0: never, or not known */
     uint64_t enabled_usec;    /* made or enabled by us, or by somebody after it was dormant */

@@ -253,6 +253,9 @@ static const char *const migrations[] = {
      * before cause_end. */
     "CREATE TABLE freed(number INTEGER PRIMARY KEY, " TEXT("cause") ", " TEXT("cause_end") ", "
     MAYBE("reason") ", " NUMBER("at_usec") ");",
+    /* 32: the skills that were read before the tenant was asked to move the user. */
+    "ALTER TABLE link ADD COLUMN " MAYBE("skills_before") ";"
+    "ALTER TABLE link_aside ADD COLUMN " MAYBE("skills_before") ";",
 };
 /* What a new file begins with: the form after the last of those that take rows over. Most tables
  * were made anew until then. */

@@ -58,7 +58,7 @@ static const struct {
     {"SELECT i.id, l.login, l.login_key, l.remote_id, l.known, l.granted, l.status, "
      "l.disabled_by_us, l.origin, l.created_usec, l.confirmed_usec, l.leaving_usec, l.leaving_why, "
      "l.disabled_usec, l.drift, l.quirks, l.renamed_there, l.gone, l.last_login_usec, "
-     "l.enabled_usec, l.dormant_usec FROM identity i CROSS JOIN link l ON l.n = i.n ORDER BY i.id",
+     "l.enabled_usec, l.dormant_usec, l.skills_before FROM identity i CROSS JOIN link l ON l.n = i.n ORDER BY i.id",
      "the verification sweep goes through all linked users"},
     {"SELECT l.known, l.quirks, l.drift FROM link l WHERE l.status = 1",
      "when somebody with a privileged role would lose it: until another one is found"},
@@ -86,7 +86,7 @@ static const struct {
      "the tenant is another one: what waited was for the one of before"},
     {"INSERT INTO link(n, login, login_key, remote_id, known, granted, status, disabled_by_us, "
      "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
-     "renamed_there, gone, last_login_usec, enabled_usec, dormant_usec) SELECT",
+     "renamed_there, gone, last_login_usec, enabled_usec, dormant_usec, skills_before) SELECT",
      "all links come back, once the tenant is the one of before"},
     {"INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM link_aside",
      "everybody whose link was put aside, once for each change of the tenant"},
