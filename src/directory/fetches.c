@@ -415,7 +415,9 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     struct fetch *f = userdata;
     struct fetches *l = f->owner;
     bool gives_up = !l->full && f->kind != FETCH_LOST; /* the connection is made anew */
-    if (libldap_is_no_answer(outcome->code) && f->kind != FETCH_BASE && !gives_up)
+    bool answered = f->kind == FETCH_LOST ? lost_is_answer(f->lost, outcome->code)
+                                          : !libldap_is_no_answer(outcome->code);
+    if (!answered && f->kind != FETCH_BASE && !gives_up)
         feed_unanswered(l->env, outcome->doubt);
     if (f->kind == FETCH_RANGE) {
         range_done(f, outcome);

@@ -175,10 +175,15 @@ const struct search_request *lost_question(struct lost *l)
                                   : ask_entry(l);
 }
 
+bool lost_is_answer(const struct lost *l, int code)
+{
+    return l->looks ? visible_is_answer(&l->visible, code) : !libldap_is_no_answer(code);
+}
+
 int lost_answer(struct lost *l, size_t n_found, int code)
 {
     bool named = l->how == ASK_PEOPLE && l->n_places == 0; /* somebody still names the group */
-    if (l->looks && !libldap_is_no_answer(code))
+    if (l->looks && lost_is_answer(l, code))
         return visible_answer(&l->visible, n_found, code);
     l->open = l->looks || (n_found > 0) == named;
     return 0;

@@ -4,15 +4,18 @@
 
 #include <errno.h>
 #include <ldap.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "directory/environment.h"
 #include "directory/identity.h"
+#include "directory/libldap.h"
 #include "directory/options.h"
 
 #define MEMBERS_AT_ONCE 50
@@ -30,14 +33,17 @@ void visible_done(struct visible *v)
     *v = (struct visible){0};
 }
 
-/* The id of whom the mirror has by this name; NULL: nobody, or no memory. */
-static char *id_of(const struct visible *v, size_t at)
+/* The id of whom the mirror has by this name; NULL: nobody, or it failed. */
+static char *id_of(struct visible *v, size_t at)
 {
     const struct member *m = &v->missing->members[at];
     char *id = NULL;
     struct error e = {0};
-    if (m->kind == MEMBER_DN && v->env->sink->known_id(v->env->userdata, m->text, &id, &e) < 0)
-        return NULL;
+    if (m->kind == MEMBER_DN &&
+        v->env->sink->known_id(v->env->userdata, m->text, &id, &e) < 0) {
+        log_debug("%s", e.message);
+        v->failed = true;
+    }
     return id;
 }
 
@@ -45,7 +51,7 @@ bool visible_is_asking(struct visible *v)
 {
     for (; v->next < v->missing->n_members; v->next++) {
         CLEANUP(freep) char *id = id_of(v, v->next);
-        if (id)
+        if (id || v->failed) /* which the question tells */
             return true;
     }
     return false;
@@ -62,7 +68,7 @@ static int search_of(const struct visible *v, size_t at)
 }
 
 /* Several at once, by their ids, in one search; *ret_n: how many. */
-static char *filter_of_several(const struct visible *v, int search, size_t *ret_n)
+static char *filter_of_several(struct visible *v, int search, size_t *ret_n)
 {
     const struct decoder *d = &v->env->decoder;
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -96,7 +102,7 @@ const struct search_request *visible_question(struct visible *v)
     v->base = strdup(several ? env->searches[search].base : v->missing->members[v->next].text);
     if (!several)
         v->filter = strdup("(objectClass=*)");
-    if (!v->base || !v->filter)
+    if (!v->base || !v->filter || v->failed)
         return NULL;
     v->request = (struct search_request){
         .base = v->base,
@@ -109,13 +115,24 @@ const struct search_request *visible_question(struct visible *v)
     return &v->request;
 }
 
-/* Another answer says nothing of them. */
+/* Several are asked for one by one when they cannot be asked for together. What lies on another
+ * server, whose people are read there, is not ours to ask. */
+bool visible_is_answer(const struct visible *v, int code)
+{
+    if (v->n_asked > 1)
+        return code >= 0;
+    bool elsewhere =
+        code == LDAP_REFERRAL && v->env->options->referrals == DIRECTORY_REFERRALS_FOLLOW;
+    return elsewhere || !libldap_is_no_answer(code);
+}
+
+/* Of one, another answer says nothing. */
 int visible_answer(struct visible *v, size_t n_found, int code)
 {
-    bool answered = code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT;
-    bool all = !answered || n_found >= v->n_asked;
-    if (!all && v->n_asked > 1) {
-        v->singly_until = v->next + v->n_asked;
+    bool hidden = code == LDAP_NO_SUCH_OBJECT || code == LDAP_INSUFFICIENT_ACCESS;
+    bool all = n_found >= v->n_asked || (code != LDAP_SUCCESS && !hidden);
+    if (v->n_asked > 1 && (code != LDAP_SUCCESS || !all)) {
+        v->singly_until = code == LDAP_SUCCESS ? v->next + v->n_asked : SIZE_MAX;
         return 0;
     }
     if (!all && !v->unseen && !(v->unseen = calloc(v->missing->n_members, sizeof(*v->unseen))))

@@ -19,7 +19,8 @@ struct visible {
     const struct entry *missing; /* borrowed: the members */
     bool *unseen;                /* of each; NULL: all are seen so far */
     size_t next, n_asked;        /* of the question under way */
-    size_t singly_until;         /* of these some are not seen: which? */
+    size_t singly_until; /* of these some are not seen, or it was not answered: which? */
+    bool failed;         /* the mirror could not be asked */
     struct search_request request;
     char *base, *filter;
 };
@@ -28,7 +29,9 @@ void visible_begin(struct visible *v, struct feed_environment *env,
 void visible_done(struct visible *v);
 /* Somebody is left who is to be asked for. */
 bool visible_is_asking(struct visible *v);
-const struct search_request *visible_question(struct visible *v); /* or NULL: out of memory */
+const struct search_request *visible_question(struct visible *v); /* or NULL: no memory */
+/* Whether such a code says anything: else the question stands. */
+bool visible_is_answer(const struct visible *v, int code);
 int visible_answer(struct visible *v, size_t n_found, int code);  /* -ENOMEM */
 /* Adds those who are not seen to what the group shows: how many, or -ENOMEM. */
 int visible_keep(const struct visible *v, struct entry *group);

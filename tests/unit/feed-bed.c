@@ -201,6 +201,10 @@ static int on_known_id(void *u, const char *dn, char **ret, struct error *e)
 {
     (void)u;
     *ret = NULL;
+    if (bed.forgets) {
+        bed.forgets = false;
+        return error_out_of_memory(e);
+    }
     int r = mirror_find_dn(bed.f->s, dn, ret, e);
     return r == STATE_NONE ? 0 : r;
 }

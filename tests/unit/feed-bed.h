@@ -33,6 +33,7 @@ struct feed_bed {
     char reason[800];
     unsigned search; /* of the batch */
     bool two;        /* bases */
+    bool forgets;    /* the mirror cannot be asked by a name, once */
     bool end_of_read, failed, unsupported, doubts, hidden, unanswered, doubtful, lost;
 };
 

@@ -344,7 +344,7 @@ static void search(struct peer *p, const struct question *q)
     size_t i = (size_t)atoi(q->page), n = 0;
     bool lookup = q->scope == LDAP_SCOPE_BASE, found = !lookup, cut = false;
     int code = LDAP_SUCCESS;
-    if (lookup && p->lookup_code)
+    if (lookup && (!p->refused || strcasecmp(p->refused, q->base) == 0))
         code = p->lookup_code;
     for (; i < p->n_entries && !code && !(q->paged && !p->ignores_pages && n == q->page_size);
          i++) {

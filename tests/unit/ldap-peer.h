@@ -37,6 +37,7 @@ struct peer {
     unsigned fail_after; /* … after as many entries */
     bool fails_later;    /* … of a page that follows another one */
     int lookup_code;    /* each search of one entry ends so */
+    const char *refused;   /* … or that of this name alone */
     bool refresh_required; /* the next cookie is too old */
     bool ignores_pages;
     const char *computed; /* an attribute that messages of changes lack */

@@ -200,6 +200,79 @@ static void test_members_hide_dirsync(void **state)
     assert_true(bed.peer->n_searches > n);
 }
 
+/* Of whom a group names no more it is asked whether they are seen: of several at once, and
+ * where that is refused, or some are not there, one by one. */
+static void test_members_unseen(void **state)
+{
+    static const int codes[] = {LDAP_SUCCESS, LDAP_ADMINLIMIT_EXCEEDED,
+                                LDAP_INSUFFICIENT_ACCESS, LDAP_TIMELIMIT_EXCEEDED,
+                                LDAP_UNWILLING_TO_PERFORM};
+    (void)state;
+    start(&feed_syncrepl_ops);
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t",
+                 "cn=x,dc=t", NULL);
+        full();
+        assert_int_equal(members_of("cn=crew,dc=t"), 3);
+        unsigned n = bed.n_commits;
+        bed.unanswered = false;
+        ana->gone = true; /* for this account */
+        bed.peer->fail_code = codes[i];
+        peer_set(bed.peer, crew, "member", "cn=other,dc=t", NULL);
+        UNTIL(bed.n_commits > n || bed.failed);
+        assert_int_equal(bed.peer->fail_code, 0);
+        assert_int_equal(members_of("cn=crew,dc=t"), 2); /* ana and the other one */
+        assert_false(bed.unanswered || bed.failed);
+        ana->gone = false;
+    }
+}
+
+/* Whoever lies on another server is read there, and whoever may not be read is not seen. */
+static void test_member_refused(void **state)
+{
+    static const struct {
+        int code;
+        enum directory_referrals referrals;
+        size_t n_left;
+        bool unanswered;
+    } rows[] = {
+        {LDAP_SUCCESS, DIRECTORY_REFERRALS_NOTICE, 1, false},
+        {LDAP_REFERRAL, DIRECTORY_REFERRALS_FOLLOW, 1, false},
+        {LDAP_REFERRAL, DIRECTORY_REFERRALS_NOTICE, 3, true},
+        {LDAP_INSUFFICIENT_ACCESS, DIRECTORY_REFERRALS_NOTICE, 2, false},
+        {LDAP_NO_SUCH_OBJECT, DIRECTORY_REFERRALS_NOTICE, 2, false},
+        {LDAP_INVALID_DN_SYNTAX, DIRECTORY_REFERRALS_NOTICE, 1, false},
+    };
+    (void)state;
+    start(&feed_syncrepl_ops);
+    bed.peer->refused = "uid=bob,ou=p,dc=t";
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t",
+                 "cn=x,dc=t", NULL);
+        full();
+        assert_int_equal(members_of("cn=crew,dc=t"), 3);
+        unsigned n = bed.n_commits;
+        bed.unanswered = false;
+        bed.options.referrals = rows[i].referrals;
+        bed.peer->lookup_code = rows[i].code;
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", NULL);
+        UNTIL(bed.n_commits > n || bed.failed);
+        assert_int_equal(members_of("cn=crew,dc=t"), rows[i].n_left);
+        assert_int_equal(bed.unanswered, rows[i].unanswered);
+    }
+    /* Where the mirror itself cannot be asked, nothing follows. */
+    peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t", "cn=x,dc=t",
+             NULL);
+    full();
+    assert_int_equal(members_of("cn=crew,dc=t"), 3);
+    assert_false(bed.failed);
+    bed.forgets = true;
+    bed.peer->lookup_code = LDAP_NO_SUCH_OBJECT;
+    peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", NULL);
+    UNTIL(bed.failed);
+    assert_int_equal(members_of("cn=crew,dc=t"), 3);
+}
+
 /* A group with a memberURL is read again though nothing is said of it. */
 static void test_dynamic(void **state)
 {
@@ -226,6 +299,8 @@ int main(void)
         feed_test(test_dirsync),
         feed_test(test_connection_lost),
         feed_test(test_members_hide_dirsync),
+        feed_test(test_members_unseen),
+        feed_test(test_member_refused),
         feed_test(test_dynamic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
