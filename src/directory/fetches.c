@@ -401,7 +401,7 @@ static void read_again_failed(struct fetch *f, const struct search_outcome *outc
     struct fetches *l = f->owner;
     struct error e = {0};
     if (f->decoded.entry && !libldap_is_no_answer(outcome->code)) { /* as it was told */
-        int r = l->events->complete(f->index, &f->decoded, l->owner, &e);
+        int r = l->events->entry(f->index, &f->decoded, l->owner, &e);
         end(f, r, &e);
         return;
     }

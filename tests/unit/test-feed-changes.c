@@ -47,6 +47,22 @@ static void test_syncrepl_newcomers(void **state)
     UNTIL(bed.doubts);
 }
 
+/* What may not be read again is taken as it was told, and as every entry is. */
+static void test_newcomer_refused(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    full();
+    bed.peer->lookup_code = LDAP_INSUFFICIENT_ACCESS;
+    unsigned n = bed.n_commits;
+    peer_add(bed.peer, "uid=alias,ou=p,dc=t", "objectClass", "alias", "objectClass", "person", NULL);
+    person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(bed.n_commits > n);
+    assert_int_equal(counts().people, 3);
+    assert_string_equal(sn_of("uid=cat,ou=p,dc=t"), "C");
+    assert_false(bed.failed);
+}
+
 /* Away and back: deletions are named, or what is present. */
 static void away(bool present)
 {
@@ -291,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         feed_test(test_syncrepl),
         feed_test(test_syncrepl_newcomers),
+        feed_test(test_newcomer_refused),
         feed_test(test_syncrepl_away),
         feed_test(test_syncrepl_away_present),
         feed_test(test_syncrepl_refused),
