@@ -31,6 +31,7 @@
 struct unheld {
     char *id;
     uint32_t read; /* the searches that were read whole since */
+    bool doubted;  /* it is wanted that they are */
 };
 
 struct leaving {
@@ -200,7 +201,8 @@ static int note_unheld(struct leaving *l, const struct string_list *ids, struct 
     for (size_t i = 0; i < ids->n_items && r == 0; i++) {
         r = text_map_add(&before, ids->items[i], &now[i], &found);
         if (r == 0 && found != &now[i])
-            now[i].read = ((const struct unheld *)found)->read;
+            now[i] = *(const struct unheld *)found;
+        now[i].id = NULL;
         if (r == 0 && !(now[i].id = strdup(ids->items[i])))
             r = -ENOMEM;
     }
@@ -214,29 +216,54 @@ static int note_unheld(struct leaving *l, const struct string_list *ids, struct 
     return 0;
 }
 
+static uint32_t all_searches(const struct leaving *l)
+{
+    return UINT32_MAX >> (32 - l->env->n_searches);
+}
+
+/* Whoever left, where nobody can be asked for, need not wait for the day's compare: one is
+ * wanted soon, once for each of them. */
+static void doubt_unheld(struct leaving *l, unsigned search, bool increment)
+{
+    bool last = search + 1 == l->env->n_searches, any = false;
+    for (size_t i = 0; i < l->n_unheld; i++) {
+        struct unheld *u = &l->unheld[i];
+        if (u->doubted || (increment ? u->read != 0 : !last || u->read == all_searches(l)))
+            continue;
+        u->doubted = any = true;
+    }
+    if (any)
+        feed_doubts(l->env, "somebody left a base, and the others must be read for them");
+}
+
 int leaving_committed(struct leaving *l, unsigned search, enum feed_absence absence,
                       struct error *e)
 {
     CLEANUP(string_list_done) struct string_list ids = {0};
     uint32_t bit = UINT32_C(1) << search;
     bool whole = absence == FEED_ABSENCE_UNSEEN;
-    if (holders_can_ask(l->env) || (!whole && absence != FEED_ABSENCE_UNPROVEN))
+    if (holders_can_ask(l->env))
         return 0;
+    if (absence == FEED_ABSENCE_NONE) {
+        doubt_unheld(l, search, true);
+        return 0;
+    }
     int r = l->env->sink->unheld(l->env->userdata, &ids, e);
     if (r == 0) /* also whom this read did not show */
         r = note_unheld(l, &ids, e);
     for (size_t i = 0; i < l->n_unheld && r == 0; i++)
         l->unheld[i].read = whole ? l->unheld[i].read | bit : l->unheld[i].read & ~bit;
+    if (r == 0 && whole)
+        doubt_unheld(l, search, false);
     return r;
 }
 
 /* Where asking proves nothing: all searches were read whole since they left. */
 static int settle_by_reads(struct leaving *l, const struct string_list *ids, struct error *e)
 {
-    uint32_t all = UINT32_MAX >> (32 - l->env->n_searches);
     int r = note_unheld(l, ids, e);
     for (size_t i = 0; i < l->n_unheld && r == 0; i++)
-        if (l->unheld[i].read == all)
+        if (l->unheld[i].read == all_searches(l))
             r = l->events->gone(l->unheld[i].id, l->owner, e);
     return r;
 }
