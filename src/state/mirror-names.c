@@ -225,10 +225,16 @@ static int change_keys(struct state *s, struct error *e)
 }
 
 /* What was one member under the old keys may be two: only the directory knows, so everything is
- * read and compared anew. */
+ * read and compared anew. Of which groups members are hidden, or a person said otherwise,
+ * stays. */
 static int read_again(struct state *s, struct error *e)
 {
-    int r = db_write(s, "UPDATE entry SET digest = x'', members_digest = '', raw = NULL", NULL, e);
+    int r = db_write(s,
+                     "UPDATE entry SET digest = x'', raw = NULL, members_digest = CASE WHEN "
+                     "members_digest = '" MEMBERS_BELIEVED "' THEN members_digest WHEN "
+                     "substr(members_digest, 1, 6) = '" MEMBERS_HIDDEN "' THEN '" MEMBERS_HIDDEN
+                     "' ELSE '' END",
+                     NULL, e);
     for (unsigned i = 0; r == 0 && i < MIRROR_MAX_SEARCHES; i++)
         r = mirror_cookie_set(s, i, NULL, 0, NULL, e);
     unresolved_forget(s);

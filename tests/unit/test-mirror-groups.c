@@ -161,6 +161,11 @@ static void test_bound_groups(void **state)
     anew->members_hidden = true;
     put(f, anew);
     assert_int_equal(state_of(f, "cn=g,dc=t"), BOUND_GONE);
+    /* Another schema makes other keys, and shows nobody. */
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    ok(f, mirror_use_schema(f->s, schema, &f->e));
+    assert_int_equal(state_of(f, "cn=g,dc=t"), BOUND_GONE);
+    mirror_drop_schema(f->s, schema);
     ok(f, mirror_gone(f->s, "g1", "deleted", 7, &f->e));
     assert_int_equal(state_of(f, "cn=g,dc=t"), BOUND_GONE);
     put(f, group("g2", "cn=g,dc=t", LIST("uid=q,dc=t")));
