@@ -142,7 +142,7 @@ static void on_look(const char *login, const struct tenant_answer *a, void *user
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     bool is_gone = a->class == TENANT_NOT_FOUND, first = c->stage != STAGE_KNOWN;
-    bool put_off = health_put_off(c->health, a);
+    bool put_off = health_put_off(c->health, a, first);
     c->put_off |= put_off;
     /* Asked again when the tenant is back; later on what is unclear of one is that one's. */
     if (put_off ||

@@ -26,8 +26,7 @@
 #include "state/queue.h"
 
 #define FAILING_BEFORE_AWAY 3 /* people */
-#define PUT_OFF_BEFORE_ALARM 10
-#define FIRST_CONTACT        "first-contact"
+#define NOTHING_WRITTEN     "nothing is written" /* before the first contact has ended */
 
 struct health {
     struct books *books;
@@ -45,6 +44,7 @@ struct health {
     unsigned n_probes;               /* since it went away */
     struct put_off teams_off, users_off; /* the list; of users also a look at one */
     bool users_wait;                     /* the list of users is asked for next */
+    bool looks_wait;                     /* looks at users, for answered() */
     struct string_list failing;      /* entries whose calls failed, with no success between */
     struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
     struct string_list theirs; /* whose calls alone failed, or got a 401; none was done since */
@@ -315,7 +315,8 @@ void health_fine(struct health *h)
     h->state = ENGINE_TENANT_OK;
     books_note(h->books, WORK_ALARMS);
     h->since_usec = clock_steady_usec();
-    h->probe_usec = h->teams_off.n ? h->since_usec : 0; /* the list that was put off before */
+    /* What was put off before. */
+    h->probe_usec = h->teams_off.n || h->looks_wait ? h->since_usec : 0;
     books_note(h->books, WORK_GUARD); /* the first contact may go on */
     h->error[0] = '\0';
     alarm_over(h->books, "tenant-account");
@@ -376,15 +377,24 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
     return r;
 }
 
-bool health_put_off(struct health *h, const struct tenant_answer *a)
+bool health_put_off(struct health *h, const struct tenant_answer *a, bool first_contact)
 {
     bool is = a->class == TENANT_THROTTLED && !a->concerns_all && h->state == ENGINE_TENANT_OK;
+    h->looks_wait |= is;
     if (!is)
         put_off_over(&h->users_off, h->books);
     else if (h->probe_usec <= clock_steady_usec()) /* else it is one of several at once */
         h->probe_usec =
-            put_off_again(&h->users_off, h->books, a, "a look at one of its users", true);
+            put_off_again(&h->users_off, h->books, a, "a look at one of its users",
+                          first_contact ? NOTHING_WRITTEN
+                                        : "whoever is to have no access may keep that user");
     return is;
+}
+
+static void tell_answered(struct health *h)
+{
+    h->looks_wait = false;
+    h->answered(h->userdata);
 }
 
 static void take_teams_answer(struct health *h, const struct tenant_answer *a)
@@ -392,8 +402,8 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
     struct error e = {0};
     if (health_is_put_off(h, a)) {
         h->probe_usec =
-            put_off_again(&h->teams_off, h->books, a, "the list of its teams", false);
-        h->answered(h->userdata);
+            put_off_again(&h->teams_off, h->books, a, "the list of its teams", NULL);
+        tell_answered(h);
         return;
     }
     if (health_call_failed(h, a))
@@ -412,7 +422,7 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
     health_fine(h);
     h->probe_usec = 0;
     put_off_over(&h->teams_off, h->books);
-    h->answered(h->userdata);
+    tell_answered(h);
 }
 
 /* One connection may end without an answer, as one user's may. */
@@ -442,7 +452,7 @@ static void on_users(const struct tenant_answer *a, void *userdata)
     h->users_wait = health_is_put_off(h, a);
     if (h->users_wait) {
         h->probe_usec =
-            put_off_again(&h->users_off, h->books, a, "the list of its users", true);
+            put_off_again(&h->users_off, h->books, a, "the list of its users", NOTHING_WRITTEN);
     } else {
         put_off_over(&h->users_off, h->books);
         h->probe_usec =

@@ -16,27 +16,27 @@
 #define BEFORE_ALARM 10
 
 static void tell(struct put_off *p, struct books *b, const struct tenant_answer *a,
-                 const char *what)
+                 const char *what, const char *meanwhile)
 {
     char sentence[700];
-    snprintf(sentence, sizeof(sentence),
-             "the tenant puts off %s again and again, and nothing is written before it was "
-             "answered: %s answered %d",
-             what, a->url, a->status);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the tenant puts off %s again and again, and %s before it was answered: %s answered %d",
+        what, meanwhile, a->url, a->status);
     alarm_set(b, ALARM_FIRST_CONTACT, REASON_THROTTLED, sentence);
     p->alarm = true;
 }
 
 uint64_t put_off_again(struct put_off *p, struct books *b, const struct tenant_answer *a,
-                       const char *what, bool first_contact)
+                       const char *what, const char *meanwhile)
 {
     const struct sync_options *o = books_options(b)->sync;
     uint64_t wait = backoff_wait(o->retry_min_usec, o->retry_max_usec, ++p->n, random_number());
     wait = a->retry_after_usec > wait ? a->retry_after_usec : wait;
     log_info("The tenant puts off %s, it is asked again in %llu s", what,
              (unsigned long long)(wait / USEC_PER_SEC));
-    if (first_contact && (p->n > BEFORE_ALARM || wait > o->retry_max_usec))
-        tell(p, b, a, what);
+    if (meanwhile && (p->n > BEFORE_ALARM || wait > o->retry_max_usec))
+        tell(p, b, a, what, meanwhile);
     books_wake(b, WORK_DUE);
     return clock_steady_usec() + wait;
 }

@@ -17,7 +17,8 @@ struct put_off {
 };
 
 /* It was, once more. Returns until when, on the steady clock. what: in a sentence.
- * first_contact: nothing is written before it is answered, so people hear of it if it lasts. */
+ * meanwhile: likewise, what is not done before it is answered, so that people hear of it if it
+ * lasts; or NULL. */
 uint64_t put_off_again(struct put_off *p, struct books *b, const struct tenant_answer *a,
-                       const char *what, bool first_contact);
+                       const char *what, const char *meanwhile);
 void put_off_over(struct put_off *p, struct books *b);

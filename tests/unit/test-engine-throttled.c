@@ -223,6 +223,77 @@ static void test_first_contact_put_off_long(void **state)
     }
 }
 
+/* The first contact is over; u8, whose access is to end, is made at the tenant, and throttled.
+ */
+static void throttle_u8(struct bed *b, int times)
+{
+    may_revoke(b);
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_add(b->tenant, "u8", "First", "u8", "x@example.com", "Support");
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET,
+                                                    .login = "u8",
+                                                    .times = times,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429,
+                                                    .retry_after_usec = MINUTE});
+}
+
+/* Whoever is looked for, and put off, is looked for again, also when an outage between has
+ * ended with somebody's call. */
+static void test_look_put_off_and_an_outage(void **state)
+{
+    struct bed *b = *state;
+    throttle_u8(b, 1);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const logins[] = {"u0", "u1", "u2", "u3"};
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                        .login = logins[i],
+                                                        .times = 1,
+                                                        .class = TENANT_AWAY,
+                                                        .status = 502});
+    }
+    people(b, 1, "support"); /* whose failure has the tenant asked for, just before */
+    bed_sync(b);
+    people(b, 9, "support");
+    revoke_uid(b, "u8", true);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 9);
+    assert_true(is_disabled(b, "u8"));
+    is_idle(b);
+}
+
+static void expect_others_written(const json_t *row, void *userdata)
+{
+    const char *code = json_string_value(json_object_get(row, "code"));
+    const char *text = json_string_value(json_object_get(row, "sentence"));
+    if (text_equal(code, REASON_THROTTLED)) {
+        assert_null(strstr(text, "nothing is written"));
+        ++*(size_t *)userdata;
+    }
+}
+
+/* People hear of it when it lasts, and not that nothing is written. */
+static void test_look_put_off_long(void **state)
+{
+    struct bed *b = *state;
+    size_t n = 0;
+    throttle_u8(b, -1);
+    people(b, 9, "support");
+    revoke_uid(b, "u8", true);
+    bed_sync(b);
+    bed_advance(b, 6 * HOUR);
+    assert_int_equal(b->tenant->n_users, 9);
+    bed_each_audit(b, expect_others_written, &n);
+    assert_int_equal(n, 1);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "u8"));
+    assert_int_equal(bed_audit(b, "alarm-over", NULL, NULL), 1);
+    is_idle(b);
+}
+
 /* No token is to be had: nobody's call was made, so it is the account that waits, under one cause,
  * and each goes on when it works. */
 static void test_no_token(void **state)
@@ -271,6 +342,8 @@ int main(int argc, char **argv)
         scenario(test_users_put_off),
         scenario(test_first_contact_put_off),
         scenario(test_first_contact_put_off_long),
+        scenario(test_look_put_off_and_an_outage),
+        scenario(test_look_put_off_long),
         scenario(test_no_token),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
