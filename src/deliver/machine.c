@@ -262,7 +262,10 @@ static void on_id(const struct tenant_answer *a, void *userdata)
         gone.class = TENANT_NOT_FOUND;
         /* Nobody is there whom an earlier attempt could have changed. */
         execution_set_unclear(x, false);
-        execution_fail(x, &gone);
+        if (x->operation->revokes && x->kind->absent) /* nobody was read before */
+            go_on(x, &gone, x->kind->written(x, &gone));
+        else
+            execution_fail(x, &gone);
         return;
     }
     int r = execution_learn_id(x, a->id, &e);

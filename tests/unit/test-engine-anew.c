@@ -148,13 +148,43 @@ static void test_renamed_unlearnt_and_revoked(void **state)
     renamed_unlearnt(*state, revoke_two);
 }
 
+/* Where writes go by an id, and none is to be had: as the login says. */
+static void test_renamed_unlearnt_and_revoked_by_id(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_one_part;
+    renamed_unlearnt(b, revoke_two);
+}
+
+/* Whoever is not there any more has no access: nobody waits for that, or hears the contrary. */
+static void test_gone_and_revoked_by_id(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_groups;
+    may_revoke(b);
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_remove(b->tenant, "u4");
+    revoke_uid(b, "u4", true);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    assert_int_equal(bed_audit(b, "alarm", NULL, NULL), 0);
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        scenario(test_renamed_and_given_away),     scenario(test_renamed_and_made_anew),
-        scenario(test_given_away_while_it_waits),  scenario(test_made_anew_with_hidden_roles),
-        scenario(test_renamed_unlearnt_and_left),  scenario(test_renamed_unlearnt_and_revoked),
+        scenario(test_renamed_and_given_away),
+        scenario(test_renamed_and_made_anew),
+        scenario(test_given_away_while_it_waits),
+        scenario(test_made_anew_with_hidden_roles),
+        scenario(test_renamed_unlearnt_and_left),
+        scenario(test_renamed_unlearnt_and_revoked),
         scenario(test_restored_with_another_mail),
+        scenario(test_renamed_unlearnt_and_revoked_by_id),
+        scenario(test_gone_and_revoked_by_id),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
