@@ -407,20 +407,22 @@ static void seek(struct sweep *s, bool may_ask)
         walk_end(w);
 }
 
-void sweep_start(struct sweep *s, bool may_ask)
+bool sweep_start(struct sweep *s, bool may_ask)
 {
     if (s->seek_usec) {
         seek(s, may_ask);
-        return;
+        return false;
     }
     bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
     const struct sync_options *o = s->options->sync;
-    due_after(s, anew ? o->retry_min_usec : o->verify_interval_usec);
-    if (s->walk || s->closed || !may_ask)
-        return;
-    struct walk *w = walk_new(s, anew);
+    bool waits = s->walk && s->walk->seeks;
+    due_after(s, anew || waits ? o->retry_min_usec : o->verify_interval_usec);
+    if (waits || s->closed || !may_ask)
+        return false;
+    struct walk *w = s->walk ? NULL : walk_new(s, anew);
     if (w)
         walk_on(w);
+    return true;
 }
 
 static bool may_ask(const struct sweep *s)

@@ -27,6 +27,6 @@ void sweep_read_anew(struct sweep *s); /* the state is an older copy: all are re
 bool sweep_has_read_anew(const struct sweep *s); /* … and were, since then */
 /* Since it was asked last every linked user was read. */
 bool sweep_take_whole(struct sweep *s);
-/* It is due. may_ask: else it is due again later. */
-void sweep_start(struct sweep *s, bool may_ask);
+/* It is due. may_ask: else it is due again later. True: all are verified now. */
+bool sweep_start(struct sweep *s, bool may_ask);
 uint64_t sweep_due_usec(const struct sweep *s); /* 0: never */

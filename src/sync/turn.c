@@ -389,8 +389,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     uint64_t sweep = sweep_due_usec(n->sweep);
     if (sweep && sweep <= now) {
         struct error e = {0};
-        sweep_start(n->sweep, turn_may_send(n));
-        if (turn_may_send(n) && contact_ask_again(n->contact, &e) < 0)
+        if (sweep_start(n->sweep, turn_may_send(n)) && contact_ask_again(n->contact, &e) < 0)
             books_failed(n->books, &e);
     }
     books_wake(n->books, WORK_DUE);

@@ -148,6 +148,45 @@ static void test_renamed_unlearnt_and_revoked(void **state)
     renamed_unlearnt(*state, revoke_two);
 }
 
+/* The verification falls due while one who leaves is looked for: it comes right after that.
+ * Whose access is to end, and who has no user, is asked for by it alone. */
+static void test_verified_after_the_look(void **state)
+{
+    struct bed *b = *state;
+    b->sync.leave_grace_usec = 0;
+    b->sync.verify_interval_usec = HOUR;
+    b->tenant->no_scim = true; /* no id is ever learnt */
+    may_revoke(b);
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    people(b, 14, "support");
+    for (unsigned i = 10; i < 14; i++)
+        revoke_uid(b, (const char *[]){"u10", "u11", "u12", "u13"}[i - 10], true);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 10);
+    bed_advance(b, HOUR / 2);
+    fake_tenant_remove(b->tenant, "u3");
+    fake_tenant_forget_calls(b->tenant);
+    bed_leave(b, "id-u3");
+    bed_read_all(b);
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    assert_in_range(fake_tenant_calls(b->tenant, FAKE_GET), 1, 3);
+
+    fake_tenant_remove(b->tenant, "u4");
+    bed_leave(b, "id-u4");
+    bed_read_all(b);
+    bed_run(b);
+    b->tenant->hold = true;
+    bed_advance(b, HOUR / 2);
+    fake_tenant_forget_calls(b->tenant);
+    fake_tenant_release(b->tenant);
+    bed_advance(b, MINUTE);
+    assert_in_range(fake_tenant_calls(b->tenant, FAKE_GET), 8 + 4, 8 + 4 + 3);
+    is_idle(b);
+}
+
 /* Where writes go by an id, and none is to be had: as the login says. */
 static void test_renamed_unlearnt_and_revoked_by_id(void **state)
 {
@@ -185,6 +224,7 @@ int main(int argc, char **argv)
         scenario(test_restored_with_another_mail),
         scenario(test_renamed_unlearnt_and_revoked_by_id),
         scenario(test_gone_and_revoked_by_id),
+        scenario(test_verified_after_the_look),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
