@@ -233,7 +233,7 @@ void refusal_hold(struct execution *x, const struct tenant_answer *a, const char
 void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
 int execution_store_link(struct execution *x, struct error *e);
 /* A tenant that moves a user acts on the skills itself: which were there before is kept, and
- * what the user was then, as far as known. */
+ * what the user was then, as far as known. Durable when it returns, before the move. */
 int execution_keep_skills(struct execution *x, const struct user *shown, struct error *e);
 int execution_before_move(const struct execution *x, struct user **ret, struct error *e);
 int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e);

@@ -237,8 +237,10 @@ int execution_keep_skills(struct execution *x, const struct user *shown, struct 
     x->link.skills_before = NULL;
     if (!same && skills && take_skills(skills, shown) == 0)
         x->link.skills_before = user_to_json(skills, false);
-    return !same && !x->link.skills_before ? error_out_of_memory(e)
-                                           : link_store(x->delivery->state, &x->link, e);
+    if (!same && !x->link.skills_before)
+        return error_out_of_memory(e);
+    int r = link_store(x->delivery->state, &x->link, e);
+    return r < 0 ? r : books_commit(x->delivery->books, e);
 }
 
 int execution_before_move(const struct execution *x, struct user **ret, struct error *e)

@@ -353,6 +353,29 @@ static void test_lost_and_done_in_part(void **state)
     assert_null(user_skill(u, "Billing"));
 }
 
+/* Which skills the user had before it is moved stands in the file when that request leaves: the
+ * answer may be lost with rosterd. */
+static void test_skills_before_a_move(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    struct link l = {0};
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    user_clear_skills(fake_tenant_find(b->tenant, "u0")->user);
+    bed_group_uids(b, "support", NULL, 0);
+    people(b, 1, "sales");
+    bed_read_all(b);
+    fake_tenant_forget_calls(b->tenant);
+    while (!fake_tenant_calls(b->tenant, FAKE_PUT))
+        assert_true(sd_event_run(b->event, 0) > 0);
+    bed_crash(b);
+    bed_ok(b, link_load(b->state, "id-u0", &l, &e));
+    assert_non_null(l.skills_before);
+    link_done(&l);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +383,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_pause_is_durable),
         cmocka_unit_test(test_done_is_kept),
         scenario(test_lost_and_done_in_part),
+        scenario(test_skills_before_a_move),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_EMERG);
     if (argc > 1)
