@@ -56,6 +56,7 @@ struct feed_environment {
     unsigned n_searches;
     bool once;       /* stop when everything of this moment is known */
     bool force_full; /* no cookie is to be used at the start */
+    bool deletions_are_untold; /* but by a read of everything, or a call of the roll */
     bool cut;        /* a limit of the server ended what the feed does */
 };
 

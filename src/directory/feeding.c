@@ -1,7 +1,5 @@
-/*
- * Chooses a feed for what the server is, makes what it works with, starts it, and takes it
- * down.
- */
+/* Chooses a feed for what the server is, makes what it works with, starts it, and takes it
+ * down. */
 #include "config.h"
 
 #include "directory/feeding.h"
@@ -183,6 +181,7 @@ static int make_environment(struct feeding *f, struct error *e)
         .n_searches = f->searches->n_items,
         .once = f->request.once,
         .force_full = f->request.force_full,
+        .deletions_are_untold = f->ops->kind == DIRECTORY_FEED_POLL,
     };
     int r = searches_keys(f->searches, f->schema, e);
     for (unsigned i = 0; i < f->searches->n_items && r == 0; i++) {

@@ -348,7 +348,7 @@ static int pass_lost(struct fetch *f, struct error *e)
 {
     CLEANUP(decoded_done) struct decoded d = {0};
     const struct fetches *l = f->owner;
-    int r = lost_take(f->lost, &d, e);
+    int r = lost_take(f->lost, l->full, &d, e);
     return r < 0 ? r : l->events->complete(f->index, &d, l->owner, e);
 }
 
@@ -530,7 +530,7 @@ int fetches_lost(struct fetches *l, unsigned search, struct decoded *d, struct e
         return 1;
     }
     if (r == 0)
-        r = f && dn ? lost_take(lost, d, e) : error_out_of_memory(e);
+        r = f && dn ? lost_take(lost, l->full, d, e) : error_out_of_memory(e);
     lost_free(lost);
     free(dn);
     free(f);

@@ -203,7 +203,7 @@ static int keep_keys(struct lost *l)
     return r;
 }
 
-int lost_take(struct lost *l, struct decoded *ret, struct error *e)
+int lost_take(struct lost *l, bool full, struct decoded *ret, struct error *e)
 {
     int n_kept = l->open ? keep_keys(l) : visible_keep(&l->visible, l->decoded.entry);
     if (n_kept < 0)
@@ -217,6 +217,8 @@ int lost_take(struct lost *l, struct decoded *ret, struct error *e)
             "and %s the group until %s seen again: they may have been moved",
             ret->dn, n_kept, n_kept == 1 ? "" : "s", n_kept == 1 ? "is" : "are",
             n_kept == 1 ? "keeps" : "keep", n_kept == 1 ? "it is" : "they are");
+    if (n_kept && !full && l->env->deletions_are_untold)
+        feed_doubts(l->env, "somebody whom a group does not name any more may be gone");
     ret->entry->has_raw &= !n_kept; /* the same bytes may mean something else tomorrow */
     if (!l->open)
         return 0;

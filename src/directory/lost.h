@@ -22,5 +22,6 @@ bool lost_is_asking(struct lost *l);
 const struct search_request *lost_question(struct lost *l);
 bool lost_is_answer(const struct lost *l, int code);       /* else it is to be asked again */
 int lost_answer(struct lost *l, size_t n_found, int code); /* -ENOMEM */
-/* Nothing is left to ask. The entry, with what was known of it where nothing else is known. */
-int lost_take(struct lost *l, struct decoded *ret, struct error *e);
+/* Nothing is left to ask. The entry, with what was known of it where nothing else is known.
+ * full: of a read of everything, which tells who is gone. */
+int lost_take(struct lost *l, bool full, struct decoded *ret, struct error *e);

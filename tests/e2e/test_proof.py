@@ -213,6 +213,24 @@ def test_moved_while_hidden(t):
 
 
 @deadline(90)
+def test_removed_from_the_group_as_well(t):
+    """T27: with polling, whoever is deleted, and taken out of the group by the server, cannot be seen; that they are gone is
+    not left to the next roll call, ten intervals later."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons(["ada", "bob"])
+    crowd = ground.group("crowd", ["ada", "bob"])
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, rules={"All": {"group": crowd, "team": "Sales"}},
+                       directory_keys={"feed": "poll", "poll_interval": "4s", "full_interval": "0"},
+                       lifecycle={"leave_grace": "0"}, guard={"max_disable": "unlimited"})
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    daemon.wait_status("following")
+    ground.remove("bob")
+    tenant.wait_user("bob", disabled=True, seconds=20)
+
+
+@deadline(90)
 def test_people_of_a_base_hidden(t):
     """T2, T67: of two bases one shows none of its people any more, and the other all: nobody is taken for gone; when the
     account sees them again, who really left is found."""
