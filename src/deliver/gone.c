@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
@@ -29,10 +30,29 @@
 
 static void look_at_next(struct gone *g);
 
-int gone_add(struct gone *g, const char *entry_id, bool id_known, struct error *e)
+/* What an operation that found the user would have changed. */
+static int note_known(const struct link *l, char **ret, struct error *e)
 {
-    g->search = g->search || !id_known;
-    return string_list_add(&g->people, entry_id) < 0 ? error_out_of_memory(e) : 0;
+    CLEANUP(buffer_done) struct buffer b = {0};
+    buffer_format(&b, "%d %llu %s %s", (int)l->status, (unsigned long long)l->confirmed_usec,
+                  l->login, l->known ? l->known : "");
+    *ret = buffer_take(&b);
+    return *ret ? 0 : error_out_of_memory(e);
+}
+
+int gone_add(struct gone *g, const char *entry_id, struct error *e)
+{
+    CLEANUP(link_done) struct link l = {0};
+    CLEANUP(freep) char *known = NULL;
+    int r = link_load(books_state(g->books), entry_id, &l, e);
+    if (r == 0)
+        r = note_known(&l, &known, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    g->search = g->search || !l.remote_id;
+    if (string_list_add(&g->before, known) < 0 || string_list_add(&g->people, entry_id) < 0)
+        return error_out_of_memory(e);
+    return 0;
 }
 
 void gone_cancel(struct gone *g)
@@ -40,6 +60,7 @@ void gone_cancel(struct gone *g)
     if (g->call)
         g->call = books_options(g->books)->tenant_ops->call_free(g->call);
     string_list_done(&g->people);
+    string_list_done(&g->before);
     free(TAKE(g->login));
 }
 
@@ -104,15 +125,19 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
-static int settle_one(struct gone *g, const char *entry_id, struct error *e)
+/* Found since, by an operation, the user is not gone. */
+static int settle_one(struct gone *g, const char *entry_id, const char *before, struct error *e)
 {
     struct books *b = g->books;
     CLEANUP(link_done) struct link l = {0};
     CLEANUP(user_freep) struct user *known = NULL;
     CLEANUP(freep) char *login = NULL;
+    CLEANUP(freep) char *now = NULL;
     bool taken = false;
     int r = link_load(books_state(b), entry_id, &l, e);
-    if (r != 0 || l.status == LINK_DELETED)
+    if (r == 0)
+        r = note_known(&l, &now, e);
+    if (r != 0 || l.status == LINK_DELETED || !text_equal(now, before))
         return r < 0 ? r : 0;
     if (l.known)
         r = user_from_json(&known, l.known, e);
@@ -129,8 +154,9 @@ static int settle_all(struct gone *g, struct error *e)
 {
     int r = 0;
     for (size_t i = 0; i < g->people.n_items && r == 0; i++)
-        r = settle_one(g, g->people.items[i], e);
+        r = settle_one(g, g->people.items[i], g->before.items[i], e);
     string_list_done(&g->people);
+    string_list_done(&g->before);
     return r;
 }
 

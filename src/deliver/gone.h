@@ -17,7 +17,8 @@ struct tenant_call;
 struct gone {
     struct books *books;
     struct tenant_call *call;
-    struct string_list people; /* entry ids */
+    struct string_list people; /* entry ids … */
+    struct string_list before; /* … and what was known of each when it was not found */
     char *login;               /* the one that is looked at */
     bool search;               /* an id is not known: the others there are looked through */
     bool cannot_list;
@@ -29,7 +30,7 @@ struct gone {
     void *userdata;
 };
 
-int gone_add(struct gone *g, const char *entry_id, bool id_known, struct error *e);
+int gone_add(struct gone *g, const char *entry_id, struct error *e);
 /* True: under way, and `done` runs later, from the loop. */
 bool gone_settle(struct gone *g);
 void gone_cancel(struct gone *g);

@@ -155,7 +155,7 @@ static int take_absence(struct walk *w, struct error *e)
     w->n_drifted += !over;
     if (r != 0 || l.status == LINK_DELETED || (l.gone && !repair))
         return r < 0 ? r : 0;
-    return gone_add(&w->gone, l.entry_id, l.remote_id != NULL, e);
+    return gone_add(&w->gone, l.entry_id, e);
 }
 
 /* now NULL: the user is not there. id: the tenant's own, or NULL. */
@@ -394,7 +394,7 @@ static void seek(struct sweep *s, bool may_ask)
     s->sought = (struct string_list){0};
     s->seek_usec = 0;
     for (size_t i = 0; w && i < sought.n_items && r == 0; i++)
-        r = gone_add(&w->gone, sought.items[i], false, &e);
+        r = gone_add(&w->gone, sought.items[i], &e);
     if (w && r == 0 && !(w->entry_id = strdup(sought.items[0])))
         r = error_out_of_memory(&e);
     string_list_done(&sought);

@@ -187,6 +187,46 @@ static void test_verified_after_the_look(void **state)
     is_idle(b);
 }
 
+/* Restored there while it is looked for, and disabled: nobody is gone. */
+static void test_restored_while_sought(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    struct link l = {0};
+    b->sync.leave_grace_usec = 0;
+    b->sync.on_drift = DRIFT_REPAIR;
+    b->tenant->no_scim = true;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    struct user *before = user_copy(fake_tenant_find(b->tenant, "u3")->user);
+    fake_tenant_remove(b->tenant, "u3");
+    fake_tenant_add(b->tenant, "stranger", "S", "T", "st@example.com", "Support");
+    b->tenant->late = "stranger";
+    bed_leave(b, "id-u3");
+    bed_read_all(b);
+    bed_advance(b, USEC_PER_MSEC * 10);
+    assert_non_null(b->tenant->late_call);
+    struct fake_user *again =
+        fake_tenant_add(b->tenant, "u3", "A", "B", "c@example.com", "Support");
+    user_free(again->user);
+    again->user = before;
+    bed_advance(b, MINUTE);
+    assert_true(is_disabled(b, "u3"));
+    fake_tenant_answer_late(b->tenant);
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_audit(b, "drift", NULL, "u3"), 0);
+    bed_ok(b, link_load(b->state, "id-u3", &l, &e));
+    assert_int_equal(l.status, LINK_DISABLED);
+    link_done(&l);
+    bed_person_uid(b, "u3");
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u3"));
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    is_idle(b);
+}
+
 /* Where writes go by an id, and none is to be had: as the login says. */
 static void test_renamed_unlearnt_and_revoked_by_id(void **state)
 {
@@ -225,6 +265,7 @@ int main(int argc, char **argv)
         scenario(test_renamed_unlearnt_and_revoked_by_id),
         scenario(test_gone_and_revoked_by_id),
         scenario(test_verified_after_the_look),
+        scenario(test_restored_while_sought),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
