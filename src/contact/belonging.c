@@ -253,7 +253,10 @@ int belonging_refuted(struct books *b, struct error *e)
 
 int belonging_accept(struct books *b, struct error *e)
 {
-    int r = link_drop_aside(books_state(b), e);
+    /* Who is gone was not forgotten for as long as that was open. */
+    int r = person_mark_links_aside_dirty(books_state(b), e);
+    if (r == 0)
+        r = link_drop_aside(books_state(b), e);
     if (r == 0)
         r = state_meta_set(books_state(b), "other-tenant", NULL, e);
     if (r == 0)

@@ -44,11 +44,22 @@ static int dn_stays(struct state *s, const char *sql, const struct entry_row *ro
     return db_write(s, sql, WITH(as_int(row->n), as_text(row->dn)), e);
 }
 
+/* Another tenant's user may be theirs, which needs the name when that one is back. */
+static int is_aside(struct state *s, int64_t n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, "SELECT 1 FROM link_aside WHERE n = ?1", WITH(as_int(n)), e);
+
+    return r == STMT_ROW ? 1 : r;
+}
+
 int mirror_forget(struct state *s, const char *id, struct error *e)
 {
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, id, &row, e);
 
+    if (r == 0 && row.gone)
+        r = is_aside(s, row.n, e);
     if (r != 0 || !row.gone)
         return r < 0 ? r : 0;
     r = members_drop(s, row.n, e);

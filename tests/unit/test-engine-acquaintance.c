@@ -92,6 +92,16 @@ static bool knows_stranger(struct bed *b)
     return r == 0 && found && strstr(found, "u2@other.example.com");
 }
 
+static void look_at_leaver(const json_t *row, void *userdata)
+{
+    const json_t *person = json_object_get(row, "person");
+    const char *event = json_string_value(json_object_get(row, "event")),
+               *login = json_string_value(json_object_get(person, "login")),
+               *dn = json_string_value(json_object_get(person, "dn"));
+    if (event && login && strcmp(event, "intent") == 0 && strcmp(login, "u1") == 0)
+        *(bool *)userdata = dn && strncmp(dn, "uid=u1,", 7) == 0;
+}
+
 /* Nothing is written to strangers, with or without time and restarts; and with the right token it
  * goes on as if nothing had been. */
 static void test_another_token(void **state)
@@ -127,6 +137,9 @@ static void test_another_token(void **state)
     assert_true(is_disabled(b, "u1"));
     assert_int_equal(n_disabled(b), 1);
     assert_int_equal(bed_queue(b, 0, NULL), 0);
+    bool is_named = false;
+    bed_each_audit(b, look_at_leaver, &is_named);
+    assert_true(is_named);
 }
 
 /* It is meant: from the approval on the users are those of the other organisation. */
