@@ -403,7 +403,7 @@ class Rosterd:
         written to the file soon after they are in the state."""
         end, last = time.monotonic() + 1, self._last_row()
         rows = self._audit_rows()
-        while rows and rows[-1]["seq"] < last and time.monotonic() < end:
+        while last and rows and rows[-1]["seq"] < last and time.monotonic() < end:
             time.sleep(0.005)
             rows = self._audit_rows()
         return [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
