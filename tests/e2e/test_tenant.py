@@ -244,7 +244,9 @@ def test_lost_answer_across_restart(t):
     settled(d)
     need(tenant.counters()["creates"] == 10, "exactly one account each", tenant.counters())
     asked = sorted(row["login"] for row in tenant.requests(method="POST", path=USER))
-    need(asked == people(10), "and none was asked for twice: where logins are not unique there would be two", asked)
+    # One that was still kept waiting when its client died may have left no trace.
+    need(len(asked) == len(set(asked)) and set(asked) <= set(people(10)),
+         "and none was asked for twice: where logins are not unique there would be two", asked)
     need(not life.operations(d), "nobody is held", life.operations(d))
 
 
