@@ -6,17 +6,29 @@
 #include "engine-test.h"
 #include "sync/engine-internal.h"
 
+static void throttle_user(struct bed *b, unsigned kinds, const char *login, int times,
+                          uint64_t retry_after_usec)
+{
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = kinds,
+                                                    .login = login,
+                                                    .times = times,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429,
+                                                    .retry_after_usec = retry_after_usec});
+}
+
+static void throttle(struct bed *b, unsigned kinds, int times, uint64_t retry_after_usec)
+{
+    throttle_user(b, kinds, NULL, times, retry_after_usec);
+}
+
 static void test_throttled(void **state)
 {
     struct bed *b = *state;
     people(b, 30, "support");
     bed_start(b);
     bed_run(b);
-    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
-                                                    .times = 60,
-                                                    .class = TENANT_THROTTLED,
-                                                    .status = 429,
-                                                    .retry_after_usec = 30 * USEC_PER_SEC});
+    throttle(b, FAKE_CREATE, 60, 30 * USEC_PER_SEC);
     bed_sync(b);
     assert_int_equal(b->tenant->n_users, 0);
     bed_advance(b, 29 * USEC_PER_SEC);
@@ -28,11 +40,7 @@ static void test_throttled(void **state)
 
 static void put_off_lists(struct bed *b)
 {
-    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_TEAMS | FAKE_LIST,
-                                                    .times = -1,
-                                                    .class = TENANT_THROTTLED,
-                                                    .status = 429,
-                                                    .retry_after_usec = HOUR / 2});
+    throttle(b, FAKE_TEAMS | FAKE_LIST, -1, HOUR / 2);
 }
 
 static void expect_no_outage(struct bed *b)
@@ -160,15 +168,6 @@ static void test_users_put_off(void **state)
     link_done(&l);
 }
 
-static void throttle(struct bed *b, unsigned kinds, int times, uint64_t retry_after_usec)
-{
-    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = kinds,
-                                                    .times = times,
-                                                    .class = TENANT_THROTTLED,
-                                                    .status = 429,
-                                                    .retry_after_usec = retry_after_usec});
-}
-
 /* The first contact: what is put off is asked for again, alone, and is no outage. */
 static void test_first_contact_put_off(void **state)
 {
@@ -231,12 +230,7 @@ static void throttle_u8(struct bed *b, int times)
     bed_start(b);
     bed_sync(b);
     fake_tenant_add(b->tenant, "u8", "First", "u8", "x@example.com", "Support");
-    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET,
-                                                    .login = "u8",
-                                                    .times = times,
-                                                    .class = TENANT_THROTTLED,
-                                                    .status = 429,
-                                                    .retry_after_usec = MINUTE});
+    throttle_user(b, FAKE_GET, "u8", times, MINUTE);
 }
 
 /* Whoever is looked for, and put off, is looked for again, also when an outage between has
