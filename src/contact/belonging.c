@@ -24,6 +24,7 @@
 #include "contact/sighted.h"
 #include "model/operation.h"
 #include "state/link.h"
+#include "state/listing.h"
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/state.h"

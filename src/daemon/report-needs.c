@@ -17,6 +17,7 @@
 #include "daemon/report.h"
 #include "model/user.h"
 #include "state/link.h"
+#include "state/listing.h"
 #include "state/queue.h"
 
 struct needs {

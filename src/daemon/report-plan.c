@@ -19,7 +19,7 @@
 #include "daemon/plan-groups.h"
 #include "daemon/reader.h"
 #include "daemon/report.h"
-#include "state/link.h"
+#include "state/listing.h"
 #include "state/person.h"
 #include "state/queue.h"
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "deliver/machine.h"
+#include "state/listing.h"
 
 static enum next hold_other_person(struct execution *x, const struct tenant_answer *a)
 {

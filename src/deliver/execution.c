@@ -17,6 +17,7 @@
 #include "deliver/delivery-internal.h"
 #include "judge/gate.h"
 #include "mapping/ruleset.h"
+#include "state/listing.h"
 #include "state/state.h"
 
 static void append(struct delivery *d, struct execution *x)

@@ -22,6 +22,7 @@
 #include "model/operation.h"
 #include "model/user.h"
 #include "state/link.h"
+#include "state/listing.h"
 #include "state/person.h"
 #include "state/state.h"
 #include "tenant/client.h"

@@ -10,6 +10,7 @@
 
 #include "judge/judge-internal.h"
 #include "model/part.h"
+#include "state/listing.h"
 #include "tenant/client.h"
 
 /* Another person's account has the login. Whoever left and comes back under a new identity (a

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "state/db.h"
-#include "state/link.h"
+#include "state/listing.h"
 
 int listing_clear(struct state *s, struct error *e)
 {

@@ -7,6 +7,7 @@
 #include "engine-test.h"
 
 #include "base/memory.h"
+#include "state/listing.h"
 
 #define PEOPLE 6
 

@@ -7,6 +7,7 @@
 #include "state-fixture.h"
 #include "state/db.h"
 #include "state/link.h"
+#include "state/listing.h"
 #include "state/mirror.h"
 
 static struct link a_link(const char *id, const char *login)

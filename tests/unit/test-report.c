@@ -16,6 +16,7 @@
 #include "render/render.h"
 #include "state-fixture.h"
 #include "state/link.h"
+#include "state/listing.h"
 #include "state/mirror.h"
 #include "state/person.h"
 #include "state/queue.h"
