@@ -148,6 +148,16 @@ static int say(struct passwords *w, const char *event, const char *entry_id, con
     return books_audit(w->books, &row, e);
 }
 
+static void end_of_change(struct passwords *w, int r, struct error *e)
+{
+    if (r == 0)
+        r = look_at_alarm(w, e);
+    books_note(w->books, WORK_COMMIT);
+    if (r < 0)
+        books_failed(w->books, e);
+    books_wake(w->books, WORK_DUE);
+}
+
 /* It was not handed on: another one is, then. */
 static void again_after(struct passwords *w, uint64_t wait_usec, const char *entry_id,
                         const char *login, const char *sentence)
@@ -159,12 +169,7 @@ static void again_after(struct passwords *w, uint64_t wait_usec, const char *ent
     int r = password_due_store(books_state(w->books), entry_id, now, next, sentence, &e);
     if (r == 0)
         r = say(w, "hold", entry_id, login, sentence, &e);
-    if (r == 0)
-        r = look_at_alarm(w, &e);
-    books_note(w->books, WORK_COMMIT);
-    if (r < 0)
-        books_failed(w->books, &e);
-    books_wake(w->books, WORK_DUE);
+    end_of_change(w, r, &e);
 }
 
 static void fail(struct passwords *w, const char *entry_id, const char *login,
@@ -182,12 +187,7 @@ static void clear(struct passwords *w, const char *entry_id, const char *login,
     int r = password_due_clear(books_state(w->books), entry_id, &e);
     if (r == 0 && sentence)
         r = say(w, "release", entry_id, login, sentence, &e);
-    if (r == 0)
-        r = look_at_alarm(w, &e);
-    books_note(w->books, WORK_COMMIT);
-    if (r < 0)
-        books_failed(w->books, &e);
-    books_wake(w->books, WORK_DUE);
+    end_of_change(w, r, &e);
 }
 
 static void on_ended(const char *login, bool fine, void *userdata)
