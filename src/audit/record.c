@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "model/json.h"
 #include "model/operation.h"
 #include "state/state.h"
 #include "state/trail.h"
@@ -160,7 +161,7 @@ static int add_details(struct composer *c, struct buffer *b, struct error *e)
         return error_set(e, -EINVAL, "the details of an audit row are no JSON object");
     }
     hide_contacts(c, json_object_get(object, "found"));
-    text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    text = json_to_text(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
     if (!text)
         return error_out_of_memory(e);

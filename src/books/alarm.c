@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "books/books.h"
 #include "books/engine-types.h"
+#include "model/json.h"
 #include "model/operation.h"
 #include "state/queue.h"
 #include "state/state.h"
@@ -42,7 +43,7 @@ static void run_notify(struct books *b, const char *event, const struct alarm *a
     json_t *document = json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", event, "cause", a->cause,
                                  "code", a->code, "sentence", a->sentence, "since",
                                  clock_format(since, clock_wall_of(a->since_usec)));
-    char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = document ? json_to_text(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(document);
     if (text)
         command_run(books_commands(b), books_options(b)->sync->notify_command, text, strlen(text),
@@ -72,7 +73,7 @@ void alarm_tell_checkpoint(struct books *b, struct audit_export *audit)
         return;
     json_t *document = json_pack("{s:s, s:I, s:s}", "event", "checkpoint", "line", (json_int_t)seq,
                                  "note", note);
-    char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = document ? json_to_text(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(document);
     if (text)
         command_run(books_commands(b), options->notify_command, text, strlen(text),

@@ -17,6 +17,7 @@
 #include "books/books.h"
 #include "books/engine-types.h"
 #include "books/ledger.h"
+#include "model/json.h"
 #include "state/person.h"
 #include "state/state.h"
 
@@ -103,7 +104,7 @@ static int count(struct books *b, char **ret, struct error *e)
     if (r == RUN_MORE || r == RUN_RESTS)
         return r;
     json_object_set_new(l->totals, "seen", json_integer((json_int_t)l->seen));
-    *ret = r == 0 ? json_dumps(l->totals, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    *ret = r == 0 ? json_to_text(l->totals, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(TAKE(l->totals));
     l->n_disturbed = 0;
     return r == 0 && !*ret ? error_out_of_memory(e) : r;

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "model/json.h"
 
 static void text_done(struct problem *p)
 {
@@ -137,5 +138,5 @@ char *problem_list_to_json(const struct problem_list *l)
                                  (int)p->column, "sentence", p->sentence)) < 0)
             return NULL;
     }
-    return json_dumps(array, JSON_INDENT(2));
+    return json_to_text(array, JSON_INDENT(2));
 }

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "config/keys.h"
 #include "config/settings.h"
+#include "model/json.h"
 
 static const struct mapping_text *rule_text(const struct mapping_rule *r,
                                             const struct config_key *key)
@@ -76,7 +77,7 @@ char *settings_to_json(const struct settings *s)
         r = add_named(array, s, "rule");
     if (r == 0)
         r = add_named(array, s, "conflict");
-    return r == 0 ? json_dumps(array, JSON_INDENT(2)) : NULL;
+    return r == 0 ? json_to_text(array, JSON_INDENT(2)) : NULL;
 }
 
 static void add_named_facts(json_t *facts, const struct settings *s, const char *section)
@@ -111,5 +112,5 @@ char *settings_to_facts(const struct settings *s)
     }
     add_named_facts(facts, s, "rule");
     add_named_facts(facts, s, "conflict");
-    return facts ? json_dumps(facts, JSON_COMPACT) : NULL;
+    return facts ? json_to_text(facts, JSON_COMPACT) : NULL;
 }

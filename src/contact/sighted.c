@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/json.h"
 #include "model/user.h"
 #include "state/state.h"
 
@@ -64,7 +65,7 @@ int sighted_store(struct state *s, const struct string_list *names, struct error
     json_auto_t *array = before ? json_loads(before, 0, NULL) : json_array();
     if (!array || add_names(array, names) < 0)
         return error_out_of_memory(e);
-    CLEANUP(freep) char *text = json_dumps(array, JSON_COMPACT);
+    CLEANUP(freep) char *text = json_to_text(array, JSON_COMPACT);
     return text ? state_meta_set(s, META, text, e) : error_out_of_memory(e);
 }
 

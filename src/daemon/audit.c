@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "daemon/daemon.h"
+#include "model/json.h"
 
 #define LOOK_EVERY (10 * USEC_PER_SEC)
 
@@ -121,7 +122,7 @@ int daemon_audit_configuration(struct daemon *d, const struct settings *s,
     json_auto_t *details = json_pack(
         "{s:s, s:s, s:s, s:s, s:o}", "state", state, "file", d->config_file, "fingerprint",
         s->fingerprint, "facts", s->facts, "changed", then ? difference(then, now) : json_null());
-    d->configuration = details ? json_dumps(details, JSON_COMPACT) : NULL;
+    d->configuration = details ? json_to_text(details, JSON_COMPACT) : NULL;
     if (!d->configuration || !now)
         return error_out_of_memory(e);
     o->configuration = d->configuration;

@@ -19,6 +19,7 @@
 #include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
+#include "model/json.h"
 
 #define META_ERASING "audit-erasing"
 #define RANGES_MAX   200 /* a line stays a line */
@@ -94,7 +95,7 @@ static int record(struct erasure *x, const struct memory *now, const char *event
                   const char *sentence, json_t *details_taken, struct error *e)
 {
     json_auto_t *details = details_taken;
-    CLEANUP(freep) char *text = details ? json_dumps(details, JSON_COMPACT) : NULL;
+    CLEANUP(freep) char *text = details ? json_to_text(details, JSON_COMPACT) : NULL;
     struct audit_row row = {.event = event, .sentence = sentence, .details = text};
     if (!text)
         return error_out_of_memory(e);
@@ -194,7 +195,7 @@ static char *memory_of(const struct erasure *x)
         json_array_append_new(ids, json_string(x->plan.names.items[i]));
     if (ids)
         json_object_set_new(object, "ids", ids);
-    return object ? json_dumps(object, JSON_COMPACT) : NULL;
+    return object ? json_to_text(object, JSON_COMPACT) : NULL;
 }
 
 /* Before the first file is written: later the files do not tell any more who was meant, and another

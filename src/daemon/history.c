@@ -20,6 +20,7 @@
 #include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
+#include "model/json.h"
 #include "state/mirror.h"
 
 #define LINES_MAX 1000 /* the newest ones */
@@ -75,7 +76,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
         drop_oldest(h);
     if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof(*h->lines)) < 0)
         return -ENOMEM;
-    char *copy = json_dumps(view, JSON_COMPACT);
+    char *copy = json_to_text(view, JSON_COMPACT);
     if (!copy)
         return -ENOMEM;
     int64_t seq = json_integer_value(json_object_get(view, "seq"));

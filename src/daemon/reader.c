@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/worker.h"
+#include "model/json.h"
 
 #define LONGEST_USEC (60 * USEC_PER_SEC)
 
@@ -93,7 +94,7 @@ static void find_answer(struct asked *a, struct state *s)
     else
         a->answer = a->question->answer(a->note, s, &a->e);
     if (a->answer && a->call) {
-        a->text = json_dumps(a->answer, JSON_COMPACT);
+        a->text = json_to_text(a->answer, JSON_COMPACT);
         json_decref(a->answer);
         a->answer = NULL;
     }

@@ -17,6 +17,7 @@
 #include "books/books.h"
 #include "books/engine-types.h"
 #include "deliver/drift.h"
+#include "model/json.h"
 #include "model/user.h"
 #include "state/link.h"
 #include "state/person.h"
@@ -37,7 +38,7 @@ static int record_rename(struct books *b, const struct link *l, const char *logi
     CLEANUP(freep) char *text = NULL;
     json_auto_t *details = json_pack("{s:s}", "renamed", login);
     char sentence[700];
-    if (!details || !(text = json_dumps(details, JSON_COMPACT)))
+    if (!details || !(text = json_to_text(details, JSON_COMPACT)))
         return error_out_of_memory(e);
     snprintf(sentence, sizeof(sentence), "login_id: %s -> %s", l->login, login);
     log_event(LOG_WARNING, MSG_DRIFT, "User %s was renamed at the tenant: %s", l->login, login);

@@ -17,6 +17,7 @@
 #include "deliver/delivery-internal.h"
 #include "judge/gate.h"
 #include "mapping/ruleset.h"
+#include "model/json.h"
 #include "state/listing.h"
 #include "state/state.h"
 
@@ -372,7 +373,7 @@ int execution_note_found(struct execution *x, const char *known, struct error *e
     json_t *found = json_loads(known, 0, NULL);
     CLEANUP(freep) char *text = NULL;
     if (!found || json_object_set_new(details, "found", found) < 0 || /* takes it in any case */
-        !(text = json_dumps(details, JSON_COMPACT)))
+        !(text = json_to_text(details, JSON_COMPACT)))
         return error_out_of_memory(e);
     execution_note(x, TAKE(text));
     return 0;
@@ -425,6 +426,6 @@ int execution_note_sent(struct execution *x, const struct user *roles,
     if (skills)
         json_object_set(sent, "skills", levels);
     json_auto_t *details = json_pack("{s:O}", "sent", sent);
-    execution_note(x, details ? json_dumps(details, JSON_COMPACT) : NULL);
+    execution_note(x, details ? json_to_text(details, JSON_COMPACT) : NULL);
     return x->learnt.details ? 0 : error_out_of_memory(e);
 }

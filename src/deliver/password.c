@@ -25,6 +25,7 @@
 #include "base/text.h"
 #include "books/books.h"
 #include "books/engine-types.h"
+#include "model/json.h"
 #include "model/operation.h"
 #include "state/link.h"
 #include "state/queue.h"
@@ -213,7 +214,7 @@ static void on_ended(const char *login, bool fine, void *userdata)
 static bool run(struct passwords *w, const char *login, const struct secret *secret)
 {
     json_t *document = json_pack("{s:s, s:s}", "login", login, "password", secret_text(secret));
-    char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+    char *text = document ? json_to_text(document, JSON_COMPACT) : NULL;
     json_t *value = json_object_get(document, "password");
     if (value) /* jansson keeps a copy: overwrite it before it is freed */
         explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));

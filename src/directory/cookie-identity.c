@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "directory/environment.h"
 #include "directory/rootdse.h"
+#include "model/json.h"
 
 static int compare_text(const void *a, const void *b)
 {
@@ -51,7 +52,7 @@ char *cookie_identity(const struct feed_environment *env, unsigned search,
         "bind_method", (int)env->options->bind, "id", env->decoder.id_attribute);
     if (j && usn > 0)
         json_object_set_new(j, "usn", json_integer((json_int_t)usn));
-    return j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    return j ? json_to_text(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 }
 
 static bool usn_is_plausible(json_t *stored, json_t *current)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "intake/reading-internal.h"
+#include "model/json.h"
 #include "model/operation.h"
 #include "state/person.h"
 #include "state/queue.h"
@@ -110,7 +111,7 @@ static int compare(struct reading *g, bool whole, size_t *counts, struct error *
     json_t *now = r < 0 ? NULL
                         : compare_counts(g, old, counts, people, vanished,
                                          sizeof(vanished), &standing);
-    CLEANUP(freep) char *text = now ? json_dumps(now, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    CLEANUP(freep) char *text = now ? json_to_text(now, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(old);
     json_decref(now);
     if (r < 0)

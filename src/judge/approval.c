@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "intake/reading.h"
 #include "judge/gate-internal.h"
+#include "model/json.h"
 
 uint64_t gate_approval_end_usec(const struct gate *g)
 {
@@ -213,7 +214,7 @@ static char *describe(const struct engine_approval *a, const struct engine_act *
                                       actor->name, "login", actor->login, "session",
                                       actor->session)) < 0)
         return NULL;
-    return about ? json_dumps(about, JSON_COMPACT) : NULL;
+    return about ? json_to_text(about, JSON_COMPACT) : NULL;
 }
 
 int gate_approve(struct gate *g, const struct engine_approval *a, unsigned uid, struct error *e)

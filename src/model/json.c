@@ -13,8 +13,6 @@
 
 #include "base/buffer.h"
 
-#define TEXT_FLAGS (JSON_SORT_KEYS | JSON_COMPACT)
-
 static int add_to_buffer(const char *bytes, size_t size, void *buffer)
 {
     buffer_add(buffer, bytes, size);
@@ -23,11 +21,11 @@ static int add_to_buffer(const char *bytes, size_t size, void *buffer)
 
 /* Not json_dumps(): when its own buffer cannot grow, jansson 2.14 goes on and returns a text
  * that lacks the piece. Ours remembers. */
-char *json_to_text(const json_t *j)
+char *json_to_text(const json_t *j, size_t flags)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
 
-    if (json_dump_callback(j, add_to_buffer, &b, TEXT_FLAGS) < 0)
+    if (json_dump_callback(j, add_to_buffer, &b, flags) < 0)
         return NULL;
     return buffer_take(&b);
 }

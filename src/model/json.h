@@ -14,7 +14,8 @@ static inline void json_decref_cleanup(json_t **j)
     json_decref(*j); /* accepts NULL */
 }
 
-char *json_to_text(const json_t *j); /* malloc'd; NULL when out of memory */
+/* As json_dumps(), whose text may lack a piece where memory was short; malloc'd, or NULL. */
+char *json_to_text(const json_t *j, size_t flags);
 /* An object or array; NULL when it is none, with -EINVAL, or -ENOMEM, in *ret_r. jansson calls
  * some failed allocations a syntax error, so -EINVAL may mean either. */
 json_t *json_from_text(const char *text, int *ret_r);

@@ -208,11 +208,6 @@ void stmt_bind_int(struct stmt *q, int i, int64_t value)
     bound(q, sqlite3_bind_int64(q->handle, i, value));
 }
 
-void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
-{
-    stmt_bind_int(q, i, value > INT64_MAX ? INT64_MAX : (int64_t)value);
-}
-
 void state_begin_by(struct state *s, int (*begin)(void *userdata, struct error *e), void *userdata)
 {
     s->transaction.begin = begin;

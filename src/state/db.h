@@ -242,7 +242,6 @@ void stmt_cache_done(struct state *s);
 void stmt_bind_text(struct stmt *q, int i, const char *text);
 void stmt_bind_blob(struct stmt *q, int i, const void *bytes, size_t size);
 void stmt_bind_int(struct stmt *q, int i, int64_t value);
-void stmt_bind_usec(struct stmt *q, int i, uint64_t value);
 
 /* The values of a statement: WITH(as_int(n), as_text(why)) for ?1 and ?2. */
 struct bind {

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "model/dn.h"
+#include "model/json.h"
 #include "state/mirror-internal.h"
 
 static_assert(MIRROR_MAX_SEARCHES <= 62, "the searches of an entry are bits of a number");
@@ -135,7 +136,7 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
 {
     CLEANUP(freep) char *stored = NULL;
     json_auto_t *old = NULL, *new = list_of(bases, n);
-    CLEANUP(freep) char *text = new ? json_dumps(new, JSON_COMPACT) : NULL;
+    CLEANUP(freep) char *text = new ? json_to_text(new, JSON_COMPACT) : NULL;
     int r;
 
     if (!text)
