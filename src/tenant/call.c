@@ -194,7 +194,8 @@ static uint64_t who(const struct tenant_call *call)
     uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
     for (; name && *name; name++)
         hash = (hash ^ (unsigned char)*name) * 1099511628211ULL;
-    return name ? hash : 0;
+    bool writes = call->request.question.method != HTTP_GET;
+    return name ? (hash & ~PACE_WRITES) | (writes ? PACE_WRITES : 0) : 0;
 }
 
 /* The call may be gone afterwards. */

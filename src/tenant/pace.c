@@ -198,10 +198,16 @@ static void pause_until(struct pace *p, uint64_t until_usec)
         p->paused_until_usec = until_usec;
 }
 
+static struct refused *refused_of(struct pace *p, uint64_t who)
+{
+    return who & PACE_WRITES ? &p->writes_refused : &p->reads_refused;
+}
+
 void pace_served(struct pace *p, uint64_t who)
 {
-    refused_served(&p->refused, who);
-    p->served_since |= who != p->cut_who;
+    bool alike = (who & PACE_WRITES) == (p->cut_who & PACE_WRITES);
+    refused_served(refused_of(p, who), who);
+    p->served_since |= alike && who != p->cut_who;
 }
 
 /* What was cut for one who is refused while others are served was cut for nothing. */
@@ -215,7 +221,7 @@ static void take_back(struct pace *p)
 void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who)
 {
     turn_window(p, now_usec);
-    if (refused_is_own(&p->refused, who)) {
+    if (refused_is_own(refused_of(p, who), who)) {
         if (p->cut_usec && who == p->cut_who && p->served_since)
             take_back(p);
         return;

@@ -28,8 +28,11 @@ struct pace {
     unsigned n_written, n_last_written; /* writes that were done */
     size_t n_under_way;
     struct second ended;
-    struct refused refused;
+    struct refused reads_refused, writes_refused;
 };
+
+/* In whose call it is, where that is one that writes. */
+#define PACE_WRITES (UINT64_C(1) << 63)
 
 /* Until one that is under way has ended. */
 #define PACE_WAIT_FOR_END UINT64_MAX

@@ -1,7 +1,8 @@
 /*
  * A tenant that throttles refuses whoever comes: many users once. A user whom it always refuses
- * comes back alone. So the first refusal of each user counts, and one that follows another of the
- * same user counts only while nobody was served and others were refused too.
+ * comes back alone. So the first refusal of each user counts, and one that follows another of
+ * the same user counts only while nobody was served and others were refused too. A user is read
+ * before most writes: that this is answered says nothing of the writes.
  */
 #include "config.h"
 

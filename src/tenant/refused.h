@@ -1,6 +1,6 @@
 /*
- * Whose calls the tenant answers with 429: one and the same user's again and again while it serves
- * others, or everybody's. Pure.
+ * Whose calls the tenant answers with 429: one and the same user's again and again while it
+ * serves others, or everybody's. Of calls that are alike: of reads, or of writes. Pure.
  */
 #pragma once
 #include <stdbool.h>

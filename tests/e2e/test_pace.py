@@ -92,6 +92,35 @@ def test_one_users_429_slows_nobody(t):
     settled(d)
 
 
+@deadline(90)
+def test_one_users_refused_writes_slow_nobody(t):
+    """One user is read, and each write of that one gets a 429 with a long Retry-After: the others go on."""
+    logins = people(20)
+    ground, group, tenant = crowd(t, logins)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tenant_keys={"max_rate": "20"},
+                    retry={"min": "100ms", "max": "1s", "hold": "1s"}).start()
+    tenant.wait_users(logins, seconds=25)
+    settled(d)
+    tenant.fault("status", method="PATCH", status=429, headers={"Retry-After": "3"}, login="p000", count=-1)
+    tenant.forget_requests()
+    ground.replace("p000", mail="other@example.com")
+
+    def refused(n):
+        wait_for(lambda: len(tenant.requests(login="p000", method="PATCH")) >= n, 20, "it was tried again", tenant.requests)
+
+    refused(1)
+    fresh = ["q%03d" % i for i in range(20)]
+    ground.persons(fresh)
+    ground.join(group, *fresh)
+    tenant.wait_users(logins + fresh, seconds=20)
+    refused(len(tenant.requests(login="p000", method="PATCH")) + 1)  # by now others were served
+    wait_for(lambda: d.ctl("status", "--json", code=None).json["tenant"]["rate"] == 20, 2, "the pace is whole",
+             lambda: d.ctl("status", "--json", code=None).json["tenant"])
+    tenant.clear_faults()
+    tenant.wait_user("p000", email="other@example.com")
+    settled(d)
+
+
 @deadline(120)
 def test_settles_near_the_tenants_limit(t):
     """A tenant that refuses a few of a hundred requests, and one that takes 15 a second: neither ends near nothing."""

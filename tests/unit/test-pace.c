@@ -264,6 +264,40 @@ static void test_one_users_refusals_slow_nobody(void **state)
     assert_true(p.rate == 10);
 }
 
+/* As little where each write of that user is refused, and the read before it is answered. */
+static void test_one_users_refused_writes_slow_nobody(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 20, START);
+    for (unsigned minute = 0; minute < 30; minute++) {
+        uint64_t now = START + minute * 60 * USEC_PER_SEC;
+        if (minute < 15)
+            pace_served(&p, 2 | PACE_WRITES);
+        pace_served(&p, 1);
+        pace_throttled(&p, now, 50 * USEC_PER_SEC, 1 | PACE_WRITES);
+        if (minute > 0)
+            assert_int_equal(pace_wait(&p, now + USEC_PER_SEC, 0), 0);
+        if (minute > 0)
+            assert_true(p.rate == 20);
+    }
+}
+
+/* A tenant that takes no writes, and answers all reads, is slowed for, however often each comes
+ * back. */
+static void test_refused_writes_count_while_others_are_read(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 16, START);
+    for (unsigned i = 0; i < 4; i++) {
+        pace_served(&p, 1 + i % 2);
+        pace_served(&p, 3);
+        pace_throttled(&p, START + i * 5 * USEC_PER_SEC, 0, (1 + i % 2) | PACE_WRITES);
+    }
+    assert_true(p.rate == 1);
+}
+
 /* The very first refusal cuts; that it was one user's is known by the second. Rows: whether others
  * were refused in between, whether some were served, whether it is taken back. */
 static void test_the_first_refusal_is_taken_back(void **state)
@@ -478,6 +512,8 @@ int main(void)
         cmocka_unit_test(test_silent_tenant_keeps_no_revocation),
         cmocka_unit_test(test_settles_while_the_refused_come_back),
         cmocka_unit_test(test_one_users_refusals_slow_nobody),
+        cmocka_unit_test(test_one_users_refused_writes_slow_nobody),
+        cmocka_unit_test(test_refused_writes_count_while_others_are_read),
         cmocka_unit_test(test_the_first_refusal_is_taken_back),
         cmocka_unit_test(test_everybodys_refusals_count_each_time),
         cmocka_unit_test(test_idle_time_is_not_saved_up),
