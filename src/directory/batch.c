@@ -340,6 +340,13 @@ static int on_entry(unsigned search, struct decoded *d, void *owner, struct erro
     return entries_take(b->entries, search, d, e);
 }
 
+static int on_read(unsigned search, LDAP *ld, LDAPMessage *m, const char *id,
+                   struct raw_entry *ret, void *owner, struct error *e)
+{
+    const struct feed_batch *b = owner;
+    return entries_read_again(b->entries, search, ld, m, id, ret, e);
+}
+
 static int on_complete(unsigned search, struct decoded *d, void *owner, struct error *e)
 {
     const struct feed_batch *b = owner;
@@ -410,20 +417,10 @@ static void on_finish(void *owner)
     feed_batch_finish(owner);
 }
 
-static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
-{
-    struct feed_batch *b = userdata;
-    CLEANUP(decoded_done) struct decoded d = {0};
-    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
-    free(d.watermark); /* another server's clock */
-    d.watermark = NULL;
-    d.foreign = true;
-    return r < 0 ? r : entries_take(b->entries, entries_search(b->entries), &d, e);
-}
-
 static int add_parts(struct feed_batch *b, struct error *e)
 {
     static const struct fetches_events of_fetches = {
+        .read = on_read,
         .entry = on_entry,
         .complete = on_complete,
         .left = on_left,
@@ -447,7 +444,7 @@ static int add_parts(struct feed_batch *b, struct error *e)
         .failed = on_failed,
     };
     static const struct follows_events of_follows = {
-        .entry = take_followed,
+        .entry = on_entry,
         .doubt = on_doubt,
         .failed = on_failed,
         .over = on_moved,

@@ -30,6 +30,7 @@
 
 void raw_entry_done(struct raw_entry *raw)
 {
+    free(raw->dn);
     free(raw->id);
     free(raw->watermark);
     *raw = (struct raw_entry){0};
@@ -146,16 +147,18 @@ static bool look_at(const struct decoder *d, const struct berval *attribute, boo
     return true;
 }
 
-static int digest(const struct decoder *d, const char *id, const struct berval *first,
+/* The id is not in it: the mirror is asked by that, and what was pushed may be read again. */
+static int digest(const struct decoder *d, const struct berval *dn, const struct berval *first,
                   const struct berval *last, struct raw_entry *ret, struct error *e)
 {
     unsigned char hash[DIGEST_SIZE];
     size_t span = (size_t)(last->bv_val + last->bv_len - first->bv_val);
     /* The head of the first attribute is not in the span: its size is. */
-    uint64_t sizes[] = {id ? strlen(id) : UINT64_MAX, ret->dn.bv_len, first->bv_len, span};
+    uint64_t sizes[] = {dn->bv_len, first->bv_len, span};
     const struct digest_part parts[] = {
-        {d->form, sizeof(d->form)},         {sizes, sizeof(sizes)},
-        {id ? id : "", id ? strlen(id) : 0}, {ret->dn.bv_val, ret->dn.bv_len},
+        {d->form, sizeof(d->form)},
+        {sizes, sizeof(sizes)},
+        {dn->bv_val, dn->bv_len},
         {first->bv_val, span},
     };
     int r = digest_raw(hash, parts, ARRAY_SIZE(parts));
@@ -170,9 +173,9 @@ int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
-    struct berval first = {0}, last = {0}, element, second_id = {0};
+    struct berval dn, first = {0}, last = {0}, element, second_id = {0};
     ber_len_t left = 0;
-    if (ldap_get_dn_ber(ld, m, &ber, &raw.dn) != LDAP_SUCCESS)
+    if (ldap_get_dn_ber(ld, m, &ber, &dn) != LDAP_SUCCESS)
         return DECODE_RAW_NONE; /* decoding it says what is wrong */
     while (ber_skip_element(ber, &element) == LBER_SEQUENCE) {
         if (!look_at(d, &element, !id, &raw, &second_id))
@@ -188,9 +191,11 @@ int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id
         raw.id = strdup(id);
     else if (!raw.id && second_id.bv_val)
         raw.id = identity_from_value(d->second_identity, second_id.bv_val, second_id.bv_len);
-    if (!raw.id)
+    if (raw.id)
+        raw.dn = strndup(dn.bv_val ? dn.bv_val : "", dn.bv_len);
+    if (!raw.dn)
         return DECODE_RAW_NONE;
-    int r = digest(d, id, &first, &last, &raw, e);
+    int r = digest(d, &dn, &first, &last, &raw, e);
     if (r < 0)
         return r;
     *ret = raw;

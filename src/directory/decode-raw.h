@@ -14,7 +14,7 @@ struct error;
 
 struct raw_entry {
     unsigned char digest[ENTRY_RAW_SIZE];
-    struct berval dn; /* in the message */
+    char *dn;
     char *id;
     char *watermark; /* NULL: it shows none */
     size_t members_size; /* of the DNs of members, about */

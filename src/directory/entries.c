@@ -273,28 +273,21 @@ int entries_take(struct entries *x, unsigned search, struct decoded *d, struct e
 /* What is known of a message that is not decoded as a whole. */
 static int count_known(struct entries *x, struct raw_entry *raw, struct error *e)
 {
-    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
-    if (!dn)
-        return error_out_of_memory(e);
     keep_watermark(x, &raw->watermark);
     x->n_entries++;
     x->n_changes++;
     x->n_shown++;
-    return places_note(x->places, dn, e);
+    return places_note(x->places, raw->dn, e);
 }
 
-/* The mirror took it from the same bytes: there is nothing to decode. Answers SINK_UNKNOWN_ID
- * when it must be, with *raw filled, or empty if these bytes prove nothing. */
-static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
-                          struct raw_entry *raw, struct error *e)
+/* The mirror took it from the same bytes: there is nothing to decode. */
+static int take_unchanged(struct entries *x, unsigned search, struct raw_entry *raw,
+                          struct error *e)
 {
     int left_out;
-    int r = decode_raw(&x->env->decoder, ld, m, id, raw, e);
-    if (r != 0)
-        return r < 0 ? r : SINK_UNKNOWN_ID;
     if (is_too_many(x, e, &left_out))
         return left_out;
-    r = x->env->sink->unchanged(x->env->userdata, x->search, raw->id, raw->digest, e);
+    int r = x->env->sink->unchanged(x->env->userdata, search, raw->id, raw->digest, e);
     if (r != 0)
         return r;
     x->n_unchanged++;
@@ -303,8 +296,8 @@ static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const cha
 
 /* A group that was there and only has more members now: they alone are decoded. Answers
  * SINK_UNKNOWN_ID when all of it must be; *ret_shrank: some of its members are not shown. */
-static int take_growth(struct entries *x, LDAP *ld, LDAPMessage *m, struct raw_entry *raw,
-                       bool *ret_shrank, struct error *e)
+static int take_growth(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m,
+                       struct raw_entry *raw, bool *ret_shrank, struct error *e)
 {
     CLEANUP(group_growth_done) struct group_growth growth = {0};
     CLEANUP(entry_freep) struct entry *added = NULL;
@@ -328,31 +321,48 @@ static int take_growth(struct entries *x, LDAP *ld, LDAPMessage *m, struct raw_e
                                    .is = raw->digest};
     r = x->env->sink->members(x->env->userdata, &members, e);
     if (r == 0)
-        r = x->env->sink->present(x->env->userdata, x->search, raw->id, e);
+        r = x->env->sink->present(x->env->userdata, search, raw->id, e);
     if (r != 0)
         return r;
-    log_debug("%.*s has %zu more member%s, and those of before", (int)raw->dn.bv_len,
-              raw->dn.bv_val, growth.n_added, text_plural(growth.n_added));
+    log_debug("%s has %zu more member%s, and those of before", raw->dn, growth.n_added,
+              text_plural(growth.n_added));
     group_memory_grew(&x->env->decoder, raw, &growth);
     return count_known(x, raw, e);
 }
 
-static int take_known(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
+/* *raw is empty if these bytes prove nothing. */
+static int take_known(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m,
                       struct raw_entry *raw, bool *ret_shrank, struct error *e)
 {
-    int r = take_unchanged(x, ld, m, id, raw, e);
-    return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, ld, m, raw, ret_shrank, e) : r;
+    int r = raw->id ? take_unchanged(x, search, raw, e) : SINK_UNKNOWN_ID;
+    return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, search, ld, m, raw, ret_shrank, e)
+                                           : r;
+}
+
+/* By its name, which must be a readable one, it may lie in another base than when it was asked
+ * for. */
+int entries_read_again(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m,
+                       const char *id, struct raw_entry *ret, struct error *e)
+{
+    const struct feed_environment *env = x->env;
+    CLEANUP(freep) char *key = NULL;
+    bool shrank = false;
+    int r = decode_raw(&env->decoder, ld, m, NULL, ret, e);
+    if (r != 0 || !id || strcmp(ret->id, id) != 0 || !dn_is_valid(ret->dn))
+        return r < 0 ? r : SINK_UNKNOWN_ID;
+    r = dn_key(env->decoder.schema, ret->dn, &key, e);
+    if (r < 0 || !dn_key_is_below(key, env->searches[search].base_key))
+        return r < 0 ? r : SINK_UNKNOWN_ID;
+    return take_known(x, search, ld, m, ret, &shrank, e);
 }
 
 /* A group that lacks members is asked for, so what is there of it need not be decoded before. Nor
  * is it known that the server computes them: they may be spelt otherwise, and all there. */
 static int ask_members(struct entries *x, const struct raw_entry *raw, struct error *e)
 {
-    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
-    if (!dn)
-        return error_out_of_memory(e);
-    log_debug("%s: not all members of before are in the server's message: it is asked", dn);
-    return fetches_entry(x->fetches, x->search, dn, raw->id, e);
+    log_debug("%s: not all members of before are in the server's message: it is asked",
+              raw->dn);
+    return fetches_entry(x->fetches, x->search, raw->dn, raw->id, e);
 }
 
 int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
@@ -361,7 +371,9 @@ int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     CLEANUP(decoded_done) struct decoded d = {0};
     bool shrank = false;
-    int r = take_known(x, ld, m, id, &raw, &shrank, e);
+    int r = decode_raw(&x->env->decoder, ld, m, id, &raw, e);
+    if (r >= 0)
+        r = take_known(x, x->search, ld, m, &raw, &shrank, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
     r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, !x->full, &d, e);
@@ -373,7 +385,9 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     CLEANUP(decoded_done) struct decoded d = {0};
     bool change = entries_tell_changes(x), shrank = false;
-    int r = take_known(x, ld, m, id, &raw, &shrank, e);
+    int r = decode_raw(&x->env->decoder, ld, m, id, &raw, e);
+    if (r >= 0)
+        r = take_known(x, x->search, ld, m, &raw, &shrank, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
     if (change && shrank)

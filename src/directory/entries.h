@@ -17,6 +17,7 @@ struct fetches;
 struct group_reads;
 struct member;
 struct places;
+struct raw_entry;
 
 /* All are borrowed for life. */
 int entries_new(struct entries **ret, struct feed_environment *env, struct fetches *fetches,
@@ -44,6 +45,10 @@ int entries_gone(struct entries *x, const char *id, struct error *e);
 /* One that was decoded, by whatever way it came; and one of which all is known that was to be.
  */
 int entries_take(struct entries *x, unsigned search, struct decoded *d, struct error *e);
+/* One that was read by itself: 0 if it is as it is known, and was taken so; else
+ * SINK_UNKNOWN_ID. */
+int entries_read_again(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m,
+                       const char *id, struct raw_entry *ret, struct error *e);
 int entries_pass(struct entries *x, unsigned search, struct decoded *d, struct error *e);
 
 /* What was taken may not be all there is; the first reason stays. */

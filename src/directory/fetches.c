@@ -131,9 +131,8 @@ static void end(struct fetch *f, int r, const struct error *e)
         l->events->moved(l->owner);
 }
 
-static void doubt(const struct fetches *l, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void doubt(const struct fetches *l, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void doubt(const struct fetches *l,
+                                                        const char *format, ...)
 {
     char sentence[512];
     va_list ap;
@@ -267,9 +266,13 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     }
     CLEANUP(decoded_done) struct decoded d = {0};
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
-    int r = f->kind == FETCH_ENTRY ? decode_raw(&l->env->decoder, ld, m, NULL, &raw, e) : 0;
-    if (r >= 0)
-        r = group_memory_decode(&l->env->decoder, ld, m, NULL, &raw, !l->full, &d, e);
+    /* Whether the server computes what was doubted is still to be learned. */
+    const char *id = f->doubted.n_items ? NULL : f->id;
+    int r = f->kind == FETCH_ENTRY ? l->events->read(f->index, ld, m, id, &raw, l->owner, e)
+                                   : SINK_UNKNOWN_ID;
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    r = group_memory_decode(&l->env->decoder, ld, m, NULL, &raw, !l->full, &d, e);
     if (r < 0)
         return r;
     CLEANUP(freep) char *key = NULL;
@@ -470,19 +473,16 @@ static int fetch_start(struct fetch *f, struct error *e)
         .referrals = env->options->referrals,
         .timeout_usec = env->options->search_timeout_usec,
     };
-    if (f->kind == FETCH_ENTRY)
+    if (f->kind == FETCH_ENTRY || f->kind == FETCH_UNSEEN)
         request.filter = env->searches[f->index].filter;
     const char *ids[] = {env->decoder.id_attribute, env->decoder.second_id_attribute, NULL};
-    if (f->kind == FETCH_UNSEEN) {
-        request.filter = env->searches[f->index].filter;
+    if (f->kind == FETCH_UNSEEN)
         request.attributes = ids;
-    }
     if (f->kind == FETCH_BASE)
         request.attributes = nothing;
     if (f->kind == FETCH_KIND) {
-        bool group = f->decoded.entry->kind == ENTRY_GROUP;
         const struct feed_search *s = &env->searches[f->index];
-        request.filter = group ? s->groups : s->persons;
+        request.filter = f->decoded.entry->kind == ENTRY_GROUP ? s->groups : s->persons;
         request.attributes = nothing;
     }
     if (f->kind == FETCH_RANGE) {

@@ -140,8 +140,13 @@ static void on_lost(struct session *s, int r, const struct error *e, void *userd
 
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
-    struct follows *f = userdata;
-    return f->events.entry(ld, m, f->userdata, e);
+    const struct follows *f = userdata;
+    CLEANUP(decoded_done) struct decoded d = {0};
+    int r = decode_entry(&f->env->decoder, ld, m, NULL, &d, e);
+    free(d.watermark); /* another server's clock */
+    d.watermark = NULL;
+    d.foreign = true;
+    return r < 0 ? r : f->events.entry(f->first->search, &d, f->userdata, e);
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)

@@ -5,15 +5,15 @@
  * not followed. What could not be read whole is a doubt about the whole read.
  */
 #pragma once
-#include <ldap.h>
 #include <stdbool.h>
 
+struct decoded;
 struct error;
 struct feed_environment;
 struct follows;
 
 struct follows_events {
-    int (*entry)(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e);
+    int (*entry)(unsigned search, struct decoded *d, void *userdata, struct error *e);
     void (*doubt)(const char *sentence, void *userdata);
     void (*failed)(int r, const struct error *e, void *userdata); /* `entry` did */
     void (*over)(void *userdata); /* none is left; from the loop */

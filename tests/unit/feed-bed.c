@@ -81,6 +81,7 @@ static int on_entry(void *u, unsigned search, struct entry *taken, struct error 
 {
     unsigned changes;
     (void)u;
+    bed.n_groups_taken += taken->kind == ENTRY_GROUP;
     int r = mirror_put(bed.f->s, search, taken, &changes, e);
     entry_free(taken);
     return r == 0 && changes & (MIRROR_NEW | MIRROR_RETURNED) ? SINK_NEW : r;

@@ -28,7 +28,7 @@ struct feed_bed {
     struct feed_environment env;
     const struct directory_feed_ops *ops;
     void *feed;
-    unsigned n_commits, n_reads_all, n_caught_up, n_aborts;
+    unsigned n_commits, n_reads_all, n_caught_up, n_aborts, n_groups_taken;
     enum feed_absence absence;
     char reason[800];
     unsigned search; /* of the batch */

@@ -289,7 +289,8 @@ static void test_member_refused(void **state)
     assert_int_equal(members_of("cn=crew,dc=t"), 3);
 }
 
-/* A group with a memberURL is read again though nothing is said of it. */
+/* A group with a memberURL is read again though nothing is said of it, and taken where it is
+ * not as it was. */
 static void test_dynamic(void **state)
 {
     (void)state;
@@ -300,6 +301,16 @@ static void test_dynamic(void **state)
     unsigned n = bed.peer->n_lookups;
     UNTIL(bed.peer->n_lookups > n);
     assert_int_equal(members_of("cn=crew,dc=t"), 2);
+    unsigned n_taken = bed.n_groups_taken;
+    n = bed.peer->n_lookups;
+    UNTIL(bed.peer->n_lookups > n + 2);
+    assert_int_equal(bed.n_groups_taken, n_taken);
+    size_t i = crew->n_values++;
+    crew->values[i] = crew->values[0];
+    snprintf(crew->values[i].name, sizeof(crew->values[i].name), "member");
+    snprintf(crew->values[i].value, sizeof(crew->values[i].value), "uid=cat,ou=p,dc=t");
+    UNTIL(members_of("cn=crew,dc=t") == 3);
+    assert_int_equal(bed.n_groups_taken, n_taken + 1);
 }
 
 int main(void)
