@@ -1,0 +1,115 @@
+/* Refusals with 429 that concern one user, or everybody, with a clock that the test turns. */
+#include "config.h"
+
+#include "base/clock.h"
+#include "tenant/pace.h"
+#include "unit.h"
+
+#define START (1000 * USEC_PER_SEC)
+
+/* One user is always refused, with a long Retry-After: others are served all the time, or there is
+ * nothing else to send. */
+static void test_one_users_refusals_slow_nobody(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 20, START);
+    for (unsigned minute = 0; minute < 60; minute++) {
+        uint64_t now = START + minute * 60 * USEC_PER_SEC;
+        for (uint64_t who = 2; minute < 30 && who < 40; who++)
+            pace_served(&p, who);
+        pace_take(&p, now);
+        pace_ended(&p, now);
+        pace_throttled(&p, now, 50 * USEC_PER_SEC, 1);
+        if (minute > 0)
+            assert_int_equal(pace_wait(&p, now + USEC_PER_SEC, 0), 0);
+        if (minute > 5)
+            assert_true(p.rate == 20);
+    }
+    /* Its calls are answered again, and then it is one of many. */
+    uint64_t now = START + 4000 * USEC_PER_SEC;
+    pace_served(&p, 1);
+    for (uint64_t who = 1; who < 9; who++)
+        pace_throttled(&p, now, 0, who);
+    assert_true(p.rate == 10);
+}
+
+/* As little where each write of that user is refused, and the read before it is answered. */
+static void test_one_users_refused_writes_slow_nobody(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 20, START);
+    for (unsigned minute = 0; minute < 30; minute++) {
+        uint64_t now = START + minute * 60 * USEC_PER_SEC;
+        if (minute < 15)
+            pace_served(&p, 2 | PACE_WRITES);
+        pace_served(&p, 1);
+        pace_throttled(&p, now, 50 * USEC_PER_SEC, 1 | PACE_WRITES);
+        if (minute > 0)
+            assert_int_equal(pace_wait(&p, now + USEC_PER_SEC, 0), 0);
+        if (minute > 0)
+            assert_true(p.rate == 20);
+    }
+}
+
+/* A tenant that takes no writes, and answers all reads, is slowed for, however often each comes
+ * back. */
+static void test_refused_writes_count_while_others_are_read(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 16, START);
+    for (unsigned i = 0; i < 4; i++) {
+        pace_served(&p, 1 + i % 2);
+        pace_served(&p, 3);
+        pace_throttled(&p, START + i * 5 * USEC_PER_SEC, 0, (1 + i % 2) | PACE_WRITES);
+    }
+    assert_true(p.rate == 1);
+}
+
+/* The very first refusal cuts; that it was one user's is known by the second. Rows: whether others
+ * were refused in between, whether some were served, whether it is taken back. */
+static void test_the_first_refusal_is_taken_back(void **state)
+{
+    (void)state;
+    static const bool rows[][3] = {{false, true, true}, {true, true, false}, {false, false, false}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (double max_rate = 0; max_rate <= 20; max_rate += 20) {
+            uint64_t now = START;
+            struct pace p;
+            pace_init(&p, max_rate, now);
+            pace_take(&p, now);
+            pace_throttled(&p, now, 0, 1);
+            double cut = p.rate;
+            now += 3 * USEC_PER_SEC;
+            if (rows[i][1])
+                pace_served(&p, 2);
+            for (uint64_t who = rows[i][0] ? 3 : 1; who > 0; who -= who > 1 ? 2 : 1)
+                pace_throttled(&p, now, 0, who);
+            assert_true(cut > 0 && (rows[i][2] ? p.rate == max_rate : p.rate <= cut));
+        }
+}
+
+/* Two users who are refused by turns, and nobody is served: that is the tenant. */
+static void test_everybodys_refusals_count_each_time(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 16, START);
+    for (unsigned i = 0; i < 4; i++)
+        pace_throttled(&p, START + i * 5 * USEC_PER_SEC, 0, 1 + i % 2);
+    assert_true(p.rate == 1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_users_refusals_slow_nobody),
+        cmocka_unit_test(test_one_users_refused_writes_slow_nobody),
+        cmocka_unit_test(test_refused_writes_count_while_others_are_read),
+        cmocka_unit_test(test_the_first_refusal_is_taken_back),
+        cmocka_unit_test(test_everybodys_refusals_count_each_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
