@@ -18,6 +18,18 @@
 void computed_done(struct computed *c)
 {
     string_list_done(&c->names);
+    string_list_done(&c->passed);
+}
+
+/* Of many who come at once nobody knows yet what the first ones will show. */
+static int pass(struct computed *c, const struct string_list *wanted,
+                const struct entry *person)
+{
+    for (size_t i = 0; i < wanted->n_items; i++)
+        if (!entry_attribute(person, wanted->items[i]) &&
+            string_list_add_once(&c->passed, wanted->items[i]) < 0)
+            return -ENOMEM;
+    return 0;
 }
 
 static bool lacks_any(const struct string_list *wanted, const struct entry *person)
@@ -50,7 +62,8 @@ static int doubt_person(struct computed *c, struct feed_environment *env,
     int r = asks ? env->sink->known_dn(env->userdata, person->id, &known, e) : 0;
     if (r < 0)
         return r;
-    if (add_lacking(c, wanted, person, asks && !known, ret) < 0)
+    if (add_lacking(c, wanted, person, asks && !known, ret) < 0 ||
+        (c->n_newcomers >= NEWCOMERS_ASKED && pass(c, wanted, person) < 0))
         return error_out_of_memory(e);
     c->n_newcomers += asks && !known;
     return 0;
@@ -69,8 +82,8 @@ int computed_doubt(struct computed *c, struct feed_environment *env, const struc
     return entry->kind == ENTRY_PERSON ? doubt_person(c, env, entry, ret, e) : r;
 }
 
-static int learn(struct computed *c, const char *name, const char *uri, const char *dn,
-                 struct error *e)
+static int learn(struct computed *c, struct feed_environment *env, const char *name,
+                 const char *dn, struct error *e)
 {
     if (string_list_contains(&c->names, name))
         return 0;
@@ -79,10 +92,12 @@ static int learn(struct computed *c, const char *name, const char *uri, const ch
     log_notice(
         "%s computes %s of %s and leaves it out of what it sends for a change, so it is "
         "asked for it; where that alone changes, it is found %s",
-        uri, name, dn,
+        session_uri(env->session), name, dn,
         strcmp(name, "member") == 0
             ? "every poll_interval for groups with a memberURL, else by full compares only"
             : "by full compares only ([directory] full_interval)");
+    if (string_list_contains(&c->passed, name))
+        feed_doubts(env, "many came before it was known what the server computes");
     return 0;
 }
 
@@ -98,7 +113,7 @@ int computed_learn(struct computed *c, struct feed_environment *env,
         const char *name = doubted->items[i];
         bool is = shown->kind == ENTRY_GROUP || entry_attribute(shown, name);
         if (is && !text_equal(still, name))
-            r = learn(c, name, session_uri(env->session), dn, e);
+            r = learn(c, env, name, dn, e);
     }
     return r;
 }

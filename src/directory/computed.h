@@ -15,6 +15,7 @@ struct feed_environment;
 struct computed {
     struct string_list names; /* of which it was said; for life */
     unsigned n_newcomers; /* who were asked for although nothing was known of their server */
+    struct string_list passed; /* what people lacked who were not asked for after those */
 };
 void computed_done(struct computed *c);
 /* Attributes that the message does not show, and the server may compute: what the mirror has of

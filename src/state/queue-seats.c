@@ -11,6 +11,10 @@
 #define UNCLEAR "reason IS '" REASON_UNCLEAR "'"
 #define READY                                                                                  \
     "FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN (1, 7) AND NOT " UNCLEAR
+/* They work all the while; of who came back under another identity the old link counts. */
+#define MEETING                                                                                \
+    "FROM operation INDEXED BY operation_cause WHERE cause = '" REASON_ADOPTION                \
+    "' AND reason = '" REASON_ADOPTION "' AND state = 2 AND kind = 2"
 #define WAITING                                                                                \
     "FROM operation INDEXED BY operation_cause WHERE cause = 'seats' AND reason = '" REASON_SEATS "'"
 
@@ -26,12 +30,15 @@ static int count(struct state *s, const char *sql, size_t *ret, struct error *e)
 
 int queue_seats_under_way(struct state *s, size_t *ret, struct error *e)
 {
-    return count(s,
-                 "SELECT (SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 4 "
-                 "AND kind IN (1, 2, 7)) + (SELECT count(*) FROM operation INDEXED BY "
-                 "operation_state WHERE state = 1 AND kind = 2) + (SELECT count(*) FROM operation INDEXED BY operation_cause "
-                 "WHERE cause = 'unclear' AND reason = '" REASON_UNCLEAR "' AND state <> 4 AND kind IN (1, 7))",
-                 ret, e);
+    return count(
+        s,
+        "SELECT (SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 4 "
+        "AND kind IN (1, 2, 7)) + (SELECT count(*) FROM operation INDEXED BY "
+        "operation_state WHERE state = 1 AND kind = 2) + (SELECT count(*) " MEETING
+        ") + (SELECT count(*) FROM operation INDEXED BY operation_cause "
+        "WHERE cause = 'unclear' AND reason = '" REASON_UNCLEAR
+        "' AND state <> 4 AND kind IN (1, 7))",
+        ret, e);
 }
 
 int queue_seats_ready(struct state *s, size_t *ret, struct error *e)

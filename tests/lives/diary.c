@@ -12,9 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "company.h"
 #include "oracle.h"
+#include "simulated.h"
 #include "tenant.h"
 #include "world.h"
+
+extern struct simulator tenant;
 
 static json_t *intents; /* by number and person, until their outcome: the line */
 static json_t *nearest; /* by number: the key of the intent that an outcome may refer to */
@@ -193,6 +197,33 @@ static void check_removal(const char *path)
         broken(12, "%s was removed, and no line says so", name + strlen(REMOVED));
 }
 
+/* What the audit says about a user, at the end. */
+static bool check_user(const char *login, bool disabled)
+{
+    const struct user *u = store_user(&tenant.store, login);
+    const struct person *p = oracle_person(login);
+    world.n_checks++;
+    /* That the user was made stands in a file that was removed before the erasure, that it was
+     * disabled or deleted in lines that were erased. What was done by hand, no audit tells. */
+    if (!u && p && p->erased)
+        return false;
+    if (!u)
+        broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
+    else if (u->disabled != disabled &&
+             !(p && (p->erased || (u->disabled && p->disabled_by_hand))))
+        broken(12, "by the audit the user %s is %s, at the tenant not", login,
+               disabled ? "disabled" : "enabled");
+    return true;
+}
+
+static void check_users(size_t n_users)
+{
+    if (n_users + 1 > tenant.store.n_users ||
+        (n_users + 1 != tenant.store.n_users && !any_erased))
+        broken(12, "the audit tells of %zu users, the tenant has %zu and the API user", n_users,
+               tenant.store.n_users - 1);
+}
+
 void diary_check(const char *const *files, size_t n_files)
 {
     const char *key;
@@ -214,8 +245,8 @@ void diary_check(const char *const *files, size_t n_files)
     size_t n_users = 0;
     json_object_del(users, API_USER); /* who may be somebody of the directory */
     json_object_foreach(users, key, value) n_users +=
-        json_is_null(value) || oracle_diary(key, json_is_true(value));
-    oracle_diary_end(n_users, any_erased);
+        json_is_null(value) || check_user(key, json_is_true(value));
+    check_users(n_users);
     json_decref(intents);
     json_decref(nearest);
     json_decref(users);

@@ -461,6 +461,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_containers(ret, o->seed);
         draw_ones(ret, o->seed);
         plan_draw_edits(ret, o->seed, n_hired);
+        plan_draw_scarce(ret, o->seed, n_hired, o->people);
     }
     plan_sort(ret);
 }

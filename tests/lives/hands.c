@@ -9,11 +9,12 @@
 #include "life.h"
 #include "oracle.h"
 #include "plan.h"
+#include "rules.h"
 #include "simulated.h"
 #include "tenant.h"
 #include "world.h"
 
-const char *const due_names[DUES] = {"",        "Agent",   "Lead",
+const char *const due_names[DUES] = {"",        "Agent",   "Lead",   "Trainer",
                                      "English", "Spanish", "Billing"};
 
 static int wanted_of(const struct person *p, enum due fact)
@@ -46,6 +47,9 @@ void hands_act(struct person *p, const struct happening *h)
     size_t n = 0;
     while (n < HANDS && p->hands[n].fact)
         n++;
+    /* Who took one of two would let the other one in. */
+    if (rules.conflicts && fact == DUE_LEAD)
+        return;
     if (n == HANDS || hands_took(p, fact) || !oracle_is_entitled(p->item) ||
         !life_was_quiet(world.steady_usec - HOUR) || p->apart_until_usec ||
         world.steady_usec - p->changed_usec < 2 * HOUR || !tenant_dues(p->login, &is) ||

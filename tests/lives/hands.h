@@ -9,8 +9,17 @@
 struct happening;
 struct person;
 
-/* What the rules give to somebody who works: two roles, three skills. */
-enum due { DUE_NONE, DUE_AGENT, DUE_LEAD, DUE_ENGLISH, DUE_SPANISH, DUE_BILLING, DUES };
+/* What the rules give to somebody who works: three roles, three skills. */
+enum due {
+    DUE_NONE,
+    DUE_AGENT,
+    DUE_LEAD,
+    DUE_TRAINER, /* where it conflicts with the one before */
+    DUE_ENGLISH,
+    DUE_SPANISH,
+    DUE_BILLING,
+    DUES
+};
 extern const char *const due_names[DUES];
 struct dues {
     int of[DUES]; /* a level; of a role: 1; 0: none */

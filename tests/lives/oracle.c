@@ -24,6 +24,7 @@
 #include "operator.h"
 #include "rest.h"
 #include "rules.h"
+#include "scarce.h"
 #include "simulated.h"
 #include "tenant.h"
 #include "waiting.h"
@@ -189,6 +190,7 @@ void oracle_request(struct request *q, unsigned n_under_way)
         q->method == METHOD_PUT && commands_tells_password(q->body.data, q->body.length);
     if (sets_password && !witness_tells("\"ev\":\"password\""))
         broken(3, "another password of %s is set, and the audit does not tell of it", login);
+    scarce_before(login);
     deed_begins(login, sets_password ? NULL : witness_intent(login, q->method_text));
 }
 
@@ -202,6 +204,7 @@ void oracle_answered(struct request *q)
     if (changed && p) {
         budgets_wrote(p, &deed);
         hands_after(p, q->method_text);
+        scarce_after(p, q->method_text);
     }
     if (p && q->method != METHOD_GET && q->status < 300)
         commands_password(p, q->body.data, q->body.length);
@@ -276,19 +279,22 @@ static const char *text_of(const struct user *u, enum user_field field)
 void oracle_dues(const struct item *i, struct dues *ret)
 {
     const char *language = item_get(i, "preferredLanguage");
+    bool spanish = language && strncasecmp(language, "es", 2) == 0;
     *ret = (struct dues){
         .of = {[DUE_AGENT] = has_team(i),
                [DUE_LEAD] = item_has(leads, "member", i->dn),
+               [DUE_TRAINER] = rules.conflicts && spanish,
                [DUE_ENGLISH] = in_support(i) ? 100 : 50,
-               [DUE_SPANISH] = language && strncasecmp(language, "es", 2) == 0 ? 80 : 0,
+               [DUE_SPANISH] = spanish ? 80 : 0,
                [DUE_BILLING] = item_has(sales, "member", i->dn) ? (int)rules.billing : 0}};
 }
 
 static void write_dues(const struct dues *d, bool more, char *to, size_t size)
 {
-    snprintf(to, size, ", roles %s%s%sEnglish %d Spanish %d Billing %d", d->of[DUE_AGENT] ? "Agent " : "",
-             d->of[DUE_LEAD] ? "Lead " : "", more ? "more " : "", d->of[DUE_ENGLISH], d->of[DUE_SPANISH],
-             d->of[DUE_BILLING]);
+    snprintf(to, size, ", roles %s%s%s%sEnglish %d Spanish %d Billing %d",
+             d->of[DUE_AGENT] ? "Agent " : "", d->of[DUE_LEAD] ? "Lead " : "",
+             d->of[DUE_TRAINER] ? "Trainer " : "", more ? "more " : "", d->of[DUE_ENGLISH],
+             d->of[DUE_SPANISH], d->of[DUE_BILLING]);
 }
 
 /* Who works: everything about them, in one line to compare. */
@@ -297,7 +303,7 @@ static void describe(const struct user *u, const struct dues *has, char *to, siz
     bool more = false;
     char rest[160];
     for (size_t i = 0; i < u->n_roles; i++)
-        more |= strcmp(u->roles[i]->text, "Agent") != 0 && strcmp(u->roles[i]->text, "Lead") != 0;
+        more |= strcmp(u->roles[i]->text, "Administrator") == 0;
     write_dues(has, more, rest, sizeof(rest));
     snprintf(to, size, "%s %s <%s> in %s%s%s", text_of(u, USER_FIRST_NAME),
              text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL),
@@ -320,6 +326,7 @@ static void expect(const struct person *p, const struct user *u, const struct du
     char rest[160];
     oracle_dues(i, &due);
     hands_apply(p, has, &due);
+    scarce_apply(p, has, &due);
     write_dues(&due, false, rest, sizeof(rest));
     snprintf(to, size, "%s %s <%s> in %s%s", item_get(i, "givenName"), item_get(i, "sn"),
              mail ? mail : text_of(u, USER_EMAIL), in_support(i) ? "Customer Service" : "Sales",
@@ -471,30 +478,4 @@ void oracle_day_end(uint64_t since_usec)
     check_explained();
     witness_growth();
     yearbook_note();
-}
-
-/* What the audit says about a user, at the end. */
-bool oracle_diary(const char *login, bool disabled)
-{
-    const struct user *u = store_user(&tenant.store, login);
-    const struct person *p = oracle_person(login);
-    world.n_checks++;
-    /* That the user was made stands in a file that was removed before the erasure, that it was
-     * disabled or deleted in lines that were erased. What was done by hand, no audit tells. */
-    if (!u && p && p->erased)
-        return false;
-    if (!u)
-        broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
-    else if (u->disabled != disabled &&
-             !(p && (p->erased || (u->disabled && p->disabled_by_hand))))
-        broken(12, "by the audit the user %s is %s, at the tenant not", login,
-               disabled ? "disabled" : "enabled");
-    return true;
-}
-
-void oracle_diary_end(size_t n_users, bool any_erased)
-{
-    if (n_users + 1 > tenant.store.n_users || (n_users + 1 != tenant.store.n_users && !any_erased))
-        broken(12, "the audit tells of %zu users, the tenant has %zu and the API user", n_users,
-               tenant.store.n_users - 1);
 }

@@ -39,7 +39,3 @@ void oracle_day_end(uint64_t since_usec);
 void oracle_one(struct person *p); /* of one of them, now */
 /* The same of everybody, whatever happened to them lately. */
 void oracle_everybody(void);
-/* false: it is no user that the audit still tells of. */
-bool oracle_diary(const char *login, bool disabled);
-/* any_erased: the audit need not tell of everybody. */
-void oracle_diary_end(size_t n_users, bool any_erased);

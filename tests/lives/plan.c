@@ -147,9 +147,42 @@ static bool read_line(struct plan *p, json_t *line)
     return true;
 }
 
-static bool flag(json_t *line, const char *name)
+/* ---- what holds for a whole life ---- */
+
+struct place {
+    const char *name;
+    size_t offset;
+};
+
+#define PLACE(field)                                                                           \
+    {                                                                                          \
+#field, offsetof(struct plan, field)                                                   \
+    }
+static const struct place flags[] = {
+    PLACE(two_bases),       PLACE(deletes),        PLACE(session_log),    PLACE(polled),
+    PLACE(short_keepalive), PLACE(often_verified), PLACE(clock_is_right), PLACE(rotates),
+    PLACE(rests),           PLACE(protects),       PLACE(nested_bases),   PLACE(dates),
+    PLACE(passwords),       PLACE(privileged),     PLACE(api_person),     PLACE(conflicts),
+};
+static const struct place numbers[] = {PLACE(days), PLACE(rate), PLACE(at_once), PLACE(seats)};
+
+static void *place_of(struct plan *p, const struct place *all, size_t n, unsigned which,
+                      const char **ret_name)
 {
-    return json_is_true(json_object_get(line, name));
+    if (which >= n)
+        return NULL;
+    *ret_name = all[which].name;
+    return (char *)p + all[which].offset;
+}
+
+bool *plan_flag(struct plan *p, unsigned which, const char **ret_name)
+{
+    return place_of(p, flags, sizeof(flags) / sizeof(*flags), which, ret_name);
+}
+
+unsigned *plan_number(struct plan *p, unsigned which, const char **ret_name)
+{
+    return place_of(p, numbers, sizeof(numbers) / sizeof(*numbers), which, ret_name);
 }
 
 static bool read_head(struct plan *p, json_t *line)
@@ -161,27 +194,16 @@ static bool read_head(struct plan *p, json_t *line)
             p->server = (enum server)i;
     snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
     p->chance = (uint64_t)json_integer_value(json_object_get(line, "chance"));
-    p->days = (unsigned)json_integer_value(json_object_get(line, "days"));
     for (unsigned k = 0; k < LIMITS; k++)
         p->limits[k] = (unsigned)json_integer_value(
             json_object_get(json_object_get(line, "budgets"), limit_names[k]));
-    p->privileged = flag(line, "privileged");
-    p->api_person = flag(line, "api_person");
-    p->rate = (unsigned)json_integer_value(json_object_get(line, "rate"));
-    p->two_bases = flag(line, "two_bases");
-    p->deletes = flag(line, "deletes");
-    p->session_log = flag(line, "session_log");
-    p->polled = flag(line, "polled");
-    p->short_keepalive = flag(line, "short_keepalive");
-    p->often_verified = flag(line, "often_verified");
-    p->clock_is_right = flag(line, "clock_is_right");
-    p->rotates = flag(line, "rotates");
-    p->rests = flag(line, "rests");
-    p->protects = flag(line, "protects");
-    p->nested_bases = flag(line, "nested_bases");
-    p->dates = flag(line, "dates");
-    p->passwords = flag(line, "passwords");
-    p->at_once = (unsigned)json_integer_value(json_object_get(line, "at_once"));
+    bool *flag;
+    unsigned *number;
+    const char *name;
+    for (unsigned i = 0; (flag = plan_flag(p, i, &name)); i++)
+        *flag = json_is_true(json_object_get(line, name));
+    for (unsigned i = 0; (number = plan_number(p, i, &name)); i++)
+        *number = (unsigned)json_integer_value(json_object_get(line, name));
     return p->days > 0;
 }
 
@@ -208,25 +230,32 @@ int plan_read(struct plan *ret, const char *path)
     return fine && n ? 0 : -1;
 }
 
-int plan_write(const struct plan *p, const char *path)
+static json_t *write_head(struct plan *p)
 {
-    FILE *f = fopen(path, "we");
-    if (!f)
-        return -1;
+    bool *flag;
+    unsigned *number;
+    const char *name;
     json_t *budgets = json_object();
     for (unsigned k = 0; k < LIMITS; k++)
         if (p->limits[k])
             json_object_set_new(budgets, limit_names[k], json_integer(p->limits[k]));
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:o,s:b,s:b,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:I,s:b,s:b,s:b,s:s}", "why", p->why, "chance",
-                  (json_int_t)p->chance, "days", (json_int_t)p->days, "budgets", budgets,
-                  "privileged", p->privileged, "api_person", p->api_person, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
-                  p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
-                  p->short_keepalive, "often_verified", p->often_verified,
-                  "clock_is_right", p->clock_is_right, "rotates", p->rotates, "rests", p->rests,
-                  "protects", p->protects, "at_once", (json_int_t)p->at_once,
-                  "nested_bases", p->nested_bases, "dates", p->dates, "passwords", p->passwords, "server",
-                  servers[p->server]);
+        json_pack("{s:s,s:I,s:o,s:s}", "why", p->why, "chance", (json_int_t)p->chance,
+                  "budgets", budgets, "server", servers[p->server]);
+    for (unsigned i = 0; (number = plan_number(p, i, &name)); i++)
+        json_object_set_new(head, name, json_integer(*number));
+    for (unsigned i = 0; (flag = plan_flag(p, i, &name)); i++)
+        json_object_set_new(head, name, json_boolean(*flag));
+    return head;
+}
+
+int plan_write(const struct plan *p, const char *path)
+{
+    struct plan copy = *p;
+    FILE *f = fopen(path, "we");
+    if (!f)
+        return -1;
+    json_t *head = write_head(&copy);
     (void)json_dumpf(head, f, 0);
     json_decref(head);
     for (size_t i = 0; i < p->n; i++) {

@@ -78,6 +78,8 @@ struct plan {
     bool privileged;         /* the role Lead is */
     bool api_person;         /* the API user is somebody of the directory */
     unsigned rate;           /* requests a second; 0: the default */
+    unsigned seats;          /* how many may work; 0: as many as there are */
+    bool conflicts;          /* nobody may have the roles Lead and Trainer together */
     struct happening *all;
     size_t n, room;
 };
@@ -90,7 +92,12 @@ struct draw_options {
 };
 
 void plan_draw_edits(struct plan *p, uint64_t seed, unsigned n_hired); /* a part of it */
+void plan_draw_scarce(struct plan *p, uint64_t seed, unsigned n_hired, unsigned n_people);
 void plan_draw(struct plan *ret, const struct draw_options *o);
+/* What holds for a whole life, one after the other, with its name; NULL: there is no further
+ * one. */
+bool *plan_flag(struct plan *p, unsigned which, const char **ret_name);
+unsigned *plan_number(struct plan *p, unsigned which, const char **ret_name);
 /* In the order of their times; those of one time in the order in which they were added. */
 struct happening *plan_put(struct plan *p, uint64_t at_usec, enum what what, const char *to);
 void plan_sort(struct plan *p);

@@ -87,6 +87,10 @@ static const struct {
     [POINT_COMMAND_TROUBLE] = {"a command that failed or hung", NULL},
     [POINT_PUSHED_LESS] = {"a change that is told without values that the server computes",
                            NULL},
+    [POINT_SEATS_WAITED] = {"somebody who waits for a seat", NULL},
+    [POINT_SEAT_FREED] = {"a seat that became free and was taken", NULL},
+    [POINT_CONFLICT] = {"somebody who is held for two roles that conflict", NULL},
+    [POINT_SWAPPED] = {"one of two such roles for the other", NULL},
     [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},
 };
 

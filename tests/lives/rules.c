@@ -44,6 +44,8 @@ static void write_budgets(char *to, size_t size)
                           : snprintf(to + n, size - n, "max_%s = unlimited\n", limit_names[k]));
 }
 
+#define CONFLICT "roles = Trainer\n[conflict \"One of two\"]\nroles = Lead, Trainer\n"
+
 /* The administrator's hand is none of the daemon's. */
 static void write_configuration(const char *name, const char *state, const char *socket)
 {
@@ -64,23 +66,25 @@ static void write_configuration(const char *name, const char *state, const char 
         "[rule \"Sales\"]\ngroup = cn=sales,ou=groups," SUFFIX
         "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:%u\n"
         "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
-        "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
+        "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n%s"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
-        "[guard]\n%sattribute_vanish = 100%%\n%s%s"
+        "[guard]\n%smax_users = %u\nattribute_vanish = 100%%\n%s%s"
         "[state]\nfile = %s%s\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %s%s\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
-        !plan->two_bases      ? ""
+        !plan->two_bases     ? ""
         : plan->nested_bases ? "base = " SUFFIX "\n" /* which has the other in it */
                              : "base = ou=contractors," SUFFIX "\n",
-        plan->polled ? "feed = poll\n" : "",
-        world.other_tenant ? "3" : "2", HERE, rules.rate, rules.at_once,
+        plan->polled ? "feed = poll\n" : "", world.other_tenant ? "3" : "2", HERE, rules.rate,
+        rules.at_once,
         plan->passwords ? "initial_password = generate\npassword_command = /bin/true\n" : "",
         rules.without_visitors ? "(employeeType=Visitor)" : "",
-        plan->dates ? "starts_at = " FIRST_DAY "\nexpires_at = " LAST_DAY "\n" : "", rules.billing,
-        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budgets,
+        plan->dates ? "starts_at = " FIRST_DAY "\nexpires_at = " LAST_DAY "\n" : "",
+        rules.billing, rules.conflicts ? CONFLICT : "", rules.deletes ? "3d" : "0",
+        plan->often_verified ? "1d" : "7d", budgets, rules.seats,
         rules.privileged ? "privileged_roles = Lead\n" : "",
-        rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, state, HERE, HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE, socket);
+        rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, state, HERE, HERE,
+        plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE, socket);
     world.running = false;
     write_file(name, text);
     write_file("bind-password", BIND_PASSWORD "\n");
@@ -94,6 +98,8 @@ void rules_begin(const struct plan *p)
     rules = (struct rules){.billing = 70,
                            .rate = p->rate ? p->rate : 50,
                            .privileged = p->privileged,
+                           .seats = p->seats,
+                           .conflicts = p->conflicts,
                            .at_once = p->at_once ? p->at_once : 16,
                            .deletes = p->deletes,
                            .protects = p->protects};
@@ -112,6 +118,10 @@ void rules_change(const struct happening *h)
             if (rules.limits[k])
                 rules.limits[k] = 1 + (unsigned)((h->number + k) % 6);
         rules.budget_changed_usec = world.steady_usec;
+    } else if (strcmp(h->to, "seats") == 0) {
+        rules.seats_before = rules.seats;
+        rules.seats = (unsigned)h->number;
+        rules.seats_changed_usec = world.steady_usec;
     }
     rules.broken = strcmp(h->to, "broken") == 0;
     write_configuration("rosterd.conf", "state.db", "control.sock");

@@ -36,6 +36,9 @@ struct rules {
     unsigned at_once;        /* requests under way */
     bool deletes, protects, broken;
     uint64_t budget_changed_usec;
+    unsigned seats, seats_before; /* 0: as many as there are */
+    uint64_t seats_changed_usec;
+    bool conflicts; /* Lead and Trainer are; whoever speaks Spanish is a trainer then */
 };
 extern struct rules rules;
 

@@ -29,18 +29,22 @@ static bool replaces(struct plan *p, struct plan *smaller)
     return true;
 }
 
-static bool try_flag(struct plan *p, bool *flag)
+static bool try_flags(struct plan *p)
 {
-    struct plan smaller;
-    size_t offset = (size_t)((char *)flag - (char *)p);
-    if (!*flag)
-        return false;
-    plan_copy(&smaller, p);
-    *(bool *)((char *)&smaller + offset) = false;
-    if (replaces(p, &smaller))
-        return true;
-    plan_done(&smaller);
-    return false;
+    bool any = false, *flag;
+    const char *name;
+    for (unsigned i = 0; (flag = plan_flag(p, i, &name)); i++) {
+        struct plan smaller;
+        if (!*flag)
+            continue;
+        plan_copy(&smaller, p);
+        *plan_flag(&smaller, i, &name) = false;
+        if (replaces(p, &smaller))
+            any = true;
+        else
+            plan_done(&smaller);
+    }
+    return any;
 }
 
 static void drop_late(struct plan *p)
@@ -107,13 +111,7 @@ unsigned shrink(struct plan *p, int invariant, unsigned lives_max)
     for (unsigned what = WHAT_LEAVE; what < WHAT_KINDS; what++)
         (void)try_kind(p, (enum what)what);
     while (any && n_lives < most_lives) {
-        any = try_flag(p, &p->two_bases) || try_flag(p, &p->deletes) ||
-              try_flag(p, &p->session_log) || try_flag(p, &p->polled) ||
-              try_flag(p, &p->short_keepalive) || try_flag(p, &p->often_verified) ||
-              try_flag(p, &p->clock_is_right) || try_flag(p, &p->rotates) ||
-              try_flag(p, &p->rests) || try_flag(p, &p->protects) ||
-              try_flag(p, &p->nested_bases) || try_flag(p, &p->dates) ||
-              try_flag(p, &p->passwords);
+        any = try_flags(p);
         for (size_t size = (p->n + 1) / 2; size; size = size / 2) {
             for (size_t from = 0; from < p->n;)
                 if (try_lines(p, from, from + size < p->n ? from + size : p->n))

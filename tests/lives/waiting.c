@@ -14,6 +14,7 @@
 #include "life.h"
 #include "rest.h"
 #include "rules.h"
+#include "scarce.h"
 #include "witness.h"
 #include "world.h"
 
@@ -38,12 +39,16 @@ static bool is_guarded(const struct person *p)
 /* For what anybody may wait in this world. */
 static void check_reason(const char *reason, const struct person *p)
 {
-    bool expected = reason && ((strcmp(reason, "budget") == 0 && budgets_hold()) ||
-                               (strcmp(reason, "never-lock-out") == 0 && is_guarded(p)) ||
-                               (strcmp(reason, "state-restored") == 0 && p->forgotten) ||
-                               strcmp(reason, "adoption") == 0 || strcmp(reason, "relink") == 0 ||
-                               strcmp(reason, "user-gone") == 0);
-    if (rest_is() && !(expected && strcmp(reason, "never-lock-out") == 0))
+    bool expected =
+        reason && ((strcmp(reason, "budget") == 0 && budgets_hold()) ||
+                   (strcmp(reason, "never-lock-out") == 0 && is_guarded(p)) ||
+                   (strcmp(reason, "no-seat") == 0 && scarce_is_full()) ||
+                   (strcmp(reason, "state-restored") == 0 && p->forgotten) ||
+                   strcmp(reason, "adoption") == 0 || strcmp(reason, "relink") == 0 ||
+                   strcmp(reason, "user-gone") == 0);
+    bool lasts =
+        reason && (strcmp(reason, "never-lock-out") == 0 || strcmp(reason, "no-seat") == 0);
+    if (rest_is() && !(expected && lasts))
         broken(10, "%s waits for \"%s\", after days in which all was approved", p->login,
                reason ? reason : "nothing");
     else if (!expected)
@@ -100,6 +105,7 @@ void waiting_alarms(void)
     if (!plan)
         plan = life_plan();
     json_array_foreach(json_object_get(plan, "operations"), i, o) check_alarm(o, causes);
+    scarce_check(json_object_get(plan, "operations"));
     for (i = 0; i < 2; i++) {
         const char *stray = witness_stray_alarm(heads[i], causes);
         if (stray)
@@ -126,8 +132,9 @@ bool waiting_is(const struct person *p)
         const char *reason = json_string_value(json_object_get(o, "reason"));
         bool parked = state && strcmp(state, "parked") == 0 &&
                       !json_is_true(json_object_get(o, "approved")),
-             held = state && strcmp(state, "held") == 0 && reason &&
-                    strcmp(reason, "never-lock-out") == 0;
+             held =
+                 scarce_waits_for_seat(o) || (state && strcmp(state, "held") == 0 && reason &&
+                                              strcmp(reason, "never-lock-out") == 0);
         if (theirs && (parked || held)) {
             check_reason(reason, p);
             return true;

@@ -240,6 +240,10 @@ enum point {
     POINT_HANDED_ON,
     POINT_COMMAND_TROUBLE,
     POINT_PUSHED_LESS,
+    POINT_SEATS_WAITED,
+    POINT_SEAT_FREED,
+    POINT_CONFLICT,
+    POINT_SWAPPED,
     POINTS
 };
 void seen(enum point p);
