@@ -56,11 +56,11 @@ int decode_member(const struct decoder *d, struct entry *entry, enum member_kind
     CLEANUP(freep) char *text = NULL;
     if (kind == MEMBER_DN) {
         int r = decode_member_dn(decode_memory_dns(d->memory), d->schema, bytes, size, &key, &text);
-        return r < 0 || !key ? r : entry_add_member(entry, kind, key, text);
+        return r < 0 || !key ? r : entry_take_member(entry, kind, TAKE(key), TAKE(text));
     }
     if (!text_is_utf8(bytes, size) || memchr(bytes, 0, size))
         return 0; /* can be nobody's name */
     text = strndup(bytes, size);
     key = text ? decode_login_key(text, size) : NULL;
-    return key ? entry_add_member(entry, kind, key, text) : -ENOMEM;
+    return key ? entry_take_member(entry, kind, TAKE(key), TAKE(text)) : -ENOMEM;
 }

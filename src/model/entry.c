@@ -148,20 +148,22 @@ int entry_add_value(struct entry *e, const char *attribute, const void *bytes, s
     return add_value(a, bytes, size, classify(bytes, size));
 }
 
-int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text)
+int entry_take_member(struct entry *e, enum member_kind kind, char *key_taken, char *text_taken)
 {
-    struct member m = {.kind = kind};
+    struct member m = {.kind = kind, .key = key_taken, .text = text_taken};
 
-    if (memory_grow(&e->members, &e->members_capacity, e->n_members + 1, sizeof(m)) < 0)
-        return -ENOMEM;
-    m.key = strdup(key);
-    m.text = strdup(text);
-    if (!m.key || !m.text) {
+    if (!m.key || !m.text ||
+        memory_grow(&e->members, &e->members_capacity, e->n_members + 1, sizeof(m)) < 0) {
         member_done(&m);
         return -ENOMEM;
     }
     e->members[e->n_members++] = m;
     return 0;
+}
+
+int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text)
+{
+    return entry_take_member(e, kind, strdup(key), strdup(text));
 }
 
 static int compare_sizes(size_t a, size_t b)

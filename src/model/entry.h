@@ -46,6 +46,7 @@ enum member_kind {      /* stored: never renumber */
 };
 struct member {
     enum member_kind kind;
+    unsigned compared; /* by the state; 0: never */
     char *key;  /* dn_key(), text_fold() or the RID's digits */
     char *text; /* as the server wrote it */
 };
@@ -78,6 +79,8 @@ struct entry *entry_free(struct entry *e);
  * looked up one by one: whoever adds names that a peer chooses bounds how many. */
 bool entry_is_description(const char *name); /* printable ASCII */
 int entry_add_value(struct entry *e, const char *attribute, const void *bytes, size_t size);
+int entry_take_member(struct entry *e, enum member_kind kind, char *key_taken,
+                      char *text_taken);
 int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text);
 void entry_sort(struct entry *e);
 /* Takes the key of one more value of the login attribute; the order of calls does not matter

@@ -171,6 +171,16 @@ struct absent {
     int64_t n; /* its number; 0: it has none */
 };
 
+/* mirror-lost.c: each member that a group has was seen in an entry, and marked there with this
+ * number, while this many rows were changed and as many transactions undone. */
+struct compared {
+    int64_t group_n; /* 0: none */
+    size_t n_stored;
+    unsigned number;
+    int changes;
+    uint64_t epoch;
+};
+
 /* What the statement that is being prepared does. */
 struct preparing {
     unsigned tables; /* that it names, of those whose writes may wait */
@@ -199,6 +209,7 @@ struct state {
     struct searches searches;
     struct shape shape;
     struct absent absent;
+    struct compared compared;
     struct known_ids ids;
     struct known_groups groups;
     struct unresolved unresolved;

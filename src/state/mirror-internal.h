@@ -20,6 +20,10 @@
     "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1"
 const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
                                   const char *key); /* NULL: it is not */
+/* Whether mirror_lacking() has just found all that the group has among these members: those
+ * bear its mark, and the others are new. Before anything is written. */
+bool members_are_compared(const struct state *s, int64_t group_n, const struct member *members,
+                          size_t n);
 #define CONTENT_SIZE 16 /* bytes of the digest of what an entry holds */
 
 /* The row of `name`; a new one, spelt so, if there is none. */
@@ -79,9 +83,10 @@ int move_below(struct state *s, const char *old_key, const char *new_key, const 
 /* If a group names this group by this name, persons below may have entered that. */
 int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct error *e);
 
-/* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
+/* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort).
+ * compared: members_are_compared() before whatever was written since, which touched none. */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
-                    struct error *e);
+                    bool compared, struct error *e);
 /* Of a group that had no row of its own before. */
 int members_put(struct state *s, int64_t group_n, const struct member *members, size_t n,
                 struct error *e);

@@ -47,7 +47,8 @@ static int lost_members(struct state *s, int64_t n, const struct entry *entry, s
     int r = stmt_query(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP,
                        WITH(as_int(n)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
-        struct member m = {(enum member_kind)stmt_int(q, 0), (char *)stmt_text(q, 1), NULL};
+        struct member m = {.kind = (enum member_kind)stmt_int(q, 0),
+                           .key = (char *)stmt_text(q, 1)};
         bool somebody = false;
 
         if (member_among(entry->members, entry->n_members, m.kind, m.key))
@@ -119,7 +120,22 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
     return r;
 }
 
-/* Of which each is in the entry once: where there are more, one is lacking. */
+bool members_are_compared(const struct state *s, int64_t group_n, const struct member *members,
+                          size_t n)
+{
+    const struct compared *c = &s->compared;
+    size_t n_marked = 0;
+
+    if (c->group_n != group_n || c->changes != sqlite3_total_changes(s->db) ||
+        c->epoch != s->trail.epoch)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        n_marked += members[i].compared == c->number;
+    return n_marked == c->n_stored;
+}
+
+/* Of which each is in the entry once: where there are more, one is lacking. Where none is,
+ * whoever stores the entry need not compare them again. */
 static int lacks_member(struct state *s, int64_t n, const struct entry *entry, bool *ret,
                         struct error *e)
 {
@@ -129,11 +145,26 @@ static int lacks_member(struct state *s, int64_t n, const struct entry *entry, b
     *ret = r == STMT_ROW && (size_t)stmt_int(all, 0) > entry->n_members;
     if (r < 0 || *ret)
         return r < 0 ? r : 0;
+    s->compared = (struct compared){.number = s->compared.number + 1};
     r = stmt_query(&q, s, "SELECT m.kind, a.key " MEMBERS_OF_GROUP, WITH(as_int(n)), e);
-    for (; r == STMT_ROW && !*ret; r = stmt_step(q, e))
-        *ret = !member_among(entry->members, entry->n_members, (enum member_kind)stmt_int(q, 0),
-                             stmt_text(q, 1));
-    return r < 0 ? r : 0;
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
+        const struct member *same =
+            member_among(entry->members, entry->n_members, (enum member_kind)stmt_int(q, 0),
+                         stmt_text(q, 1));
+
+        if (!same) {
+            *ret = true;
+            return 0;
+        }
+        entry->members[same - entry->members].compared = s->compared.number;
+        s->compared.n_stored++;
+    }
+    if (r < 0)
+        return r;
+    s->compared.group_n = n;
+    s->compared.changes = sqlite3_total_changes(s->db);
+    s->compared.epoch = s->trail.epoch;
+    return 0;
 }
 
 static const char *first_lacking(const struct entry *stored, const struct entry *entry)

@@ -261,7 +261,7 @@ static int compare_members(struct state *s, int64_t group_n, const struct member
 }
 
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
-                    struct error *e)
+                    bool compared, struct error *e)
 {
     CLEANUP(old_members_done) struct old_members removed = {0};
     bool *same = calloc(n + 1, sizeof(*same));
@@ -272,7 +272,9 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
     for (size_t i = 1; i < n; i++)
         assert(order(members[i - 1].kind, members[i - 1].key, members[i].kind, members[i].key) <
                0);
-    r = compare_members(s, group_n, members, n, &removed, same, e);
+    for (size_t i = 0; compared && i < n; i++)
+        same[i] = members[i].compared == s->compared.number;
+    r = compared ? 0 : compare_members(s, group_n, members, n, &removed, same, e);
     for (size_t i = 0; r == 0 && i < removed.n_items; i++)
         r = member_remove(s, group_n, removed.items[i].kind, removed.items[i].name_n, e);
     for (size_t i = 0; r == 0 && i < n; i++)

@@ -86,6 +86,7 @@ struct put {
     bool same_keys;   /* of those by which it is found, besides its name */
     bool only_values; /* nothing else of the row differs */
     char *mail_key;
+    bool compared; /* its members were, just before */
     bool believed; /* what the group shows is all that it has: a person says so */
     char *key;
     struct name name; /* of the key, and the DN if the name is spelt otherwise */
@@ -155,6 +156,7 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
             r = put_raw(s, *ret_n, p->entry, e);
         return r < 0 ? r : 1;
     }
+    p->compared = members_are_compared(s, *ret_n, p->entry->members, p->entry->n_members);
     return entry_row_read(q, &p->old, e);
 }
 
@@ -295,6 +297,19 @@ static int put_other_logins(struct state *s, const struct put *p, int64_t n, str
     return r;
 }
 
+static int put_members(struct state *s, const struct put *p, int64_t n, struct error *e)
+{
+    const struct member *members = p->entry->members;
+    size_t n_members = p->entry->n_members;
+
+    if (!p->old.n)
+        return members_put(s, n, members, n_members, e);
+    if (p->entry->members_hidden && !p->believed)
+        return members_add(s, n, members, n_members, e);
+    return members_replace(s, n, members, n_members,
+                           p->compared && p->changes == MIRROR_CHANGED, e);
+}
+
 /* Who is affected, once the row is written. */
 static int put_consequences(struct state *s, const struct put *p, int64_t n, struct error *e)
 {
@@ -312,10 +327,7 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
         break;
     case ENTRY_GROUP:
         if (!p->same_members || (p->changes & (MIRROR_NEW | MIRROR_OTHER_KIND)))
-            r = (!p->old.n                                  ? members_put
-                 : p->entry->members_hidden && !p->believed ? members_add
-                                                            : members_replace)(
-                s, n, p->entry->members, p->entry->n_members, e);
+            r = put_members(s, p, n, e);
         if (r == 0 && (p->changes & MIRROR_RETURNED))
             r = dirty_below(s, n, e);
         break;

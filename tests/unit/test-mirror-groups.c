@@ -23,7 +23,7 @@ static void test_members_mark_exactly(void **state)
 {
     struct fixture *f = *state;
     struct mirror_entry m = {0};
-    const struct member uid = {MEMBER_LOGIN, (char *)"c", (char *)"c"};
+    const struct member uid = {.kind = MEMBER_LOGIN, .key = (char *)"c", .text = (char *)"c"};
 
     begin(f);
     for (const char *id = "abcd"; *id; id++) {

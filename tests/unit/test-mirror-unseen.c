@@ -164,9 +164,106 @@ static void test_all_shown(void **state)
     commit(f);
 }
 
+enum {
+    N_MEMBERS = 8
+};
+
+static struct entry *group_of(char id, unsigned set)
+{
+    char names[N_MEMBERS][20], dn[20];
+    const char *list[N_MEMBERS + 1] = {NULL};
+    size_t n = 0;
+
+    for (unsigned i = 0; i < N_MEMBERS; i++) {
+        snprintf(names[i], sizeof(names[i]), "uid=m%u,dc=t", i);
+        if (set & 1u << i)
+            list[n++] = names[i];
+    }
+    snprintf(dn, sizeof(dn), "cn=%c,dc=t", id);
+    return group((char[]){id, 0}, dn, list);
+}
+
+static void expect_members(struct fixture *f, char id, unsigned set)
+{
+    CLEANUP(entry_freep) struct entry *expected = group_of(id, set);
+    CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
+
+    ok(f, mirror_load(f->s, (char[]){id, 0}, true, &m, &f->e));
+    assert_int_equal(m.entry->n_members, expected->n_members);
+    for (size_t i = 0; i < expected->n_members; i++)
+        assert_string_equal(m.entry->members[i].key, expected->members[i].key);
+}
+
+/* Behind the back of what was compared: another group, members by themselves, an undone
+ * transaction; after which the groups have these. */
+static void disturb(struct fixture *f, unsigned sets[static 2], unsigned committed[static 2])
+{
+    unsigned set = below(1 << N_MEMBERS), k = below(2), i = below(N_MEMBERS);
+    CLEANUP(entry_freep) struct entry *one = group_of('x', 1u << i);
+
+    switch (below(5)) {
+    case 0:
+        put(f, group_of((char)('a' + k), set));
+        sets[k] = set;
+        break;
+    case 1: lacking(f, group_of((char)('a' + k), set)); break;
+    case 2:
+        ok(f,
+           mirror_members(f->s, (char[]){(char)('a' + k), 0}, one->members, 1, NULL, 0, &f->e));
+        sets[k] |= 1u << i;
+        break;
+    case 3:
+        state_rollback(f->s);
+        memcpy(sets, committed, 2 * sizeof(*sets));
+        begin(f);
+        break;
+    default: break;
+    }
+}
+
+/* Whatever comes between the comparison of a group and its storing, the group has what was put.
+ */
+static void test_compared(void **state)
+{
+    struct fixture *f = *state;
+    unsigned sets[2] = {0}, committed[2] = {0};
+
+    begin(f);
+    put(f, group_of('a', 0));
+    put(f, group_of('b', 0));
+    commit(f);
+    begin(f);
+    for (dice = 0; dice < 3000; dice++) {
+        uint64_t seed = dice;
+        unsigned k = below(2);
+        unsigned set = chance(60) ? sets[k] | 1u << below(N_MEMBERS) : below(1 << N_MEMBERS);
+        CLEANUP(entry_freep) struct entry *e = group_of((char)('a' + k), set);
+        CLEANUP(freep) char *name = NULL;
+        unsigned changes;
+
+        if (chance(80))
+            assert_true(mirror_lacking(f->s, e, &name, &f->e) >= 0);
+        assert_true(!name == !(sets[k] & ~set) || name == NULL);
+        if (chance(50))
+            disturb(f, sets, committed);
+        ok(f, mirror_put(f->s, 0, e, &changes, &f->e));
+        sets[k] = set;
+        expect_members(f, 'a', sets[0]);
+        expect_members(f, 'b', sets[1]);
+        if (chance(20)) {
+            commit(f);
+            memcpy(committed, sets, sizeof(sets));
+            begin(f);
+        }
+        dice = seed;
+    }
+    commit(f);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_unseen_in_slices), test(test_all_shown)};
+    const struct CMUnitTest tests[] = {test(test_unseen_in_slices), test(test_all_shown),
+                                       test(test_compared)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

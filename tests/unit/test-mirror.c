@@ -262,7 +262,8 @@ static void test_same_bytes(void **state)
 {
     struct fixture *f = *state;
     const char *const some[] = {"uid=ada,ou=a,dc=t", NULL};
-    const struct member eve = {MEMBER_DN, (char *)"uid=eve\ndc=t\n", (char *)"uid=eve,dc=t"};
+    const struct member eve = {
+        .kind = MEMBER_DN, .key = (char *)"uid=eve\ndc=t\n", .text = (char *)"uid=eve,dc=t"};
     size_t n_gone = 0;
 
     begin(f);
