@@ -20,6 +20,7 @@
 #include "directory.h"
 #include "guarded.h"
 #include "hands.h"
+#include "kept.h"
 #include "life.h"
 #include "operator.h"
 #include "rest.h"
@@ -475,6 +476,7 @@ void oracle_day_end(uint64_t since_usec)
         if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !oracle_person(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
     witness_day_end(world.steady_usec - SETTLE);
+    kept_check();
     check_explained();
     witness_growth();
     yearbook_note();

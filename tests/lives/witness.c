@@ -44,6 +44,11 @@ static struct {
     sqlite3_stmt *q;
 } prepared[40];
 
+struct sqlite3 *witness_database(void)
+{
+    return open_state();
+}
+
 void witness_close(void)
 {
     for (size_t i = 0; i < sizeof(prepared) / sizeof(*prepared); i++) {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct json_t;
+struct sqlite3;
 
 /* A request that writes reaches the tenant: its intent is on the disk, and whatever earlier ones
  * were about and is over has an outcome. Returns its line of the audit; NULL: it has none. */
@@ -15,6 +16,8 @@ bool witness_tells(const char *text);
 void witness_audit(const char *data, size_t size);
 void witness_forget(void); /* another state file */
 void witness_close(void);  /* before the daemon closes its own */
+struct sqlite3 *
+witness_database(void); /* a connection that can only read; NULL: there is none */
 /* After some quiet hours: the mirror is what the directory shows, what is counted as it goes is
  * what a count of the rows gives, and no alarm is left of what is over. */
 void witness_day_end(uint64_t settled_usec);
