@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,7 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
-#include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -252,7 +250,7 @@ static void check_quiet(int fd)
 }
 
 /* Of the loop alone: everything else asks with a time-out of 0. */
-static int wait_for_events(int fd, struct epoll_event *found, int max, uint64_t timeout_usec)
+static int wait_in_turn(int fd, struct epoll_event *found, int max, uint64_t timeout_usec)
 {
     uint64_t end = timeout_usec == NEVER ? NEVER : world.steady_usec + timeout_usec;
     for (;;) {
@@ -277,6 +275,14 @@ static int wait_for_events(int fd, struct epoll_event *found, int max, uint64_t 
         check_quiet(fd);
         move_to(next < end ? next : end);
     }
+}
+
+static int wait_for_events(int fd, struct epoll_event *found, int max, uint64_t timeout_usec)
+{
+    turn_ends();
+    int n = wait_in_turn(fd, found, max, timeout_usec);
+    turn_begins();
+    return n;
 }
 
 int epoll_wait(int fd, struct epoll_event *found, int max, int timeout)
@@ -440,29 +446,4 @@ ssize_t getrandom(void *to, size_t size, unsigned flags)
     for (size_t i = 0; i < size; i++)
         p[i] = (unsigned char)chance(CHANCE_PROGRAM, 256);
     return (ssize_t)size;
-}
-
-/* With an accuracy, sd-event spreads wake-ups by the machine's boot id: another machine,
- * another life. */
-int sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
-                      uint64_t accuracy, sd_event_time_handler_t handler, void *userdata)
-{
-    static int (*real)(sd_event *, sd_event_source **, clockid_t, uint64_t, uint64_t,
-                       sd_event_time_handler_t, void *);
-    (void)accuracy;
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "sd_event_add_time");
-    return real(event, ret, clock, usec, 1, handler, userdata);
-}
-
-int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
-                               uint64_t usec, uint64_t accuracy,
-                               sd_event_time_handler_t handler, void *userdata)
-{
-    static int (*real)(sd_event *, sd_event_source **, clockid_t, uint64_t, uint64_t,
-                       sd_event_time_handler_t, void *);
-    (void)accuracy;
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "sd_event_add_time_relative");
-    return real(event, ret, clock, usec, 1, handler, userdata);
 }

@@ -176,6 +176,7 @@ static int sync_file(int fd)
     const char *path = path_of(fd);
     if (!path)
         return 0;
+    turn_syncs();
     if (crash_point(path)) {
         errno = EIO;
         return -1;

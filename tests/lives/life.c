@@ -356,6 +356,7 @@ static bool run_daemon(void)
     if (!world.crash_countdown)
         arm();
     int r = start_and_run(&d, &e);
+    turn_ends(); /* whoever starts holds nobody */
     running = NULL;
     if (world.deaf_since_usec == UINT64_MAX)
         world.deaf_since_usec = world.steady_usec;

@@ -18,6 +18,7 @@
 #include "dates.h"
 #include "deeds.h"
 #include "directory.h"
+#include "growth.h"
 #include "guarded.h"
 #include "hands.h"
 #include "kept.h"
@@ -51,6 +52,7 @@ void oracle_begin(void)
     budgets_begin();
     n_arrived = 0;
     witness_begin();
+    growth_begin();
 }
 
 void oracle_end(void)
@@ -478,6 +480,6 @@ void oracle_day_end(uint64_t since_usec)
     witness_day_end(world.steady_usec - SETTLE);
     kept_check();
     check_explained();
-    witness_growth();
+    growth_check();
     yearbook_note();
 }

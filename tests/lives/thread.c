@@ -134,6 +134,14 @@ static bool poll_is_ready(struct thread *t)
     return false;
 }
 
+unsigned threads_alive(void)
+{
+    unsigned n = 0;
+    for (const struct thread *t = threads; t; t = t->next)
+        n++;
+    return n;
+}
+
 void threads_finish(void)
 {
     bool any = true;

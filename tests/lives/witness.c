@@ -6,9 +6,7 @@
 
 #include "witness.h"
 
-#include <dirent.h>
 #include <jansson.h>
-#include <malloc.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +20,6 @@
 #include "life.h"
 #include "losses.h"
 #include "world.h"
-
-/* Its limit is 8,000 KiB for a connection (PRAGMA cache_size), and it has some tables besides. */
-#define STATE_CACHE (10UL * 1024 * 1024)
 
 /* Opened once for each start of the daemon: to read the schema is most of what a look costs. */
 static sqlite3 *kept;
@@ -356,46 +351,9 @@ void witness_day_end(uint64_t settled_usec)
     }
 }
 
-static struct {
-    size_t heap, n_people, n_files;
-} days[8]; /* the last ones */
-static unsigned n_days;
-
 void witness_begin(void)
 {
-    n_days = 0;
     witness_forget();
-}
-
-static size_t count_files(void)
-{
-    size_t n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (dir && readdir(dir))
-        n++;
-    if (dir)
-        closedir(dir);
-    return n;
-}
-
-/* SQLite keeps pages up to the limit that it was given, so as to read less; all else that is held,
- * without what the world holds itself, must not grow. */
-void witness_growth(void)
-{
-    struct mallinfo2 all = mallinfo2();
-    size_t cached = (size_t)sqlite3_memory_used(), n_files = count_files(), i = n_days++ % 8,
-           heap = all.uordblks + all.hblkhd - cached - losses_held() - lines_held();
-    world.n_checks++;
-    if (n_files > 64)
-        broken(19, "%zu files are open", n_files);
-    if (cached > STATE_CACHE)
-        broken(19, "%zu KiB of memory are held by SQLite", cached / 1024);
-    if (n_days > 8 && heap > days[i].heap + (company.n_people - days[i].n_people) * 8192 + 400000)
-        broken(19, "%zu KiB of memory are held for %zu people, a week ago %zu for %zu", heap / 1024,
-               company.n_people, days[i].heap / 1024, days[i].n_people);
-    days[i].heap = heap;
-    days[i].n_people = company.n_people;
-    days[i].n_files = n_files;
 }
 
 static int turn_rows(sqlite3 *db, char **why, const struct sqlite3_api_routines *api)

@@ -27,8 +27,6 @@ bool witness_follows(void);
 bool witness_alarm(const char *cause);
 /* One that begins so and is not a key of `causes`; NULL: there is none. */
 const char *witness_stray_alarm(const char *prefix, const struct json_t *causes);
-/* The daemon holds no more of anything than a week ago, for as many people. */
-void witness_growth(void);
 /* What no statement orders comes the other way round from now on, for the daemon, too. */
 void witness_turn_rows(void);
 void witness_begin(void);

@@ -108,12 +108,22 @@ void world_tick(void); /* a moment of it, for whoever waits in a thread */
 void world_stir(void); /* a descriptor may be ready that was not */
 uint64_t world_stirs(void);
 
+/* growth.c: between two waits of the loop. */
+void turn_begins(void);
+void turn_ends(void);
+void turn_syncs(void); /* a file is synced */
+
+/* sources.c */
+void sources_begin(void);
+unsigned sources_alive(void); /* of events */
+
 /* machine.c: the file that has the boot's name; NULL: it is another one. */
 const char *machine_boot_text(const char *path);
 
 /* thread.c */
 bool threads_run(void);      /* true: one of them went on */
 uint64_t threads_next(void); /* when one of them has waited long enough */
+unsigned threads_alive(void);
 void threads_finish(void);
 
 /* socket.c */
