@@ -21,6 +21,7 @@
 #include "contact/health.h"
 #include "contact/looks.h"
 #include "contact/sighted.h"
+#include "contact/vain.h"
 #include "model/operation.h"
 #include "state/listing.h"
 #include "state/person.h"
@@ -30,6 +31,7 @@
 #define USERS_LISTED  "users-listed"
 #define ASKED_FEW     20
 #define ASKED_AT_ONCE 4
+#define LOOKS_MOST    10 /* at one that is answered by errors alone */
 
 enum stage {
     STAGE_ASKING = 0, /* the tenant did not answer yet */
@@ -50,6 +52,7 @@ struct contact {
     bool asked; /* somebody is to be looked for: see contact_ask() */
     bool put_off; /* nobody is looked at before health has an answer */
     struct looks looks;
+    struct vain errors; /* of them */
     struct string_list sighted;
 };
 
@@ -132,9 +135,26 @@ static int wake_wanting(struct contact *c, const char *login_key, struct error *
     return r;
 }
 
-static void on_look(const char *login, const struct tenant_answer *a, void *userdata)
+/* Others are answered for, and this one never is: what it looks like is not known then. */
+static bool is_unreadable(struct contact *c, const char *login, const struct tenant_answer *a)
+{
+    bool fails = a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR;
+    if (fails && !a->concerns_all && health_state(c->health) == ENGINE_TENANT_OK) {
+        bool is = vain_is_own(&c->errors, vain_note(&c->errors, login), LOOKS_MOST);
+        if (is)
+            log_warning("The tenant does not tell what its user %s looks like: %s answered %d",
+                        login, a->url, a->status);
+        return is;
+    }
+    if (!fails && a->class != TENANT_THROTTLED && !a->concerns_all)
+        vain_forget(&c->errors, login);
+    return false;
+}
+
+static void on_look(const char *login, const struct tenant_answer *answer, void *userdata)
 {
     struct contact *c = userdata;
+    struct tenant_answer copy = *answer, *a = &copy;
     struct error e = {0};
     CLEANUP(freep) char *login_key = text_fold(login, strlen(login));
     const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
@@ -142,11 +162,12 @@ static void on_look(const char *login, const struct tenant_answer *a, void *user
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     bool is_gone = a->class == TENANT_NOT_FOUND, first = c->stage != STAGE_KNOWN;
+    if (is_unreadable(c, login, a) || (!first && a->class == TENANT_UNCLEAR))
+        a->class = TENANT_REFUSED; /* what is unclear of one is that one's */
     bool put_off = health_put_off(c->health, a, first);
     c->put_off |= put_off;
-    /* Asked again when the tenant is back; later on what is unclear of one is that one's. */
-    if (put_off ||
-        ((first || a->class != TENANT_UNCLEAR) && health_call_failed(c->health, a))) {
+    /* Asked again when the tenant is back. */
+    if (put_off || health_call_failed(c->health, a)) {
         c->stage = first ? STAGE_LISTED : STAGE_KNOWN;
         c->asked = true;
         return;
@@ -453,6 +474,7 @@ struct contact *contact_free(struct contact *c)
         return NULL;
     contact_cancel(c);
     string_list_done(&c->sighted);
+    vain_done(&c->errors);
     free(c);
     return NULL;
 }

@@ -379,7 +379,9 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
 
 bool health_put_off(struct health *h, const struct tenant_answer *a, bool first_contact)
 {
-    bool is = a->class == TENANT_THROTTLED && !a->concerns_all && h->state == ENGINE_TENANT_OK;
+    bool fails = a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR;
+    bool is = (fails || a->class == TENANT_THROTTLED) && !a->concerns_all &&
+              h->state == ENGINE_TENANT_OK;
     h->looks_wait |= is;
     if (!is)
         put_off_over(&h->users_off, h->books);

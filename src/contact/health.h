@@ -40,9 +40,9 @@ void health_failed(struct health *h, const struct tenant_answer *a, const char *
 /* A list that the tenant puts off (429) says nothing of users: no outage, it is asked for again.
  * Where it is the token that is put off, the next user's call tells. */
 bool health_is_put_off(const struct health *h, const struct tenant_answer *a);
-/* Is a look at one of the users that it has already put off? Then answered() runs when it may
- * be tried again. Told of every answer to one. first_contact: nothing is written
- * before. */
+/* Is a look at one of the users that it has already put off, or answered by an error, which the
+ * teams tell from an outage? Then answered() runs when it may be tried again. Told of every
+ * answer to one. first_contact: nothing is written before. */
 bool health_put_off(struct health *h, const struct tenant_answer *a, bool first_contact);
 /* A call that is nobody's in particular got no answer to its question: that is the tenant's
  * matter, also when it is a single 502, since nobody but the next probe would ask again. */

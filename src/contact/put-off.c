@@ -21,8 +21,8 @@ static void tell(struct put_off *p, struct books *b, const struct tenant_answer 
     char sentence[700];
     snprintf(
         sentence, sizeof(sentence),
-        "the tenant puts off %s again and again, and %s before it was answered: %s answered %d",
-        what, meanwhile, a->url, a->status);
+        "the tenant puts off %s again and again, and %s before it was answered: %s %s %.0d",
+        what, meanwhile, a->url, a->status ? "answered" : "gave no answer", a->status);
     alarm_set(b, ALARM_FIRST_CONTACT, REASON_THROTTLED, sentence);
     p->alarm = true;
 }

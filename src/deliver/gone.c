@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "books/books.h"
 #include "books/engine-types.h"
+#include "contact/vain.h"
 #include "deliver/drift.h"
 #include "judge/planner.h"
 #include "model/operation.h"
@@ -54,6 +55,18 @@ int gone_add(struct gone *g, const char *entry_id, struct error *e)
     if (string_list_add(&g->before, known) < 0 || string_list_add(&g->people, entry_id) < 0)
         return error_out_of_memory(e);
     return 0;
+}
+
+/* Whoever was reported already is no news. */
+int gone_take_absence(struct gone *g, const char *entry_id, bool *ret_over, struct error *e)
+{
+    CLEANUP(link_done) struct link l = {0};
+    bool repair = g->anew || books_options(g->books)->sync->on_drift == DRIFT_REPAIR;
+    int r = link_load(books_state(g->books), entry_id, &l, e);
+    *ret_over = r == 0 && l.status == LINK_DELETED && l.leaving_usec; /* who left needs none */
+    if (r != 0 || l.status == LINK_DELETED || (l.gone && !repair))
+        return r < 0 ? r : 0;
+    return gone_add(g, entry_id, e);
 }
 
 void gone_cancel(struct gone *g)
@@ -180,7 +193,7 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
     int r = key && mail_key && found
                 ? person_sharing_login(books_state(b), key, "", &wanting, e)
                 : error_out_of_memory(e);
-    g->n_strangers += r == 0 && u && !wanting.n_items;
+    g->n_strangers += r == 0 && a->class != TENANT_NOT_FOUND && !wanting.n_items;
     for (size_t i = 0; i < wanting.n_items && r == 0; i++) /* it may have been asked for */
         r = person_mark_dirty(books_state(b), wanting.items[i], e);
     string_list_done(&wanting);
@@ -197,13 +210,23 @@ static bool is_away(const struct tenant_answer *a)
            (a->class == TENANT_NOT_AUTHORISED && a->concerns_all);
 }
 
+/* Whom the tenant answers no look for, however often, keeps nobody else from being found. */
+static bool is_over(struct gone *g, const struct tenant_answer *a)
+{
+    if (is_away(a))
+        return a->class == TENANT_THROTTLED || a->concerns_all ||
+               !vain_is_own(g->errors, vain_note(g->errors, g->login), VAIN_MOST);
+    vain_forget(g->errors, g->login);
+    return false;
+}
+
 static void on_looked(const struct tenant_answer *a, void *userdata)
 {
     struct gone *g = userdata;
     struct tenant_call *call = TAKE(g->call);
     const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
     struct error e = {0};
-    if (is_away(a))
+    if (is_over(g, a))
         g->done(a, NULL, g->userdata);
     else if (learn(g, a, &e) < 0)
         g->done(NULL, &e, g->userdata);

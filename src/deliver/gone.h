@@ -13,6 +13,7 @@ struct books;
 struct error;
 struct tenant_answer;
 struct tenant_call;
+struct vain;
 
 struct gone {
     struct books *books;
@@ -20,6 +21,7 @@ struct gone {
     struct string_list people; /* entry ids … */
     struct string_list before; /* … and what was known of each when it was not found */
     char *login;               /* the one that is looked at */
+    struct vain *errors;       /* of the looks at one: borrowed, for longer than one walk */
     bool search;               /* an id is not known: the others there are looked through */
     bool cannot_list;
     size_t n_strangers; /* that were not there before, and nobody here wants */
@@ -31,6 +33,9 @@ struct gone {
 };
 
 int gone_add(struct gone *g, const char *entry_id, struct error *e);
+/* Whom a verification did not find: what became of them is decided when all were read.
+ * *ret_over: no user is missed. */
+int gone_take_absence(struct gone *g, const char *entry_id, bool *ret_over, struct error *e);
 /* True: under way, and `done` runs later, from the loop. */
 bool gone_settle(struct gone *g);
 void gone_cancel(struct gone *g);

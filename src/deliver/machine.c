@@ -12,8 +12,6 @@
 
 /* In one attempt; afterwards it waits, as for any tenant that does not take the call. */
 #define MOST_RACES 3
-/* Looks for one user in a row, each some time after the one before: [retry]. */
-#define MOST_OUR_ID_ERRORS 5
 
 static void read_user(struct execution *x);
 static void find_id(struct execution *x);
@@ -131,7 +129,7 @@ static bool looks_in_vain(struct execution *x, const struct tenant_answer *a)
     bool fails = a->status >= 500 && a->class != TENANT_THROTTLED && !a->concerns_all;
     unsigned n = fails ? vain_note(looks, x->operation->entry_id) : 0;
     return a->class == TENANT_REFUSED || a->class == TENANT_UNSUPPORTED ||
-           (n > MOST_OUR_ID_ERRORS && health_state(x->delivery->health) == ENGINE_TENANT_OK);
+           (n > VAIN_MOST && health_state(x->delivery->health) == ENGINE_TENANT_OK);
 }
 
 /* Who has our id was made by an earlier attempt, whatever became of the login since. */

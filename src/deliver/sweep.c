@@ -18,6 +18,7 @@
 #include "books/books.h"
 #include "books/engine-types.h"
 #include "contact/health.h"
+#include "contact/vain.h"
 #include "deliver/drift.h"
 #include "deliver/gone.h"
 #include "deliver/motion.h"
@@ -34,6 +35,7 @@ struct sweep {
     const struct engine_options *options;
     struct walk *walk;  /* under way; or NULL */
     uint64_t due_usec;  /* 0: never */
+    struct vain errors; /* of looks at users that nobody claims */
     struct string_list sought; /* entry ids, whose users are looked for as soon as seek_usec */
     uint64_t seek_usec;        /* 0: none is */
     bool has_read_anew; /* since the state was distrusted every linked user was read */
@@ -58,7 +60,7 @@ struct walk {
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
     bool seeks; /* only the users of some people, by their mails */
-    bool whole; /* every link was looked at */
+    bool whole, fails; /* every link was looked at; the tenant did not answer for one */
     struct gone gone;
 };
 
@@ -143,19 +145,12 @@ static int has_moved_on(const struct walk *w, bool *ret, struct error *e)
     return r < 0 ? r : 0;
 }
 
-/* What became of those who are not found is decided when all were read. Whoever was reported
- * already is no news. */
 static int take_absence(struct walk *w, struct error *e)
 {
-    struct sweep *s = w->sweep;
-    CLEANUP(link_done) struct link l = {0};
-    bool repair = w->anew || s->options->sync->on_drift == DRIFT_REPAIR;
-    int r = link_load(books_state(s->books), w->entry_id, &l, e);
-    bool over = r == 0 && l.status == LINK_DELETED && l.leaving_usec; /* who left needs none */
+    bool over = false;
+    int r = gone_take_absence(&w->gone, w->entry_id, &over, e);
     w->n_drifted += !over;
-    if (r != 0 || l.status == LINK_DELETED || (l.gone && !repair))
-        return r < 0 ? r : 0;
-    return gone_add(&w->gone, l.entry_id, e);
+    return r;
 }
 
 /* now NULL: the user is not there. id: the tenant's own, or NULL. */
@@ -176,15 +171,18 @@ static int compare(struct walk *w, const struct user *now, const char *id, struc
     return r;
 }
 
-/* The tenant as a whole does not answer: the rest is verified another time. */
+/* Away as a whole: the rest is verified another time; for one user alone: that one is. */
 static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
 {
-    bool account = health_refused_one(w->sweep->health, a, w->entry_id);
-    if (!a->concerns_all && a->class != TENANT_AWAY &&
-        (a->class != TENANT_NOT_AUTHORISED || !account))
+    struct health *h = w->sweep->health;
+    bool account = health_refused_one(h, a, w->entry_id), all = a->concerns_all;
+    if (!all && a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
         return false;
-    if (!health_is_put_off(w->sweep->health, a))
-        health_failed(w->sweep->health, a, a->concerns_all ? NULL : w->entry_id);
+    if (!health_is_put_off(h, a))
+        health_failed(h, a, all ? NULL : w->entry_id);
+    w->fails = true;
+    if (!all && !w->anew && !w->seeks && health_state(h) == ENGINE_TENANT_OK)
+        return false;
     walk_end(w);
     return true;
 }
@@ -318,7 +316,7 @@ static void walk_on(struct walk *w)
             link_done(&l);
             if (r < 0)
                 books_failed(s->books, &e);
-            w->whole = r > 0;
+            w->whole = r > 0 && !w->fails;
             if (r < 0 || !gone_settle(&w->gone))
                 walk_end(w);
             return;
@@ -370,7 +368,11 @@ static struct walk *walk_new(struct sweep *s, bool anew)
         return NULL;
     w->sweep = s;
     w->anew = anew;
-    w->gone = (struct gone){.books = s->books, .anew = anew, .done = on_settled, .userdata = w};
+    w->gone = (struct gone){.books = s->books,
+                            .anew = anew,
+                            .errors = &s->errors,
+                            .done = on_settled,
+                            .userdata = w};
     return s->walk = w;
 }
 
@@ -492,6 +494,7 @@ struct sweep *sweep_free(struct sweep *s)
         return NULL;
     sweep_close(s);
     string_list_done(&s->sought);
+    vain_done(&s->errors);
     free(s);
     return NULL;
 }
