@@ -181,33 +181,6 @@ static void read_file(const char *path)
         fclose(f);
 }
 
-/* What the audit says about a user, at the end. */
-static bool check_user(const char *login, bool disabled)
-{
-    const struct user *u = store_user(&tenant.store, login);
-    const struct person *p = oracle_person(login);
-    world.n_checks++;
-    /* That the user was made stands in a file that was removed before the erasure, that it was
-     * disabled or deleted in lines that were erased. What was done by hand, no audit tells. */
-    if (!u && p && p->erased)
-        return false;
-    if (!u)
-        broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
-    else if (u->disabled != disabled &&
-             !(p && (p->erased || (u->disabled && p->disabled_by_hand))))
-        broken(12, "by the audit the user %s is %s, at the tenant not", login,
-               disabled ? "disabled" : "enabled");
-    return true;
-}
-
-static void check_users(size_t n_users)
-{
-    if (n_users + 1 > tenant.store.n_users ||
-        (n_users + 1 != tenant.store.n_users && !any_erased))
-        broken(12, "the audit tells of %zu users, the tenant has %zu and the API user", n_users,
-               tenant.store.n_users - 1);
-}
-
 /* What is not there any more is on record. */
 static void check_removal(const char *path)
 {
