@@ -168,6 +168,8 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
         bool is_news = fresh->state != OPERATION_READY &&
                        !(old && text_equal(old->reason, fresh->reason) &&
                          (old->state == fresh->state || old->state == OPERATION_READY));
+        if (old && fresh->state != OPERATION_READY && !text_equal(old->cause, fresh->cause))
+            books_note(b, WORK_ALARMS); /* one is over, and one is to come */
         if (old) {
             r = take_over(b, fresh, old, &is_news, e);
             if (r < 0)

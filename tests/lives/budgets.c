@@ -13,6 +13,7 @@
 #include "company.h"
 #include "deeds.h"
 #include "directory.h"
+#include "dormant.h"
 #include "oracle.h"
 #include "rules.h"
 #include "world.h"
@@ -54,6 +55,8 @@ bool budgets_hold(void)
 static enum limit kind_of(const struct person *p, const struct deed *d)
 {
     bool is_revoked = oracle_is_revoked(p->item);
+    if (strcmp(d->op, "disable") == 0 && rules.dormant_disables && dormant_is(p))
+        return oracle_is_entitled(p->item) && !oracle_is_news(p) ? LIMIT_DORMANT : LIMITS;
     if (strcmp(d->op, "disable") == 0 &&
         oracle_is_news(p)) /* nobody else knows what it had heard */
         return d->revokes ? LIMIT_REVOKE : LIMIT_DISABLE;

@@ -36,7 +36,8 @@ void company_touch(struct person *p)
     }
     p->was_entitled = is;
     hands_touched(p);
-    if (!oracle_has_left(p->item)) {
+    /* Whoever has not begun has not left. */
+    if (!oracle_has_left(p->item) || (!p->item->gone && !dates_has_begun(p->item))) {
         p->left_usec = 0;
     } else if (!p->left_usec) {
         p->left_usec = p->told_left_usec = world.steady_usec ? world.steady_usec : 1;
@@ -404,15 +405,9 @@ static void change(struct person *p, const struct happening *h)
     case WHAT_END: dates_end(p, h->seconds); break;
     case WHAT_EMPTY: edit_empty(p, h->to); break;
     case WHAT_CLASS: edit_class(p, h->to); break;
-    case WHAT_SHIFT: tenant_shift(p->login, to); break;
-    case WHAT_HAND:
-        if (to)
-            hands_act(p, h);
-        else if (oracle_is_entitled(p->item) && tenant_disable(p->login)) {
-            p->disabled_before = p->disabled_by_hand = true;
-            seen(POINT_BY_HAND);
-        }
-        break;
+    case WHAT_SHIFT:
+    case WHAT_LOG_IN:
+    case WHAT_HAND: hands_happen(p, h); break;
     default: break;
     }
 }
@@ -451,11 +446,11 @@ void company_happen(const struct happening *h)
         enter(p, h);
     else
         change(p, h);
-    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND)
-        company_touch(p);
+    if (h->what == WHAT_SHIFT || h->what == WHAT_HAND || h->what == WHAT_LOG_IN)
+        return; /* at the tenant alone */
+    company_touch(p);
     /* Who only moves is there all the time. */
-    bool moves = h->what == WHAT_MOVE || h->what == WHAT_PLACE;
-    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && !moves)
+    if (h->what != WHAT_MOVE && h->what != WHAT_PLACE)
         p->told_usec = world.steady_usec;
 }
 

@@ -46,6 +46,13 @@ struct person {
     struct person *twin; /* whose login they were given by mistake; NULL: they have their own */
     char password[64], handed_on[64]; /* that the tenant was given, that they were given last */
     uint64_t password_usec;
+    uint64_t login_usec;   /* when they logged in last at the tenant; 0: never */
+    uint64_t enabled_usec; /* when they got access last */
+    uint64_t woken_usec;   /* when somebody there enabled who was dormant; 0: never */
+    bool is_unreadable;    /* what the tenant says of that, until then: */
+    uint64_t unreadable_until_usec;
+    bool is_dormant;     /* and was disabled for it */
+    bool use_is_unknown; /* the daemon may not know when they got access */
     bool erased; /* from the audit as it was then: not from files that were removed before */
 };
 struct company {

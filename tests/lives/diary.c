@@ -210,7 +210,7 @@ static bool check_user(const char *login, bool disabled)
     if (!u)
         broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
     else if (u->disabled != disabled &&
-             !(p && (p->erased || (u->disabled && p->disabled_by_hand))))
+             !(p && (p->erased || (u->disabled ? p->disabled_by_hand : p->woken_usec != 0))))
         broken(12, "by the audit the user %s is %s, at the tenant not", login,
                disabled ? "disabled" : "enabled");
     return true;

@@ -451,7 +451,8 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     if (!o->calm) {
         draw_weather(ret);
         draw_configurations(ret);
-        if (!ret->dates)
+        plan_draw_scarce(ret, o->seed, n_hired, o->people);
+        if (!ret->dates && !ret->dormant)
             draw_clocks(ret);
         draw_disks(ret);
         draw_states(ret, o->seed);
@@ -461,7 +462,6 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_containers(ret, o->seed);
         draw_ones(ret, o->seed);
         plan_draw_edits(ret, o->seed, n_hired);
-        plan_draw_scarce(ret, o->seed, n_hired, o->people);
     }
     plan_sort(ret);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "company.h"
+#include "dormant.h"
 #include "life.h"
 #include "oracle.h"
 #include "plan.h"
@@ -38,7 +39,7 @@ bool hands_any(const struct person *p)
 }
 
 /* Only what nothing is in the middle of changing, so that it is told who did it. */
-void hands_act(struct person *p, const struct happening *h)
+static void act(struct person *p, const struct happening *h)
 {
     struct dues is;
     bool role = strcmp(h->to, "role") == 0;
@@ -58,6 +59,26 @@ void hands_act(struct person *p, const struct happening *h)
         return;
     p->hands[n] = (struct hand){fact, level, wanted_of(p, fact), false};
     seen(level ? POINT_LEVEL_BY_HAND : POINT_TAKEN_BY_HAND);
+}
+
+void hands_happen(struct person *p, const struct happening *h)
+{
+    if (h->what == WHAT_SHIFT) {
+        tenant_shift(p->login, *h->to);
+        if (*h->to)
+            dormant_logs_in(p, &(struct happening){0});
+    } else if (h->what == WHAT_LOG_IN) {
+        dormant_logs_in(p, h);
+    } else if (strcmp(h->to, "enable") == 0) {
+        dormant_woken(p);
+    } else if (dormant_was_just_woken(p)) {
+        return;
+    } else if (*h->to) {
+        act(p, h);
+    } else if (oracle_is_entitled(p->item) && tenant_disable(p->login)) {
+        p->disabled_before = p->disabled_by_hand = true;
+        seen(POINT_BY_HAND);
+    }
 }
 
 void hands_touched(struct person *p)

@@ -32,8 +32,9 @@ struct hand {
     bool over;        /* the rules give something else since, or the state has forgotten it */
 };
 
-/* Takes a role or a skill away, or sets another level: to says what. */
-void hands_act(struct person *p, const struct happening *h);
+/* Somebody works there, or changes a user: takes a role or a skill away, sets another level,
+ * disables or enables. */
+void hands_happen(struct person *p, const struct happening *h);
 void hands_touched(struct person *p);   /* something about them changed */
 void hands_forgotten(struct person *p); /* the daemon knows less than before */
 /* What they have since then instead; `is`: what the tenant has, for what may be either. */

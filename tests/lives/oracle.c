@@ -18,6 +18,7 @@
 #include "dates.h"
 #include "deeds.h"
 #include "directory.h"
+#include "dormant.h"
 #include "growth.h"
 #include "guarded.h"
 #include "hands.h"
@@ -185,7 +186,9 @@ void oracle_request(struct request *q, unsigned n_under_way)
         hands_before(oracle_person(login));
     }
     struct person *p = oracle_person(login);
-    bool dated = p && dates_came(p->item, DAY); /* it is work, also while a company rests */
+    bool dated = p && (dates_came(p->item, DAY) ||
+                       (rules.dormant_disables &&
+                        dormant_is(p))); /* it is work, also while a company rests */
     rest_request(q->method_text, login, dated || (q->method == METHOD_DELETE && rules.deletes),
                  dated || (p && hands_any(p)));
     /* Another password is no operation, and has a line of its own. */
@@ -202,6 +205,7 @@ void oracle_answered(struct request *q)
     const char *login = login_of(q);
     struct person *p = *login ? oracle_person(login) : NULL;
     struct deed deed;
+    dormant_answered(q);
     bool changed = deed_ends(login, q->method_text, &deed);
     guarded_after(login, q->method_text, q->target);
     if (changed && p) {
@@ -221,6 +225,7 @@ void oracle_answered(struct request *q)
         if (p->disabled_by_hand)
             broken(18, "%s was disabled by hand at the tenant, and is enabled again", login);
         p->disabled_before = p->disabled_by_hand = false;
+        dormant_is_enabled(p);
         if (q->method == METHOD_PUT)
             seen(POINT_ENABLED);
     }
@@ -228,7 +233,7 @@ void oracle_answered(struct request *q)
         seen(POINT_RENAMED);
     if (!p || !had_access || oracle_has_access(login) || q->method == METHOD_PATCH)
         return;
-    if (oracle_is_entitled(p->item) && !oracle_is_news(p))
+    if (oracle_is_entitled(p->item) && !dormant_disabled(p, &deed) && !oracle_is_news(p))
         broken(1, "%s %s takes the access of somebody who is entitled to it (%s)",
                q->method_text, login, p->item->dn);
 }
@@ -271,6 +276,7 @@ void oracle_state_changed(bool restored)
         if (p->left_usec && (!restored || p->told_left_usec >= kept_usec))
             p->told_left_usec = world.steady_usec; /* it is seen now */
         p->disabled_before = !works(p) && !(restored && p->disabled_when_kept);
+        dormant_forgotten(p);
     }
 }
 
@@ -370,7 +376,7 @@ static void check_absent(struct person *p, const struct user *u)
     uint64_t left = p->left_usec ? world.steady_usec - p->left_usec : 0;
     if (u && u->logged_in && !u->disabled)
         seen(POINT_ON_SHIFT);
-    if (p->forgotten)
+    if (p->forgotten || dormant_was_just_woken(p))
         return;
     if (u && !u->disabled && (!u->logged_in || allowed_for(p) > SHIFT))
         differs(p, "has access, and should not for %llu hours",
@@ -414,7 +420,7 @@ static void check_person(struct person *p)
         tenant_dues(p->login, &has);
         describe(u, &has, is, sizeof(is));
         expect(p, u, &has, should, 300);
-        if (u->disabled && p->disabled_before)
+        if (u->disabled && (p->disabled_before || p->is_dormant))
             strcat(should, ", disabled");
         if (strcmp(is, should) != 0)
             differs(p, "is not as it should be\n  is:     %s\n  should: %s", is, should);
@@ -472,6 +478,7 @@ void oracle_day_end(uint64_t since_usec)
             if (works(company.people[i]))
                 commands_check(company.people[i]);
         }
+    dormant_day_end(quiet);
     waiting_alarms();
     waiting_forget();
     for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))

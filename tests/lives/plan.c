@@ -12,35 +12,21 @@
 #include "world.h"
 
 static const char *const names[WHAT_KINDS] = {
-    [WHAT_HIRE] = "hire",
-    [WHAT_LEAVE] = "leave",
-    [WHAT_RETURN] = "return",
-    [WHAT_NAME] = "name",
-    [WHAT_LOGIN] = "login",
-    [WHAT_TEAM] = "team",
-    [WHAT_LEAD] = "lead",
-    [WHAT_LANGUAGE] = "language",
-    [WHAT_TYPE] = "type",
-    [WHAT_MOVE] = "move",
-    [WHAT_SHIFT] = "shift",
-    [WHAT_CRASH] = "crash",
-    [WHAT_DIRECTORY] = "directory",
-    [WHAT_TENANT] = "tenant",
-    [WHAT_OPERATOR] = "operator",
-    [WHAT_CONFIGURATION] = "configuration",
-    [WHAT_CLOCK] = "clock",
-    [WHAT_DISK] = "disk",
-    [WHAT_STATE] = "state",
-    [WHAT_HAND] = "hand",
-    [WHAT_GROUP] = "group",
-    [WHAT_PLACE] = "place",
-    [WHAT_CONTAINER] = "container",
-    [WHAT_END] = "end",
-    [WHAT_EMPTY] = "empty",
-    [WHAT_CLASS] = "class",
-    [WHAT_TWIN] = "twin",
-    [WHAT_COMMAND] = "command",
-    [WHAT_SECOND] = "second",
+    [WHAT_HIRE] = "hire",           [WHAT_LEAVE] = "leave",
+    [WHAT_RETURN] = "return",       [WHAT_NAME] = "name",
+    [WHAT_LOGIN] = "login",         [WHAT_TEAM] = "team",
+    [WHAT_LEAD] = "lead",           [WHAT_LANGUAGE] = "language",
+    [WHAT_TYPE] = "type",           [WHAT_MOVE] = "move",
+    [WHAT_SHIFT] = "shift",         [WHAT_CRASH] = "crash",
+    [WHAT_DIRECTORY] = "directory", [WHAT_TENANT] = "tenant",
+    [WHAT_OPERATOR] = "operator",   [WHAT_CONFIGURATION] = "configuration",
+    [WHAT_CLOCK] = "clock",         [WHAT_DISK] = "disk",
+    [WHAT_STATE] = "state",         [WHAT_HAND] = "hand",
+    [WHAT_GROUP] = "group",         [WHAT_PLACE] = "place",
+    [WHAT_CONTAINER] = "container", [WHAT_END] = "end",
+    [WHAT_EMPTY] = "empty",         [WHAT_CLASS] = "class",
+    [WHAT_TWIN] = "twin",           [WHAT_COMMAND] = "command",
+    [WHAT_LOG_IN] = "log in",       [WHAT_SECOND] = "second",
 };
 
 static const char *const servers[SERVERS] = {"OpenLDAP", "389", "Active Directory", "other"};
@@ -59,15 +45,19 @@ struct happening *plan_put(struct plan *p, uint64_t at_usec, enum what what, con
     return h;
 }
 
+static int compare(const void *a, const void *b)
+{
+    const struct happening *x = a, *y = b;
+    uint64_t first = x->at_usec != y->at_usec ? x->at_usec : x->place,
+             second = x->at_usec != y->at_usec ? y->at_usec : y->place;
+    return (first > second) - (first < second);
+}
+
 void plan_sort(struct plan *p)
 {
-    for (size_t i = 1; i < p->n; i++) { /* stable; mostly in order already */
-        struct happening h = p->all[i];
-        size_t at = i;
-        for (; at && p->all[at - 1].at_usec > h.at_usec; at--)
-            p->all[at] = p->all[at - 1];
-        p->all[at] = h;
-    }
+    for (size_t i = 0; i < p->n; i++)
+        p->all[i].place = i;
+    qsort(p->all, p->n, sizeof(*p->all), compare);
 }
 
 void plan_copy(struct plan *ret, const struct plan *p)
@@ -159,12 +149,15 @@ struct place {
 #field, offsetof(struct plan, field)                                                   \
     }
 static const struct place flags[] = {
-    PLACE(two_bases),       PLACE(deletes),        PLACE(session_log),    PLACE(polled),
-    PLACE(short_keepalive), PLACE(often_verified), PLACE(clock_is_right), PLACE(rotates),
-    PLACE(rests),           PLACE(protects),       PLACE(nested_bases),   PLACE(dates),
-    PLACE(passwords),       PLACE(privileged),     PLACE(api_person),     PLACE(conflicts),
+    PLACE(two_bases),      PLACE(deletes),          PLACE(session_log),
+    PLACE(polled),         PLACE(short_keepalive),  PLACE(often_verified),
+    PLACE(clock_is_right), PLACE(rotates),          PLACE(rests),
+    PLACE(protects),       PLACE(nested_bases),     PLACE(dates),
+    PLACE(passwords),      PLACE(privileged),       PLACE(api_person),
+    PLACE(conflicts),      PLACE(dormant_disables),
 };
-static const struct place numbers[] = {PLACE(days), PLACE(rate), PLACE(at_once), PLACE(seats)};
+static const struct place numbers[] = {PLACE(days), PLACE(rate), PLACE(at_once), PLACE(seats),
+                                       PLACE(dormant)};
 
 static void *place_of(struct plan *p, const struct place *all, size_t n, unsigned which,
                       const char **ret_name)

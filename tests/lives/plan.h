@@ -34,8 +34,9 @@ enum what {
     WHAT_DISK,          /* to: full, fails or lies; seconds */
     WHAT_STATE,         /* to: keep; or it ends and begins again: restart, restore, remove, other
                            tenant (and back after some seconds) */
-    WHAT_HAND,          /* who is disabled at the tenant by somebody there; to: role or skill, loses
-                           one; level: has another one of a skill; number: which */
+    WHAT_HAND, /* who is disabled at the tenant by somebody there; to: role or skill, loses
+                  one; level: has another one of a skill; number: which; enable: who is
+                  dormant works again */
     WHAT_GROUP,         /* who: which one of the teams' groups; to: cycle, straight, empty, delete
                            or anew */
     WHAT_PLACE,         /* who moves into the container; it is made when the first one does */
@@ -47,6 +48,8 @@ enum what {
     WHAT_TWIN,          /* who is hired with the login of somebody else, number; to: the team. The
                            second time it is put right */
     WHAT_COMMAND,       /* to: fails, hangs, cannot be killed; seconds */
+    WHAT_LOG_IN, /* who logs in at the tenant; seconds: so long ago; to: unreadable, when that
+                    was */
     WHAT_SECOND,        /* somebody starts another one with the same configuration */
     WHAT_KINDS
 };
@@ -57,6 +60,7 @@ struct happening {
     char to[24];
     unsigned who;
     uint64_t number, seconds;
+    size_t place; /* while they are sorted */
     unsigned points[8];
     size_t n_points;
 };
@@ -79,6 +83,8 @@ struct plan {
     bool api_person;         /* the API user is somebody of the directory */
     unsigned rate;           /* requests a second; 0: the default */
     unsigned seats;          /* how many may work; 0: as many as there are */
+    unsigned dormant;        /* days without a log-in until somebody is; 0: nobody ever */
+    bool dormant_disables;   /* whoever is; else they are reported */
     bool conflicts;          /* nobody may have the roles Lead and Trainer together */
     struct happening *all;
     size_t n, room;

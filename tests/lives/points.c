@@ -91,6 +91,11 @@ static const struct {
     [POINT_SEAT_FREED] = {"a seat that became free and was taken", NULL},
     [POINT_CONFLICT] = {"somebody who is held for two roles that conflict", NULL},
     [POINT_SWAPPED] = {"one of two such roles for the other", NULL},
+    [POINT_LOGGED_IN] = {"a log-in, where whoever has none is dormant", NULL},
+    [POINT_UNREADABLE] = {"a log-in in a form that nobody can read", NULL},
+    [POINT_DORMANT] = {"somebody who is disabled as dormant", NULL},
+    [POINT_DORMANT_TOLD] = {"somebody who is told to be dormant", NULL},
+    [POINT_WOKEN] = {"somebody dormant whom a person enabled again", NULL},
     [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},
 };
 

@@ -5,6 +5,7 @@
 
 #include "company.h"
 #include "directory.h"
+#include "dormant.h"
 #include "guarded.h"
 #include "life.h"
 #include "operator.h"
@@ -72,8 +73,7 @@ void oracle_revoked(struct person *p)
     /* Whoever has just come, or just got another name, may be in the middle of it. */
     bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
     bool guarded = guarded_is(p->login) || guarded_is(p->old_login);
-    if (settled && !p->forgotten && !p->apart_until_usec && !guarded &&
-        !rules.limits[LIMIT_REVOKE] &&
-        works(p) && witness_follows())
+    if (settled && !p->forgotten && !dormant_was_just_woken(p) && !p->apart_until_usec &&
+        !guarded && !rules.limits[LIMIT_REVOKE] && works(p) && witness_follows())
         await_revocation(p);
 }

@@ -20,7 +20,8 @@ const char *const limit_names[LIMITS] = {
     [LIMIT_DISABLE] = "disable", [LIMIT_CREATE] = "create",
     [LIMIT_UPDATE] = "update",   [LIMIT_TEAM] = "team_change",
     [LIMIT_DELETE] = "delete",   [LIMIT_RENAME] = "rename",
-    [LIMIT_REVOKE] = "revoke",   [LIMIT_PRIVILEGED] = "privileged"};
+    [LIMIT_REVOKE] = "revoke",   [LIMIT_PRIVILEGED] = "privileged",
+    [LIMIT_DORMANT] = "dormant"};
 
 struct rules rules;
 static const struct plan *plan;
@@ -68,6 +69,7 @@ static void write_configuration(const char *name, const char *state, const char 
         "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
         "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n%s"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
+        "dormant_after = %ud\ndormant = %s\n"
         "[guard]\n%smax_users = %u\nattribute_vanish = 100%%\n%s%s"
         "[state]\nfile = %s%s\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %s%s\n",
@@ -81,7 +83,8 @@ static void write_configuration(const char *name, const char *state, const char 
         rules.without_visitors ? "(employeeType=Visitor)" : "",
         plan->dates ? "starts_at = " FIRST_DAY "\nexpires_at = " LAST_DAY "\n" : "",
         rules.billing, rules.conflicts ? CONFLICT : "", rules.deletes ? "3d" : "0",
-        plan->often_verified ? "1d" : "7d", budgets, rules.seats,
+        plan->often_verified ? "1d" : "7d", rules.dormant,
+        rules.dormant_disables ? "disable" : "report", budgets, rules.seats,
         rules.privileged ? "privileged_roles = Lead\n" : "",
         rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, state, HERE, HERE,
         plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE, socket);
@@ -99,6 +102,8 @@ void rules_begin(const struct plan *p)
                            .rate = p->rate ? p->rate : 50,
                            .privileged = p->privileged,
                            .seats = p->seats,
+                           .dormant = p->dormant,
+                           .dormant_disables = p->dormant_disables,
                            .conflicts = p->conflicts,
                            .at_once = p->at_once ? p->at_once : 16,
                            .deletes = p->deletes,

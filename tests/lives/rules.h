@@ -23,6 +23,7 @@ enum limit {
     LIMIT_RENAME,
     LIMIT_REVOKE,
     LIMIT_PRIVILEGED,
+    LIMIT_DORMANT,
     LIMITS
 };
 extern const char *const limit_names[LIMITS];
@@ -38,6 +39,8 @@ struct rules {
     uint64_t budget_changed_usec;
     unsigned seats, seats_before; /* 0: as many as there are */
     uint64_t seats_changed_usec;
+    unsigned dormant; /* days; 0: nobody is */
+    bool dormant_disables;
     bool conflicts; /* Lead and Trainer are; whoever speaks Spanish is a trainer then */
 };
 extern struct rules rules;

@@ -356,6 +356,22 @@ void tenant_trouble_ends(void)
     faults_clear(&tenant.faults);
 }
 
+void tenant_logs_in(const char *login, uint64_t seconds_ago)
+{
+    struct user *u = store_user(&tenant.store, login);
+    if (u)
+        u->last_login_ms = (int64_t)(world.wall_usec / 1000 - seconds_ago * 1000);
+}
+
+bool tenant_enable(const char *login)
+{
+    struct user *u = store_user(&tenant.store, login);
+    if (!u || !u->disabled)
+        return false;
+    u->disabled = false;
+    return true;
+}
+
 void tenant_shift(const char *login, bool on)
 {
     struct user *u = store_user(&tenant.store, login);

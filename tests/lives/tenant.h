@@ -15,6 +15,9 @@ void tenant_trouble_of(const char *trouble, const char *login, const char *other
 void tenant_trouble_of_ends(void);
 /* By hand; false: there was nobody to disable. */
 bool tenant_disable(const char *login);
+/* The same for whoever is disabled. */
+bool tenant_enable(const char *login);
+void tenant_logs_in(const char *login, uint64_t seconds_ago);
 /* The level of a skill there; 0: it is taken away, or the role is. false: it was not there. */
 bool tenant_set(const char *login, const char *fact, int level);
 struct dues;

@@ -254,6 +254,11 @@ enum point {
     POINT_SEAT_FREED,
     POINT_CONFLICT,
     POINT_SWAPPED,
+    POINT_LOGGED_IN,
+    POINT_UNREADABLE,
+    POINT_DORMANT,
+    POINT_DORMANT_TOLD,
+    POINT_WOKEN,
     POINTS
 };
 void seen(enum point p);
