@@ -20,6 +20,7 @@
 #include "life.h"
 #include "mapping/ruleset.h"
 #include "model/user.h"
+#include "rules.h"
 #include "state/db.h"
 #include "state/link.h"
 #include "state/mirror.h"
@@ -78,14 +79,26 @@ static void check_status(struct both *b)
 
 /* ---- what is decided about people ---- */
 
+/* Of two roles that conflict one is enough. */
+static void leave_one_out(struct user *now, const struct user *decided)
+{
+    static const char *const both[] = {"Lead", "Trainer"};
+    if (!rules.conflicts || !user_role(now, both[0]) || !user_role(now, both[1]))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(both); i++)
+        if (!user_role(decided, both[i]) && user_role(decided, both[1 - i]))
+            user_remove_role(now, both[i]);
+}
+
 /* Only what the rules say: a login may be kept, and whoever is revoked is disabled, all the
  * same. */
-static bool is_the_same(const struct user *now, const char *wanted)
+static bool is_the_same(struct user *now, const char *wanted)
 {
     CLEANUP(user_freep) struct user *decided = NULL;
     struct error e = {0};
     if (user_from_json(&decided, wanted, &e) < 0)
         return false;
+    leave_one_out(now, decided);
     bool same = text_equal(user_get(now, USER_TEAM), user_get(decided, USER_TEAM)) &&
                 text_equal(user_get(now, USER_EMAIL), user_get(decided, USER_EMAIL)) &&
                 text_equal(user_get(now, USER_LAST_NAME), user_get(decided, USER_LAST_NAME)) &&
@@ -154,10 +167,10 @@ static int check_person(const struct person *p, void *userdata)
 
 static void check_people(struct both *b)
 {
-    const struct ruleset *rules = engine_ruleset(b->d->engine);
+    const struct ruleset *ruleset = engine_ruleset(b->d->engine);
     const char *keys[16];
     size_t n;
-    const struct ruleset_group *named = ruleset_groups(rules, &n);
+    const struct ruleset_group *named = ruleset_groups(ruleset, &n);
     for (size_t i = 0; i < n && i < ARRAY_SIZE(keys); i++)
         keys[i] = named[i].key;
     b->settled = person_count_dirty(b->fresh) == 0 && engine_is_idle(b->d->engine);
