@@ -361,24 +361,26 @@ static int take_another(const struct drift_look *look, struct link *l, const str
     return r < 0 ? r : person_mark_dirty(books_state(b), l->entry_id, e);
 }
 
-/* Whoever logged in, or was enabled by somebody after that, is not dormant; who did not for long is
- * looked at. */
+/* Whoever logged in, or was enabled by somebody, whyever it was disabled, is not dormant; who
+ * did not for long is looked at. */
 static int note_use(const struct drift_look *look, struct link *l, struct drift *d,
                     const struct user *now, struct error *e)
 {
     const struct sync_options *o = books_options(look->books)->sync;
+    bool enabled = link_shown_disabled(l) && !now->disabled;
     bool woken = l->dormant_usec && !now->disabled;
     bool used = now->last_login_usec > l->last_login_usec;
     bool dormant = l->status == LINK_ACTIVE &&
                    link_used_usec(l) + o->dormant_after_usec <= clock_date_usec();
-    if (!woken && (!o->dormant_after_usec || (!used && !dormant)))
+    if (!woken && !enabled && (!o->dormant_after_usec || (!used && !dormant)))
         return 0;
     int r = 0;
+    if (woken || enabled)
+        l->enabled_usec = clock_date_usec();
     if (used)
         l->last_login_usec = now->last_login_usec;
     if (woken) {
         l->dormant_usec = 0;
-        l->enabled_usec = clock_now_usec();
         l->status = LINK_ACTIVE;
         d->known->disabled = false;
         free(l->known);

@@ -325,7 +325,7 @@ int execution_store_link(struct execution *x, struct error *e)
     uint64_t now = clock_now_usec(); /* for people */
     x->link.confirmed_usec = x->learnt.unread ? 0 : now;
     if (!x->link.created_usec)
-        x->link.created_usec = now;
+        x->link.created_usec = clock_date_usec();
     x->has_link = true;
     return link_store(d->state, &x->link, e);
 }
@@ -404,7 +404,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
         .disabled_by_us = x->making.ours_if_disabled && known->disabled,
-        .enabled_usec = x->operation->kind == OPERATION_CREATE ? clock_now_usec() : 0,
+        .enabled_usec = x->operation->kind == OPERATION_CREATE ? clock_date_usec() : 0,
         .last_login_usec = known->last_login_usec,
     };
     if (!x->link.entry_id || !x->link.login || !x->link.origin)

@@ -45,7 +45,7 @@ int leave_learn(struct execution *x, const struct tenant_answer *a, const struct
     l->disabled_by_us = disabled && ours && !dormant; /* a person enables who was dormant */
     l->disabled_usec = disabled ? clock_steady_usec() : 0;
     if (l->status == LINK_ACTIVE)
-        l->enabled_usec = clock_now_usec();
+        l->enabled_usec = clock_date_usec();
     if (!x->basis.known)
         return 0;
     CLEANUP(user_freep) struct user *known = user_copy(x->basis.known);

@@ -83,6 +83,7 @@ static struct planner_link link_of(const struct dossier *s)
         .disabled_as_dormant = s->link.dormant_usec != 0,
         .renamed_there = s->link.renamed_there,
         .used_usec = link_used_usec(&s->link),
+        .shown_disabled = s->has_link && link_shown_disabled(&s->link),
         .vanished = s->link.gone != LINK_THERE,
         .maybe_renamed = s->link.gone == LINK_GONE_OR_RENAMED,
         .leaving_usec = s->link.leaving_usec,

@@ -204,8 +204,8 @@ static int enable_after_losses(const struct planner_input *in, struct planner_re
 static bool is_dormant(const struct planner_input *in)
 {
     uint64_t after = in->options->dormant_after_usec;
-    return after && in->link.status == LINK_ACTIVE && in->link.used_usec &&
-           in->link.used_usec + after <= in->dates_usec;
+    return after && in->link.status == LINK_ACTIVE && !in->link.shown_disabled &&
+           in->link.used_usec && in->link.used_usec + after <= in->dates_usec;
 }
 
 /* Reported, or disabled, beside whatever else is to be done. */

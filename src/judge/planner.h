@@ -56,6 +56,7 @@ struct planner_link {
     bool disabled_by_us;
     bool disabled_as_dormant; /* by us, and a person's to enable */
     uint64_t used_usec; /* since when nobody logged in, as far as it is known; 0: not known */
+    bool shown_disabled; /* by whomever: nobody can log in */
     bool vanished;      /* the verification did not find the user at the tenant */
     bool maybe_renamed; /* … and whether it was renamed there cannot be told */
     bool renamed_there; /* `login` was given by somebody at the tenant */

@@ -27,15 +27,26 @@ uint64_t link_used_usec(const struct link *l)
     return used ? used : l->created_usec;
 }
 
-bool link_was_enabled(const struct link *l)
+static bool has_drift(const struct link *l, const char *drift)
 {
-    for (const char *at = l->drift; l->status == LINK_DISABLED && at && *at;) {
-        if (!strncmp(at, LINK_DRIFT_ENABLED, sizeof(LINK_DRIFT_ENABLED) - 1))
+    for (const char *at = l->drift; at && *at;) {
+        if (!strncmp(at, drift, strlen(drift)))
             return true;
         at = strstr(at, "; ");
         at += at ? 2 : 0;
     }
     return false;
+}
+
+bool link_was_enabled(const struct link *l)
+{
+    return l->status == LINK_DISABLED && has_drift(l, LINK_DRIFT_ENABLED);
+}
+
+bool link_shown_disabled(const struct link *l)
+{
+    return l->status == LINK_DISABLED ? !link_was_enabled(l)
+                                      : has_drift(l, LINK_DRIFT_DISABLED ": false -> true");
 }
 
 /* "role: FROM -> TO", of which one is nothing. */

@@ -40,7 +40,7 @@ struct link {
                             asked to move the user, where they were not as known; else NULL */
     enum link_gone gone;
     uint64_t last_login_usec; /* as far as it was read; 0: never, or not known */
-    uint64_t enabled_usec;    /* made or enabled by us, or by somebody after it was dormant */
+    uint64_t enabled_usec;    /* made or enabled, by whomever; by the clock of dates */
     uint64_t dormant_usec;    /* disabled since nobody logged in; 0: not */
     bool renamed_there; /* `login` is not ours: somebody renamed the user at the tenant */
     char *drift; /* how the tenant's user differed when it was last verified; NULL: not at all */
@@ -49,6 +49,8 @@ struct link {
 uint64_t link_used_usec(const struct link *l);
 /* Whether the tenant showed the user enabled that is known to be disabled. */
 bool link_was_enabled(const struct link *l);
+/* Whether the tenant showed the user disabled when it was last read, whoever did that. */
+bool link_shown_disabled(const struct link *l);
 /* Roles that somebody gave the user there, or took away, as a link's drift says; -ENOMEM. */
 int link_drift_roles(const char *drift, bool gained, struct user *add);
 void link_done(struct link *l);

@@ -238,7 +238,7 @@ static uint64_t last_login(const json_t *info)
         bool read = text ? text_of_time(text, &usec)
                          : json_is_number(value) && number_of_time(json_number_value(value), &usec);
         if (!read)
-            usec = clock_now_usec();
+            usec = clock_date_usec();
     }
     return usec;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "fake-tenant.h"
@@ -53,6 +54,13 @@ static inline void must_not_fail(int r)
 static inline char *copy(const char *text)
 {
     return text ? must(strdup(text)) : NULL;
+}
+
+/* As user-api.c has it: it may have been today. */
+static inline void fake_hide_login(struct user *shown, const struct fake_user *u)
+{
+    if (u->unreadable_login)
+        shown->last_login_usec = clock_date_usec();
 }
 
 static inline char *fold(const char *text)

@@ -197,6 +197,7 @@ static void wrote(struct tenant_call *c, const struct fake_user *after, const ch
 static void show(struct tenant_call *c, const struct fake_user *u)
 {
     c->shown = must(user_copy(u->user));
+    fake_hide_login(c->shown, u);
     c->answer.user = c->shown;
     if (fake_parts_of(c->tenant)->hides & PART_ROLES)
         user_clear_roles(c->shown);

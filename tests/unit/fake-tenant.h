@@ -51,6 +51,7 @@ struct fake_user {
     char *our_id; /* as it was given with the create, where the parts say so */
     struct user *user; /* everything that the tenant holds of the user */
     bool logged_in;
+    bool unreadable_login; /* its last log-in is shown in a form that nobody knows */
     bool removed; /* deleted, and there all the same */
     bool had_password;
     unsigned n_read;

@@ -6,6 +6,7 @@
 
 #include "engine-test.h"
 #include "judge/guard.h"
+#include "tenant/user-api.h"
 
 /* u0 to u(n-1), who logged in a hundred days ago and are dormant after ninety. */
 static void dormant(struct bed *b, size_t n)
@@ -134,6 +135,79 @@ static void test_clock_set_back(void **state)
     assert_int_equal(n_disabled(b), 1);
 }
 
+/* Made, and enabled again, while the wall clock is behind by a year, and nobody believes it:
+ * that was now. Nor is it a year from now where it is ahead. */
+static void test_made_by_a_wrong_clock(void **state)
+{
+    struct bed *b = *state;
+    dormant(b, 2);
+    for (size_t i = 0; i < 2; i++) {
+        bool behind = i == 0;
+        bed_set_clock(b, behind ? b->now - 365 * DAY : b->now + 365 * DAY);
+        fake_tenant_find(b->tenant, "u0")->user->last_login_usec = b->now;
+        bed_person_uid(b, behind ? "new" : "newer");
+        bed_group(b, "support", "u0", "u1", "new", behind ? NULL : "newer", NULL);
+        bed_sync(b);
+        assert_non_null(fake_tenant_find(b->tenant, behind ? "new" : "newer"));
+        bed_set_clock(b, behind ? b->now + 365 * DAY : b->now - 365 * DAY);
+    }
+    bed_advance(b, 89 * DAY);
+    assert_false(is_disabled(b, "new") || is_disabled(b, "newer"));
+    bed_advance(b, 3 * DAY);
+    assert_true(is_disabled(b, "new") && is_disabled(b, "newer"));
+}
+
+/* A last log-in in a form that nobody knows may be of today, by the clock of dates, which does
+ * not follow a wall clock that is in doubt. */
+static void test_unreadable_last_login(void **state)
+{
+    static const char body[] =
+        "{\"loginId\":\"a\",\"loginInfo\":{\"lastLogin\":\"yesterday\"}}";
+    const uint64_t now = 1700000000 * USEC_PER_SEC;
+    (void)state;
+    for (int ahead = 0; ahead < 2; ahead++) {
+        struct user *u = NULL;
+        struct error e = {0};
+        bool logged_in;
+        clock_freeze(now, HOUR);
+        clock_set_steady(now, now);
+        clock_freeze(ahead ? now + 365 * DAY : now - 365 * DAY, HOUR);
+        bed_ok(NULL, user_api_read_user(&u, &logged_in, body, sizeof(body) - 1, &e));
+        assert_true(u->last_login_usec == now);
+        user_free(u);
+        clock_freeze(0, 0);
+    }
+}
+
+/* Whoever was disabled by somebody there, and enabled again, is in use, whatever `drift` says;
+ * and nobody is asked whether somebody is needed who is disabled. */
+static void test_disabled_and_enabled_there(void **state)
+{
+    (void)state;
+    for (int repair = 0; repair < 2; repair++) {
+        struct bed *b = bed_new(false);
+        b->sync.on_drift = repair ? DRIFT_REPAIR : DRIFT_REPORT;
+        dormant(b, 2);
+        for (size_t i = 0; i < 2; i++)
+            b->tenant->users[i].user->disabled = true;
+        bed_advance(b, 2 * HOUR);
+        fake_tenant_find(b->tenant, "u0")->user->disabled = false;
+        bed_advance(b, 2 * HOUR);
+        b->sync.dormant = DORMANT_REPORT;
+        b->options.fingerprint = b->options.decisions = "reported";
+        struct error e = {0};
+        bed_ok(b, engine_reload(b->engine, &b->options, &e));
+        bed_sync(b);
+        bed_advance(b, 80 * DAY);
+        assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_DORMANT), 0);
+        bed_advance(b, 11 * DAY);
+        assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_DORMANT), 1);
+        assert_false(is_disabled(b, "u0"));
+        bed_check_ledgers(b);
+        bed_free(b);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +217,9 @@ int main(int argc, char **argv)
         scenario(test_lost_before_a_login),
         scenario(test_deleted_there),
         scenario(test_clock_set_back),
+        scenario(test_made_by_a_wrong_clock),
+        cmocka_unit_test(test_unreadable_last_login),
+        cmocka_unit_test(test_disabled_and_enabled_there),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
