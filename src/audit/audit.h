@@ -38,6 +38,8 @@ bool audit_identity_is_known(const char *identity);
 /* Whether the same person stands behind both. An account that several share, or a process of which
  * nobody knows who started it, proves nobody to be another. */
 enum audit_likeness audit_actor_compare(const struct audit_actor *a, const char *identity);
+/* Likewise of two kept ones: they are not certainly two people. */
+bool audit_identities_may_be_one(const char *identity, const char *other);
 
 struct audit_row {
     const char

@@ -305,6 +305,16 @@ enum audit_likeness audit_actor_compare(const struct audit_actor *a, const char 
     return AUDIT_OTHER;
 }
 
+bool audit_identities_may_be_one(const char *identity, const char *other)
+{
+    size_t size = strcspn(identity, "\n"), other_size = strcspn(other, "\n");
+    bool known = audit_identity_is_known(identity) && audit_identity_is_known(other);
+    const char *account = identity + size + 1, *other_account = other + other_size + 1;
+
+    return !known || (size == other_size && memcmp(identity, other, size) == 0) ||
+           is_text(account, other, other_size) || is_text(other_account, identity, size);
+}
+
 static void add_actor(struct buffer *b, const struct audit_row *row)
 {
     const struct audit_actor *a = row->actor;

@@ -21,11 +21,14 @@
 
 int distrust_begin(struct books *b, struct error *e)
 {
+    size_t n_ended;
     int r = books_distrust(b, INT64_MAX, e);
     if (r == 0)
         r = person_mark_all_dirty(books_state(b), e);
     if (r == 0) /* it was about another plan */
         r = approval_forget_all(books_state(b), e);
+    if (r == 0) /* also where another older copy was approved already */
+        r = queue_end_approvals(books_state(b), INT64_MAX, &n_ended, e);
     if (r < 0)
         return r;
     alarm_set(b, REASON_STATE_RESTORED, REASON_STATE_RESTORED,

@@ -25,8 +25,9 @@ static int keep_configuration(struct engine *n, struct error *e)
                                 n->options.configuration_facts, e);
 }
 
-/* Who ends [guard] four_eyes does not approve what follows from that configuration either. Where
- * nobody knows who that was, whoever loads one next may be the same. */
+/* Who ends [guard] four_eyes does not approve what follows from that configuration either,
+ * until somebody else loads one. Where nobody knows who that was, whoever loads one next may be
+ * the same. */
 static int keep_who_ended_it(struct engine *n, const char *by, struct error *e)
 {
     struct state *s = books_state(n->books);
@@ -39,6 +40,8 @@ static int keep_who_ended_it(struct engine *n, const char *by, struct error *e)
         return r;
     if (n->options.four_eyes || before || (ended_by && !audit_identity_is_known(ended_by)))
         r = state_meta_set(s, "four-eyes-ended-by", n->options.four_eyes ? NULL : by, e);
+    else if (ended_by && !audit_identities_may_be_one(ended_by, by))
+        r = state_meta_set(s, "four-eyes-ended-by", NULL, e);
     return r < 0 ? r : state_meta_set(s, "four-eyes", n->options.four_eyes ? "yes" : NULL, e);
 }
 

@@ -62,6 +62,27 @@ static void test_before_an_older_state(void **state)
     assert_int_equal(n_disabled(b), 3);
 }
 
+/* An older copy in which another older copy was approved a moment before: that was another
+ * plan. */
+static void test_before_another_older_state(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    start_with(b, 20);
+    set_pause(b, true);
+    leave(b, 0, 3);
+    bed_ok(b, engine_distrust_state(b->engine, &e));
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_STATE_RESTORED), 3);
+    assert_int_equal(bed_approve(b), 3);
+    bed_ok(b, engine_distrust_state(b->engine, &e));
+    set_pause(b, false);
+    bed_advance(b, 10 * MINUTE);
+    assert_int_equal(n_disabled(b), 0);
+    assert_int_equal(bed_approve(b), 3);
+    assert_int_equal(n_disabled(b), 3);
+}
+
 /* Twenty people; some have another first name than before, and everybody an employeeType or not. */
 static void describe_all(struct bed *b, size_t n_new, const char *type)
 {
@@ -447,6 +468,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_before_an_older_state),
+        scenario(test_before_another_older_state),
         scenario(test_before_an_attribute_vanished),
         scenario(test_attribute_vanishes_between_slices),
         scenario(test_role_becomes_privileged),

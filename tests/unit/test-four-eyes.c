@@ -97,9 +97,51 @@ static void test_no_name(void **state)
     assert_null(ask(b, 2, "bob", NULL));
 }
 
+static void load_as(struct bed *b, const struct audit_actor *actor, bool four_eyes,
+                    const char *name)
+{
+    struct error e = {0};
+    struct engine_act act = {.actor = actor};
+    b->options.four_eyes = four_eyes;
+    b->options.fingerprint = b->options.decisions = name;
+    engine_act(b->engine, &act);
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    engine_act(b->engine, NULL);
+    bed_run(b);
+}
+
+static bool is_bound(struct bed *b, const struct audit_actor *actor)
+{
+    struct settings settings = {.sync = {.approval_valid_usec = HOUR}};
+    struct daemon d = {.state = b->state, .engine = b->engine, .settings = &settings};
+    return four_eyes_forbid(&d, NULL, actor) ||
+           four_eyes_want_second(&d, NULL, actor, PLAN, NULL);
+}
+
+/* Whoever ended the rule is bound until somebody else loads a configuration, under whatever
+ * account, and no longer. */
+static void test_ended_under_two_accounts(void **state)
+{
+    struct bed *b = *state;
+    const struct audit_actor ada = {.uid = 1, .name = "ada", .login = "ada", .known = true};
+    const struct audit_actor sudo = {.name = "root", .login = "ada", .known = true};
+    const struct audit_actor bob = {.name = "root", .login = "bob", .known = true};
+    bed_start(b);
+    load_as(b, &bob, true, "a");
+    load_as(b, &ada, false, "b");
+    assert_true(is_bound(b, &ada) && is_bound(b, &sudo) && !is_bound(b, &bob));
+    load_as(b, &sudo, false, "c");
+    assert_true(is_bound(b, &ada) && is_bound(b, &sudo) && !is_bound(b, &bob));
+    load_as(b, &bob, false, "d");
+    assert_false(is_bound(b, &ada) || is_bound(b, &sudo) || is_bound(b, &bob));
+    load_as(b, &ada, false, "e");
+    assert_false(is_bound(b, &ada) || is_bound(b, &sudo) || is_bound(b, &bob));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_ended_under_two_accounts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_ago, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_groups, setup, teardown),
