@@ -19,14 +19,14 @@
 /* 9999-12-31T23:59:59Z: the last second with a year of four digits. */
 #define LAST_SECOND 253402300799ULL
 
-static uint64_t frozen_realtime, frozen_monotonic;
+static uint64_t frozen_realtime, frozen_monotonic, frozen_asleep;
 static bool is_frozen;
 
 static uint64_t read_clock(clockid_t id)
 {
     struct timespec t = {0};
 
-    /* Cannot fail for these two clocks and a valid pointer. */
+    /* Cannot fail for these clocks and a valid pointer. */
     (void)clock_gettime(id, &t);
     return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
 }
@@ -41,26 +41,32 @@ uint64_t clock_monotonic_usec(void)
     return is_frozen ? frozen_monotonic : read_clock(CLOCK_MONOTONIC);
 }
 
-/* Threads ask, too, while the loop follows the clocks. To the monotonic clock; they may wrap. */
+uint64_t clock_boot_usec(void)
+{
+    return is_frozen ? frozen_monotonic + frozen_asleep : read_clock(CLOCK_BOOTTIME);
+}
+
+/* Threads ask, too, while the loop follows the clocks. To the clock of the boot; they may wrap.
+ */
 static _Atomic uint64_t steady_offset, date_offset;
 static atomic_bool is_set;
 
 uint64_t clock_steady_usec(void)
 {
-    return is_set ? clock_monotonic_usec() + steady_offset : clock_now_usec();
+    return is_set ? clock_boot_usec() + steady_offset : clock_now_usec();
 }
 
 uint64_t clock_date_usec(void)
 {
-    return is_set ? clock_monotonic_usec() + date_offset : clock_now_usec();
+    return is_set ? clock_boot_usec() + date_offset : clock_now_usec();
 }
 
 void clock_set_steady(uint64_t steady_usec, uint64_t date_usec)
 {
-    uint64_t monotonic = clock_monotonic_usec();
+    uint64_t now = clock_boot_usec();
 
-    steady_offset = steady_usec - monotonic;
-    date_offset = date_usec - monotonic;
+    steady_offset = steady_usec - now;
+    date_offset = date_usec - now;
     is_set = true;
 }
 
@@ -99,8 +105,15 @@ void clock_freeze(uint64_t realtime_usec, uint64_t monotonic_usec)
     frozen_realtime = realtime_usec;
     frozen_monotonic = monotonic_usec;
     is_frozen = realtime_usec != 0 || monotonic_usec != 0;
-    if (!is_frozen)
+    if (!is_frozen) {
         is_set = false;
+        frozen_asleep = 0;
+    }
+}
+
+void clock_freeze_asleep(uint64_t usec)
+{
+    frozen_asleep = usec;
 }
 
 static void put_digits(char *to, unsigned n_digits, uint64_t value)

@@ -8,7 +8,9 @@
 #define USEC_PER_SEC  1000000ULL
 
 uint64_t clock_now_usec(void);       /* since 1970, CLOCK_REALTIME */
-uint64_t clock_monotonic_usec(void); /* for deadlines and durations */
+uint64_t
+clock_monotonic_usec(void); /* for deadlines and durations; it stands still with the machine */
+uint64_t clock_boot_usec(void); /* since the boot, also while the machine was suspended */
 
 /* Two clocks that only pass, whatever the wall clock is set to: that of all that waits, and that
  * of the dates in a directory, which follows the wall clock as far as that is believed. Both are
@@ -27,6 +29,8 @@ char *clock_boot(char buffer[static CLOCK_BOOT_SIZE]);
 
 /* For unit tests: both clocks stand still at these values until called with 0, 0. */
 void clock_freeze(uint64_t realtime_usec, uint64_t monotonic_usec);
+/* Likewise: how long the machine has been suspended since its boot. */
+void clock_freeze_asleep(uint64_t usec);
 
 /* "2026-11-24T14:39:54.123456Z" */
 #define CLOCK_TEXT_SIZE 28

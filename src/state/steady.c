@@ -1,6 +1,7 @@
 /*
- * The two clocks as one row of meta: the boot in which it was noted, the monotonic clock of that
- * boot, and what the steady clock and the clock of dates said then.
+ * The two clocks as one row of meta: the boot in which it was noted, the monotonic clock of
+ * that boot, what the steady clock and the clock of dates said then, and how long it was since
+ * the boot.
  */
 #include "config.h"
 
@@ -30,7 +31,8 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
 {
     CLEANUP(freep) char *text = NULL;
     char noted_boot[CLOCK_BOOT_SIZE] = "";
-    uint64_t monotonic = clock_monotonic_usec(), noted_monotonic = 0, noted = 0, date = 0;
+    uint64_t monotonic = clock_monotonic_usec(), noted_monotonic = 0, noted = 0;
+    uint64_t date = 0, boot = 0, open = 0;
     int vouched = 1; /* of a version that did not note it */
     int r = state_meta_get(s, META, &text, e);
 
@@ -38,8 +40,9 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
         return r;
     *ret = (struct steady){0};
     clock_boot(ret->boot);
-    int n = r == 0 ? sscanf(text, "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d", noted_boot,
-                            &noted_monotonic, &noted, &date, &vouched)
+    int n = r == 0 ? sscanf(text,
+                            "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64 " %" SCNu64,
+                            noted_boot, &noted_monotonic, &noted, &date, &vouched, &boot, &open)
                    : 0;
     if (n < 3) {
         clock_set_steady(clock_now_usec(), clock_now_usec());
@@ -49,13 +52,18 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     if (n < 4) /* of a version that knew no clock of dates */
         date = clock_now_usec();
     ret->new_boot = strcmp(noted_boot, ret->boot) != 0 || monotonic < noted_monotonic;
-    uint64_t passed = ret->new_boot ? 0 : monotonic - noted_monotonic;
+    if (n < 6) /* of a version that did not count how long the machine was suspended */
+        boot = clock_boot_usec() - (monotonic - noted_monotonic);
+    uint64_t passed = ret->new_boot ? 0 : clock_boot_usec() - boot;
     clock_set_steady(noted + passed, n < 4 ? date : date + passed);
     ret->vouched = vouched;
-    ret->gap_open = ret->new_boot && vouched;
-    ret->gap_lost = ret->new_boot && !vouched;
-    ret->boot_usec = noted;
-    (void)steady_look(ret);
+    /* Of two gaps nobody knows which was how long: both count for what was noted before the
+     * first. */
+    ret->gap_open = open || (ret->new_boot && vouched);
+    ret->gap_lost = ret->new_boot && !ret->gap_open;
+    ret->boot_usec = open ? open : noted;
+    if (!open) /* else what was noted in between is to be moved, which the next look does */
+        (void)steady_look(ret);
     return 0;
 }
 
@@ -73,7 +81,8 @@ static void close_gap(struct steady *c)
 
 bool steady_look(struct steady *c)
 {
-    uint64_t monotonic = clock_monotonic_usec();
+    uint64_t monotonic =
+        clock_monotonic_usec(); /* asleep, a machine does not put its clock right */
     int64_t step = step_of_wall_clock(), wide = step < 0 ? -step : step;
     bool ask = wide > SMALL_USEC || c->gap_open || !c->vouched;
     bool came = false, sure = ask && clock_is_synchronised();
@@ -98,6 +107,11 @@ bool steady_look(struct steady *c)
     if (step)
         clock_set_steady(clock_steady_usec(), clock_now_usec());
     c->vouched = sure || (c->vouched && wide <= SMALL_USEC);
+    if (!c->vouched &&
+        c->gap_open) { /* what would measure it follows a clock that may be wrong */
+        c->gap_open = false;
+        c->gap_lost = true;
+    }
     c->doubt_usec = 0;
     return wide > SMALL_USEC || came;
 }
@@ -140,9 +154,11 @@ int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct e
 
 int steady_note(struct state *s, const struct steady *c, struct error *e)
 {
-    char text[160];
+    char text[200];
 
-    snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d", c->boot,
-             clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched);
+    snprintf(text, sizeof(text),
+             "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64, c->boot,
+             clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched,
+             clock_boot_usec(), c->gap_open ? c->boot_usec : 0);
     return state_meta_set(s, META, text, e);
 }

@@ -1,17 +1,18 @@
 /*
  * What the steady clock and the clock of dates (base/clock.h) say, remembered across restarts.
  *
- * The steady clock passes as real time does, and everything that waits is measured on it: a wall
- * clock that is set releases nothing early and delays nothing. In the first state file it begins
- * at the wall clock's time, so that what older versions noted keeps its meaning. Across a boot
- * the time since that boot has passed for certain; that before it counts when the kernel calls
- * its wall clock synchronised, at once or later, and had done so before that boot: else nobody
- * knows how far the clock was off that it is measured by.
+ * The steady clock passes as real time does, also while the machine is suspended, and
+ * everything that waits is measured on it: a wall clock that is set releases nothing early and
+ * delays nothing. In the first state file it begins at the wall clock's time, so that what
+ * older versions noted keeps its meaning. Across a boot the time since that boot has passed for
+ * certain; that before it counts when the kernel calls its wall clock synchronised, at once or
+ * later, and had done so before that boot: else nobody knows how far the clock was off that it
+ * is measured by.
  *
- * The clock of dates follows the wall clock. A step of it is believed when as much real time as it
- * is wide has passed and it is still there, at the latest after a day; if the kernel calls the
- * wall clock synchronised, after five minutes. So nobody's account ends, or begins again, by a
- * clock that is wrong for a while.
+ * The clock of dates follows the wall clock. A step of it is believed when as much real time as
+ * it is wide has passed and it is still there, at the latest after a day; if the kernel calls
+ * the wall clock synchronised, after five minutes. So nobody's account ends, or begins again,
+ * by a clock that is wrong for a while.
  */
 #pragma once
 #include <stdbool.h>

@@ -75,6 +75,28 @@ static void test_begins_as_the_wall_clock(void **state)
     assert_false(steady_is_open(&c));
 }
 
+/* Time passes while the machine is suspended, and the wall clock is right after that: no step.
+ */
+static void test_suspended(void **state)
+{
+    struct fixture *f = *state;
+    struct steady c;
+    start(f, &c);
+    clock_freeze_asleep(40 * HOUR);
+    step(40 * HOUR);
+    assert_int_equal(clock_steady_usec(), WALL + 40 * HOUR);
+    assert_int_equal(clock_date_usec(), WALL + 40 * HOUR);
+    assert_false(steady_look(&c));
+    assert_false(steady_is_open(&c));
+    note(f, &c);
+    clock_freeze_asleep(50 * HOUR); /* nothing runs */
+    step(10 * HOUR);
+    clock_set_steady(0, 0);
+    start(f, &c);
+    assert_int_equal(clock_steady_usec(), WALL + 50 * HOUR);
+    assert_false(steady_is_open(&c));
+}
+
 /* Whatever the step, what waits passes as real time does. */
 static void test_steps_leave_the_steady_clock_alone(void **state)
 {
@@ -263,14 +285,71 @@ static void test_boot_with_a_synchronised_clock(void **state)
     assert_int_equal(clock_date_usec(), wall);
 }
 
+/* The machine boots again while nobody knows how long it was down before: what was noted in
+ * between is no older for that, and all of it counts for what was noted before. */
+static void test_boots_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct steady c;
+    synchronised = true;
+    start(f, &c);
+    pass(HOUR);
+    (void)steady_look(&c);
+    note(f, &c);
+    synchronised = false;
+    boot(100 * HOUR, -300 * HOUR);
+    start(f, &c);
+    assert_true(c.gap_open);
+    assert_int_equal(c.boot_usec, WALL + HOUR);
+    pass(2 * HOUR);
+    assert_false(steady_look(&c));
+    note(f, &c);
+    boot(10 * HOUR, -300 * HOUR);
+    start(f, &c);
+    pass(HOUR);
+    synchronised = true;
+    step(300 * HOUR * 2);
+    assert_true(steady_look(&c));
+    assert_int_equal(clock_steady_usec(), WALL + 114 * HOUR);
+    assert_int_equal(c.boot_usec, WALL + HOUR);
+    assert_int_equal(c.gap_usec, 110 * HOUR);
+}
+
+/* A wrong clock is believed after a day, and right later: by how much it was wrong is no time
+ * that has passed. */
+static void test_believed_in_a_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct steady c;
+    synchronised = true;
+    start(f, &c);
+    note(f, &c);
+    synchronised = false;
+    boot(10 * HOUR, -8760 * HOUR);
+    start(f, &c);
+    for (int i = 0; i < 30; i++) {
+        pass(HOUR);
+        (void)steady_look(&c);
+    }
+    synchronised = true;
+    step(8760 * HOUR);
+    (void)steady_look(&c);
+    assert_true(clock_steady_usec() <= WALL + 40 * HOUR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_begins_as_the_wall_clock, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_steps_leave_the_steady_clock_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_boots_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_believed_in_a_gap, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_suspended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_steps_leave_the_steady_clock_alone, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_dates_follow_in_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_for_a_while, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_synchronised_is_believed_sooner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_synchronised_is_believed_sooner, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_with_an_unsure_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_after_an_unsure_clock, set_up, tear_down),
