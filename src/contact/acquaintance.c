@@ -103,12 +103,22 @@ static bool is_known(const struct acquaintance *a, const struct tenant_answer *a
            text_equal(answer->our_id, a->link.entry_id);
 }
 
+/* A 429 is no outage: another look is made later. All else that is no answer may be one. */
+static bool is_put_off(const struct acquaintance *a, const struct tenant_answer *answer)
+{
+    bool answered = answer->class == TENANT_DONE || answer->class == TENANT_NOT_FOUND;
+    return (answered || answer->class == TENANT_THROTTLED) &&
+           health_put_off(a->health, answer, true);
+}
+
 /* What is known by now; 0: another one is read. */
 static enum acquaintance_answer take(struct acquaintance *a, const struct tenant_answer *answer)
 {
     bool is_user = answer->class == TENANT_DONE && answer->user;
     struct error e = {0};
     int r = 0;
+    if (is_put_off(a, answer))
+        return ACQUAINTANCE_PUT_OFF;
     if (is_user && is_known(a, answer))
         return ACQUAINTANCE_OURS;
     if (is_user || answer->class == TENANT_NOT_FOUND) {
