@@ -146,6 +146,11 @@ bool books_know_downtime(const struct books *b)
     return !b->steady.gap_open && !b->steady.gap_lost;
 }
 
+bool books_began_with_boot(const struct books *b)
+{
+    return b->steady.new_boot;
+}
+
 int books_look_at_clock(struct books *b, struct error *e)
 {
     int64_t before = steady_doubt_usec(&b->steady);

@@ -396,7 +396,7 @@ int gate_expire_approvals(struct gate *g, struct error *e)
 int gate_start_approvals(struct gate *g, struct error *e)
 {
     size_t n_ended = 0;
-    bool all = !books_know_downtime(g->books);
+    bool all = books_began_with_boot(g->books) && !books_know_downtime(g->books);
     uint64_t until = all ? UINT64_MAX >> 1 : clock_steady_usec();
     int r = queue_end_approvals(g->state, until, &n_ended, e);
     if (r == 0 && all)
