@@ -142,9 +142,8 @@ static void end_occasions(struct history *h)
     for (size_t i = 0; i < h->n_approved; i++) {
         struct approved *a = &h->approved[i];
         const struct worker *w = &h->people[a->who];
-        bool wanted = a->sort == TEAM
-                          ? w->sales == a->to && h->sales[a->who] != a->to && !w->terminated
-                          : w->terminated && !h->disabled[a->who];
+        bool wanted = a->sort == TEAM ? w->sales == a->to && h->sales[a->who] != a->to
+                                      : w->terminated && !h->disabled[a->who];
         a->over |= !wanted && !a->tried;
         n_ended += !a->over && a->until <= h->b->monotonic && !a->tried;
     }
