@@ -11,10 +11,11 @@
 #define UNCLEAR "reason IS '" REASON_UNCLEAR "'"
 #define READY                                                                                  \
     "FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN (1, 7) AND NOT " UNCLEAR
-/* They work all the while; of who came back under another identity the old link counts. */
+/* They work all the while, whatever the adoption waits for; of who came back under another
+ * identity the old link counts. */
 #define MEETING                                                                                \
-    "FROM operation INDEXED BY operation_cause WHERE cause = '" REASON_ADOPTION                \
-    "' AND reason = '" REASON_ADOPTION "' AND state = 2 AND kind = 2"
+    "FROM operation INDEXED BY operation_state WHERE state IN (2, 3) AND kind = 2 AND reason " \
+    "IS NOT '" REASON_RELINK "' AND approved_for IS NOT '" REASON_RELINK "'"
 #define WAITING                                                                                \
     "FROM operation INDEXED BY operation_cause WHERE cause = 'seats' AND reason = '" REASON_SEATS "'"
 

@@ -324,6 +324,31 @@ static void test_no_token(void **state)
     }
 }
 
+/* Who is to be taken over works all the while, whatever that waits for: a newcomer gets none of
+ * those seats. */
+static void test_adoptions_keep_their_seats(void **state)
+{
+    static const char *const uids[] = {"u0", "u1", "u2", "u3", "u4"};
+    struct bed *b = *state;
+    b->sync.max_users = 6;
+    people(b, 10, "support");
+    for (size_t i = 0; i < ARRAY_SIZE(uids); i++)
+        fake_tenant_add(b->tenant, uids[i], "First", uids[i], "x@example.com", "Support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < ARRAY_SIZE(uids); i++)
+        throttle_user(b, FAKE_GET, uids[i], (int)i + 1, MINUTE);
+    bed_approve(b);
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_THROTTLED), 5);
+    bed_advance(b, 2 * MINUTE);
+    assert_int_equal(b->tenant->n_users, 6);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 6);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 4);
+    assert_int_equal(bed_queue(b, 0, NULL), 4);
+}
+
 #define scenario(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(int argc, char **argv)
@@ -339,6 +364,7 @@ int main(int argc, char **argv)
         scenario(test_look_put_off_and_an_outage),
         scenario(test_look_put_off_long),
         scenario(test_no_token),
+        scenario(test_adoptions_keep_their_seats),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
