@@ -154,16 +154,16 @@ bool books_began_with_boot(const struct books *b)
 int books_look_at_clock(struct books *b, struct error *e)
 {
     int64_t before = steady_doubt_usec(&b->steady);
-    bool came = steady_look(&b->steady);
+    uint64_t date = clock_date_usec();
+    bool came = steady_look(&b->steady), back = clock_date_usec() + USEC_PER_SEC < date;
     if (before != steady_doubt_usec(&b->steady))
         b->work |= WORK_ALARMS;
     if (!came || b->o.options->plan_only)
         return 0;
     b->work |= WORK_COMMIT;
-    int r = 0;
-    if (b->steady.gap_usec)
-        r = steady_move(b->o.state, b->steady.boot_usec, b->steady.gap_usec, e);
-    if (r == 0 && b->steady.gap_usec) /* when they may go follows from when they left */
+    bool gap = b->steady.gap_usec;
+    int r = gap ? steady_move(b->o.state, b->steady.boot_usec, b->steady.gap_usec, e) : 0;
+    if (r == 0 && (gap || back)) /* when they may go, and who has ended, is another now */
         r = person_mark_all_dirty(b->o.state, e);
     return r < 0 ? r : books_note_steady(b, e);
 }

@@ -307,8 +307,12 @@ static int begin(struct passwords *w, char *entry_id_taken, struct error *e)
             r = say(w, "password", s->entry_id, s->login, "another password is set", e);
         s->waits_for_commit = true;
         books_note(w->books, WORK_COMMIT);
-    } else if (r >= 0) { /* gone or disabled: whoever enables the user gives a password too */
-        r = password_due_clear(books_state(w->books), s->entry_id, e);
+    } else if (r >= 0) { /* nobody is told of a user that is disabled, until it is enabled again */
+        uint64_t now = clock_steady_usec();
+        r = r == 0 && l.status == LINK_DISABLED
+                ? password_due_store(books_state(w->books), s->entry_id, now,
+                                     now + o->hold_retry_usec, NULL, e)
+                : password_due_clear(books_state(w->books), s->entry_id, e);
         setting_free(s);
         if (r == 0)
             r = look_at_alarm(w, e);

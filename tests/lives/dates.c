@@ -1,6 +1,6 @@
 /*
- * First and last days, in the directory's own time, which is right: lives with dates have no clock
- * that is set (draw.c). When one passes, nobody is told anything: the daemon knows it by itself.
+ * First and last days, in the directory's own time, which is right; the daemon's clock may not
+ * be (belief.h). When one passes, nobody is told anything: the daemon knows it by itself.
  */
 #include "config.h"
 
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "belief.h"
 #include "budgets.h"
 #include "company.h"
 #include "directory.h"
@@ -22,22 +23,25 @@
 
 bool dates_has_begun(const struct item *i)
 {
-    return i->first_usec <= world.steady_usec;
+    return i->works ||
+           i->first_usec <= belief_usec(); /* the access of who has it is not taken */
 }
 
 bool dates_has_ended(const struct item *i)
 {
-    return i->last_usec && i->last_usec <= world.steady_usec;
+    return i->last_usec && i->last_usec <= belief_usec();
 }
 
 static bool is_past(uint64_t usec, uint64_t ago_usec)
 {
-    return usec && usec <= world.steady_usec && usec + ago_usec > world.steady_usec;
+    return usec && usec <= belief_usec() && usec + ago_usec > belief_usec();
 }
 
 bool dates_came(const struct item *i, uint64_t ago_usec)
 {
-    return is_past(i->first_usec, ago_usec) || is_past(i->last_usec, ago_usec);
+    bool any = i->first_usec || i->last_usec;
+    return is_past(i->first_usec, ago_usec) || is_past(i->last_usec, ago_usec) ||
+           (any && (belief_moved(ago_usec) || belief_is_unknown()));
 }
 
 /* Whole seconds, which is what is written. */
@@ -71,30 +75,81 @@ static void passes(void *userdata, uint64_t at_usec)
     const struct item *i = p->item;
     if (i->gone || (i->first_usec != at_usec && i->last_usec != at_usec))
         return;
+    if (at_usec > belief_usec()) { /* by another clock than was believed when it was noted */
+        world_at(world.steady_usec + at_usec - belief_usec(), passes, p, at_usec);
+        return;
+    }
     bool settled = world.steady_usec - p->changed_usec > 2 * HOUR;
     n_requests = world.n_requests;
     company_touch(p);
     p->told_usec = world.steady_usec;
     seen(i->last_usec == at_usec ? POINT_ENDED : POINT_BEGAN);
-    if (settled && !budgets_hold())
+    if (settled && !budgets_hold() && !belief_moved(HOUR) && !belief_is_unknown())
         world_at(world.steady_usec + TO_THE_SECOND, passed_by_now, p, world.steady_usec);
+}
+
+static void await(struct person *p, uint64_t at_usec)
+{
+    uint64_t now = belief_usec(), left = at_usec > now ? at_usec - now : 0;
+    world_at(world.steady_usec + left, passes, p, at_usec);
+}
+
+/* By the clock that is believed now some have begun or ended who had not, or the other way
+ * round. */
+void dates_belief_moved(void)
+{
+    for (size_t i = 0; i < company.n_people; i++) {
+        struct person *p = company.people[i];
+        if (!p->item->first_usec && !p->item->last_usec)
+            continue;
+        company_touch(p);
+        p->told_usec = world.steady_usec;
+        if (p->item->first_usec > belief_usec())
+            await(p, p->item->first_usec);
+        if (p->item->last_usec > belief_usec())
+            await(p, p->item->last_usec);
+    }
+}
+
+/* Whoever is made or enabled has begun, or is made disabled within the time that is allowed. */
+void dates_check(const struct person *p, bool works, const char *method)
+{
+    uint64_t ahead = works ? 0 : rules.ahead * HOUR;
+    world.n_checks++;
+    if (belief_is_unknown() || belief_moved(5 * MINUTE))
+        return;
+    if (p->item->first_usec > belief_usec() + ahead)
+        broken(27, "a %s of %s comes %llu minutes before the first day", method, p->login,
+               (unsigned long long)((p->item->first_usec - belief_usec()) / MINUTE));
+    if (works && dates_has_ended(p->item) && !oracle_is_news(p))
+        broken(27, "a %s gives %s access after the last day", method, p->login);
+}
+
+bool dates_is_awaited(const struct item *i)
+{
+    return rules.ahead && !dates_has_begun(i) &&
+           i->first_usec < belief_usec() + rules.ahead * HOUR;
 }
 
 void dates_begin(struct person *p, uint64_t seconds)
 {
     char text[24];
+    if (!rules.dates)
+        return;
     p->item->first_usec = moment(seconds, text);
     item_add(p->item, FIRST_DAY, text);
-    world_at(p->item->first_usec, passes, p, p->item->first_usec);
+    await(p, p->item->first_usec);
 }
 
 void dates_end(struct person *p, uint64_t seconds)
 {
     char text[24] = "";
+    if (!rules.dates)
+        return;
     p->item->last_usec = seconds ? moment(seconds, text) : 0;
     change_begin(p->item);
     item_set(p->item, LAST_DAY, seconds ? text : NULL);
     change_end(p->item);
     if (seconds)
-        world_at(p->item->last_usec, passes, p, p->item->last_usec);
+        await(p, p->item->last_usec);
 }

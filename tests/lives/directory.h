@@ -32,6 +32,7 @@ struct item {
     uint64_t csn, made_csn, changed_usec;
     uint64_t moved_usec; /* what it lies below has another name since */
     uint64_t first_usec, last_usec; /* when the person's access begins and ends; 0: none is said */
+    bool works;  /* the person has access, whatever becomes of the first day */
     bool shares; /* the login is somebody else's */
     bool gone;
 };

@@ -5,11 +5,14 @@
 #include "plan.h"
 #include "world.h"
 
-/* First and last days, in companies whose clock nobody sets: known days before, or a moment. */
+/* First and last days: known days before, or a moment. */
 static void draw_dates(struct plan *p, uint64_t seed, unsigned n_hired)
 {
+    p->makes_disabled = chance_of("makes disabled", seed) % 4 == 0;
     if (!p->dates)
         return;
+    if (chance_of("ahead", seed) % 2)
+        p->ahead = 1 + (unsigned)(chance_of("ahead of", seed) % 48);
     for (size_t i = 0; i < p->n; i++)
         if (p->all[i].what == WHAT_HIRE && chance_of("first day", seed + i) % 3 == 0)
             p->all[i].seconds = 60 + chance_of("first day in", seed + i) % (3 * 86400);
@@ -21,6 +24,16 @@ static void draw_dates(struct plan *p, uint64_t seed, unsigned n_hired)
         if (chance_of("end", seed + i) % 4)
             h->seconds = 10 + chance_of("end in", seed + i) % longest;
     }
+}
+
+/* A clock that was set is put right again, sooner or later, by what keeps it. */
+void plan_draw_right(struct plan *p, uint64_t seed)
+{
+    size_t n = p->n;
+    for (size_t i = 0; i < n && p->dates; i++)
+        if (p->all[i].what == WHAT_CLOCK && chance_of("right", seed + i) % 4)
+            plan_put(p, p->all[i].at_usec + chance_of("right after", seed + i) % (36 * HOUR),
+                     WHAT_CLOCK, "right");
 }
 
 /* First passwords, and what hands them on. */

@@ -452,8 +452,9 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_weather(ret);
         draw_configurations(ret);
         plan_draw_scarce(ret, o->seed, n_hired, o->people);
-        if (!ret->dates && !ret->dormant)
+        if (!ret->dormant)
             draw_clocks(ret);
+        plan_draw_right(ret, o->seed);
         draw_disks(ret);
         draw_states(ret, o->seed);
         draw_hands(ret, o->seed);

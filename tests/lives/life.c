@@ -15,16 +15,17 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "belief.h"
 #include "commands.h"
 #include "company.h"
-#include "base/memory.h"
 #include "daemon/daemon.h"
 #include "directory.h"
 #include "operator.h"
 #include "oracle.h"
 #include "plan.h"
-#include "rules.h"
 #include "rest.h"
+#include "rules.h"
 #include "second.h"
 #include "secrets.h"
 #include "tenant.h"
@@ -217,14 +218,9 @@ static void reconfigure(const struct happening *h)
     world_at(world.steady_usec + MINUTE, mend, NULL, 0);
 }
 
-/* Somebody sets it; or the machine sleeps, for which it looks the same. */
 static void set_clock(const struct happening *h)
 {
-    uint64_t step = h->seconds * SECOND;
-    world.clock_is_right = world.clock_is_right && strcmp(h->to, "sleep") == 0;
-    seen(strcmp(h->to, "back") == 0 ? POINT_CLOCK_BACK : POINT_CLOCK_FORWARD);
-    world.wall_usec += strcmp(h->to, "back") == 0 ? -step : step;
-    world.was_turned_back |= strcmp(h->to, "back") == 0;
+    belief_clock_set(h);
     if (strcmp(h->to, "sleep") == 0) {
         directory_cut();
         tenant_cut();
@@ -279,6 +275,10 @@ static void state_changed(void)
         if (restores)
             state_copy("kept-", "");
         oracle_state_changed(restores);
+        if (restores)
+            belief_unknown();
+        else
+            belief_taken();
     }
     stopped_for = NULL;
     world_pass(world.steady_usec + 3 * SECOND);
@@ -351,6 +351,7 @@ static bool run_daemon(void)
     snprintf(file, sizeof(file), "%srosterd.conf", HERE);
     up_since_usec = world.steady_usec;
     world_at(world.steady_usec + 30 * SECOND, heard, NULL, up_since_usec);
+    belief_started();
     disk_begin();
     rules_mend();
     if (!world.crash_countdown)
@@ -396,6 +397,8 @@ static void after_death(void)
     world.down_usec += pause;
     if (power) {
         world.booted_usec = world.steady_usec - SECOND;
+        if (!world.clock_is_right || belief_usec() != world.steady_usec)
+            belief_unknown();
         if (world.clock_is_right)
             seen(POINT_CLOCK_RIGHT);
         else
@@ -434,6 +437,7 @@ static void begin(void)
     directory_begin(plan);
     rest_reset();
     yearbook_begin();
+    belief_begin();
     oracle_begin();
     tenant_begin();
     commands_begin();

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "belief.h"
 #include "budgets.h"
 #include "commands.h"
 #include "company.h"
@@ -25,6 +26,7 @@
 #include "kept.h"
 #include "life.h"
 #include "operator.h"
+#include "pace.h"
 #include "rest.h"
 #include "rules.h"
 #include "scarce.h"
@@ -40,18 +42,15 @@ extern struct simulator tenant;
 #define SETTLE       (2 * HOUR) /* the grace of an hour, and the work */
 #define SHIFT        (12 * HOUR + SETTLE)
 #define DELETE_AFTER (3 * DAY)
-#define RATE_MAX     64
 
 static const struct item *support, *sales, *night, *leads;
-/* When the last requests arrived; none is on its way for longer than no time. */
-static uint64_t arrived_usec[RATE_MAX], n_arrived;
 /* When the state was kept, and what its clock knows. */
 static uint64_t kept_usec, kept_noted_usec, kept_off_usec;
 
 void oracle_begin(void)
 {
     budgets_begin();
-    n_arrived = 0;
+    pace_begin();
     witness_begin();
     growth_begin();
 }
@@ -91,11 +90,25 @@ bool oracle_is_revoked(const struct item *i)
 }
 
 /* In the directory, in scope, and given a team. */
+static bool is_placed(const struct item *i)
+{
+    return !i->gone && !i->shares && item_has(i, "objectClass", "person") &&
+           !is_type(i, "Service") && !(rules.without_visitors && is_type(i, "Visitor")) &&
+           has_team(i);
+}
+
 static bool is_claimed(const struct item *i)
 {
-    return !i->gone && !i->shares && item_has(i, "objectClass", "person") && dates_has_begun(i) &&
-           !is_type(i, "Service") &&
-           !(rules.without_visitors && is_type(i, "Visitor")) && has_team(i);
+    return is_placed(i) && dates_has_begun(i);
+}
+
+/* Disabled; whoever is revoked gets none. */
+static bool is_to_be_made(const struct item *i)
+{
+    bool disabled = is_type(i, "Terminated") || dates_has_ended(i),
+         near = dates_has_begun(i) ? disabled : dates_is_awaited(i);
+    return is_placed(i) && near && !is_type(i, "Revoked") &&
+           (!disabled || rules.makes_disabled);
 }
 
 bool oracle_has_left(const struct item *i)
@@ -123,8 +136,9 @@ struct person *oracle_person(const char *login)
 bool oracle_is_news(const struct person *p)
 {
     uint64_t heard_in = directory_data.polled ? 5 * MINUTE : 5 * SECOND;
-    return world.steady_usec - p->told_usec < heard_in ||
-           p->told_usec >= world.deaf_since_usec;
+    bool dated = p->item->first_usec || p->item->last_usec;
+    return (dated && (belief_is_unknown() || belief_moved(heard_in))) ||
+           world.steady_usec - p->told_usec < heard_in || p->told_usec >= world.deaf_since_usec;
 }
 
 static bool had_access; /* of whom the request is about, before it */
@@ -147,32 +161,13 @@ static bool is_protected(const struct person *p)
             (strcmp(p->login, PROTECTED) == 0 || strcmp(p->old_login, PROTECTED) == 0));
 }
 
-static void check_pace(void)
-{
-    uint64_t before = arrived_usec[(n_arrived + RATE_MAX - rules.rate) % RATE_MAX];
-    /* What libcurl sends again by itself, since its connection was closed, is not asked. */
-    if (n_arrived >= rules.rate && world.steady_usec - before < SECOND &&
-        world.steady_usec - world.cut_usec > 2 * SECOND)
-        broken(5, "more than %u requests within a second", rules.rate);
-    arrived_usec[n_arrived++ % RATE_MAX] = world.steady_usec;
-}
-
-/* A revocation waits for nobody: two of its requests may be beside the others. */
-static void check_at_once(const struct person *p, unsigned n)
-{
-    unsigned most = rules.at_once + (p && is_type(p->item, "Revoked") ? 2 : 0);
-    if (n > most)
-        broken(5, "%u requests at once, %u are allowed", n, most);
-}
-
 void oracle_request(struct request *q, unsigned n_under_way)
 {
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
     had_access = oracle_has_access(login);
     world.n_checks++;
-    check_pace();
-    check_at_once(*login ? oracle_person(login) : NULL, n_under_way);
+    pace_check(*login ? oracle_person(login) : NULL, n_under_way);
     if (!writes)
         return;
     uint64_t paused = operator_paused_usec();
@@ -200,6 +195,11 @@ void oracle_request(struct request *q, unsigned n_under_way)
     deed_begins(login, sets_password ? NULL : witness_intent(login, q->method_text));
 }
 
+static bool works(const struct person *p)
+{
+    return oracle_has_access(p->login) || oracle_has_access(p->old_login);
+}
+
 void oracle_answered(struct request *q)
 {
     const char *login = login_of(q);
@@ -221,6 +221,10 @@ void oracle_answered(struct request *q)
     if (p && q->method == METHOD_PUT && !had_access && !oracle_has_access(login) &&
         !oracle_is_entitled(p->item))
         p->disabled_before = p->disabled_by_hand = false;
+    if (p && !had_access && (oracle_has_access(login) || q->method == METHOD_POST))
+        dates_check(p, oracle_has_access(login), q->method_text);
+    if (p && *login)
+        p->item->works = works(p);
     if (p && !had_access && oracle_has_access(login)) {
         if (p->disabled_by_hand)
             broken(18, "%s was disabled by hand at the tenant, and is enabled again", login);
@@ -236,18 +240,6 @@ void oracle_answered(struct request *q)
     if (oracle_is_entitled(p->item) && !dormant_disabled(p, &deed) && !oracle_is_news(p))
         broken(1, "%s %s takes the access of somebody who is entitled to it (%s)",
                q->method_text, login, p->item->dn);
-}
-
-static bool works(const struct person *p)
-{
-    return oracle_has_access(p->login) || oracle_has_access(p->old_login);
-}
-
-/* Many requests came lately. */
-bool oracle_is_busy(void)
-{
-    return n_arrived > 16 &&
-           world.steady_usec - arrived_usec[(n_arrived - 16) % RATE_MAX] < 10 * SECOND;
 }
 
 void oracle_state_kept(void)
@@ -381,6 +373,10 @@ static void check_absent(struct person *p, const struct user *u)
     if (u && !u->disabled && (!u->logged_in || allowed_for(p) > SHIFT))
         differs(p, "has access, and should not for %llu hours",
                 (unsigned long long)(away / HOUR));
+    if (!u && is_to_be_made(p->item) && !p->disabled_before)
+        differs(p, "has no user, and should have one that is disabled");
+    else if (u && !dates_has_begun(p->item))
+        seen(POINT_AHEAD);
     /* Whoever is in the directory and claimed has no user to be deleted. */
     if (u && rules.deletes && p->item->gone && !p->disabled_before &&
         world.steady_usec - p->told_left_usec >
@@ -396,6 +392,8 @@ static void check_absent(struct person *p, const struct user *u)
 /* Nothing follows from such an entry but that its access may have to end now. */
 static bool is_in_doubt(const struct person *p)
 {
+    if (belief_is_unknown() && (p->item->first_usec || p->item->last_usec))
+        return true;
     return !p->item->gone && !is_type(p->item, "Revoked") && !is_usable(p->item);
 }
 

@@ -27,7 +27,6 @@ void oracle_state_changed(bool restored);
 struct dues;
 void oracle_dues(const struct item *i, struct dues *ret);
 bool oracle_has_access(const char *login);
-bool oracle_is_busy(void); /* many requests came lately */
 /* Somebody's access has to end now (revoked.c). */
 void oracle_revoked(struct person *p);
 /* A request reaches the tenant, before and after it is carried out. n_under_way: with it. */

@@ -154,10 +154,10 @@ static const struct place flags[] = {
     PLACE(clock_is_right), PLACE(rotates),          PLACE(rests),
     PLACE(protects),       PLACE(nested_bases),     PLACE(dates),
     PLACE(passwords),      PLACE(privileged),       PLACE(api_person),
-    PLACE(conflicts),      PLACE(dormant_disables),
+    PLACE(conflicts),      PLACE(dormant_disables), PLACE(makes_disabled),
 };
-static const struct place numbers[] = {PLACE(days), PLACE(rate), PLACE(at_once), PLACE(seats),
-                                       PLACE(dormant)};
+static const struct place numbers[] = {PLACE(days),  PLACE(rate),    PLACE(at_once),
+                                       PLACE(seats), PLACE(dormant), PLACE(ahead)};
 
 static void *place_of(struct plan *p, const struct place *all, size_t n, unsigned which,
                       const char **ret_name)

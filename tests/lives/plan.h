@@ -83,6 +83,8 @@ struct plan {
     bool api_person;         /* the API user is somebody of the directory */
     unsigned rate;           /* requests a second; 0: the default */
     unsigned seats;          /* how many may work; 0: as many as there are */
+    unsigned ahead;          /* hours before the first day a user is made, disabled */
+    bool makes_disabled;     /* whoever is disabled by the directory gets a user */
     unsigned dormant;        /* days without a log-in until somebody is; 0: nobody ever */
     bool dormant_disables;   /* whoever is; else they are reported */
     bool conflicts;          /* nobody may have the roles Lead and Trainer together */
@@ -98,6 +100,7 @@ struct draw_options {
 };
 
 void plan_draw_edits(struct plan *p, uint64_t seed, unsigned n_hired); /* a part of it */
+void plan_draw_right(struct plan *p, uint64_t seed);
 void plan_draw_scarce(struct plan *p, uint64_t seed, unsigned n_hired, unsigned n_people);
 void plan_draw(struct plan *ret, const struct draw_options *o);
 /* What holds for a whole life, one after the other, with its name; NULL: there is no further

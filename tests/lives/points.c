@@ -96,6 +96,8 @@ static const struct {
     [POINT_DORMANT] = {"somebody who is disabled as dormant", NULL},
     [POINT_DORMANT_TOLD] = {"somebody who is told to be dormant", NULL},
     [POINT_WOKEN] = {"somebody dormant whom a person enabled again", NULL},
+    [POINT_SET_RIGHT] = {"a clock that was wrong and is known to be right", NULL},
+    [POINT_AHEAD] = {"a user who is made before the first day, disabled", NULL},
     [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},
 };
 

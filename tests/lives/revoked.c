@@ -10,6 +10,7 @@
 #include "life.h"
 #include "operator.h"
 #include "oracle.h"
+#include "pace.h"
 #include "rules.h"
 #include "witness.h"
 #include "world.h"
@@ -47,7 +48,7 @@ static void revoked_by_now(void *userdata, uint64_t since_usec)
     if (!is_free(p, since_usec))
         return;
     world.n_checks++;
-    if (oracle_is_busy())
+    if (pace_is_busy())
         seen(POINT_BUSY_REVOCATION);
     if (works(p))
         broken(7, "%s was revoked %llu s ago and still has access", p->login,

@@ -69,7 +69,7 @@ static void write_configuration(const char *name, const char *state, const char 
         "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
         "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n%s"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
-        "dormant_after = %ud\ndormant = %s\n"
+        "dormant_after = %ud\ndormant = %s\ncreate_ahead = %uh\ncreate_disabled = %s\n"
         "[guard]\n%smax_users = %u\nattribute_vanish = 100%%\n%s%s"
         "[state]\nfile = %s%s\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %s%s\n",
@@ -84,7 +84,8 @@ static void write_configuration(const char *name, const char *state, const char 
         plan->dates ? "starts_at = " FIRST_DAY "\nexpires_at = " LAST_DAY "\n" : "",
         rules.billing, rules.conflicts ? CONFLICT : "", rules.deletes ? "3d" : "0",
         plan->often_verified ? "1d" : "7d", rules.dormant,
-        rules.dormant_disables ? "disable" : "report", budgets, rules.seats,
+        rules.dormant_disables ? "disable" : "report", rules.ahead,
+        rules.makes_disabled ? "yes" : "no", budgets, rules.seats,
         rules.privileged ? "privileged_roles = Lead\n" : "",
         rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, state, HERE, HERE,
         plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE, socket);
@@ -102,6 +103,9 @@ void rules_begin(const struct plan *p)
                            .rate = p->rate ? p->rate : 50,
                            .privileged = p->privileged,
                            .seats = p->seats,
+                           .dates = p->dates,
+                           .ahead = p->ahead,
+                           .makes_disabled = p->makes_disabled,
                            .dormant = p->dormant,
                            .dormant_disables = p->dormant_disables,
                            .conflicts = p->conflicts,

@@ -39,6 +39,9 @@ struct rules {
     uint64_t budget_changed_usec;
     unsigned seats, seats_before; /* 0: as many as there are */
     uint64_t seats_changed_usec;
+    bool dates;     /* people have a first and a last day */
+    unsigned ahead; /* hours before the first day a user is made, disabled; 0: at that time */
+    bool makes_disabled; /* whoever is disabled gets a user */
     unsigned dormant; /* days; 0: nobody is */
     bool dormant_disables;
     bool conflicts; /* Lead and Trainer are; whoever speaks Spanish is a trainer then */

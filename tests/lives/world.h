@@ -259,6 +259,8 @@ enum point {
     POINT_DORMANT,
     POINT_DORMANT_TOLD,
     POINT_WOKEN,
+    POINT_SET_RIGHT,
+    POINT_AHEAD,
     POINTS
 };
 void seen(enum point p);
