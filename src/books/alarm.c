@@ -22,6 +22,7 @@
 #include "model/operation.h"
 #include "state/queue.h"
 #include "state/state.h"
+#include "state/steady.h"
 
 /* These do not wait for alarm_after. */
 static bool is_immediate(const char *code)
@@ -332,7 +333,7 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
 
 static void look_at_clock(struct books *b)
 {
-    int64_t step = books_clock_step_usec(b), wide = step < 0 ? -step : step;
+    int64_t step = steady_doubt_usec(books_steady(b)), wide = step < 0 ? -step : step;
     char sentence[300];
     if (wide < STEP_TOLD_USEC) {
         alarm_over(b, REASON_CLOCK);

@@ -116,6 +116,11 @@ const struct engine_options *books_options(const struct books *b)
     return b->o.options;
 }
 
+const struct steady *books_steady(const struct books *b)
+{
+    return &b->steady;
+}
+
 int books_note_steady(struct books *b, struct error *e)
 {
     b->noted_usec = clock_monotonic_usec();
@@ -136,21 +141,6 @@ static int note_time(struct books *b, struct error *e)
     return old && state_has_changed(b->o.state) ? books_note_steady(b, e) : 0;
 }
 
-bool books_doubt_clock(const struct books *b)
-{
-    return steady_is_open(&b->steady);
-}
-
-bool books_know_downtime(const struct books *b)
-{
-    return !b->steady.gap_open && !b->steady.gap_lost;
-}
-
-bool books_began_with_boot(const struct books *b)
-{
-    return b->steady.new_boot;
-}
-
 int books_look_at_clock(struct books *b, struct error *e)
 {
     int64_t before = steady_doubt_usec(&b->steady);
@@ -166,11 +156,6 @@ int books_look_at_clock(struct books *b, struct error *e)
     if (r == 0 && (gap || back)) /* when they may go, and who has ended, is another now */
         r = person_mark_all_dirty(b->o.state, e);
     return r < 0 ? r : books_note_steady(b, e);
-}
-
-int64_t books_clock_step_usec(const struct books *b)
-{
-    return steady_doubt_usec(&b->steady);
 }
 
 bool books_have_failed(const struct books *b)

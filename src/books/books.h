@@ -57,10 +57,8 @@ void books_note_steady_soon(struct books *b); /* with the next commit */
 /* Whether the wall clock may be followed; what comes of it is noted. Each minute, and in each
  * turn. */
 int books_look_at_clock(struct books *b, struct error *e);
-int64_t books_clock_step_usec(const struct books *b); /* that dates do not follow; 0: none */
-bool books_doubt_clock(const struct books *b); /* it is to be looked at again */
-bool books_know_downtime(const struct books *b); /* of the machine, before its last boot */
-bool books_began_with_boot(const struct books *b); /* rosterd ran last before that */
+/* What it found. */
+const struct steady *books_steady(const struct books *b);
 
 /* The one transaction that everybody shares: the first write opens it, the turn commits it. */
 int books_commit(struct books *b, struct error *e); /* 0 when there was none */

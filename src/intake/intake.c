@@ -18,6 +18,7 @@
 #include "intake/told.h"
 #include "intake/urgent.h"
 #include "state/link.h"
+#include "state/steady.h"
 
 #define META_COMPARED "compared"
 #define FEWEST_LOST   5    /* people: fewer may all leave at once */
@@ -411,7 +412,7 @@ static void intake_compared(bool whole, void *userdata)
 static uint64_t intake_compared_usec(void *userdata)
 {
     const struct reading *g = userdata;
-    if (!books_know_downtime(g->books))
+    if (!steady_knows_downtime(books_steady(g->books)))
         return 0;
     return (uint64_t)state_meta_number(g->state, META_COMPARED, 0);
 }

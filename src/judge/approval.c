@@ -16,6 +16,7 @@
 #include "intake/reading.h"
 #include "judge/gate-internal.h"
 #include "model/json.h"
+#include "state/steady.h"
 
 uint64_t gate_approval_end_usec(const struct gate *g)
 {
@@ -396,7 +397,8 @@ int gate_expire_approvals(struct gate *g, struct error *e)
 int gate_start_approvals(struct gate *g, struct error *e)
 {
     size_t n_ended = 0;
-    bool all = books_began_with_boot(g->books) && !books_know_downtime(g->books);
+    bool all =
+        books_steady(g->books)->new_boot && !steady_knows_downtime(books_steady(g->books));
     uint64_t until = all ? UINT64_MAX >> 1 : clock_steady_usec();
     int r = queue_end_approvals(g->state, until, &n_ended, e);
     if (r == 0 && all)

@@ -116,6 +116,11 @@ bool steady_look(struct steady *c)
     return wide > SMALL_USEC || came;
 }
 
+bool steady_knows_downtime(const struct steady *c)
+{
+    return !c->gap_open && !c->gap_lost;
+}
+
 bool steady_is_open(const struct steady *c)
 {
     int64_t step = step_of_wall_clock();

@@ -42,6 +42,8 @@ bool steady_look(struct steady *c);
 int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct error *e);
 /* Whether the wall clock is not followed, or the gap is open. */
 bool steady_is_open(const struct steady *c);
+/* How long the machine was down before its last boot. */
+bool steady_knows_downtime(const struct steady *c);
 /* How far the wall clock is before the one of dates, while that does not follow; 0: it does. */
 int64_t steady_doubt_usec(const struct steady *c);
 /* Remembers how far it is; within a transaction. A boot goes on from the last such time. */

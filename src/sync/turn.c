@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "state/queue.h"
+#include "state/steady.h"
 #include "sync/engine-internal.h"
 
 #define GATHER_USEC (4 * USEC_PER_MSEC)
@@ -379,7 +380,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     uint64_t now = clock_steady_usec();
     bool due = n->due_usec && n->due_usec <= now; /* or half-way: see arm_timer() */
     if (!books_outcome_since_usec(n->books) && !books_open_since_usec(n->books) && !due &&
-        !books_doubt_clock(n->books)) {
+        !steady_is_open(books_steady(n->books))) {
         arm_timer(n);
         return 0;
     }

@@ -18,6 +18,7 @@
 #include "state/db.h"
 #include "state/person.h"
 #include "state/queue.h"
+#include "state/steady.h"
 #include "state/trail.h"
 #include "sync/engine-internal.h"
 #include "trace.h"
@@ -263,7 +264,7 @@ void bed_advance(struct bed *b, uint64_t usec)
         uint64_t at = armed_for(b);
         /* The engine wakes every minute of a long wait to look whether the wall clock was set,
          * which one look shows. */
-        if (at && i > 0 && !books_doubt_clock(b->engine->books))
+        if (at && i > 0 && !steady_is_open(books_steady(b->engine->books)))
             at = when_due(b, at);
         if (!at || at > end)
             break;
