@@ -257,6 +257,8 @@ int belonging_accept(struct books *b, struct error *e)
     /* Who is gone was not forgotten for as long as that was open. */
     int r = person_mark_links_aside_dirty(books_state(b), e);
     if (r == 0)
+        r = password_due_clear_aside(books_state(b), e);
+    if (r == 0)
         r = link_drop_aside(books_state(b), e);
     if (r == 0)
         r = state_meta_set(books_state(b), "other-tenant", NULL, e);

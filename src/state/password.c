@@ -31,6 +31,16 @@ int password_due_clear(struct state *s, const char *entry_id, struct error *e)
     return db_write(s, "DELETE FROM password_due WHERE n = " NUMBER_OF, WITH(as_id(entry_id)), e);
 }
 
+int password_due_clear_aside(struct state *s, struct error *e)
+{
+    return db_write(
+        s,
+        "DELETE FROM password_due WHERE EXISTS (SELECT 1 FROM link_aside a WHERE a.n = "
+        "password_due.n) AND NOT EXISTS (SELECT 1 FROM link l WHERE l.n = "
+        "password_due.n AND l.origin = 'create')",
+        NULL, e);
+}
+
 int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -180,6 +180,8 @@ struct password_due {
 int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
                        uint64_t next_usec, const char *sentence, struct error *e);
 int password_due_clear(struct state *s, const char *entry_id, struct error *e);
+/* Of users who were set aside (link_set_aside()), but for those who were made anew since. */
+int password_due_clear_aside(struct state *s, struct error *e);
 int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec,
                       struct error *e); /* or STATE_NONE; malloc'd */
 /* Those of which an attempt failed, oldest first. */

@@ -137,8 +137,10 @@ static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, stru
     if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, false))
         r = delivery_pick(n->delivery, &n_picked, e);
     *ret_picked += n_picked;
+    /* What waits may be of the users of the tenant before. */
+    bool passwords = turn_may_send(n) && !contact_other_tenant(n->contact);
     if (r == 0)
-        r = passwords_turn(n->passwords, turn_may_send(n), e);
+        r = passwords_turn(n->passwords, passwords, e);
     return r;
 }
 

@@ -74,6 +74,8 @@ static const struct {
      "with max_users only, when the guard looks at the plan"},
     {"SELECT number FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN",
      "likewise, where more are due than there are seats"},
+    {"DELETE FROM password_due WHERE EXISTS",
+     "another tenant is approved: those whose first password was not handed on at the one before"},
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
     {"DELETE FROM link_aside",
      "the same; each row's number is given back if nothing else has it"},

@@ -108,12 +108,62 @@ static void test_password_and_pause(void **state)
     assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 1);
 }
 
+/* Another tenant is configured while a password waits. It is handed on when the tenant of
+ * before is back; and where the other one is meant, nobody there gets another password for it.
+ */
+static void password_of_another_tenant(struct bed *b, bool is_meant)
+{
+    struct fake_tenant *before = b->tenant;
+    char script[320], *argv[4];
+    hand_on_by(b, script, argv);
+    b->two_tenants = true;
+    b->options.tenant_url = "https://one.example.com";
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(handed_on(b, ""), 0);
+    struct fake_tenant *other = fake_tenant_new(b->event);
+    fake_tenant_add(other, "u0", "First", "u0", "u0@example.com", "Support");
+    b->options.tenant = b->tenant = other;
+    b->options.tenant_url = "https://other.example.com";
+    bed_restart(b);
+    bed_sync(b);
+    let_it_work(b);
+    bed_advance(b, HOUR);
+    if (is_meant)
+        assert_int_equal(bed_approve(b), 1);
+    else {
+        b->options.tenant = b->tenant = before;
+        b->options.tenant_url = "https://one.example.com";
+        bed_restart(b);
+    }
+    bed_sync(b);
+    handed_on(b, "");
+    bed_advance(b, HOUR);
+    assert_int_equal(handed_on(b, "\"login\":\"u0\""), is_meant ? 0 : 1);
+    assert_int_equal(fake_tenant_calls(other, FAKE_PASSWORD), 0);
+    bed_read_all(b);
+    fake_tenant_free(is_meant ? before : other);
+}
+
+static void test_password_of_another_tenant(void **state)
+{
+    password_of_another_tenant(*state, false);
+}
+
+static void test_password_and_another_tenant_meant(void **state)
+{
+    password_of_another_tenant(*state, true);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_initial_password),
         scenario(test_password_again),
         scenario(test_password_and_pause),
+        scenario(test_password_of_another_tenant),
+        scenario(test_password_and_another_tenant_meant),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

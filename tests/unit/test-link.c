@@ -9,6 +9,7 @@
 #include "state/link.h"
 #include "state/listing.h"
 #include "state/mirror.h"
+#include "state/queue.h"
 
 static struct link a_link(const char *id, const char *login)
 {
@@ -187,13 +188,41 @@ static void test_counts(void **state)
     }
 }
 
+/* Of those who were set aside: not of who was made anew at the other tenant, nor of who is new.
+ */
+static void test_passwords_of_before(void **state)
+{
+    static const char *const due[] = {"adopted", "made", "new", "none"};
+    struct fixture *f = *state;
+    struct link l[] = {a_link("adopted", "a"), a_link("made", "m"), a_link("none", "n")};
+
+    begin(f);
+    for (size_t i = 0; i < ARRAY_SIZE(l); i++)
+        ok(f, link_store(f->s, &l[i], &f->e));
+    ok(f, link_set_aside(f->s, &f->e));
+    l[0].origin = (char *)"adopt";
+    for (size_t i = 0; i < 2; i++)
+        ok(f, link_store(f->s, &l[i], &f->e));
+    for (size_t i = 0; i < ARRAY_SIZE(due); i++)
+        ok(f, password_due_store(f->s, due[i], 1, i + 1, NULL, &f->e));
+    ok(f, password_due_clear_aside(f->s, &f->e));
+    for (size_t i = 1; i < 3; i++) {
+        CLEANUP(freep) char *id = NULL;
+        uint64_t next = 0;
+        ok(f, password_due_next(f->s, &id, &next, &f->e));
+        assert_string_equal(id, due[i]);
+        ok(f, password_due_clear(f->s, id, &f->e));
+    }
+    assert_int_equal(db_count(f->s, "SELECT count(*) FROM password_due"), 0);
+    commit(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_store_and_load),
-        test(test_counts),
-        test(test_login_taken),
-        test(test_listing_and_each),
+        test(test_store_and_load),      test(test_counts),
+        test(test_login_taken),         test(test_listing_and_each),
+        test(test_passwords_of_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
