@@ -25,6 +25,7 @@
 #include "state/link.h"
 #include "state/listing.h"
 #include "state/person.h"
+#include "state/queue.h"
 #include "state/state.h"
 #include "tenant/client.h"
 
@@ -139,7 +140,17 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
-/* Found since, by an operation, the user is not gone. */
+static int is_under_way(struct gone *g, const char *entry_id, struct error *e)
+{
+    CLEANUP(operation_list_done) struct operation_list busy = {0};
+    int r = queue_of_person(books_state(g->books), entry_id, &busy, e);
+    for (size_t i = 0; i < busy.n_items && r == 0; i++)
+        r = busy.items[i]->state == OPERATION_STARTED;
+    return r;
+}
+
+/* Found since, by an operation, the user is not gone; and one that is under way tells by
+ * itself. */
 static int settle_one(struct gone *g, const char *entry_id, const char *before, struct error *e)
 {
     struct books *b = g->books;
@@ -151,7 +162,10 @@ static int settle_one(struct gone *g, const char *entry_id, const char *before, 
     int r = link_load(books_state(b), entry_id, &l, e);
     if (r == 0)
         r = note_known(&l, &now, e);
-    if (r != 0 || l.status == LINK_DELETED || !text_equal(now, before))
+    bool found = r != 0 || l.status == LINK_DELETED || !text_equal(now, before);
+    if (!found)
+        r = is_under_way(g, entry_id, e);
+    if (r != 0 || found)
         return r < 0 ? r : 0;
     if (l.known)
         r = user_from_json(&known, l.known, e);

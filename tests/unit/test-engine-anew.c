@@ -227,6 +227,40 @@ static void test_restored_while_sought(void **state)
     is_idle(b);
 }
 
+/* … and the disable is still under way when all others were looked through. */
+static void test_restored_and_leaving(void **state)
+{
+    struct bed *b = *state;
+    b->sync.leave_grace_usec = 0;
+    b->sync.on_drift = DRIFT_REPAIR;
+    b->sync.verify_interval_usec = HOUR;
+    b->tenant->no_scim = true;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    struct user *before = user_copy(fake_tenant_find(b->tenant, "u3")->user);
+    fake_tenant_remove(b->tenant, "u3");
+    fake_tenant_add(b->tenant, "stranger", "S", "T", "st@example.com", "Support");
+    b->tenant->late = "stranger";
+    bed_advance(b, 61 * MINUTE);
+    assert_non_null(b->tenant->late_call);
+    struct fake_user *again =
+        fake_tenant_add(b->tenant, "u3", "A", "B", "c@example.com", "Support");
+    user_free(again->user);
+    again->user = before;
+    b->tenant->hold = true;
+    bed_leave(b, "id-u3");
+    bed_read_all(b);
+    bed_run(b);
+    fake_tenant_answer_late(b->tenant);
+    bed_run(b);
+    fake_tenant_release(b->tenant);
+    bed_advance(b, MINUTE);
+    assert_true(is_disabled(b, "u3"));
+    assert_int_equal(bed_audit(b, "drift", NULL, "u3"), 0);
+    is_idle(b);
+}
+
 /* Where writes go by an id, and none is to be had: as the login says. */
 static void test_renamed_unlearnt_and_revoked_by_id(void **state)
 {
@@ -266,6 +300,7 @@ int main(int argc, char **argv)
         scenario(test_gone_and_revoked_by_id),
         scenario(test_verified_after_the_look),
         scenario(test_restored_while_sought),
+        scenario(test_restored_and_leaving),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
