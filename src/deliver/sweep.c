@@ -97,13 +97,13 @@ static void tell_verified(struct walk *w)
     struct sweep *s = w->sweep;
     log_info("Verification: %zu user%s read, %zu differ%s from what was confirmed", w->n_read,
              text_plural(w->n_read), w->n_drifted, w->n_drifted == 1 ? "s" : "");
-    s->is_whole |= w->whole && !w->anew;
+    s->is_whole |= w->whole && !w->fails && !w->anew;
     if (w->anew)
         s->has_read_anew = w->whole;
     else if (w->n_drifted)
         alarm_set(s->books, "drift", "drift",
                   "users were changed at the tenant: see the audit's drift lines");
-    else
+    else if (w->whole)
         alarm_over(s->books, "drift");
     uint64_t wait = books_are_distrusted(s->books) && !s->has_read_anew
                         ? s->options->sync->retry_max_usec
@@ -316,7 +316,7 @@ static void walk_on(struct walk *w)
             link_done(&l);
             if (r < 0)
                 books_failed(s->books, &e);
-            w->whole = r > 0 && !w->fails;
+            w->whole = r > 0;
             if (r < 0 || !gone_settle(&w->gone))
                 walk_end(w);
             return;

@@ -56,6 +56,37 @@ static void test_verified(void **state)
     is_idle(b);
 }
 
+static bool is_drift_told(struct bed *b)
+{
+    return db_count(b->state, "SELECT count(*) FROM alarm WHERE cause = 'drift'");
+}
+
+/* One that ends early, since the tenant is away, does not say that nobody differs any more. */
+static void test_verified_in_an_outage(void **state)
+{
+    struct bed *b = *state;
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(
+        user_set(fake_tenant_find(b->tenant, "u7")->user, USER_TEAM, "Other", NULL), 0);
+    bed_advance(b, 61 * MINUTE);
+    assert_true(is_drift_told(b));
+    fake_tenant_fail(
+        b->tenant,
+        (struct fake_fault){.kinds = FAKE_GET | FAKE_TEAMS, .times = -1, .class = TENANT_AWAY});
+    bed_advance(b, HOUR);
+    assert_true(is_drift_told(b));
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    assert_true(is_drift_told(b));
+    assert_int_equal(
+        user_set(fake_tenant_find(b->tenant, "u7")->user, USER_TEAM, "Support", NULL), 0);
+    bed_advance(b, HOUR);
+    assert_false(is_drift_told(b));
+}
+
 /* At the first contact the list of users has two of them, and it goes on in the end. With a
  * third one nothing is written before they are answered for, and a person hears of it. */
 static void first_contact(struct bed *b, unsigned n_broken)
@@ -124,6 +155,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         scenario(test_asked_for),
         scenario(test_verified),
+        scenario(test_verified_in_an_outage),
         scenario(test_first_contact_with_two),
         scenario(test_first_contact_with_three),
         scenario(test_sought_beside),
