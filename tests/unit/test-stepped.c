@@ -238,6 +238,7 @@ static void suspend(struct history *h)
 static void boot(struct history *h)
 {
     uint64_t down = chance(50) ? below(20) * DAY : below(7200) * USEC_PER_SEC;
+    h->begins--; /* less than any time that was noted: another boot is known by that here */
     h->before_boots = real(h) + down - h->begins;
     h->b->monotonic = h->begins;
     h->asleep = 0;
