@@ -196,6 +196,7 @@ struct hold_look {
     struct books *b;
     bool adoption_open;
     struct string_list causes; /* that are held now, or due for notification */
+    struct string_list told;   /* that have an alarm */
     uint64_t next_usec;        /* when something becomes old enough; 0: nothing will */
     size_t n;                  /* that were looked at */
 };
@@ -227,7 +228,9 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     snprintf(name, sizeof(name), "hold:%s", cause);
     if (string_list_add_once(&l->causes, name) < 0)
         return -ENOMEM;
-    if (!strncmp(cause, "revoked:", 8)) /* told when it was held */
+    /* Told when it was held; or by whoever found the cause itself, as that the tenant is away.
+     */
+    if (!strncmp(cause, "revoked:", 8) || string_list_contains(&l->told, cause))
         return 0;
     if (now < due) {
         old_enough_at(l, due);
@@ -236,6 +239,12 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     snprintf(text, sizeof(text), "%zu held: %s", n_people, sentence ? sentence : reason);
     alarm_set(l->b, name, reason, text);
     return 0;
+}
+
+static int collect_told(const struct alarm *a, void *userdata)
+{
+    struct hold_look *l = userdata;
+    return string_list_add(&l->told, a->cause);
 }
 
 static int collect_due(const struct alarm *a, void *userdata)
@@ -365,7 +374,9 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
     else
         alarm_over(b, REASON_AUDIT_FAILED);
     look_at_clock(b);
-    int r = queue_holds(books_state(b), false, look_at_hold, &held, &e);
+    int r = alarm_each(books_state(b), collect_told, &held, &e);
+    if (r == 0)
+        r = queue_holds(books_state(b), false, look_at_hold, &held, &e);
     if (r == 0 && facts->settled)
         r = alarm_over_but(b, "hold:", &held.causes, &e);
     if (r == 0)
@@ -380,6 +391,7 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
     books_alarms_at(b, due.next_usec);
     books_note(b, WORK_COMMIT);
     string_list_done(&held.causes);
+    string_list_done(&held.told);
     string_list_done(&due.causes);
     if (r < 0)
         books_failed(b, &e);

@@ -25,6 +25,7 @@ static json_t *nearest; /* by number: the key of the intent that an outcome may 
 static json_t *users;   /* login: whether they are disabled */
 static json_t *outcomes; /* time and number of each, which a line that is chained anew keeps */
 static json_t *removals; /* of files that were too old, as the lines say */
+static json_t *alarms;   /* by the code of what has one cause: the line that told it */
 static bool any_erased; /* what was told of somebody is gone, as they may ask */
 
 static json_int_t sum_of(json_t *value)
@@ -131,6 +132,38 @@ static void take_outcome(json_t *line, const char *number, const char *key)
     json_object_del(intents, room);
 }
 
+/* Of what has one cause, but for whoever is held, nothing is told twice, before it is over. A
+ * state that is an older copy, or none, knows of no alarm. */
+static void take_alarm(const char *event, const char *code, json_t *line)
+{
+    static const char *const single[] = {"directory-away",
+                                         "tenant-unavailable",
+                                         "tenant-not-authorised",
+                                         "read-not-proven",
+                                         "adoption",
+                                         "other-tenant",
+                                         "paused",
+                                         "audit-failed",
+                                         "clock-set",
+                                         "password-not-handed-on",
+                                         "drift"};
+    bool is = false, stands = strcmp(event, "alarm") == 0;
+    for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
+        is |= strcmp(code, single[i]) == 0;
+    if (!is || strstr(personal(line, "say"), " held: ") ||
+        was_seen(world.points, POINT_RESTORED) || was_seen(world.points, POINT_REMOVED))
+        return;
+    world.n_checks++;
+    if (stands && json_object_get(alarms, code))
+        broken(17, "line %lld tells the alarm %s, which stands since line %lld",
+               (long long)json_integer_value(json_object_get(line, "seq")), code,
+               (long long)json_integer_value(json_object_get(alarms, code)));
+    if (stands)
+        json_object_set(alarms, code, json_object_get(line, "seq"));
+    else
+        json_object_del(alarms, code);
+}
+
 static void take_line(const char *text, size_t size)
 {
     char key[120], number[32];
@@ -144,6 +177,8 @@ static void take_line(const char *text, size_t size)
              (long long)json_integer_value(json_object_get(line, "no")));
     if (!line) {
         broken(12, "a line of the audit is no JSON: %.80s", text);
+    } else if (strncmp(event, "alarm", 5) == 0) {
+        take_alarm(event, text_at(line, "code"), line);
     } else if (strcmp(event, "run-end") == 0) {
         check_ledger(line);
     } else if (strcmp(event, "retention") == 0) {
@@ -233,6 +268,7 @@ void diary_check(const char *const *files, size_t n_files)
     users = json_object();
     outcomes = json_object();
     removals = json_array();
+    alarms = json_object();
     any_erased = false;
     for (size_t i = 0; i < n_files; i++)
         read_file(files[i]);
@@ -252,4 +288,5 @@ void diary_check(const char *const *files, size_t n_files)
     json_decref(users);
     json_decref(outcomes);
     json_decref(removals);
+    json_decref(alarms);
 }

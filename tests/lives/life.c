@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alarms.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -62,6 +63,11 @@ struct daemon *life_running(void)
     return running;
 }
 
+uint64_t life_up_since_usec(void)
+{
+    return up_since_usec;
+}
+
 /* ---- what happens ---- */
 
 void life_end(void *userdata, uint64_t argument)
@@ -100,9 +106,7 @@ static void reload_again(void *userdata, uint64_t argument)
 static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata, (void)argument;
-    if (world.directory_away && away_since_usec + HOUR < world.steady_usec && !world.disk &&
-        running && !world.death && up_since_usec < away_since_usec && !witness_alarm("directory"))
-        broken(17, "the directory is away for an hour, and there is no alarm");
+    alarms_outage_ends(away_since_usec, up_since_usec);
     if (world.directory_away)
         company_heard(away_since_usec);
     if (world.directory_away && directory_data.server == SERVER_AD &&
@@ -172,6 +176,8 @@ static void trouble(const struct happening *h)
         if (world.deaf_since_usec == UINT64_MAX)
             world.deaf_since_usec = world.steady_usec;
     } else if (away || strcmp(h->to, "hangs up") == 0) {
+        if (away && !world.tenant_away && !world.directory_away)
+            away_since_usec = world.steady_usec;
         world.tenant_away = away;
         tenant_cut();
     } else {
@@ -353,6 +359,7 @@ static bool run_daemon(void)
     world_at(world.steady_usec + 30 * SECOND, heard, NULL, up_since_usec);
     belief_started();
     disk_begin();
+    alarms_begin();
     rules_mend();
     if (!world.crash_countdown)
         arm();

@@ -25,6 +25,7 @@ bool life_was_quiet(uint64_t since_usec);
 json_t *life_plan(void);
 json_t *life_explain(const char *person); /* NULL: it cannot */
 struct daemon *life_running(void);        /* NULL: it does not */
+uint64_t life_up_since_usec(void);
 
 /* aftermath.c: the state file's parts, under another name; what a life left behind. ended_well:
  * nothing is under way any more. */

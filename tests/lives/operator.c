@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "alarms.h"
 #include "company.h"
 #include "life.h"
 #include "plan.h"
@@ -242,6 +243,8 @@ static void resumed(struct talk *t, json_t *parameters, const char *error)
 static void resume(void *userdata, uint64_t argument)
 {
     struct talk *t = call(userdata);
+    if (paused_usec)
+        alarms_pause_ends(paused_usec, life_up_since_usec());
     paused_usec = 0; /* from now on it may write */
     resumed_usec = UINT64_MAX;
     if (t)

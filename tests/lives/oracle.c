@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "alarms.h"
 #include "belief.h"
 #include "budgets.h"
 #include "commands.h"
@@ -57,6 +58,7 @@ void oracle_begin(void)
 
 void oracle_end(void)
 {
+    alarms_end();
     budgets_end();
 }
 
@@ -483,6 +485,7 @@ void oracle_day_end(uint64_t since_usec)
         if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !oracle_person(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
     witness_day_end(world.steady_usec - SETTLE);
+    alarms_day_end();
     kept_check();
     check_explained();
     growth_check();

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alarms.h"
 #include "secrets.h"
 #include "world.h"
 
@@ -28,6 +29,7 @@ void log_keep(const char *line, size_t size)
 {
     uint64_t t = world.steady_usec - BEGINNING;
     seen_in_log(line, size);
+    alarms_hear(line, size);
     secrets_check(line, size, PEER_OPERATOR, "the log");
     char *to = log_lines[n_log_lines++ % LOG_LINES];
     snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),

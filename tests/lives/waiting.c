@@ -90,7 +90,7 @@ static void check_alarm(const json_t *o, json_t *causes)
                    text_of(json_object_get(o, "person"), "login"), cause);
     } else if (held && waited(o) > ALARM_AFTER + MINUTE) {
         seen(POINT_HOLD_ALARM);
-        if (!witness_alarm(alarm))
+        if (!witness_alarm(alarm) && !witness_alarm(cause))
             broken(17, "%s is held for \"%s\" for %llu minutes, and there is no alarm",
                    text_of(json_object_get(o, "person"), "login"), cause,
                    (unsigned long long)(waited(o) / MINUTE));

@@ -19,8 +19,10 @@ void witness_close(void);  /* before the daemon closes its own */
 struct sqlite3 *
 witness_database(void); /* a connection that can only read; NULL: there is none */
 /* After some quiet hours: the mirror is what the directory shows, what is counted as it goes is
- * what a count of the rows gives, and no alarm is left of what is over. */
+ * what a count of the rows gives. */
 void witness_day_end(uint64_t settled_usec);
+/* What an operator is told now; NULL: nothing. */
+struct json_t *witness_status(void);
 /* Changes are pushed to the daemon; it asks again and again for none. */
 bool witness_follows(void);
 /* There is an alarm for this cause. */

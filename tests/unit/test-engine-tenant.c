@@ -114,6 +114,27 @@ static void move_all(struct bed *b, const char *from, const char *to)
     bed_sync(b);
 }
 
+/* Whoever is held since before it was known that the tenant is away is no second alarm. */
+static void test_away_is_one_alarm(void **state)
+{
+    struct bed *b = *state;
+    people(b, 9, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant,
+                     (struct fake_fault){.kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+    b->sync.alarm_after_usec = 2 * MINUTE;
+    b->sync.retry_min_usec = b->sync.retry_max_usec = HOUR;
+    move_all(b, "support", "sales");
+    bed_advance(b, 5 * MINUTE);
+    assert_true(bed_queue(b, OPERATION_HELD, REASON_TENANT_AWAY) > 0);
+    assert_int_equal(bed_audit(b, "alarm", REASON_TENANT_AWAY, NULL), 1);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_TENANT_AWAY, NULL), 1);
+    is_idle(b);
+}
+
 /* Three whose calls alone failed, and were done since, tell of an outage as anybody does. */
 static void test_away_again(void **state)
 {
@@ -419,6 +440,7 @@ int main(int argc, char **argv)
         scenario(test_not_authorised),
         scenario(test_tenant_away),
         scenario(test_away_again),
+        scenario(test_away_is_one_alarm),
         scenario(test_lost_answers),
         scenario(test_conflict),
         scenario(test_there_again),

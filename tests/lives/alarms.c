@@ -1,0 +1,292 @@
+/* Whether there is an alarm for each cause that is open, and none else (alarms.h); budgets and
+ * holds are waiting.c's. */
+#include "config.h"
+
+#include "alarms.h"
+
+#include <jansson.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "company.h"
+#include "directory.h"
+#include "life.h"
+#include "operator.h"
+#include "simulated.h"
+#include "tenant.h"
+#include "witness.h"
+#include "world.h"
+
+extern struct simulator tenant;
+
+#define ALARM_AFTER (15 * MINUTE) /* the default */
+#define LONG        (HOUR + 5 * MINUTE)
+
+/* The number that the statement gives; ?1: the text. */
+static long long ask(sqlite3 *db, const char *sql, const char *text)
+{
+    sqlite3_stmt *q = NULL;
+    long long n = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK) {
+        sqlite3_bind_text(q, 1, text, -1, SQLITE_TRANSIENT);
+        n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    }
+    sqlite3_finalize(q);
+    return n;
+}
+
+/* By what the alarm's cause begins with: whether it is open, as far as the tables tell by
+ * themselves. NULL: on a quiet day it never is. */
+static const struct {
+    const char *begins, *is_open;
+    bool is_told; /* … and then there is one */
+} kinds[] = {
+    {"directory", NULL, false},
+    {"tenant", NULL, false}, /* tenant-account as well */
+    {"first-contact", NULL, false},
+    {"other-tenant", NULL, false},
+    {"read", NULL, false},
+    {"group:", NULL, false},
+    {"members:", NULL, false},
+    {"paused", NULL, false},
+    {"state-", "SELECT count(*) FROM meta WHERE name = 'distrusted' AND ?1 = 'state-restored'",
+     true},
+    {"audit-failed", NULL, false},
+    {"adoption",
+     "SELECT NOT EXISTS (SELECT 1 FROM meta WHERE name = 'first-contact-done' AND value != '0')",
+     false},
+    {"password", "SELECT count(*) FROM password_due WHERE sentence NOT NULL", true},
+    {"attribute:",
+     "SELECT count(*) FROM meta WHERE name = 'vanished' AND instr(',' || value || ',', ',' || substr(?1, 11) || ',')",
+     false},
+    {"budget:", "SELECT 1", false}, /* waiting.c */
+    {"hold:", "SELECT 1", false},
+    /* What people at the tenant do, and administrators to the clock, is told when it is seen.
+     */
+    {"drift", "SELECT 1", false},
+    {"clock", "SELECT 1", false},
+};
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
+
+static void check_row(sqlite3 *db, const char *cause)
+{
+    size_t i = 0;
+    while (i < KINDS && strncmp(cause, kinds[i].begins, strlen(kinds[i].begins)) != 0)
+        i++;
+    world.n_checks++;
+    if (i == KINDS)
+        broken(17, "the alarm %s is of no kind that is known", cause);
+    else if (!kinds[i].is_open || ask(db, kinds[i].is_open, cause) == 0)
+        broken(17, "the alarm %s stands, and its cause is over", cause);
+    bool was_moved =
+        was_seen(world.points, POINT_CLOCK_BACK) || was_seen(world.points, POINT_CLOCK_FORWARD);
+    if (strcmp(cause, "clock") == 0 && !was_moved)
+        broken(17, "the alarm %s stands, and nobody has set it", cause);
+}
+
+/* ---- what is told, in the order of the log ---- */
+
+static json_t *told; /* causes that stand */
+
+/* A death may be why it is told once more: nobody knows whether that was on the disk. */
+void alarms_begin(void)
+{
+    json_decref(told);
+    told = json_object();
+}
+
+void alarms_end(void)
+{
+    json_decref(told);
+    told = NULL;
+}
+
+void alarms_hear(const char *line, size_t size)
+{
+    static const char raised[] = ": notice: Alarm ", over[] = ": notice: Over ";
+    char cause[600];
+    const char *at = memmem(line, size, raised, strlen(raised)),
+               *end = memmem(line, size, over, strlen(over)),
+               *from = at    ? at + strlen(raised)
+                       : end ? end + strlen(over)
+                             : NULL;
+    const char *to = from ? memmem(from, size - (size_t)(from - line), ": ", 2) : NULL;
+    if (!to || !told)
+        return;
+    snprintf(cause, sizeof(cause), "%.*s", (int)(to - from), from);
+    world.n_checks++;
+    if (at && json_object_get(told, cause))
+        broken(17, "the alarm %s is told, and it stands", cause);
+    if (at && strncmp(cause, "hold:", 5) == 0 && json_object_get(told, cause + 5))
+        broken(17, "the alarm %s is told, and its cause stands as an alarm of its own", cause);
+    if (at)
+        json_object_set_new(told, cause, json_true());
+    else
+        json_object_del(told, cause);
+}
+
+/* ---- what stands at the end of a day ---- */
+
+static void check_alarms(sqlite3 *db)
+{
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(db, "SELECT cause FROM alarm", -1, &q, NULL) != SQLITE_OK)
+        return;
+    while (sqlite3_step(q) == SQLITE_ROW)
+        check_row(db, (const char *)sqlite3_column_text(q, 0));
+    sqlite3_finalize(q);
+    for (size_t i = 0; i < KINDS; i++) {
+        const char *cause =
+            strcmp(kinds[i].begins, "state-") == 0 ? "state-restored" : kinds[i].begins;
+        world.n_checks += kinds[i].is_told;
+        if (kinds[i].is_told && ask(db, kinds[i].is_open, cause) > 0 && !witness_alarm(cause))
+            broken(17, "there is no alarm %s, and there is a cause", cause);
+    }
+}
+
+/* ---- the status ---- */
+
+static const char *text_of(const json_t *status, const char *part, const char *name)
+{
+    const json_t *of = part ? json_object_get(status, part) : status;
+    const char *text = json_string_value(json_object_get(of, name));
+    return text ? text : "";
+}
+
+static long long number_of(const json_t *status, const char *part, const char *name)
+{
+    return json_integer_value(json_object_get(json_object_get(status, part), name));
+}
+
+static void expect(const json_t *status, const char *part, const char *name, const char *should)
+{
+    const char *is = text_of(status, part, name);
+    world.n_checks++;
+    if (strcmp(is, should) != 0)
+        broken(17, "the status says that %s%s%s is \"%s\", and it is \"%s\"", part ? part : "",
+               part ? "." : "", name, is, should);
+}
+
+static const char *feed_expected(void)
+{
+    if (directory_data.polled)
+        return "poll";
+    switch (directory_data.server) {
+    case SERVER_OPENLDAP:
+    case SERVER_389: return "syncrepl";
+    case SERVER_AD: return "dirsync";
+    case SERVER_OTHER:
+    case SERVERS: break;
+    }
+    return "poll";
+}
+
+/* With access and without, of those whom rosterd has something to do with. */
+static void check_users(const json_t *status)
+{
+    long long n = 0, linked = number_of(status, "tenant", "users_linked"),
+              disabled = number_of(status, "tenant", "users_disabled");
+    const struct user *u;
+    TAILQ_FOREACH(u, &tenant.store.users, link)
+    n += company.api_person || strcmp(u->field[USER_LOGIN], API_USER) != 0;
+    world.n_checks++;
+    if (linked + disabled > n)
+        broken(
+            17,
+            "the status tells of %lld users with access and %lld without, the tenant has %lld",
+            linked, disabled, n);
+}
+
+static void check_status(void)
+{
+    json_t *status = witness_status();
+    if (!status)
+        return;
+    expect(status, "directory", "state", "following");
+    expect(status, "directory", "feed", feed_expected());
+    expect(status, "directory", "error", "");
+    expect(status, "tenant", "error", "");
+    expect(status, "state", "error", "");
+    expect(status, "audit", "error", "");
+    expect(status, "config_files", "state", "in-force");
+    expect(status, NULL, "health",
+           json_array_size(json_object_get(status, "alarms")) ? "degraded" : "ok");
+    world.n_checks++;
+    if (json_is_true(json_object_get(status, "paused")) != (operator_paused_usec() != 0))
+        broken(17, "the status says that writing is%s paused, and it is%s",
+               operator_paused_usec() ? " not" : "", operator_paused_usec() ? "" : " not");
+    if (json_is_true(json_object_get(status, "observing")))
+        broken(17, "the status says that rosterd observes, and nobody has asked for it");
+    check_users(status);
+    json_decref(status);
+}
+
+void alarms_day_end(void)
+{
+    sqlite3 *db = witness_database();
+    if (!db)
+        return;
+    check_alarms(db);
+    check_status();
+}
+
+/* ---- while something is out of order ---- */
+
+static bool is_listening(uint64_t since_usec, uint64_t up_since_usec)
+{
+    return life_running() && !world.death && !world.disk && up_since_usec < since_usec;
+}
+
+/* Somebody's time came so long ago, on the clock of what waits. */
+static bool any_due(sqlite3 *db)
+{
+    char sql[160];
+    snprintf(
+        sql, sizeof(sql),
+        "SELECT count(*) FROM operation WHERE state = 1 AND max(due_usec, since_usec, not_before_usec) < %llu",
+        (unsigned long long)(clock_steady_usec() - ALARM_AFTER - 2 * MINUTE));
+    return ask(db, sql, "") > 0;
+}
+
+void alarms_outage_ends(uint64_t since_usec, uint64_t up_since_usec)
+{
+    sqlite3 *db = witness_database();
+    json_t *status;
+    if (db)
+        if (!db || (!world.directory_away && !world.tenant_away) ||
+            world.steady_usec - since_usec < LONG || !is_listening(since_usec, up_since_usec))
+            return;
+    status = witness_status();
+    world.n_checks++;
+    if (world.directory_away) {
+        if (!witness_alarm("directory"))
+            broken(17, "the directory is away for an hour, and there is no alarm");
+        expect(status, "directory", "state", "away");
+        expect(status, NULL, "health", "degraded");
+    }
+    /* Nobody notices who has nothing to ask. */
+    if (world.tenant_away && strcmp(text_of(status, "tenant", "state"), "ok") != 0) {
+        if (!witness_alarm("tenant"))
+            broken(17, "the tenant is away for an hour, and there is no alarm");
+        expect(status, "tenant", "state", "away");
+        expect(status, NULL, "health", "degraded");
+    }
+    json_decref(status);
+}
+
+void alarms_pause_ends(uint64_t since_usec, uint64_t up_since_usec)
+{
+    sqlite3 *db = witness_database();
+    if (!db || world.steady_usec - since_usec < LONG ||
+        !is_listening(since_usec, up_since_usec))
+        return;
+    json_t *status = witness_status();
+    world.n_checks++;
+    if (!json_is_true(json_object_get(status, "paused")))
+        broken(17, "the status says that writing is not paused, and it is");
+    json_decref(status);
+    if (any_due(db) && !witness_alarm("paused"))
+        broken(17, "writing is paused for an hour, somebody waits, and there is no alarm");
+}

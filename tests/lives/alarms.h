@@ -1,0 +1,18 @@
+/* Alarms: each cause that is open has one, and each that has ended has none; and what the
+ * status says of the whole. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+void alarms_begin(void); /* the daemon starts */
+void alarms_end(void);
+/* A line of its log: nothing is told twice before it is over. */
+void alarms_hear(const char *line, size_t size);
+
+/* Nothing was out of order for two hours, and writing is not paused. */
+void alarms_day_end(void);
+/* Something has been out of order since then, and is about to end. up_since_usec: the daemon
+ * has. */
+void alarms_outage_ends(uint64_t since_usec, uint64_t up_since_usec);
+/* Writing was paused since then, and is about to go on. */
+void alarms_pause_ends(uint64_t since_usec, uint64_t up_since_usec);
