@@ -8,8 +8,10 @@
 
 #include "company.h"
 #include "dates.h"
+#include "directory.h"
 #include "life.h"
 #include "plan.h"
+#include "tenant.h"
 #include "world.h"
 
 #define SMALL   ((int64_t)SECOND)
@@ -99,6 +101,10 @@ void belief_clock_set(const struct happening *h)
     }
     world.was_turned_back |= back;
     doubt();
+    if (strcmp(h->to, "sleep") == 0) { /* and the peers do not wait */
+        directory_cut();
+        tenant_cut();
+    }
 }
 
 void belief_started(void)

@@ -227,10 +227,6 @@ static void reconfigure(const struct happening *h)
 static void set_clock(const struct happening *h)
 {
     belief_clock_set(h);
-    if (strcmp(h->to, "sleep") == 0) {
-        directory_cut();
-        tenant_cut();
-    }
     if (quiet_since_usec != UINT64_MAX) /* else something is out of order, and goes on */
         quiet_since_usec = world.steady_usec;
 }
