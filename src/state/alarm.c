@@ -102,6 +102,8 @@ int alarm_clear(struct state *s, const char *cause, struct alarm *ret, struct er
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(alarm_done) struct alarm a = {0};
+    if (s->no_alarms)
+        return STATE_NONE;
     int r = stmt_query(&q, s, "SELECT " ALARM_COLUMNS " FROM alarm WHERE cause = ?1",
                        WITH(as_text(cause)), e);
     if (r != STMT_ROW)
@@ -147,9 +149,12 @@ int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata)
                void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    if (s->no_alarms)
+        return 0;
     int r = stmt_query(&q, s, "SELECT " ALARM_COLUMNS " FROM alarm ORDER BY since_usec, cause",
                        NULL, e);
 
+    s->no_alarms = r == 0;
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         CLEANUP(alarm_done) struct alarm a = {0};
 

@@ -113,7 +113,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
         return NULL;
     }
     s->preparing.tables = 0;
-    s->preparing.groups = s->preparing.marks = false;
+    s->preparing.groups = s->preparing.marks = s->preparing.alarms = false;
     rc = sqlite3_prepare_v3(s->db, sql, -1, cached ? SQLITE_PREPARE_PERSISTENT : 0, &q->handle,
                             NULL);
     if (rc != SQLITE_OK) {
@@ -129,6 +129,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
     q->tables = s->preparing.tables;
     q->writes_groups = s->preparing.groups;
     q->adds_marks = s->preparing.marks;
+    q->adds_alarms = s->preparing.alarms;
     *ret_r = 0;
     return q;
 }
@@ -240,6 +241,7 @@ int stmt_step(struct stmt *q, struct error *e)
         return r;
     s->groups.over |= q->writes_groups;
     s->no_marks = s->no_marks && !q->adds_marks;
+    s->no_alarms = s->no_alarms && !q->adds_alarms;
     if (q->writes) {
         if (s->transaction.broken || sqlite3_get_autocommit(s->db)) {
             s->transaction.broken = true;

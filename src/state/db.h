@@ -186,6 +186,7 @@ struct preparing {
     unsigned tables; /* that it names, of those whose writes may wait */
     bool groups;     /* it writes them */
     bool marks;      /* it adds rows of `dirty` */
+    bool alarms;     /* or of `alarm` */
 };
 
 /* identity.c */
@@ -218,6 +219,7 @@ struct state {
     struct trail_writer trail;
     bool round_is_narrow; /* see round.h */
     bool no_marks;        /* `dirty` was seen to be empty, and nothing was added to it since */
+    bool no_alarms;       /* `alarm` likewise */
     struct later later;
     int (*flush)(struct state *s, unsigned tables, struct error *e); /* later_flush() */
 };
@@ -236,7 +238,7 @@ struct stmt {
     bool writes;
     unsigned tables; /* that it needs, of those whose writes may wait */
     bool writes_groups; /* what walks remember is over with it */
-    bool adds_marks;
+    bool adds_marks, adds_alarms;
     int bind_rc;
     char id[ID_TEXT_SIZE]; /* what stmt_id() gave last */
 };
@@ -353,6 +355,10 @@ void later_done(struct state *s); /* what waits is forgotten, and what walks rem
 /* The entry of this number is, or is no more, among those who are to be looked at. */
 int later_mark(struct state *s, int64_t n, struct error *e);
 int later_unmark(struct state *s, int64_t n, struct error *e);
+/* All marks that there are wait, and they are few: they can be looked through. */
+bool later_has_few_marks(const struct state *s);
+/* later_unmark() of one whose number others keep: a mark that waits need not be written. */
+int later_take_mark(struct state *s, int64_t n, struct error *e);
 uint64_t budget_minute(uint64_t usec); /* alarm.c: the minute as of whose end a use counts */
 int budget_write(struct state *s, const struct budget_use *use, struct error *e);
 /* See person_touch(); not for PENDING. */

@@ -16,6 +16,7 @@
 #include "state/queue.h"
 
 #define LATER_LIMIT 8192 /* of one list */
+#define FEW_MARKS   16
 
 static const struct {
     const char *name;
@@ -43,6 +44,8 @@ static int on_access(void *userdata, int action, const char *table, const char *
             s->preparing.tables |= tables[i].bit;
     s->preparing.marks |= (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table &&
                           strcmp(table, "dirty") == 0;
+    s->preparing.alarms |= (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table &&
+                           strcmp(table, "alarm") == 0;
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(of_groups); i++)
         s->preparing.groups |= action != SQLITE_READ && strcmp(table, of_groups[i]) == 0;
     return SQLITE_OK;
@@ -260,6 +263,27 @@ int later_unmark(struct state *s, int64_t n, struct error *e)
     int r = s->later.marks.n_items ? later_flush(s, LATER_DIRTY, e) : 0;
 
     return r < 0 ? r : add(s, &s->later.unmarks, n, LATER_DIRTY, e);
+}
+
+bool later_has_few_marks(const struct state *s)
+{
+    return s->no_marks && !s->later.unmarks.n_items && s->later.marks.n_items <= FEW_MARKS;
+}
+
+int later_take_mark(struct state *s, int64_t n, struct error *e)
+{
+    struct row_numbers *marks = &s->later.marks;
+    size_t left = 0;
+
+    if (!later_has_few_marks(s))
+        return later_unmark(s, n, e);
+    for (size_t i = 0; i < marks->n_items; i++)
+        if (marks->items[i] != n)
+            marks->items[left++] = marks->items[i];
+    marks->n_items = left;
+    if (!left)
+        s->later.waits &= ~LATER_DIRTY;
+    return 0;
 }
 
 int queue_start(struct state *s, int64_t number, bool looks, struct error *e)

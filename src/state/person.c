@@ -99,7 +99,7 @@ int person_store(struct state *s, const struct person *p, struct error *e)
              as_text(p->standing_code), as_usec(p->run), as_usec(p->recheck_usec),
              as_text(p->login_key), as_text(p->code), as_text(p->sentence), as_text(p->wanted)),
         e);
-    return r < 0 ? r : p->dirty ? later_mark(s, n, e) : later_unmark(s, n, e);
+    return r < 0 ? r : p->dirty ? later_mark(s, n, e) : later_take_mark(s, n, e);
 }
 
 int person_forget(struct state *s, const char *entry_id, struct error *e)
@@ -187,6 +187,16 @@ int person_mark_links_aside_dirty(struct state *s, struct error *e)
                     NULL, e);
 }
 
+static int next_due(struct state *s, uint64_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, "SELECT min(recheck_usec) FROM person WHERE recheck_usec > 0",
+                       NULL, e);
+    if (r >= 0)
+        *ret = stmt_usec(q, 0);
+    return r < 0 ? r : 0;
+}
+
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e)
 {
     /* The time is taken away with the mark: the next evaluation sets a new one. */
@@ -194,27 +204,47 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
         "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM person WHERE "
         "recheck_usec > 0 AND recheck_usec <= ?1 ORDER BY recheck_usec, n",
         "UPDATE person SET recheck_usec = 0 WHERE recheck_usec > 0 AND recheck_usec <= ?1"};
-    CLEANUP(stmt_freep) struct stmt *next = NULL;
+    uint64_t next = 0;
+    int r = next_due(s, &next, e);
+    bool any = r == 0 && next && next <= now_usec;
+
+    for (size_t i = 0; any && r == 0 && i < ARRAY_SIZE(steps); i++)
+        r = db_write(s, steps[i], WITH(as_usec(now_usec)), e);
+    if (any && r == 0)
+        r = next_due(s, &next, e);
+    if (r == 0)
+        *ret_next = next;
+    return r;
+}
+
+/* Most often one that was marked in this transaction, and need never be written. */
+static int next_of_few(struct state *s, size_t limit, struct string_list *ret_ids,
+                       struct error *e)
+{
+    const struct row_numbers *marks = &s->later.marks;
     int r = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+    for (size_t i = 0; i < marks->n_items && limit && r == 0; i++) {
+        size_t first = 0, before = ret_ids->n_items;
 
-        r = db_write(s, steps[i], WITH(as_usec(now_usec)), e);
-        if (r < 0)
-            return r;
+        while (marks->items[first] != marks->items[i])
+            first++;
+        if (first < i)
+            continue;
+        r = db_ids(s, "SELECT id FROM identity WHERE n = ?1", WITH(as_int(marks->items[i])),
+                   ret_ids, e);
+        limit -= ret_ids->n_items - before;
     }
-    r = stmt_query(&next, s, "SELECT min(recheck_usec) FROM person WHERE recheck_usec > 0", NULL,
-                   e);
-    if (r < 0)
-        return r;
-    *ret_next = stmt_usec(next, 0);
-    return 0;
+    return r;
 }
 
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e)
 {
     size_t before = ret_ids->n_items;
+
+    if (later_has_few_marks(s))
+        return next_of_few(s, limit, ret_ids, e);
     int r = db_ids(
         s,
         "SELECT i.id FROM dirty d CROSS JOIN identity i ON i.n = d.entry_n ORDER BY d.n LIMIT ?1",

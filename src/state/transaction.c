@@ -64,7 +64,7 @@ void state_rollback(struct state *s)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->transaction.active = false;
     unresolved_forget(s);
-    s->round_is_narrow = s->no_marks = false;
+    s->round_is_narrow = s->no_marks = s->no_alarms = false;
     link_forget_counts(s);
     buffer_done(
         &s->trail.pending); /* the state lives on, so it forgets that memory was short */

@@ -204,6 +204,22 @@ static void check_file(struct world *w)
     sqlite3_close(db);
 }
 
+/* Everybody who is marked, each once; and no more of them than were asked for. */
+static void check_next(struct world *w, size_t n_dirty)
+{
+    CLEANUP(string_list_done) struct string_list ids = {0};
+    size_t limit = roll(w, 2) ? SIZE_MAX : roll(w, 4), n = 0;
+
+    for (size_t i = 0; i < N; i++)
+        if (w->now.people[i].dirty && roll(w, 2)) /* once more */
+            ok(w->f, person_mark_dirty(w->f->s, id_of(i), &w->f->e));
+    ok(w->f, person_next_dirty(w->f->s, limit, &ids, &w->f->e));
+    assert_int_equal(ids.n_items, limit < n_dirty ? limit : n_dirty);
+    for (size_t i = 0; i < N; i++)
+        n += w->now.people[i].dirty && string_list_contains(&ids, id_of(i));
+    assert_int_equal(n, ids.n_items);
+}
+
 /* One thing at a time, so that nothing but its own statement has what waits for it written. */
 static void check_one(struct world *w)
 {
@@ -219,7 +235,8 @@ static void check_one(struct world *w)
         n_known += w->now.people[k].known;
         n_started += w->now.people[k].operation && w->now.people[k].started;
     }
-    switch (roll(w, 9)) {
+    switch (roll(w, 10)) {
+    case 7: check_next(w, n_dirty); break;
     case 0: assert_int_equal(person_count_dirty(s), n_dirty); break;
     case 1: assert_int_equal(db_count(s, "SELECT count(*) FROM people"), n_known); break;
     case 2:
