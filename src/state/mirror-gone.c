@@ -65,8 +65,8 @@ int mirror_forget(struct state *s, const char *id, struct error *e)
     r = members_drop(s, row.n, e);
     if (r == 0)
         r = db_write(s, "DELETE FROM entry_login WHERE n = ?1", WITH(as_int(row.n)), e);
-    if (r == 0)
-        r = db_write(s, "DELETE FROM stale WHERE entry_n = ?1", WITH(as_int(row.n)), e);
+    /* Groups that name it are still to be read again (stale): else who gets the DN next would
+     * be their member. */
     if (r == 0)
         r = dn_stays(s, "UPDATE bound_group SET dn = ?2 WHERE n = ?1", &row, e);
     if (r == 0)
