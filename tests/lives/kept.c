@@ -229,6 +229,8 @@ static void check_numbers(struct both *b)
         check_number(
             b, "the line up to which the audit file is noted", s->trail.known.noted,
             "SELECT coalesce(max(value + 0), 0) FROM meta WHERE name = 'audit-exported'");
+    if (s->no_alarms)
+        check_number(b, "the number of alarms", 0, "SELECT count(*) FROM alarm");
     if (s->no_marks)
         check_number(b, "how many are to be looked at", 0, "SELECT count(*) FROM dirty");
     check_number(b, "the run", (int64_t)status.run,
