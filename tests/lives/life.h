@@ -24,6 +24,7 @@ bool life_was_quiet(uint64_t since_usec);
 /* What waits in the daemon that runs now, as it tells an operator. */
 json_t *life_plan(void);
 json_t *life_explain(const char *person); /* NULL: it cannot */
+void life_check_explained(void);          /* one of them a day, as an operator is told */
 struct daemon *life_running(void);        /* NULL: it does not */
 uint64_t life_up_since_usec(void);
 

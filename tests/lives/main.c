@@ -23,6 +23,7 @@
 #include "shrink.h"
 #include "state/db.h"
 #include "world.h"
+#include "written.h"
 
 #define LONGEST_LIFE      600 /* seconds of a processor, whatever else the machine does */
 #define LARGEST_FILE      (64UL * 1024 * 1024) /* a life beyond it goes round in a circle */
@@ -50,14 +51,16 @@ static void usage(FILE *f)
 {
     fputs(
         "Usage: lives [--seeds N] [--first SEED] [--days D] [--people P] [--crashes PERCENT] [--calm] [--twice]\n"
-        "             [--minutes M] [--keep] [--trace] [--as-it-is] [--until-broken] [--draw] [--hashes] [PLAN]...\n"
+        "             [--minutes M] [--keep] [--trace] [--as-it-is] [--until-broken] [--draw] [--hashes]\n"
+        "             [--written FOLDER] [PLAN]...\n"
         "Plays the lives of N companies of up to P people, each for D days, from the seeds SEED and following; or the\n"
         "plans; or, without any option, the short form of `make check`. A plan that breaks an invariant is made as\n"
         "small as it can be (unless --as-it-is), kept, and played once more with what a person needs to know.\n"
         "--crashes: how probable a death of the daemon is, several times a day; above 100 it dies every few writes.\n"
         "--calm: nothing but people. --twice: each life is lived twice, and the audits are compared. --minutes: no\n"
         "life begins later. --keep: folders stay. --trace: each line of the log. --until-broken: the first thing that breaks\n"
-        "is the end. --draw: writes the plan and lives nothing. --hashes: that of each audit. Ends with 1 if an invariant broke (docs/reliability.md).\n",
+        "is the end. --draw: writes the plan and lives nothing. --hashes: that of each audit.\n"
+        "--written: quiet days are written there, for tests/lives/plain-oracle. Ends with 1 if an invariant broke (docs/reliability.md).\n",
         f);
 }
 
@@ -71,12 +74,13 @@ static int parse(int argc, char **argv)
         {"minutes", required_argument, NULL, 'm'}, {"calm", no_argument, NULL, 'q'},
         {"as-it-is", no_argument, NULL, 'a'},      {"draw", no_argument, NULL, 'w'},
         {"until-broken", no_argument, NULL, 'u'},  {"points", no_argument, NULL, 'z'},
-        {"hashes", no_argument, NULL, 'x'},
+        {"hashes", no_argument, NULL, 'x'},        {"written", required_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},          {0},
     };
     for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
         unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 0;
         switch (c) {
+        case 'o': written_folder = optarg; break;
         case 's': n_seeds = (unsigned)n; break;
         case 'f': o.seed = n; break;
         case 'd': o.days = (unsigned)n; break;
