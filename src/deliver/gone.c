@@ -188,10 +188,52 @@ static int settle_all(struct gone *g, struct error *e)
     return r;
 }
 
-static void finish(struct gone *g)
+static bool is_away(const struct tenant_answer *a)
 {
+    return a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR ||
+           a->class == TENANT_THROTTLED ||
+           (a->class == TENANT_NOT_AUTHORISED && a->concerns_all);
+}
+
+static void read_again(struct gone *g);
+
+/* Who has the login by now is for the next verification to tell. */
+static void on_read_again(const struct tenant_answer *a, void *userdata)
+{
+    struct gone *g = userdata;
+    struct tenant_call *call = TAKE(g->call);
+    const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
+    if (a->class != TENANT_NOT_FOUND)
+        free(TAKE(g->before.items[g->n_again]));
+    g->n_again++;
+    if (is_away(a))
+        g->done(a, NULL, g->userdata);
+    else
+        read_again(g);
+    ops->call_free(call);
+}
+
+/* The others are looked at one after the other: what was not there before that may be there
+ * since. */
+static void read_again(struct gone *g)
+{
+    const struct engine_options *o = books_options(g->books);
     struct error e = {0};
-    int r = settle_all(g, &e);
+    int r = g->n_looked ? 0 : STATE_NONE;
+    for (; r == 0 && g->n_again < g->people.n_items; g->n_again++) {
+        CLEANUP(link_done) struct link l = {0};
+        r = link_load(books_state(g->books), g->people.items[g->n_again], &l, &e);
+        free(TAKE(g->login));
+        g->login = TAKE(l.login);
+        if (r == 0)
+            r = o->tenant_ops->read(o->tenant, &g->call, by_login(g->login), on_read_again, g,
+                                    &e);
+        if (r == 0)
+            return;
+        r = r > 0 ? 0 : r; /* nobody is linked any more */
+    }
+    if (r >= 0)
+        r = settle_all(g, &e);
     g->done(NULL, r < 0 ? &e : NULL, g->userdata);
 }
 
@@ -204,6 +246,7 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     struct string_list wanting = {0};
+    g->n_looked++;
     int r = key && mail_key && found
                 ? person_sharing_login(books_state(b), key, "", &wanting, e)
                 : error_out_of_memory(e);
@@ -216,12 +259,6 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
     return a->class == TENANT_NOT_FOUND
                ? listing_set_absent(books_state(b), key, e)
                : listing_set_found(books_state(b), g->login, key, mail_key, found, e);
-}
-
-static bool is_away(const struct tenant_answer *a)
-{
-    return a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED ||
-           (a->class == TENANT_NOT_AUTHORISED && a->concerns_all);
 }
 
 /* Whom the tenant answers no look for, however often, keeps nobody else from being found. */
@@ -266,7 +303,7 @@ static void look_at_next(struct gone *g)
     if (r < 0)
         g->done(NULL, &e, g->userdata);
     else if (!g->login)
-        finish(g);
+        read_again(g);
 }
 
 static int take_listing(struct gone *g, const struct string_list *names, struct error *e)
@@ -290,7 +327,7 @@ static void on_listed(const struct tenant_answer *a, void *userdata)
         g->done(a, NULL, g->userdata);
     } else if (a->class != TENANT_DONE || !a->names) {
         g->cannot_list = true;
-        finish(g);
+        read_again(g);
     } else if (take_listing(g, a->names, &e) < 0) {
         g->done(NULL, &e, g->userdata);
     } else {

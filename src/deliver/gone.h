@@ -24,6 +24,8 @@ struct gone {
     struct vain *errors;       /* of the looks at one: borrowed, for longer than one walk */
     bool search;               /* an id is not known: the others there are looked through */
     bool cannot_list;
+    size_t n_looked;    /* at users that nobody claims */
+    size_t n_again;     /* of people, who were read once more */
     size_t n_strangers; /* that were not there before, and nobody here wants */
     bool anew; /* the state is an older copy: what is found is what is known */
     /* The end; failure: the tenant as a whole does not answer, and nothing was decided. NULL and

@@ -227,14 +227,16 @@ static void test_restored_while_sought(void **state)
     is_idle(b);
 }
 
-/* … and the disable is still under way when all others were looked through. */
-static void test_restored_and_leaving(void **state)
+/* … by a person who leaves: while the disable is under way all others were looked through, or
+ * it waits for an approval, or is not planned yet. */
+static void restored_and_leaving(struct bed *b, bool is_early, bool waits)
 {
-    struct bed *b = *state;
     b->sync.leave_grace_usec = 0;
     b->sync.on_drift = DRIFT_REPAIR;
     b->sync.verify_interval_usec = HOUR;
     b->tenant->no_scim = true;
+    if (waits)
+        b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
     people(b, 10, "support");
     bed_start(b);
     bed_sync(b);
@@ -248,17 +250,39 @@ static void test_restored_and_leaving(void **state)
         fake_tenant_add(b->tenant, "u3", "A", "B", "c@example.com", "Support");
     user_free(again->user);
     again->user = before;
-    b->tenant->hold = true;
-    bed_leave(b, "id-u3");
-    bed_read_all(b);
-    bed_run(b);
+    b->tenant->hold = is_early;
+    if (is_early) {
+        bed_leave(b, "id-u3");
+        bed_read_all(b);
+        bed_run(b);
+    }
     fake_tenant_answer_late(b->tenant);
     bed_run(b);
     fake_tenant_release(b->tenant);
+    if (!is_early)
+        bed_leave(b, "id-u3");
+    bed_read_all(b);
+    bed_advance(b, MINUTE);
+    if (waits)
+        bed_approve(b);
     bed_advance(b, MINUTE);
     assert_true(is_disabled(b, "u3"));
     assert_int_equal(bed_audit(b, "drift", NULL, "u3"), 0);
-    is_idle(b);
+}
+
+static void test_restored_and_leaving(void **state)
+{
+    restored_and_leaving(*state, true, false);
+}
+
+static void test_restored_and_leaving_later(void **state)
+{
+    restored_and_leaving(*state, false, false);
+}
+
+static void test_restored_and_parked(void **state)
+{
+    restored_and_leaving(*state, true, true);
 }
 
 /* Where writes go by an id, and none is to be had: as the login says. */
@@ -301,6 +325,8 @@ int main(int argc, char **argv)
         scenario(test_verified_after_the_look),
         scenario(test_restored_while_sought),
         scenario(test_restored_and_leaving),
+        scenario(test_restored_and_leaving_later),
+        scenario(test_restored_and_parked),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
