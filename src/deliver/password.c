@@ -38,6 +38,7 @@ struct passwords {
     const struct engine_options *options;
     struct setting *current; /* one that is being set anew; or NULL */
     uint64_t due_usec;       /* when the next of them is due; 0: none, or nothing can be done */
+    bool looked; /* at the alarm, since nothing could be done: another tenant may be approved */
     bool closed;
 };
 
@@ -316,6 +317,7 @@ static int begin(struct passwords *w, char *entry_id_taken, struct error *e)
         setting_free(s);
         if (r == 0)
             r = look_at_alarm(w, e);
+        books_wake(w->books, WORK_DUE); /* for the next of them */
     }
     link_done(&l);
     return r;
@@ -325,10 +327,12 @@ int passwords_turn(struct passwords *w, bool may_send, struct error *e)
 {
     CLEANUP(freep) char *entry_id = NULL;
     uint64_t next = 0;
+    int r = may_send && !w->looked ? look_at_alarm(w, e) : 0;
+    w->looked = may_send;
     w->due_usec = 0;
-    if (w->current || w->closed || !passwords_are_handed_on(w) || !may_send)
-        return 0;
-    int r = password_due_next(books_state(w->books), &entry_id, &next, e);
+    if (r < 0 || w->current || w->closed || !passwords_are_handed_on(w) || !may_send)
+        return r;
+    r = password_due_next(books_state(w->books), &entry_id, &next, e);
     if (r != 0)
         return r < 0 ? r : 0;
     if (next > clock_steady_usec())

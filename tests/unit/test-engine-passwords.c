@@ -108,6 +108,18 @@ static void test_password_and_pause(void **state)
     assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PASSWORD), 1);
 }
 
+static int is_of_passwords(const struct alarm *a, void *userdata)
+{
+    (void)userdata;
+    return text_equal(a->cause, "password");
+}
+
+static bool has_alarm(struct bed *b)
+{
+    struct error e = {0};
+    return alarm_each(b->state, is_of_passwords, NULL, &e) == 1;
+}
+
 /* Another tenant is configured while a password waits. It is handed on when the tenant of
  * before is back; and where the other one is meant, nobody there gets another password for it.
  */
@@ -142,6 +154,7 @@ static void password_of_another_tenant(struct bed *b, bool is_meant)
     bed_advance(b, HOUR);
     assert_int_equal(handed_on(b, "\"login\":\"u0\""), is_meant ? 0 : 1);
     assert_int_equal(fake_tenant_calls(other, FAKE_PASSWORD), 0);
+    assert_false(has_alarm(b));
     bed_read_all(b);
     fake_tenant_free(is_meant ? before : other);
 }
@@ -156,6 +169,29 @@ static void test_password_and_another_tenant_meant(void **state)
     password_of_another_tenant(*state, true);
 }
 
+/* Of two, the first one to be handed on is a disabled user's, and nothing else happens. */
+static void test_password_beside_a_disabled_user(void **state)
+{
+    struct bed *b = *state;
+    char script[320], *argv[4];
+    hand_on_by(b, script, argv);
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(handed_on(b, ""), 0);
+    bed_advance(b, 5 * MINUTE);
+    people(b, 2, "support");
+    bed_sync(b);
+    assert_int_equal(handed_on(b, ""), 0);
+    bed_group(b, "support", "u1", NULL);
+    bed_leave(b, "id-u0");
+    bed_sync(b);
+    assert_true(is_disabled(b, "u0"));
+    let_it_work(b);
+    bed_advance(b, 20 * MINUTE);
+    assert_int_equal(handed_on(b, "\"login\":\"u1\""), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +200,7 @@ int main(int argc, char **argv)
         scenario(test_password_and_pause),
         scenario(test_password_of_another_tenant),
         scenario(test_password_and_another_tenant_meant),
+        scenario(test_password_beside_a_disabled_user),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
