@@ -307,8 +307,8 @@ static int report_another(const struct drift_look *look, struct link *l, const c
     return r < 0 ? r : link_store(books_state(look->books), l, e);
 }
 
-/* Somebody restored it, or made it anew: what it is like is compared, and on record, with the next
- * verification. */
+/* Somebody restored it, or made it anew, and nobody could log in before that: what it is like
+ * is compared, and on record, with the next verification. */
 static int take_presence(struct books *b, struct link *l, const struct user *known,
                          const char *sentence, struct error *e)
 {
@@ -317,6 +317,7 @@ static int take_presence(struct books *b, struct link *l, const struct user *kno
     if (r < 0 || (r == 0 && !text_equal(other.entry_id, l->entry_id)))
         return r;
     l->gone = LINK_THERE;
+    l->enabled_usec = clock_date_usec();
     l->status = known && known->disabled ? LINK_DISABLED : LINK_ACTIVE;
     free(TAKE(l->drift));
     r = books_audit(b,

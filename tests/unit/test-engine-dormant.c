@@ -208,6 +208,37 @@ static void test_disabled_and_enabled_there(void **state)
     }
 }
 
+/* Somebody deleted the user there, and brought it back, or made another: nobody could log in
+ * before that. */
+static void test_brought_back_there(void **state)
+{
+    (void)state;
+    for (int anew = 0; anew < 2; anew++) {
+        struct bed *b = bed_new(false);
+        dormant(b, 1);
+        struct fake_user *u = fake_tenant_find(b->tenant, "u0");
+        struct user *before = user_copy(u->user);
+        char id[sizeof(u->scim_id)];
+        memcpy(id, u->scim_id, sizeof(id));
+        fake_tenant_remove(b->tenant, "u0");
+        bed_advance(b, 30 * DAY);
+        u = fake_tenant_add(b->tenant, "u0", "First", "u0", "u0@example.com", "Support");
+        user_free(u->user);
+        u->user = before;
+        if (anew)
+            before->last_login_usec = 0;
+        else
+            memcpy(u->scim_id, id, sizeof(id));
+        bed_advance(b, 80 * DAY);
+        assert_int_equal(bed_audit(b, "drift", "report", "u0"), anew ? 3 : 2);
+        assert_false(is_disabled(b, "u0"));
+        bed_advance(b, 11 * DAY);
+        assert_true(is_disabled(b, "u0"));
+        bed_check_ledgers(b);
+        bed_free(b);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +251,7 @@ int main(int argc, char **argv)
         scenario(test_made_by_a_wrong_clock),
         cmocka_unit_test(test_unreadable_last_login),
         cmocka_unit_test(test_disabled_and_enabled_there),
+        cmocka_unit_test(test_brought_back_there),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
