@@ -244,7 +244,9 @@ def test_group_moved_out_of_the_base(t):
         ground.server.rename(group, "cn=crowd", other.groups)
         daemon.wait_log("nobody loses anything")
         ground.person("zoe")
-        daemon.wait_log("hold|waits: .*group")
+        wait_for(lambda: [h["people"] for h in daemon.ctl("holds", "--json", code=None).json["holds"]
+                          if h["reason"] == "group-missing"] == [4], 20, "they wait for the group",
+                 lambda: daemon.ctl("holds", code=None).out)
         need(disabled(tenant) == [], "nobody is disabled")
         daemon.stop()
 
