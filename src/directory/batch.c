@@ -168,6 +168,8 @@ int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char 
 int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                       struct error *e)
 {
+    if (entries_tell_changes(b->entries))
+        fetches_told(b->fetches, entries_search(b->entries), id);
     return entries_pushed(b->entries, ld, m, id, e);
 }
 
@@ -195,6 +197,7 @@ int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, str
 
 int feed_batch_left(struct feed_batch *b, const char *id, const char *why, struct error *e)
 {
+    fetches_told(b->fetches, entries_search(b->entries), id);
     return entries_left(b->entries, entries_search(b->entries), id, why, e);
 }
 

@@ -19,6 +19,7 @@
 #include "directory/decode-raw.h"
 #include "directory/decode.h"
 #include "directory/environment.h"
+#include "directory/fetches-internal.h"
 #include "directory/group-memory.h"
 #include "directory/libldap.h"
 #include "directory/lost.h"
@@ -27,40 +28,7 @@
 #include "model/dn.h"
 
 #define FETCHES_AT_ONCE 8
-
-enum fetch_kind {
-    FETCH_ENTRY = 1,
-    FETCH_RANGE = 2,
-    FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
-    FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
-    FETCH_BASE = 5,   /* whether the base is there */
-    FETCH_LOST = 6,   /* whether what is not shown any more was removed */
-    FETCH_UNSEEN = 7, /* whether what a full read has not shown is really not there */
-};
-
-struct fetch {
-    struct fetches *owner;
-    struct fetch *next;
-    enum fetch_kind kind;
-    unsigned index;        /* of the search that it speaks for */
-    struct search *search; /* NULL: waits for its turn */
-    char *base;
-    char *id;               /* ENTRY: may be NULL */
-    struct string_list doubted; /* ENTRY: those that it did not show, and may be computed */
-    struct decoded decoded;     /* RANGE, KIND; ENTRY: as it was told, if it may pass so */
-    struct lost *lost;      /* LOST */
-    bool found;
-};
-
-struct fetches {
-    struct feed_environment *env;
-    const struct fetches_events *events;
-    void *owner;
-    struct fetch *first; /* the newest */
-    unsigned n_running;
-    bool full;                   /* a batch of all that there is */
-    struct computed computed;
-};
+#define AGAIN_MAX       2
 
 int fetches_new(struct fetches **ret, struct feed_environment *env,
                 const struct fetches_events *events, void *owner, struct error *e)
@@ -75,13 +43,26 @@ int fetches_new(struct fetches **ret, struct feed_environment *env,
     return 0;
 }
 
-static void fetch_free(struct fetch *f)
+struct fetch **fetch_bucket(struct fetches *l, const char *id)
+{
+    unsigned hash = 0;
+    for (const char *p = id; *p; p++)
+        hash = hash * 31 + (unsigned char)*p;
+    return &l->of_id[hash % FETCH_BUCKETS];
+}
+
+void fetch_free(struct fetch *f)
 {
     struct fetch **p = &f->owner->first;
     while (*p && *p != f)
         p = &(*p)->next;
     if (*p)
         *p = f->next;
+    struct fetch **of_id = f->id ? fetch_bucket(f->owner, f->id) : NULL;
+    while (of_id && *of_id && *of_id != f)
+        of_id = &(*of_id)->next_of_id;
+    if (of_id && *of_id)
+        *of_id = f->next_of_id;
     if (f->search)
         f->owner->n_running--;
     search_free(f->search);
@@ -142,89 +123,6 @@ __attribute__((format(printf, 2, 3))) static void doubt(const struct fetches *l,
     l->events->doubt(sentence, l->owner);
 }
 
-static int add_fetch(struct fetches *l, unsigned index, enum fetch_kind kind, const char *base,
-                     const char *id, struct decoded *taken, struct error *e)
-{
-    struct fetch *f = calloc(1, sizeof(*f));
-    if (f) {
-        f->owner = l;
-        f->kind = kind;
-        f->index = index;
-        f->base = strdup(base);
-        f->id = id ? strdup(id) : NULL;
-        f->next = l->first;
-        l->first = f;
-    }
-    if (taken && f) {
-        f->decoded = *taken;
-        f->decoded.all_shown = false; /* until then */
-    } else if (taken)
-        decoded_done(taken);
-    if (taken)
-        *taken = (struct decoded){0};
-    if (!f || !f->base || (id && !f->id)) {
-        if (f)
-            fetch_free(f);
-        return error_out_of_memory(e);
-    }
-    l->events->moved(l->owner);
-    return 0;
-}
-
-int fetches_entry(struct fetches *l, unsigned search, const char *base, const char *id,
-                  struct error *e)
-{
-    return add_fetch(l, search, FETCH_ENTRY, base, id, NULL, e);
-}
-
-int fetches_ranges(struct fetches *l, unsigned search, const char *base, struct decoded *taken,
-                   struct error *e)
-{
-    return add_fetch(l, search, FETCH_RANGE, base, NULL, taken, e);
-}
-
-int fetches_kind(struct fetches *l, unsigned search, const char *base, struct decoded *taken,
-                 struct error *e)
-{
-    return add_fetch(l, search, FETCH_KIND, base, NULL, taken, e);
-}
-
-int fetches_doubted(struct fetches *l, unsigned search, struct decoded *d, struct error *e)
-{
-    CLEANUP(string_list_done) struct string_list doubted = {0};
-    bool may_pass = false;
-    int r = computed_doubt(&l->computed, l->env, d->entry, &doubted, &may_pass, e);
-    d->all_shown = r == SINK_ALL_SHOWN;
-    if (r < 0 || !doubted.n_items)
-        return r < 0 ? r : 0;
-    log_debug("%s: the server's message lacks %s: it is asked", d->dn, doubted.items[0]);
-    CLEANUP(freep) char *dn = strdup(d->dn), *id = strdup(d->entry->id);
-    if (!dn || !id)
-        return error_out_of_memory(e);
-    r = add_fetch(l, search, FETCH_ENTRY, dn, id, may_pass ? d : NULL, e);
-    if (r < 0)
-        return r;
-    l->first->doubted = doubted; /* the newest is the first */
-    doubted = (struct string_list){0};
-    return 1;
-}
-
-int fetches_base(struct fetches *l, unsigned search, struct error *e)
-{
-    return add_fetch(l, search, FETCH_BASE, l->env->searches[search].base, NULL, NULL, e);
-}
-
-int fetches_unseen(struct fetches *l, unsigned search, const char *dn, const char *id,
-                   struct error *e)
-{
-    return add_fetch(l, search, FETCH_UNSEEN, dn, id, NULL, e);
-}
-
-int fetches_parent(struct fetches *l, unsigned search, const char *dn, struct error *e)
-{
-    return add_fetch(l, search, FETCH_PARENT, dn, NULL, NULL, e);
-}
-
 /* The whole of the entry's members is known: it may pass. */
 static int complete_ranges(struct fetch *f, struct error *e)
 {
@@ -264,6 +162,8 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         f->found = r == RANGES_COMPLETE;
         return 0;
     }
+    if (f->overtaken)
+        return 0;
     CLEANUP(decoded_done) struct decoded d = {0};
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     /* Whether the server computes what was doubted is still to be learned. */
@@ -403,13 +303,48 @@ static void read_again_failed(struct fetch *f, const struct search_outcome *outc
 {
     struct fetches *l = f->owner;
     struct error e = {0};
-    if (f->decoded.entry && !libldap_is_no_answer(outcome->code)) { /* as it was told */
-        int r = l->events->entry(f->index, &f->decoded, l->owner, &e);
+    bool may_pass = f->decoded.entry || f->told; /* as it was told, then or since */
+    if (may_pass && !libldap_is_no_answer(outcome->code)) {
+        int r = f->decoded.entry ? l->events->entry(f->index, &f->decoded, l->owner, &e) : 0;
         end(f, r, &e);
         return;
     }
     int r = libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
     fetch_failed(f, r, &e);
+}
+
+static bool is_asked_anew(const struct fetch *f)
+{
+    for (const struct fetch *x = *fetch_bucket(f->owner, f->id); x; x = x->next_of_id)
+        if (x != f && x->kind == FETCH_ENTRY && x->index == f->index && !x->overtaken &&
+            strcmp(x->id, f->id) == 0)
+            return true;
+    return false;
+}
+
+/* What was told since then is true, and whatever it lacks that is known is asked for by itself.
+ * What else this was to show is read anew, but not for as long as the entry keeps changing. */
+static void take_up_again(struct fetch *f)
+{
+    struct fetches *l = f->owner;
+    struct error e = {0};
+    bool over = fetch_holds(f) || is_asked_anew(f);
+    f->was_doubted |= f->doubted.n_items > 0;
+    if (over || f->n_again++ == AGAIN_MAX) {
+        if (!over && f->was_doubted)
+            feed_doubts(l->env, "an entry changed each time that it was read again");
+        end(f, 0, NULL);
+        return;
+    }
+    f->found = f->overtaken = false;
+    f->told = true;
+    string_list_done(&f->doubted);
+    decoded_done(&f->decoded);
+    f->search = search_free(f->search);
+    l->n_running--;
+    int r = fetch_start(f, &e);
+    if (r < 0)
+        fetch_failed(f, r, &e);
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
@@ -422,6 +357,10 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
                                           : !libldap_is_no_answer(outcome->code);
     if (!answered && f->kind != FETCH_BASE && !gives_up)
         feed_unanswered(l->env, outcome->doubt);
+    if (f->overtaken && answered) {
+        take_up_again(f);
+        return;
+    }
     if (f->kind == FETCH_RANGE) {
         range_done(f, outcome);
         return;
@@ -502,38 +441,6 @@ static int fetch_start(struct fetch *f, struct error *e)
     int r = search_start(&f->search, env->session, &request, &events, f, e);
     if (r == 0)
         f->owner->n_running++;
-    return r;
-}
-
-int fetches_lost(struct fetches *l, unsigned search, struct decoded *d, struct error *e)
-{
-    struct entry *missing = NULL;
-    struct lost *lost = NULL;
-    if (d->asked || d->all_shown || d->entry->kind == ENTRY_CONTAINER ||
-        d->entry->members_hidden)
-        return 0;
-    int r = l->env->sink->lost(l->env->userdata, d->entry, &missing, e);
-    if (r < 0 || !missing)
-        return r;
-    struct fetch *f = calloc(1, sizeof(*f));
-    char *dn = strdup(d->dn);
-    r = lost_new(&lost, l->env, search, d, missing, e);
-    if (r == 0 && f && dn && lost_is_asking(lost)) {
-        *f = (struct fetch){.owner = l,
-                            .kind = FETCH_LOST,
-                            .index = search,
-                            .base = dn,
-                            .lost = lost,
-                            .next = l->first};
-        l->first = f;
-        l->events->moved(l->owner);
-        return 1;
-    }
-    if (r == 0)
-        r = f && dn ? lost_take(lost, l->full, d, e) : error_out_of_memory(e);
-    lost_free(lost);
-    free(dn);
-    free(f);
     return r;
 }
 

@@ -36,6 +36,9 @@ void fetches_reset(struct fetches *f, bool full); /* forgets all; full: of the n
 bool fetches_any(const struct fetches *f);
 int fetches_start(struct fetches *f, struct error *e); /* those that wait and may run now */
 
+/* Something newer is told of this entry: what was asked, or is held, before may not undo it. */
+void fetches_told(struct fetches *f, unsigned search, const char *id);
+
 int fetches_entry(struct fetches *f, unsigned search, const char *base, const char *id,
                   struct error *e);
 int fetches_ranges(struct fetches *f, unsigned search, const char *base, struct decoded *taken,
