@@ -137,6 +137,9 @@ struct execution *execution_free(struct execution *x);
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e);
 uint64_t execution_next_wait(const struct execution *x); /* before another attempt */
+bool execution_approval_is_over(const struct operation *o);
+/* It was kept for what was not settled alone. True: it was over, and is taken away. */
+bool execution_end_approval(struct execution *x);
 void execution_set_unclear(struct execution *x, bool unclear);
 void execution_learn_made(struct execution *x, bool as_wanted, bool unread); /* struct learnt */
 int execution_learn_renamed(struct execution *x, const char *login, struct error *e);
@@ -204,7 +207,6 @@ int execution_note_sent(struct execution *x, const struct user *roles,
 /* withdraw.c: the one rule for leaving, see there. */
 /* May the request that would leave now? False: x was withdrawn, and is gone. */
 bool execution_leaves(struct execution *x);
-bool execution_approval_is_over(const struct operation *o);
 /* Likewise of what did not leave yet, as far as it is known without asking the state. */
 bool execution_stays(struct execution *x);
 

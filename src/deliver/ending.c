@@ -294,6 +294,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     if (!again || !o->since_usec)
         o->since_usec = now;
     int r = operation_say(o, reason, cause, sentence);
+    bool ended = !operation_is_unclear(o) && execution_end_approval(x);
     if (r < 0)
         error_out_of_memory(&e);
     if (r == 0 && lost)
@@ -306,7 +307,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = run_join(d->books, "operations due", &e);
     if (r == 0 && !quiet)
         r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
-    if (r == 0 && (!quiet || x->intent.moved)) /* what is wanted may be something else by now */
+    if (r == 0 &&
+        (!quiet || ended || x->intent.moved)) /* something else may be wanted by now */
         r = person_mark_dirty(d->state, o->entry_id, &e);
     if (r == 0)
         r = person_touch(d->state, o->entry_id, books_run(d->books), BUCKET_PENDING, &e);
@@ -387,6 +389,8 @@ static int make_ready(struct execution *x, const char *reason, const char *cause
     o->not_before_usec = 0;
     if (operation_say(o, reason, cause, sentence) < 0)
         return error_out_of_memory(e);
+    if (!operation_is_unclear(o))
+        execution_end_approval(x);
     return queue_store(x->delivery->state, o, e);
 }
 

@@ -330,6 +330,23 @@ int execution_store_link(struct execution *x, struct error *e)
     return link_store(d->state, &x->link, e);
 }
 
+bool execution_approval_is_over(const struct operation *o)
+{
+    return o->approved && o->approved_until_usec <= clock_steady_usec();
+}
+
+bool execution_end_approval(struct execution *x)
+{
+    struct operation *o = x->operation;
+    if (!execution_approval_is_over(o))
+        return false;
+    o->approved = false;
+    o->approved_until_usec = 0;
+    free(TAKE(o->approved_for));
+    books_note(x->delivery->books, WORK_GUARD);
+    return true;
+}
+
 void execution_set_unclear(struct execution *x, bool unclear)
 {
     x->learnt.is_unclear = unclear;

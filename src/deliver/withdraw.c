@@ -12,21 +12,14 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "audit/audit.h"
-#include "base/clock.h"
 #include "deliver/machine.h"
 #include "state/state.h"
 
 static bool may_have_done(const struct execution *x)
 {
     return x->sending.writes ? x->sending.wrote_before : x->sending.wrote;
-}
-
-bool execution_approval_is_over(const struct operation *o)
-{
-    return o->approved && o->approved_until_usec <= clock_steady_usec();
 }
 
 /* What is asked in memory. A read that settles an earlier attempt tells what that has done,
@@ -40,18 +33,15 @@ static const char *what_changed(const struct execution *x)
                                                     : NULL;
 }
 
-/* As it was before it began. An approval that ended meanwhile was kept for it alone. */
+/* As it was before it began. */
 static int put_back(struct execution *x, struct error *e)
 {
     struct operation *o = x->operation;
     struct state *s = x->delivery->state;
     o->state = OPERATION_READY;
     o->attempts--;
-    if (!x->basis.was_unclear && execution_approval_is_over(o)) {
-        o->approved = false;
-        o->approved_until_usec = 0;
-        free(TAKE(o->approved_for));
-    }
+    if (!x->basis.was_unclear)
+        execution_end_approval(x);
     int r = queue_store(s, o, e);
     if (r == 0 && x->kind->looks)
         r = queue_looks(s, o->number, x->basis.looked, e);

@@ -347,13 +347,17 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
 }
 
 /* One under way, or one that may have been carried out, keeps its approval until that is
- * settled. */
+ * settled; that it has ended is known from then on, whatever ended it. */
 #define ENDED                                                                                  \
     "approved = 1 AND approved_until_usec <= ?1 AND state <> 4 AND reason IS NOT '" REASON_UNCLEAR "'"
+#define NOTE_END                                                                               \
+    "UPDATE operation SET approved_until_usec = 0 WHERE approved = 1 AND "                     \
+    "approved_until_usec > 0 AND approved_until_usec <= ?1"
 
 int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
 {
     static const char *const steps[] = {
+        NOTE_END,
         "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation WHERE " ENDED
         " ORDER BY +number", /* the plus: by an index, and then sorted */
         "UPDATE operation SET approved = 0, approved_until_usec = 0, "

@@ -143,7 +143,8 @@ enum queue_share {
 };
 int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, size_t limit,
                     struct operation_list *ret, struct error *e);
-/* Takes the approval from those whose approval has ended, and marks their people. */
+/* Takes the approval from those whose approval has ended, and marks their people; of what is
+ * not settled yet it notes the end. */
 int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
 /* When, after after_usec, the next approval ends; 0: none will. */
 int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_usec,

@@ -383,11 +383,54 @@ static void test_waits_begun_in_a_gap(void **state)
     bed_free(b);
 }
 
+/* The power fails before the answer to what was approved is there, and for how long nobody
+ * knows: what was done is settled, and what was not done waits for another approval. */
+static void test_approved_before_a_gap(void **state)
+{
+    (void)state;
+    for (int done = 0; done < 2; done++) {
+        struct bed *b = bed_new(false);
+        struct fake_fault lost = {
+            .kinds = FAKE_WRITES, .times = 1, .class = TENANT_UNCLEAR, .takes_effect = done};
+        synchronised = true;
+        b->sync.approval_valid_usec = HOUR;
+        bed_person_uid(b, "u0");
+        bed_group(b, "support", "u0", NULL);
+        uint64_t begins = b->monotonic;
+        bed_start(b);
+        bed_sync(b);
+        bed_advance(b, DAY);
+        b->sync.budgets[BUDGET_UPDATE] = (struct budget){0};
+        bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName",
+                   "Other", "sn", "u0", "mail", "u0@example.com", NULL);
+        bed_sync(b);
+        fake_tenant_fail(b->tenant, lost);
+        assert_int_equal(bed_approve(b), 1);
+        assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_UNCLEAR), 1);
+        b->monotonic = begins;
+        synchronised = false;
+        bed_set_clock(b, b->now + 3 * HOUR);
+        bed_crash(b);
+        bed_sync(b);
+        bed_advance(b, HOUR);
+        const struct fake_user *u0 = fake_tenant_find(b->tenant, "u0");
+        bool other = text_equal(user_get(u0->user, USER_FIRST_NAME), "Other");
+        assert_int_equal(other, done);
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), !done);
+        assert_int_equal(bed_queue(b, 0, NULL), !done);
+        assert_int_equal(bed_approve(b), !done);
+        u0 = fake_tenant_find(b->tenant, "u0");
+        assert_string_equal(user_get(u0->user, USER_FIRST_NAME), "Other");
+        bed_free(b);
+    }
+}
+
 int main(int argc, char **argv)
 {
     log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
     read_arguments(argc, argv, &first_seed, &n_histories);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories),
-                                       cmocka_unit_test(test_waits_begun_in_a_gap)};
+                                       cmocka_unit_test(test_waits_begun_in_a_gap),
+                                       cmocka_unit_test(test_approved_before_a_gap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
