@@ -69,12 +69,6 @@ static int bound_now(struct state *s, struct bound_group *g, struct error *e)
     return set_text(&g->dn, stmt_text(q, 0), e);
 }
 
-static bool are_hidden(const char *members_digest)
-{
-    return members_digest &&
-           strncmp(members_digest, MEMBERS_HIDDEN, sizeof(MEMBERS_HIDDEN) - 1) == 0;
-}
-
 /* The configured DN decides: a group that bears it now is meant, also when another one, that
  * moved away or was deleted, was meant before. But of one that was made anew and whose members
  * are hidden nobody was ever seen: the one that was deleted is meant until they are shown. */
@@ -90,8 +84,8 @@ static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
                        WITH(as_text(g->configured_key)), e);
     if (r != STMT_ROW)
         return r;
-    if (g->id &&
-        (stmt_int(q, 2) != 0 || (g->state == BOUND_GONE && are_hidden(stmt_text(q, 3)))))
+    if (g->id && (stmt_int(q, 2) != 0 ||
+                  (g->state == BOUND_GONE && members_are_hidden(stmt_text(q, 3)))))
         return 0;
     g->state = stmt_int(q, 2) == 0 ? BOUND_PRESENT : BOUND_GONE;
     r = set_text(&g->id, stmt_id(q, 0), e);
@@ -108,7 +102,7 @@ static int bound_count(struct state *s, struct bound_group *g, struct error *e)
         WITH(as_id(g->id)), e);
     if (r == STMT_ROW) {
         g->n_members = (size_t)stmt_int(q, 0);
-        g->members_hidden = are_hidden(stmt_text(q, 1));
+        g->members_hidden = members_are_hidden(stmt_text(q, 1));
     }
     return r < 0 ? r : 0;
 }

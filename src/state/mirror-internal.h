@@ -43,7 +43,7 @@ struct entry_row {
     int64_t n;
     enum entry_kind kind;
     int64_t searches; /* bits */
-    bool gone;
+    bool gone, members_hidden;
     int64_t name_n;
     char *dn, *dn_key;
 };
@@ -58,6 +58,7 @@ int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
 /* In the place of the first letters of a digest: the members that are kept are those that were
  * seen last, with those that are shown. */
 #define MEMBERS_HIDDEN "hidden"
+bool members_are_hidden(const char *members_digest); /* NULL: there is none */
 /* In the place of a digest: a person has said that the next read may be believed. */
 #define MEMBERS_BELIEVED "believed"
 

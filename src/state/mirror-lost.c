@@ -40,12 +40,39 @@ static int means_somebody(struct state *s, const struct member *m, bool *ret, st
     return r < 0 ? r : 0;
 }
 
+/* Who had this name, and has another one since: the group may name them by that. *ret: somebody
+ * has. Then it is asked about both names, since the server may repair the group only later. */
+static int add_moved(struct state *s, int64_t group_n, int64_t name_n,
+                     const struct entry *entry, struct entry *ret, bool *ret_any,
+                     struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_query(&q, s,
+                   "SELECT a.key, " ENTRY_DN " FROM stale t CROSS JOIN entry e ON "
+                   "e.n = t.entry_n CROSS JOIN name a ON a.n = e.name_n WHERE t.group_n = ?1 "
+                   "AND t.name_n = ?2 AND e.gone_usec = 0 AND e.kind IN (1, 2)",
+                   WITH(as_int(group_n), as_int(name_n)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
+        struct member now = {
+            .kind = MEMBER_DN, .key = (char *)stmt_text(q, 0), .text = (char *)stmt_text(q, 1)};
+
+        if (member_among(entry->members, entry->n_members, now.kind, now.key))
+            continue;
+        *ret_any = true;
+        if (entry_add_member(ret, now.kind, now.key, now.text) < 0)
+            return error_out_of_memory(e);
+    }
+    return r;
+}
+
 static int lost_members(struct state *s, int64_t n, const struct entry *entry, struct entry *ret,
                         struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP,
-                       WITH(as_int(n)), e);
+    int r =
+        stmt_query(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT ", m.name_n " MEMBERS_OF_GROUP,
+                   WITH(as_int(n)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct member m = {.kind = (enum member_kind)stmt_int(q, 0),
                            .key = (char *)stmt_text(q, 1)};
@@ -55,6 +82,8 @@ static int lost_members(struct state *s, int64_t n, const struct entry *entry, s
             continue;
         m.text = (char *)stmt_text(q, 2);
         r = means_somebody(s, &m, &somebody, e);
+        if (r == 0 && m.kind == MEMBER_DN)
+            r = add_moved(s, n, stmt_int(q, 3), entry, ret, &somebody, e);
         if (r == 0 && somebody && entry_add_member(ret, m.kind, m.key, m.text) < 0)
             r = error_out_of_memory(e);
         if (r < 0)

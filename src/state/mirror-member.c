@@ -89,14 +89,6 @@ int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
                     WITH(as_int(group_n), as_int(all)), e);
 }
 
-int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
-{
-    CLEANUP(entry_row_done) struct entry_row row = {0};
-    int r = entry_row_find(s, group_id, &row, e);
-
-    return r == 0 ? stale_settle(s, row.n, true, e) : r < 0 ? r : 0;
-}
-
 /* A row of `member` came or went: whoever it names, in this group, is affected; also who is
  * below a group that is gone, since marks are made later and this group may have been gone as
  * well. Who has a stale row of the group was a member anyhow; stale_settle() decides about
@@ -313,6 +305,79 @@ int members_drop(struct state *s, int64_t group_n, struct error *e)
         r = db_write(s, "DELETE FROM member WHERE group_n = ?1", WITH(as_int(group_n)), e);
     return r < 0 ? r
                  : db_write(s, "DELETE FROM stale WHERE group_n = ?1", WITH(as_int(group_n)), e);
+}
+
+struct moved {
+    int64_t old_n, new_n;
+    char *text;
+};
+struct moves {
+    struct moved *items;
+    size_t n_items, capacity;
+};
+
+static void moves_done(struct moves *m)
+{
+    for (size_t i = 0; i < m->n_items; i++)
+        free(m->items[i].text);
+    free(m->items);
+}
+
+/* Those who are there and have another name than the one by which this group has them. */
+static int collect_moves(struct state *s, int64_t group_n, struct moves *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT t.name_n, e.name_n, e.dn FROM stale t CROSS JOIN entry e ON "
+                       "e.n = t.entry_n WHERE t.group_n = ?1 AND e.gone_usec = 0 AND "
+                       "e.kind IN (1, 2) AND e.name_n <> t.name_n",
+                       WITH(as_int(group_n)), e);
+    for (; r == STMT_ROW; r = stmt_step(q, e)) {
+        struct moved m = {.old_n = stmt_int(q, 0), .new_n = stmt_int(q, 1)};
+
+        if ((stmt_text(q, 2) && !(m.text = strdup(stmt_text(q, 2)))) ||
+            memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(m)) < 0) {
+            free(m.text);
+            return error_out_of_memory(e);
+        }
+        ret->items[ret->n_items++] = m;
+    }
+    return r;
+}
+
+/* What a group names whose members are hidden is not known: whom it had, it has still, by the
+ * name that they have now. The next read of it is stored in any case, since it may show the old
+ * one. */
+static int keep_moved(struct state *s, int64_t group_n, struct error *e)
+{
+    CLEANUP(moves_done) struct moves moves = {0};
+    int r = collect_moves(s, group_n, &moves, e);
+
+    for (size_t i = 0; r == 0 && i < moves.n_items; i++) {
+        const struct moved *m = &moves.items[i];
+
+        unresolved_note(s, m->new_n);
+        r = db_write(
+            s,
+            "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?1, ?2, 1, ?3)",
+            WITH(as_int(m->new_n), as_int(group_n), as_text(m->text)), e);
+        if (r == 0)
+            r = member_remove(s, group_n, MEMBER_DN, m->old_n, e);
+    }
+    if (r < 0 || !moves.n_items)
+        return r;
+    return db_write(s, "UPDATE entry SET members_digest = '" MEMBERS_HIDDEN "' WHERE n = ?1",
+                    WITH(as_int(group_n)), e);
+}
+
+int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
+{
+    CLEANUP(entry_row_done) struct entry_row row = {0};
+    int r = entry_row_find(s, group_id, &row, e);
+
+    if (r == 0 && !row.gone && row.members_hidden)
+        r = keep_moved(s, row.n, e);
+    return r == 0 ? stale_settle(s, row.n, true, e) : r < 0 ? r : 0;
 }
 
 int mirror_members(struct state *s, const char *group_id, const struct member *added,

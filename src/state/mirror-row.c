@@ -13,12 +13,19 @@ void entry_row_done(struct entry_row *row)
     *row = (struct entry_row){0};
 }
 
+bool members_are_hidden(const char *members_digest)
+{
+    return members_digest &&
+           strncmp(members_digest, MEMBERS_HIDDEN, sizeof(MEMBERS_HIDDEN) - 1) == 0;
+}
+
 int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e)
 {
     ret->n = stmt_int(q, 0);
     ret->kind = (enum entry_kind)stmt_int(q, 1);
     ret->searches = stmt_int(q, 2);
     ret->gone = stmt_int(q, 3) != 0;
+    ret->members_hidden = members_are_hidden(stmt_text(q, 6));
     ret->name_n = stmt_int(q, 9);
     if (stmt_copy(q, 4, &ret->dn) < 0 || stmt_copy(q, 7, &ret->dn_key) < 0) {
         entry_row_done(ret);

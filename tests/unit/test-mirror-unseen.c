@@ -260,10 +260,100 @@ static void test_compared(void **state)
     commit(f);
 }
 
+/* What is asked about, of a group as it is shown: "uid=a,dc=t uid=b,dc=t". */
+static const char *lost_of(struct fixture *f, struct entry *taken)
+{
+    static char text[256];
+    CLEANUP(entry_freep) struct entry *lost = NULL;
+
+    ok(f, mirror_lost(f->s, taken, &lost, &f->e));
+    entry_free(taken);
+    text[0] = '\0';
+    for (size_t i = 0; lost && i < lost->n_members; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? " " : "",
+                 lost->members[i].text);
+    return text;
+}
+
+static void put_hiding(struct fixture *f, struct entry *taken)
+{
+    taken->members_hidden = true;
+    put(f, taken);
+}
+
+/* Whoever was renamed is asked for by both names, and keeps a group that hides members by the
+ * new one, until it is shown whole. */
+static void test_moved_and_hidden(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f);
+    put(f, person("a", "uid=a,dc=t", NULL));
+    put(f, person("b", "uid=b,dc=t", NULL));
+    put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t", "uid=b,dc=t")));
+    put(f, person("a", "uid=c,dc=t", NULL));
+    dirty(f);
+    assert_string_equal(lost_of(f, group("g", "cn=g,dc=t", LIST("uid=b,dc=t"))),
+                        "uid=a,dc=t uid=c,dc=t");
+    assert_string_equal(lost_of(f, group("g", "cn=g,dc=t", LIST("uid=b,dc=t", "uid=c,dc=t"))),
+                        "");
+    put_hiding(f, group("g", "cn=g,dc=t", LIST("uid=b,dc=t")));
+    assert_int_equal(stale(f), 1);
+    ok(f, mirror_stale_end(f->s, "g", &f->e));
+    assert_int_equal(stale(f), 0);
+    assert_string_equal(dirty(f), "");
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
+    assert_string_equal(lost_of(f, group("g", "cn=g,dc=t", LIST("uid=b,dc=t"))), "uid=c,dc=t");
+    /* Who gets the name of before is a member when that is shown. */
+    put(f, person("new", "uid=a,dc=t", NULL));
+    assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "-");
+    put_hiding(f, group("g", "cn=g,dc=t", LIST("uid=b,dc=t")));
+    assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "-");
+    put_hiding(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t", "uid=b,dc=t")));
+    assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "+");
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
+    dirty(f);
+    put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t", "uid=b,dc=t")));
+    assert_string_equal(dirty(f), "a");
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "-");
+    commit(f);
+}
+
+/* So does a group within it; and a group that shows the name of before says so again. */
+static void test_groups_moved_and_hidden(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f);
+    put(f, person("a", "uid=a,dc=t", NULL));
+    put(f, person("b", "uid=b,dc=t", NULL));
+    put(f, group("in", "cn=in,dc=t", LIST("uid=b,dc=t")));
+    put(f, group("g", "cn=g,dc=t", LIST("cn=in,dc=t", "uid=a,dc=t")));
+    put(f, group("in", "cn=other,dc=t", LIST("uid=b,dc=t")));
+    put(f, person("a", "uid=c,dc=t", NULL));
+    put_hiding(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t")));
+    dirty(f);
+    ok(f, mirror_stale_end(f->s, "g", &f->e));
+    assert_int_equal(stale(f), 0);
+    assert_string_equal(dirty(f), "");
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
+    assert_string_equal(member_of(f, "b", "cn=g,dc=t"), "cn=other,dc=t");
+    put_hiding(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t")));
+    assert_int_equal(stale(f), 0);
+    put(f, person("a", "uid=a,dc=t", NULL)); /* back again */
+    assert_int_equal(stale(f), 1);
+    put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t")));
+    assert_int_equal(stale(f), 0);
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
+    assert_string_equal(member_of(f, "b", "cn=g,dc=t"), "-");
+    commit(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_unseen_in_slices), test(test_all_shown),
-                                       test(test_compared)};
+                                       test(test_compared), test(test_moved_and_hidden),
+                                       test(test_groups_moved_and_hidden)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
