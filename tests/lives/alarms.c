@@ -253,12 +253,10 @@ static bool any_due(sqlite3 *db)
 void alarms_outage_ends(uint64_t since_usec, uint64_t up_since_usec)
 {
     sqlite3 *db = witness_database();
-    json_t *status;
-    if (db)
-        if (!db || (!world.directory_away && !world.tenant_away) ||
-            world.steady_usec - since_usec < LONG || !is_listening(since_usec, up_since_usec))
-            return;
-    status = witness_status();
+    if (!db || (!world.directory_away && !world.tenant_away) ||
+        world.steady_usec - since_usec < LONG || !is_listening(since_usec, up_since_usec))
+        return;
+    json_t *status = witness_status();
     world.n_checks++;
     if (world.directory_away) {
         if (!witness_alarm("directory"))
