@@ -56,6 +56,7 @@ struct walk {
     char *known;
     uint64_t confirmed_usec;
     enum link_status status;
+    bool differed; /* in an earlier verification */
     bool no_ids; /* the tenant does not take these calls: not asked again in this sweep */
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
@@ -145,36 +146,33 @@ static int has_moved_on(const struct walk *w, bool *ret, struct error *e)
     return r < 0 ? r : 0;
 }
 
-static int take_absence(struct walk *w, struct error *e)
-{
-    bool over = false;
-    int r = gone_take_absence(&w->gone, w->entry_id, &over, e);
-    w->n_drifted += !over;
-    return r;
-}
-
 /* now NULL: the user is not there. id: the tenant's own, or NULL. */
 static int compare(struct walk *w, const struct user *now, const char *id, struct error *e)
 {
     struct sweep *s = w->sweep;
     struct drift_look look = {
         .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .id = id, .anew = w->anew};
-    bool differs = false, moved_on;
+    bool differs = false, over = false, moved_on;
     int r = has_moved_on(w, &moved_on, e);
     if (r < 0 || moved_on)
         return r;
-    if (!now)
-        return take_absence(w, e);
+    if (!now) {
+        r = gone_take_absence(&w->gone, w->entry_id, &over, e);
+        w->n_drifted += !over;
+        return r;
+    }
     look.waits = queue_has(books_state(s->books), w->entry_id, e);
     r = drift_take(&look, now, &differs, e);
     w->n_drifted += differs;
     return r;
 }
 
-/* Away as a whole: the rest is verified another time; for one user alone: that one is. */
+/* Away as a whole: the rest is verified another time; for one user alone: that one is, who
+ * differs until then if that was so before. */
 static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
 {
     struct health *h = w->sweep->health;
+    w->n_drifted += a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND && w->differed;
     bool account = health_refused_one(h, a, w->entry_id), all = a->concerns_all;
     if (!all && a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
         return false;
@@ -332,6 +330,7 @@ static void walk_on(struct walk *w)
         w->known = TAKE(l.known);
         w->confirmed_usec = l.confirmed_usec;
         w->status = l.status;
+        w->differed = l.drift;
         /* Whoever may have been changed by a request is in motion: compared when it is settled.
          */
         struct operation_list busy = {0};

@@ -87,6 +87,41 @@ static void test_verified_in_an_outage(void **state)
     assert_false(is_drift_told(b));
 }
 
+/* Nor does one that was not answered for the one who differs, by whatever, while it was for all
+ * others. */
+static void test_verified_but_for_one(void **state)
+{
+    static const struct {
+        enum tenant_answer_class class;
+        int status;
+    } rows[] = {{TENANT_AWAY, 502}, {TENANT_THROTTLED, 429}, {TENANT_REFUSED, 403}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct bed *b = bed_new(false);
+        b->sync.verify_interval_usec = HOUR;
+        people(b, 10, "support");
+        bed_start(b);
+        bed_sync(b);
+        struct user *u = fake_tenant_find(b->tenant, "u7")->user;
+        assert_int_equal(user_set(u, USER_TEAM, "Other", NULL), 0);
+        bed_advance(b, 61 * MINUTE);
+        assert_true(is_drift_told(b));
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET,
+                                                        .login = "u7",
+                                                        .times = -1,
+                                                        .class = rows[i].class,
+                                                        .status = rows[i].status});
+        bed_advance(b, 2 * HOUR);
+        assert_true(is_drift_told(b));
+        fake_tenant_heal(b->tenant);
+        assert_int_equal(user_set(u, USER_TEAM, "Support", NULL), 0);
+        bed_advance(b, HOUR);
+        assert_false(is_drift_told(b));
+        assert_int_equal(bed_audit(b, "alarm", "drift", NULL), 1);
+        bed_free(b);
+    }
+}
+
 /* At the first contact the list of users has two of them, and it goes on in the end. With a
  * third one nothing is written before they are answered for, and a person hears of it. */
 static void first_contact(struct bed *b, unsigned n_broken)
@@ -156,6 +191,7 @@ int main(int argc, char **argv)
         scenario(test_asked_for),
         scenario(test_verified),
         scenario(test_verified_in_an_outage),
+        cmocka_unit_test(test_verified_but_for_one),
         scenario(test_first_contact_with_two),
         scenario(test_first_contact_with_three),
         scenario(test_sought_beside),
