@@ -213,13 +213,13 @@ static void on_read_again(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-/* The others are looked at one after the other: what was not there before that may be there
- * since. */
+/* The others were read one after the other: what was not there before that may be there since.
+ */
 static void read_again(struct gone *g)
 {
     const struct engine_options *o = books_options(g->books);
     struct error e = {0};
-    int r = g->n_looked ? 0 : STATE_NONE;
+    int r = g->n_looked || g->late ? 0 : STATE_NONE;
     for (; r == 0 && g->n_again < g->people.n_items; g->n_again++) {
         CLEANUP(link_done) struct link l = {0};
         r = link_load(books_state(g->books), g->people.items[g->n_again], &l, &e);
@@ -342,10 +342,13 @@ bool gone_settle(struct gone *g)
     struct error e = {0};
     if (!g->people.n_items)
         return false;
-    int r = g->search ? books_options(b)->tenant_ops->directory_list(books_options(b)->tenant,
-                                                                     &g->call, on_listed, g, &e)
-                      : settle_all(g, &e);
+    if (!g->search) {
+        read_again(g);
+        return true;
+    }
+    int r = books_options(b)->tenant_ops->directory_list(books_options(b)->tenant, &g->call,
+                                                         on_listed, g, &e);
     if (r < 0)
         books_failed(b, &e);
-    return r == 0 && g->search;
+    return r == 0;
 }

@@ -24,6 +24,7 @@ struct gone {
     struct vain *errors;       /* of the looks at one: borrowed, for longer than one walk */
     bool search;               /* an id is not known: the others there are looked through */
     bool cannot_list;
+    bool late;          /* others were read since the first of them was missing */
     size_t n_looked;    /* at users that nobody claims */
     size_t n_again;     /* of people, who were read once more */
     size_t n_strangers; /* that were not there before, and nobody here wants */
@@ -38,6 +39,6 @@ int gone_add(struct gone *g, const char *entry_id, struct error *e);
 /* Whom a verification did not find: what became of them is decided when all were read.
  * *ret_over: no user is missed. */
 int gone_take_absence(struct gone *g, const char *entry_id, bool *ret_over, struct error *e);
-/* True: under way, and `done` runs later, from the loop. */
+/* True: under way, and `done` runs later, from the loop, or has run. */
 bool gone_settle(struct gone *g);
 void gone_cancel(struct gone *g);

@@ -331,12 +331,12 @@ static void walk_on(struct walk *w)
         w->confirmed_usec = l.confirmed_usec;
         w->status = l.status;
         w->differed = l.drift;
-        /* Whoever may have been changed by a request is in motion: compared when it is settled.
-         */
+        /* Whoever may have been changed by a request is in motion: compared later. */
         struct operation_list busy = {0};
         r = queue_of_person(books_state(s->books), w->entry_id, &busy, &e);
         bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || motion_is(&l, &busy);
         operation_list_done(&busy);
+        w->gone.late |= !skip && w->gone.people.n_items;
         if (!skip)
             r = s->options->tenant_ops->read(s->options->tenant, &w->call, by_login(w->login),
                                              on_read, w, &e);

@@ -285,6 +285,36 @@ static void test_restored_and_parked(void **state)
     restored_and_leaving(*state, true, true);
 }
 
+/* Likewise while those who are linked were read, by whose disable the grace time is over later.
+ */
+static void test_restored_while_others_are_read(void **state)
+{
+    struct bed *b = *state;
+    b->sync.leave_grace_usec = 3 * HOUR;
+    b->sync.on_drift = DRIFT_REPAIR;
+    b->sync.verify_interval_usec = HOUR;
+    b->tenant->no_scim = true;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u3");
+    bed_read_all(b);
+    bed_run(b);
+    struct user *before = user_copy(fake_tenant_find(b->tenant, "u3")->user);
+    fake_tenant_remove(b->tenant, "u3");
+    b->tenant->late = "u8";
+    bed_advance(b, 61 * MINUTE);
+    assert_non_null(b->tenant->late_call);
+    struct fake_user *again =
+        fake_tenant_add(b->tenant, "u3", "A", "B", "c@example.com", "Support");
+    user_free(again->user);
+    again->user = before;
+    fake_tenant_answer_late(b->tenant);
+    bed_advance(b, 3 * HOUR);
+    assert_true(is_disabled(b, "u3"));
+    assert_int_equal(bed_audit(b, "drift", NULL, "u3"), 0);
+}
+
 /* Where writes go by an id, and none is to be had: as the login says. */
 static void test_renamed_unlearnt_and_revoked_by_id(void **state)
 {
@@ -327,6 +357,7 @@ int main(int argc, char **argv)
         scenario(test_restored_and_leaving),
         scenario(test_restored_and_leaving_later),
         scenario(test_restored_and_parked),
+        scenario(test_restored_while_others_are_read),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
