@@ -79,8 +79,8 @@ static void doubt(void)
         since_usec = 0;
         return;
     }
-    since_usec = world.steady_usec;
-    by_now(NULL, since_usec);
+    since_usec = world.steady_usec; /* the daemon may be about to start */
+    world_at(since_usec + wait_usec() + NOTICED, by_now, NULL, since_usec);
 }
 
 /* Somebody sets it; or the machine sleeps, for which it looks the same; or what keeps clocks
