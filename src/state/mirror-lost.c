@@ -66,13 +66,26 @@ static int add_moved(struct state *s, int64_t group_n, int64_t name_n,
     return r;
 }
 
+static int is_stale(struct state *s, int64_t group_n, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, "SELECT 1 FROM stale WHERE group_n = ?1 LIMIT 1",
+                       WITH(as_int(group_n)), e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
+
 static int lost_members(struct state *s, int64_t n, const struct entry *entry, struct entry *ret,
                         struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_query(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT ", m.name_n " MEMBERS_OF_GROUP,
-                   WITH(as_int(n)), e);
+    bool stale = false;
+    int r = is_stale(s, n, &stale, e);
+
+    if (r == 0)
+        r = stmt_query(&q, s,
+                       "SELECT m.kind, a.key, " MEMBER_TEXT ", m.name_n " MEMBERS_OF_GROUP,
+                       WITH(as_int(n)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct member m = {.kind = (enum member_kind)stmt_int(q, 0),
                            .key = (char *)stmt_text(q, 1)};
@@ -82,7 +95,7 @@ static int lost_members(struct state *s, int64_t n, const struct entry *entry, s
             continue;
         m.text = (char *)stmt_text(q, 2);
         r = means_somebody(s, &m, &somebody, e);
-        if (r == 0 && m.kind == MEMBER_DN)
+        if (r == 0 && stale && m.kind == MEMBER_DN)
             r = add_moved(s, n, stmt_int(q, 3), entry, ret, &somebody, e);
         if (r == 0 && somebody && entry_add_member(ret, m.kind, m.key, m.text) < 0)
             r = error_out_of_memory(e);
