@@ -35,7 +35,8 @@ struct sweep {
     const struct engine_options *options;
     struct walk *walk;  /* under way; or NULL */
     uint64_t due_usec;  /* 0: never */
-    struct vain errors; /* of looks at users that nobody claims */
+    struct vain
+        errors; /* of looks at users that nobody claims, and at ours by their entry ids */
     struct string_list sought; /* entry ids, whose users are looked for as soon as seek_usec */
     uint64_t seek_usec;        /* 0: none is */
     bool has_read_anew; /* since the state was distrusted every linked user was read */
@@ -168,10 +169,12 @@ static int compare(struct walk *w, const struct user *now, const char *id, struc
 }
 
 /* Away as a whole: the rest is verified another time; for one user alone: that one is, who
- * differs until then if that was so before. */
+ * differs until then if that was so before. One who is never answered for is left out also
+ * where all are to be read anew: each write to that one is preceded by a look as well. */
 static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
 {
     struct health *h = w->sweep->health;
+    struct vain *unread = &w->sweep->errors;
     w->n_drifted += a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND && w->differed;
     bool account = health_refused_one(h, a, w->entry_id), all = a->concerns_all;
     if (!all && a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
@@ -179,7 +182,8 @@ static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
     if (!health_is_put_off(h, a))
         health_failed(h, a, all ? NULL : w->entry_id);
     w->fails = true;
-    if (!all && !w->anew && !w->seeks && health_state(h) == ENGINE_TENANT_OK)
+    if (!all && !w->seeks && health_state(h) == ENGINE_TENANT_OK &&
+        (!w->anew || vain_is_own(unread, vain_note(unread, w->entry_id), VAIN_MOST)))
         return false;
     walk_end(w);
     return true;
@@ -220,17 +224,6 @@ static void on_read_by_id(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-static int remember_id(struct walk *w, const char *id, struct error *e)
-{
-    CLEANUP(link_done) struct link l = {0};
-    int r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
-    if (r != 0 || l.remote_id || !text_equal(l.login, w->login))
-        return r < 0 ? r : 0;
-    l.remote_id = strdup(id);
-    return l.remote_id ? link_store(books_state(w->sweep->books), &l, e)
-                       : error_out_of_memory(e);
-}
-
 static void on_id(const struct tenant_answer *a, void *userdata)
 {
     struct walk *w = userdata;
@@ -238,7 +231,8 @@ static void on_id(const struct tenant_answer *a, void *userdata)
     struct tenant_call *call = TAKE(w->call);
     struct error e = {0};
     w->no_ids = a->class != TENANT_DONE;
-    if (a->class == TENANT_DONE && a->id && remember_id(w, a->id, &e) < 0)
+    if (a->class == TENANT_DONE && a->id &&
+        link_learn_id(books_state(w->sweep->books), w->entry_id, w->login, a->id, &e) < 0)
         walk_broken(w, &e);
     else
         walk_on(w);
@@ -447,6 +441,7 @@ void sweep_soon(struct sweep *s)
 void sweep_read_anew(struct sweep *s)
 {
     s->has_read_anew = false;
+    vain_done(&s->errors);
     sweep_soon(s);
 }
 

@@ -299,6 +299,17 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     return r == -EEXIST ? login_taken(s, l, e) : r;
 }
 
+int link_learn_id(struct state *s, const char *entry_id, const char *login, const char *id,
+                  struct error *e)
+{
+    CLEANUP(link_done) struct link l = {0};
+    int r = link_load(s, entry_id, &l, e);
+    if (r != 0 || l.remote_id || !text_equal(l.login, login))
+        return r < 0 ? r : 0;
+    l.remote_id = strdup(id);
+    return l.remote_id ? link_store(s, &l, e) : error_out_of_memory(e);
+}
+
 int link_remove(struct state *s, const char *entry_id, struct error *e)
 {
     int64_t n = 0, before = 0;

@@ -62,6 +62,9 @@ int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
                        struct error *e);
 /* -EEXIST with a sentence that names both people when another entry holds the login. */
 int link_store(struct state *s, const struct link *l, struct error *e);
+/* The tenant's id of the user of that login, where none is known. */
+int link_learn_id(struct state *s, const char *entry_id, const char *login, const char *id,
+                  struct error *e);
 int link_remove(struct state *s, const char *entry_id, struct error *e);
 /* Each active user but this entry's who is not about to be disabled, deleted or given other
  * roles, and of whom the tenant did not show that somebody disabled it there: what is known,

@@ -122,6 +122,21 @@ static void test_verified_but_for_one(void **state)
     }
 }
 
+/* Nor does one keep an older state from being read anew: what follows from it is shown. */
+static void test_read_anew(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    breaks(b, "u3");
+    bed_ok(b, engine_distrust_state(b->engine, &e));
+    bed_advance(b, 5 * HOUR);
+    assert_false(books_are_distrusted(b->engine->books));
+}
+
 /* At the first contact the list of users has two of them, and it goes on in the end. With a
  * third one nothing is written before they are answered for, and a person hears of it. */
 static void first_contact(struct bed *b, unsigned n_broken)
@@ -191,6 +206,7 @@ int main(int argc, char **argv)
         scenario(test_asked_for),
         scenario(test_verified),
         scenario(test_verified_in_an_outage),
+        scenario(test_read_anew),
         cmocka_unit_test(test_verified_but_for_one),
         scenario(test_first_contact_with_two),
         scenario(test_first_contact_with_three),
