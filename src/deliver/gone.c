@@ -197,7 +197,8 @@ static bool is_away(const struct tenant_answer *a)
 
 static void read_again(struct gone *g);
 
-/* Who has the login by now is for the next verification to tell. */
+/* Who has the login by now is for the next verification to tell; so is what became of whom the
+ * tenant does not answer for. */
 static void on_read_again(const struct tenant_answer *a, void *userdata)
 {
     struct gone *g = userdata;
@@ -206,7 +207,8 @@ static void on_read_again(const struct tenant_answer *a, void *userdata)
     if (a->class != TENANT_NOT_FOUND)
         free(TAKE(g->before.items[g->n_again]));
     g->n_again++;
-    if (is_away(a))
+    g->n_failed = is_away(a) ? g->n_failed + 1 : 0;
+    if (g->n_failed > VAIN_FEW || (g->n_failed && a->concerns_all))
         g->done(a, NULL, g->userdata);
     else
         read_again(g);

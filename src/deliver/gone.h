@@ -27,6 +27,7 @@ struct gone {
     bool late;          /* others were read since the first of them was missing */
     size_t n_looked;    /* at users that nobody claims */
     size_t n_again;     /* of people, who were read once more */
+    unsigned n_failed;  /* of these the last ones, without an answer */
     size_t n_strangers; /* that were not there before, and nobody here wants */
     bool anew; /* the state is an older copy: what is found is what is known */
     /* The end; failure: the tenant as a whole does not answer, and nothing was decided. NULL and

@@ -35,8 +35,8 @@ struct sweep {
     const struct engine_options *options;
     struct walk *walk;  /* under way; or NULL */
     uint64_t due_usec;  /* 0: never */
-    struct vain
-        errors; /* of looks at users that nobody claims, and at ours by their entry ids */
+    struct vain errors; /* of looks at users that nobody claims */
+    struct vain unread; /* of looks at ours while all are read anew */
     struct string_list sought; /* entry ids, whose users are looked for as soon as seek_usec */
     uint64_t seek_usec;        /* 0: none is */
     bool has_read_anew; /* since the state was distrusted every linked user was read */
@@ -58,6 +58,7 @@ struct walk {
     uint64_t confirmed_usec;
     enum link_status status;
     bool differed; /* in an earlier verification */
+    bool settles;  /* all were read: what became of the missing ones is decided */
     bool no_ids; /* the tenant does not take these calls: not asked again in this sweep */
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
@@ -154,6 +155,7 @@ static int compare(struct walk *w, const struct user *now, const char *id, struc
     struct drift_look look = {
         .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .id = id, .anew = w->anew};
     bool differs = false, over = false, moved_on;
+    vain_forget(&s->unread, w->entry_id); /* it was answered for */
     int r = has_moved_on(w, &moved_on, e);
     if (r < 0 || moved_on)
         return r;
@@ -174,7 +176,7 @@ static int compare(struct walk *w, const struct user *now, const char *id, struc
 static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
 {
     struct health *h = w->sweep->health;
-    struct vain *unread = &w->sweep->errors;
+    struct vain *unread = &w->sweep->unread;
     w->n_drifted += a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND && w->differed;
     bool account = health_refused_one(h, a, w->entry_id), all = a->concerns_all;
     if (!all && a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
@@ -182,7 +184,7 @@ static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
     if (!health_is_put_off(h, a))
         health_failed(h, a, all ? NULL : w->entry_id);
     w->fails = true;
-    if (!all && !w->seeks && health_state(h) == ENGINE_TENANT_OK &&
+    if (!all && !w->seeks && !w->settles && health_state(h) == ENGINE_TENANT_OK &&
         (!w->anew || vain_is_own(unread, vain_note(unread, w->entry_id), VAIN_MOST)))
         return false;
     walk_end(w);
@@ -348,6 +350,8 @@ static void walk_on(struct walk *w)
 static void on_settled(const struct tenant_answer *failure, const struct error *e, void *userdata)
 {
     struct walk *w = userdata;
+    w->settles = true;
+    w->whole &= !failure; /* what became of those whom it missed is not known */
     if (e)
         walk_broken(w, e);
     else if (!failure || !is_interrupted(w, failure))
@@ -441,7 +445,7 @@ void sweep_soon(struct sweep *s)
 void sweep_read_anew(struct sweep *s)
 {
     s->has_read_anew = false;
-    vain_done(&s->errors);
+    vain_done(&s->unread);
     sweep_soon(s);
 }
 
@@ -489,6 +493,7 @@ struct sweep *sweep_free(struct sweep *s)
     sweep_close(s);
     string_list_done(&s->sought);
     vain_done(&s->errors);
+    vain_done(&s->unread);
     free(s);
     return NULL;
 }

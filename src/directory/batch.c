@@ -168,8 +168,7 @@ int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char 
 int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                       struct error *e)
 {
-    if (entries_tell_changes(b->entries))
-        fetches_told(b->fetches, entries_search(b->entries), id);
+    fetches_told(b->fetches, entries_search(b->entries), id);
     return entries_pushed(b->entries, ld, m, id, e);
 }
 

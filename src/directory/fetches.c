@@ -357,7 +357,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
                                           : !libldap_is_no_answer(outcome->code);
     if (!answered && f->kind != FETCH_BASE && !gives_up)
         feed_unanswered(l->env, outcome->doubt);
-    if (f->overtaken && answered) {
+    if (f->overtaken && (answered || f->kind == FETCH_LOST)) {
         take_up_again(f);
         return;
     }

@@ -315,6 +315,33 @@ static void test_restored_while_others_are_read(void **state)
     assert_int_equal(bed_audit(b, "drift", NULL, "u3"), 0);
 }
 
+/* Of many who are missing, one for whom the second look is not answered: of the others it is
+ * known all the same. */
+static void test_missing_but_for_one(void **state)
+{
+    struct bed *b = *state;
+    b->sync.on_drift = DRIFT_REPORT;
+    b->sync.verify_interval_usec = HOUR;
+    b->tenant->no_scim = true;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (unsigned i = 1; i < 5; i++)
+        fake_tenant_remove(b->tenant, (char[]){'u', (char)('0' + i), 0});
+    b->tenant->late = "u8";
+    bed_advance(b, 61 * MINUTE);
+    assert_non_null(b->tenant->late_call);
+    fake_tenant_fail(
+        b->tenant,
+        (struct fake_fault){
+            .kinds = FAKE_GET, .login = "u2", .times = 1, .class = TENANT_AWAY, .status = 502});
+    fake_tenant_answer_late(b->tenant);
+    bed_advance(b, 10 * MINUTE);
+    assert_int_equal(bed_audit(b, "drift", NULL, "u2"), 0);
+    assert_int_equal(bed_audit(b, "drift", NULL, "u1"), 1);
+    assert_int_equal(bed_audit(b, "drift", NULL, "u4"), 1);
+}
+
 /* Where writes go by an id, and none is to be had: as the login says. */
 static void test_renamed_unlearnt_and_revoked_by_id(void **state)
 {
@@ -358,6 +385,7 @@ int main(int argc, char **argv)
         scenario(test_restored_and_leaving_later),
         scenario(test_restored_and_parked),
         scenario(test_restored_while_others_are_read),
+        scenario(test_missing_but_for_one),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

@@ -132,6 +132,12 @@ static void test_read_anew(void **state)
     bed_start(b);
     bed_sync(b);
     breaks(b, "u3");
+    for (unsigned i = 1; i < 3; i++) /* two who are answered for when they are read again */
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET,
+                                                        .login = i == 1 ? "u1" : "u2",
+                                                        .times = 1,
+                                                        .class = TENANT_AWAY,
+                                                        .status = 502});
     bed_ok(b, engine_distrust_state(b->engine, &e));
     bed_advance(b, 5 * HOUR);
     assert_false(books_are_distrusted(b->engine->books));

@@ -413,6 +413,31 @@ static void told_while_asked(bool deleted)
     assert_false(bed.failed);
 }
 
+/* The same while all is compared: what the compare shows is a moment older. */
+static void test_back_in_a_compare(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    unsigned n_asked = bed.peer->n_lookups, n = bed.n_caught_up;
+    size_t left = 0;
+    for (size_t i = 0; i < crew->n_values; i++)
+        if (strcmp(crew->values[i].value, "uid=bob,ou=p,dc=t") != 0)
+            crew->values[left++] = crew->values[i];
+    assert_int_equal(left + 1, crew->n_values);
+    crew->n_values = left;
+    bed.ops->request_full(bed.feed);
+    UNTIL(bed.peer->n_lookups > n_asked);
+    assert_int_equal(bed.n_caught_up, n);
+    sd_event_source_set_enabled(bed.peer->source, SD_EVENT_OFF);
+    peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t", NULL);
+    for (int i = 0; i < 10; i++)
+        sd_event_run(bed.event, USEC_PER_MSEC);
+    sd_event_source_set_enabled(bed.peer->source, SD_EVENT_ON);
+    UNTIL(bed.n_caught_up > n || bed.failed);
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+    assert_false(bed.failed);
+}
+
 static void test_back_while_asked(void **state)
 {
     (void)state;
@@ -445,6 +470,7 @@ int main(void)
         feed_test(test_told_while_read),
         feed_test(test_told_and_refused),
         feed_test(test_back_while_asked),
+        feed_test(test_back_in_a_compare),
         feed_test(test_deleted_while_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
