@@ -358,8 +358,10 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
                 r = put_name(s, &p, e);
             if (r == 0 && !p.name.is_new)
                 unresolved_note(s, p.name.n);
-            if (r == 0)
+            if (r == 0) {
+                unresolved_note_entry(s, n); /* it was forgotten, and groups named it */
                 r = put_write(s, &p, n, e);
+            }
         } else if (r == 0)
             r = put_known(s, &p, e);
         unresolved_note_login(s);

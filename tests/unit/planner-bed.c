@@ -129,6 +129,7 @@ static struct planner_link link_of(const struct planner_row *row, const struct u
         .quirks = quirks,
         .disabled_by_us = row->disabled_by_us,
         .disabled_as_dormant = row->disabled_as_dormant,
+        .shown_disabled = row->shown_disabled,
         .renamed_there = row->renamed_there,
         .used_usec = row->used,
         .vanished = row->user_vanished,

@@ -92,6 +92,7 @@ static const struct planner_row rows[] = {
     ROW("not dormant yet", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "= unchanged", .used = NOW - LATER + 1, .dormant_after = LATER),
     ROW("last login not known", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "= unchanged", .dormant_after = LATER),
     ROW("dormant, disabled by others", VERDICT_USER, LINK_DISABLED, SAME, SAME, SAME, "= unchanged", .used = 5, .dormant_after = LATER),
+    ROW("dormant, shown to be disabled", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "= unchanged", .used = 5, .dormant_after = LATER, .shown_disabled = true),
 
     /* What the tenant does by itself is nobody's to take away, or to send again. */
     ROW("the tenant's skill and role", VERDICT_USER, LINK_ACTIVE, "anna a@x Sales - -", "anna a@x Sales Ruled RuledSkill:5", SAME, "= unchanged", .quirks = "anna - - Ruled RuledSkill:5"),
