@@ -144,7 +144,7 @@ static int release_one(struct state *s, const char *cause, uint64_t now_usec, si
 {
     static const char sql[] =
         "UPDATE operation SET state = 1 WHERE number = (SELECT number FROM operation WHERE " DUE
-        " AND cause = ?2 ORDER BY attempts, number LIMIT 1) AND NOT EXISTS (SELECT 1 FROM "
+        " AND cause = ?2 ORDER BY not_before_usec, number LIMIT 1) AND NOT EXISTS (SELECT 1 FROM "
         "operation x WHERE x.cause = ?2 AND x.reason IN " QUEUE_SHARED_REASONS
         " AND x.state IN (1, 4))";
     int r = db_write(s, sql, WITH(as_usec(now_usec), as_text(cause)), e);
@@ -153,14 +153,18 @@ static int release_one(struct state *s, const char *cause, uint64_t now_usec, si
     return r;
 }
 
-/* Also those whose time comes a little later: they were refused one after the other. */
+/* Also those whose time comes a little later: they were refused one after the other. They stay
+ * in their order, and come before whoever is tried now and is refused again. */
 static int postpone_others(struct state *s, const char *cause, uint64_t next_usec,
                            struct error *e)
 {
-    return db_write(s,
-                    "UPDATE operation SET not_before_usec = ?2 WHERE cause = ?1 AND "
-                    "state = 3 AND not_before_usec > 0 AND reason IN " QUEUE_SHARED_REASONS,
-                    WITH(as_text(cause), as_usec(next_usec)), e);
+    return db_write(
+        s,
+        "UPDATE operation SET not_before_usec = ?2 - x.behind FROM (SELECT number, "
+        "row_number() OVER (ORDER BY not_before_usec DESC, number DESC) AS behind FROM "
+        "operation WHERE cause = ?1 AND state = 3 AND not_before_usec > 0 AND reason "
+        "IN " QUEUE_SHARED_REASONS ") AS x WHERE operation.number = x.number",
+        WITH(as_text(cause), as_usec(next_usec)), e);
 }
 
 int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,

@@ -80,9 +80,10 @@ int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct err
  * stay, so that a further hold for the same reason is told from a new one. */
 int queue_release_due(struct state *s, uint64_t now_usec, size_t limit, size_t *ret_n,
                       struct error *e);
-/* Of a cause that many share, because the tenant refuses them alike, one is tried at a time: the
- * one with the fewest attempts of those whose not_before has come becomes READY, unless one is
- * under way; the others wait until next_usec. Adds to ret_n. See refusal.c of the engine. */
+/* Of a cause that many share, because the tenant refuses them alike, one is tried at a time:
+ * the one that waits the longest of those whose not_before has come becomes READY, unless one
+ * is under way; the others wait until next_usec, in their order. Adds to ret_n. See refusal.c
+ * of the engine. */
 int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,
                          struct error *e);
 bool queue_reason_is_shared(const char *reason);

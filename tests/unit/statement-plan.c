@@ -46,6 +46,8 @@ static const struct {
      "once for each boot, when it is known how long the machine was down"},
     {"UPDATE approval SET until_usec = until_usec + ?2",
      "once for each boot, when it is known how long the machine was down"},
+    {"UPDATE operation SET not_before_usec = ?2 - x.behind",
+     "those who wait for one cause, each [retry] hold"},
     {"DELETE FROM told WHERE standing = 0 AND told_usec",
      "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link INDEXED BY link_other", "it counts; the index alone is read"},

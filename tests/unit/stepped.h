@@ -15,7 +15,8 @@
 #include "sync/engine-internal.h"
 #include "unit.h"
 
-#define N_PEOPLE 12
+#define N_PEOPLE  12
+#define N_REFUSED 2
 #define N_RESTS  3
 #define N_STEPS  24
 #define YEAR     (365 * DAY)
@@ -57,7 +58,7 @@ struct worker {
     uint64_t date;                  /* its account ends, or begins, in real time */
     uint64_t since, awake; /* it waits since, in real time and while the machine runs; 0: not */
     uint64_t disabled_since; /* the same of a leaver who is disabled */
-    uint64_t disabled_awake, tried, approved, approved_awake;
+    uint64_t disabled_awake, tried, tried_awake, approved, approved_awake;
     bool disabled, there, new_name; /* as the tenant has it */
 };
 
@@ -96,8 +97,7 @@ static void set_wall(struct history *h)
 
 static enum sort sort_of(unsigned who)
 {
-    enum sort s = (enum sort)(who % N_SORTS);
-    return s == REFUSED && who > N_SORTS ? APPROVED : s; /* several are tried one for all */
+    return (enum sort)(who % N_SORTS);
 }
 
 static unsigned who_of(const char *login)

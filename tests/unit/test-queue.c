@@ -300,6 +300,32 @@ static void test_holds(void **state)
     commit(f);
 }
 
+/* Whoever was refused a hundred times is not behind one who has joined them, nor the other way.
+ */
+static void test_shared_in_turn(void **state)
+{
+    struct fixture *f = *state;
+    char text[300] = "";
+
+    begin(f);
+    for (char id[] = "a"; *id < 'd'; (*id)++)
+        hold(f, id, "refused:400 seats", REASON_REFUSED, OPERATION_HELD, 1, 40 + *id % 3);
+    for (uint64_t now = 1000; now < 8000; now += 1000) {
+        CLEANUP(operation_freep) struct operation *o = NULL;
+        size_t n = 0;
+        ok(f, queue_release_shared(f->s, now, now + 1000, &n, &f->e));
+        assert_int_equal(n, 1);
+        ok(f, queue_each(f->s, OPERATION_READY, count_one, text, &f->e));
+        ok(f, queue_load(f->s, 1 + text[strlen(text) - 1] - 'a', &o, &f->e));
+        o->state = OPERATION_HELD;
+        o->not_before_usec = now + 1000;
+        o->attempts += *o->entry_id == 'a' ? 100 : 1;
+        ok(f, queue_store(f->s, o, &f->e));
+    }
+    assert_string_equal(text, "cabcabc");
+    commit(f);
+}
+
 /* T73: of a cause that many share one is tried at a time, in turn. */
 static void test_shared(void **state)
 {
@@ -433,10 +459,11 @@ static void test_seats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_store_and_load), test(test_next),   test(test_next_time),
-        test(test_revocation_is_next),
+        test(test_store_and_load), test(test_next),
+        test(test_next_time),      test(test_revocation_is_next),
         test(test_holds),          test(test_holds_but_budgets),
-        test(test_budget), test(test_alarms), test(test_shared),
+        test(test_budget),         test(test_alarms),
+        test(test_shared),         test(test_shared_in_turn),
         test(test_seats),
     };
 

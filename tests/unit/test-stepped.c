@@ -104,6 +104,15 @@ static void on_write(enum fake_kind kind, const struct fake_user *after, const c
     w->there = true;
 }
 
+/* Several are refused alike: one is tried at a time, in turn. Whoever came last may have come
+ * ahead of the others. */
+static void check_tried(struct history *h, unsigned who)
+{
+    uint64_t since = h->b->monotonic - h->people[who].tried_awake;
+    if (h->people[who].tried_awake && since > N_REFUSED * HOLD_RETRY + MINUTE)
+        wrong("p%u was tried %.2f hours ago", who, hours(since));
+}
+
 /* Whoever is refused is tried again on the slow timer. */
 static void note_try(struct history *h, unsigned who)
 {
@@ -113,7 +122,9 @@ static void note_try(struct history *h, unsigned who)
     if (w->tried && real(h) - w->tried + h->slack < HOLD_RETRY / 2)
         wrong("p%u is tried again after %.2f hours", who, hours(real(h) - w->tried));
     n_tries += w->tried != 0;
+    check_tried(h, who);
     w->tried = real(h);
+    w->tried_awake = h->b->monotonic;
 }
 
 static void on_request(enum fake_kind kind, const char *login, const char *id, void *userdata)
@@ -179,7 +190,10 @@ static void change_one(struct history *h)
         w->terminated = !w->terminated;
         wait_from_now(h, w, w->terminated);
         break;
-    case REFUSED: w->tried = 0; __attribute__((fallthrough));
+    case REFUSED:
+        w->tried = 0;
+        w->tried_awake = h->b->monotonic;
+        __attribute__((fallthrough));
     case APPROVED:
     case N_SORTS: w->renamed = !w->renamed; w->approved = 0;
     }
@@ -252,6 +266,7 @@ static void boot(struct history *h)
         struct worker *w = &h->people[i];
         w->awake = w->disabled_awake = h->begins;
         w->tried = 0;
+        w->tried_awake = h->begins;
         w->approved_awake = 0; /* it may have ended while nothing ran */
     }
 }
@@ -295,6 +310,8 @@ static void approve(struct history *h)
         default: bed_advance(h->b, below(50) * MINUTE);
         }
     bed_run(h->b);
+    for (unsigned i = 0; i < N_PEOPLE; i++)
+        h->people[i].tried_awake = h->b->monotonic; /* nobody is while it is paused */
     bed_ok(h->b, engine_pause(h->b->engine, false, 1000, &e));
     bed_run(h->b);
     for (unsigned i = 0; i < N_PEOPLE; i++) {
@@ -320,6 +337,8 @@ static void check_late(struct history *h)
             wrong("p%u left %.2f hours ago, and is enabled", i, hours(waited));
         if (s == WORKS && waited > SHIFT + SOON && !w->disabled)
             wrong("p%u waits since %.2f hours, and is enabled", i, hours(waited));
+        if (s == REFUSED && w->renamed && !w->new_name)
+            check_tried(h, i);
         if (s == LEAVES && w->since && w->there && w->disabled && w->disabled_since &&
             awake(h) - w->disabled_awake > DELETE + SOON)
             wrong("p%u is disabled since %.2f hours, and not deleted", i,
