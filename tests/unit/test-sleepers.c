@@ -413,7 +413,7 @@ static void step(struct history *h)
 static bool is_dormant(const struct history *h, uint64_t used, uint64_t slack)
 {
     return h->b->sync.dormant_after_usec &&
-           used + h->b->sync.dormant_after_usec + slack < real_time(h);
+           used + h->b->sync.dormant_after_usec + slack <= real_time(h);
 }
 
 static void check_dormant(struct history *h)
@@ -491,9 +491,18 @@ static void never_met(void)
                  n_slept, n_reported, n_spared, n_beyond, n_woken);
 }
 
+/* Expected too much once: that nobody is dormant in the very moment that makes them. */
+static const uint64_t kept_seeds[] = {20262408};
+
 int main(int argc, char **argv)
 {
     static const struct played played = {
-        .seed = &seed, .history = one_history, .never_met = never_met, .n = 10};
+        .seed = &seed,
+        .history = one_history,
+        .never_met = never_met,
+        .kept = kept_seeds,
+        .n_kept = ARRAY_SIZE(kept_seeds),
+        .n = 10,
+    };
     return play_histories(argc, argv, &played);
 }
