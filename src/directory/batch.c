@@ -186,11 +186,14 @@ int feed_batch_members(struct feed_batch *b, const char *group_id, const struct 
                        size_t n_added, const struct member *removed, size_t n_removed,
                        struct error *e)
 {
-    return entries_members(b->entries, group_id, added, n_added, removed, n_removed, e);
+    bool older = fetches_signal(b->fetches, entries_search(b->entries), group_id);
+    int r = entries_members(b->entries, group_id, added, n_added, removed, n_removed, e);
+    return r == 0 ? older : r;
 }
 
 int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
 {
+    fetches_signal(b->fetches, entries_search(b->entries), id);
     return fetches_entry(b->fetches, entries_search(b->entries), base, id, e);
 }
 

@@ -68,6 +68,8 @@ int feed_batch_present(struct feed_batch *b, const char *id,
 /* Reads one entry (by DN or "<GUID=…>") and takes it as feed_batch_entry() would; outside the
  * base of the search it has left. */
 int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e);
+/* The difference alone. 1: the group is to be read: it is unknown, or what was asked for
+ * before, and comes yet, does not know of this. */
 int feed_batch_members(struct feed_batch *b, const char *group_id, const struct member *added,
                        size_t n_added, const struct member *removed, size_t n_removed,
                        struct error *e);

@@ -104,8 +104,9 @@ static int take_change(struct dirsync *d, LDAP *ld, LDAPMessage *m, struct error
     if (known && !x.other) {
         if (x.n_added + x.n_removed == 0 || !d->env->searches[d->current].groups)
             return 0;
-        return feed_batch_members(d->batch, x.id, x.added, x.n_added, x.removed, x.n_removed,
-                                  e);
+        r = feed_batch_members(d->batch, x.id, x.added, x.n_added, x.removed, x.n_removed, e);
+        if (r <= 0)
+            return r;
     }
     CLEANUP(freep) char *base = identity_guid_base(x.id);
     return base ? feed_batch_fetch(d->batch, base, x.id, e) : error_out_of_memory(e);

@@ -152,3 +152,14 @@ void fetches_told(struct fetches *l, unsigned search, const char *id)
         }
     }
 }
+
+bool fetches_signal(struct fetches *l, unsigned search, const char *id)
+{
+    bool any = false;
+    for (struct fetch *f = *fetch_bucket(l, id); f; f = f->next_of_id) {
+        if (f->index != search || strcmp(f->id, id) != 0 || (!f->search && !fetch_holds(f)))
+            continue; /* what it will be shown is newer still */
+        f->overtaken = any = true;
+    }
+    return any;
+}

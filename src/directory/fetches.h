@@ -38,6 +38,9 @@ int fetches_start(struct fetches *f, struct error *e); /* those that wait and ma
 
 /* Something newer is told of this entry: what was asked, or is held, before may not undo it. */
 void fetches_told(struct fetches *f, unsigned search, const char *id);
+/* The same where it is not said what it is like now: true if such a question or answer is
+ * there, so that it is to be asked for (again). */
+bool fetches_signal(struct fetches *f, unsigned search, const char *id);
 
 int fetches_entry(struct fetches *f, unsigned search, const char *base, const char *id,
                   struct error *e);

@@ -25,6 +25,12 @@ enum verdict { NO = 0, YES = 1, UNDEFINED = 2 };
 static void send_all(void *userdata, const void *data, size_t size)
 {
     struct peer *p = userdata;
+    if (p->joins.is_late) {
+        assert(p->joins.n_late + size <= sizeof p->joins.late);
+        memcpy(p->joins.late + p->joins.n_late, data, size);
+        p->joins.n_late += size;
+        return;
+    }
     for (size_t done = 0; p->fd >= 0 && done < size;) {
         ssize_t n = send(p->fd, (const char *)data + done, size - done, MSG_NOSIGNAL);
         if (n < 0)
@@ -304,14 +310,32 @@ static void synchronise(struct peer *p, const struct question *q)
         }
 }
 
+static void add_value(struct peer_entry *e, const char *name, const char *value)
+{
+    assert(e->n_values < PEER_VALUES);
+    snprintf(e->values[e->n_values].name, sizeof e->values->name, "%s", name);
+    snprintf(e->values[e->n_values++].value, sizeof e->values->value, "%s", value);
+}
+
+static void end_changes(struct peer *p, int id, bool more)
+{
+    BerElement *control = answer_new();
+    char cookie[32];
+    snprintf(cookie, sizeof cookie, "usn=%u", p->csn);
+    ber_printf(control, "{iis}", more, 0, cookie);
+    say_result(p, id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, OID_DIRSYNC, control);
+}
+
 /* Of each entry that changed since the cookie: its id, whether it is gone, its name, its sn. */
 static void say_changes(struct peer *p, const struct question *q)
 {
+    bool any = false;
     for (size_t i = 0; i < p->n_entries; i++) {
         const struct peer_entry *e = p->entries[i];
         struct berval guid = {16, (char *)(uintptr_t)e->uuid};
         if (e->csn <= cookie_number(q) || q->filter.tag == 0xa3)
             continue;
+        any = true;
         BerElement *ber = answer_new();
         ber_printf(ber, "{it{s{{s[O]}", q->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY, e->dn,
                    "objectGUID", &guid);
@@ -321,11 +345,10 @@ static void say_changes(struct peer *p, const struct question *q)
             ber_printf(ber, "}}}");
         answer_say(&(const struct answer_to){send_all, p}, ber);
     }
-    BerElement *control = answer_new();
-    char cookie[32];
-    snprintf(cookie, sizeof cookie, "usn=%u", p->csn);
-    ber_printf(control, "{iis}", 0, 0, cookie);
-    say_result(p, q->id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, OID_DIRSYNC, control);
+    if (any || !p->joins.group || q->filter.tag == 0xa3)
+        end_changes(p, q->id, any && p->joins.group);
+    else
+        p->joins.id = q->id;
 }
 
 static void say_root(struct peer *p, const struct question *q)
@@ -374,6 +397,22 @@ static void search(struct peer *p, const struct question *q)
     say_result(p, q->id, LDAP_RES_SEARCH_RESULT, code, OID_PAGED, page);
 }
 
+/* Its second part is due: what was answered before goes out after it. */
+static void join(struct peer *p)
+{
+    struct peer_joins *j = &p->joins;
+    struct berval guid = {16, (char *)(uintptr_t)j->group->uuid};
+    BerElement *ber = answer_new();
+    j->is_late = false;
+    ber_printf(ber, "{it{s{{s[O]}{s[s]}}}}", j->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY,
+               j->group->dn, "objectGUID", &guid, "member;range=1-1", j->member);
+    answer_say(&(const struct answer_to){send_all, p}, ber);
+    end_changes(p, j->id, false);
+    send_all(p, j->late, j->n_late);
+    add_value(j->group, "member", j->member);
+    j->group = NULL;
+}
+
 static void serve_search(struct peer *p, int id, struct part request, struct part rest)
 {
     struct question q;
@@ -381,10 +420,13 @@ static void serve_search(struct peer *p, int id, struct part request, struct par
     question_read(&q, id, request, rest);
     memcpy(base, q.base, sizeof base);
     snprintf(q.base, sizeof q.base, "%s", resolve(p, base));
+    bool lookup = q.scope == LDAP_SCOPE_BASE && *q.base;
     if (q.scope == LDAP_SCOPE_BASE)
         p->n_lookups++;
     else
         p->n_searches++;
+    if (lookup && p->joins.group && p->joins.after && --p->joins.after == 0)
+        p->joins.is_late = true;
     if (q.sync)
         synchronise(p, &q);
     else if (q.dirsync)
@@ -393,6 +435,8 @@ static void serve_search(struct peer *p, int id, struct part request, struct par
         say_root(p, &q);
     else
         search(p, &q);
+    if (p->joins.is_late && p->joins.id)
+        join(p);
 }
 
 static void serve(struct peer *p, struct part message)
@@ -479,13 +523,6 @@ static void note(const struct peer *p, const struct peer_entry *e, bool was[4])
         was[i] = f->live && !e->gone && dn_lies_below(e->dn, f->base, LDAP_SCOPE_SUBTREE) &&
                  test(p, e, filter) == YES;
     }
-}
-
-static void add_value(struct peer_entry *e, const char *name, const char *value)
-{
-    assert(e->n_values < PEER_VALUES);
-    snprintf(e->values[e->n_values].name, sizeof e->values->name, "%s", name);
-    snprintf(e->values[e->n_values++].value, sizeof e->values->value, "%s", value);
 }
 
 struct peer_entry *peer_add(struct peer *p, const char *dn, ...)

@@ -43,6 +43,18 @@ struct peer {
     const char *computed; /* an attribute that messages of changes lack */
     const char *hidden;   /* one that may be neither seen nor searched */
     size_t value_range;   /* so many members at once; 0: all */
+    /* DirSync: the next changes come in two parts. The second one says that the group has this
+     * member more, once so many entries were asked for, and ahead of the last answer to that.
+     */
+    struct peer_joins {
+        struct peer_entry *group;
+        const char *member;
+        unsigned after;
+        int id; /* of the question; 0: not asked yet */
+        unsigned char late[65536];
+        size_t n_late;
+        bool is_late;
+    } joins;
     struct peer_follower {
         int id;
         char base[200];

@@ -181,6 +181,35 @@ static void test_dirsync(void **state)
     assert_false(bed.failed);
 }
 
+/* A difference of members is newer than what was asked of the group before and comes after it:
+ * all of the group, the last part of it, or whether it has lost somebody. */
+static void test_dirsync_told_while_read(void **state)
+{
+    static const struct {
+        size_t value_range;
+        unsigned after;
+        const char *stays;
+    } rows[] = {{0, 1, "uid=bob,ou=p,dc=t"}, {1, 2, "uid=bob,ou=p,dc=t"}, {0, 2, NULL}};
+    (void)state;
+    start(&feed_dirsync_ops);
+    person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(counts().people == 3);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        bed.peer->value_range = 0;
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t", NULL);
+        UNTIL(members_of("cn=crew,dc=t") == 2);
+        bed.peer->value_range = rows[i].value_range;
+        bed.peer->joins = (struct peer_joins){
+            .group = crew, .member = "uid=cat,ou=p,dc=t", .after = rows[i].after};
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", rows[i].stays, NULL);
+        UNTIL(!bed.peer->joins.group);
+        unsigned n = bed.n_caught_up;
+        UNTIL(bed.n_caught_up > n);
+        assert_int_equal(members_of("cn=crew,dc=t"), rows[i].stays ? 3 : 2);
+        assert_false(bed.failed);
+    }
+}
+
 static void test_connection_lost(void **state)
 {
     (void)state;
@@ -462,6 +491,7 @@ int main(void)
         feed_test(test_no_name),
         feed_test(test_no_name_dirsync),
         feed_test(test_dirsync),
+        feed_test(test_dirsync_told_while_read),
         feed_test(test_connection_lost),
         feed_test(test_members_hide_dirsync),
         feed_test(test_members_unseen),
