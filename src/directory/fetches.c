@@ -144,8 +144,10 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     struct fetch *f = userdata;
     struct fetches *l = f->owner;
     f->found = true;
-    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE || f->kind == FETCH_LOST)
+    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE)
         return 0;
+    if (f->kind == FETCH_LOST)
+        return lost_found(f->lost, ld, m, e);
     if (f->kind == FETCH_UNSEEN) {
         CLEANUP(freep) char *id = decode_id(&l->env->decoder, ld, m);
         f->found = text_equal(id, f->id); /* else another entry has this DN now */

@@ -180,11 +180,16 @@ bool lost_is_answer(const struct lost *l, int code)
     return l->looks ? visible_is_answer(&l->visible, code) : !libldap_is_no_answer(code);
 }
 
+int lost_found(struct lost *l, LDAP *ld, LDAPMessage *m, struct error *e)
+{
+    return l->looks ? visible_found(&l->visible, ld, m, e) : 0;
+}
+
 int lost_answer(struct lost *l, size_t n_found, int code)
 {
     bool named = l->how == ASK_PEOPLE && l->n_places == 0; /* somebody still names the group */
     if (l->looks && lost_is_answer(l, code))
-        return visible_answer(&l->visible, n_found, code);
+        return visible_answer(&l->visible, code);
     l->open = l->looks || (n_found > 0) == named;
     return 0;
 }

@@ -2,6 +2,7 @@
  * What an entry does not show any more, and what the server is asked about it.
  */
 #pragma once
+#include <ldap.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,6 +21,7 @@ struct lost *lost_free(struct lost *l);
 bool lost_is_asking(struct lost *l);
 /* The next question, valid until its answer; NULL: out of memory. */
 const struct search_request *lost_question(struct lost *l);
+int lost_found(struct lost *l, LDAP *ld, LDAPMessage *m, struct error *e); /* by that */
 bool lost_is_answer(const struct lost *l, int code);       /* else it is to be asked again */
 int lost_answer(struct lost *l, size_t n_found, int code); /* -ENOMEM */
 /* Nothing is left to ask. The entry, with what was known of it where nothing else is known.

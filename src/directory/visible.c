@@ -13,10 +13,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/decode.h"
 #include "directory/environment.h"
 #include "directory/identity.h"
 #include "directory/libldap.h"
 #include "directory/options.h"
+#include "model/dn.h"
 
 #define MEMBERS_AT_ONCE 50
 
@@ -88,7 +90,6 @@ static char *filter_of_several(struct visible *v, int search, size_t *ret_n)
 
 const struct search_request *visible_question(struct visible *v)
 {
-    static const char *const nothing[] = {"1.1", NULL};
     const struct feed_environment *env = v->env;
     int search = search_of(v, v->next);
     bool several = v->next >= v->singly_until && search >= 0 &&
@@ -99,6 +100,9 @@ const struct search_request *visible_question(struct visible *v)
     v->filter = several ? filter_of_several(v, search, &v->n_asked) : NULL;
     several = v->filter != NULL;
     v->n_asked = several ? v->n_asked : 1;
+    v->n_found = 0;
+    v->ids[0] = env->decoder.id_attribute;
+    v->ids[1] = env->decoder.second_id_attribute;
     v->base = strdup(several ? env->searches[search].base : v->missing->members[v->next].text);
     if (!several)
         v->filter = strdup("(objectClass=*)");
@@ -108,11 +112,28 @@ const struct search_request *visible_question(struct visible *v)
         .base = v->base,
         .scope = several ? env->searches[search].scope : LDAP_SCOPE_BASE,
         .filter = v->filter,
-        .attributes = nothing,
+        .attributes = v->ids,
         .referrals = DIRECTORY_REFERRALS_IGNORE,
         .timeout_usec = env->options->search_timeout_usec,
     };
     return &v->request;
+}
+
+/* Only who is called as the mirror has them: under another name they were moved since, and the
+ * group may name them by that; and whoever else has their name now says nothing of them. */
+int visible_found(struct visible *v, LDAP *ld, LDAPMessage *m, struct error *e)
+{
+    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
+    CLEANUP(freep) char *found = decode_id(&v->env->decoder, ld, m);
+    CLEANUP(freep) char *key = NULL;
+    int r = dn && dn_is_valid(dn) ? dn_key(v->env->decoder.schema, dn, &key, e) : 0;
+    for (size_t i = v->next; key && found && r == 0 && i < v->next + v->n_asked; i++) {
+        if (strcmp(v->missing->members[i].key, key) != 0)
+            continue;
+        CLEANUP(freep) char *id = id_of(v, i);
+        v->n_found += text_equal(id, found);
+    }
+    return r;
 }
 
 /* Several are asked for one by one when they cannot be asked for together. What lies on another
@@ -127,10 +148,10 @@ bool visible_is_answer(const struct visible *v, int code)
 }
 
 /* Of one, another answer says nothing. */
-int visible_answer(struct visible *v, size_t n_found, int code)
+int visible_answer(struct visible *v, int code)
 {
     bool hidden = code == LDAP_NO_SUCH_OBJECT || code == LDAP_INSUFFICIENT_ACCESS;
-    bool all = n_found >= v->n_asked || (code != LDAP_SUCCESS && !hidden);
+    bool all = v->n_found >= v->n_asked || (code != LDAP_SUCCESS && !hidden);
     if (v->n_asked > 1 && (code != LDAP_SUCCESS || !all)) {
         v->singly_until = code == LDAP_SUCCESS ? v->next + v->n_asked : SIZE_MAX;
         return 0;

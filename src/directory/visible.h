@@ -5,6 +5,7 @@
  * gone.
  */
 #pragma once
+#include <ldap.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,10 +19,12 @@ struct visible {
     struct feed_environment *env;
     const struct entry *missing; /* borrowed: the members */
     bool *unseen;                /* of each; NULL: all are seen so far */
-    size_t next, n_asked;        /* of the question under way */
+    size_t next, n_asked;        /* of the question under way … */
+    size_t n_found;              /* … and who was found */
     size_t singly_until; /* of these some are not seen, or it was not answered: which? */
     bool failed;         /* the mirror could not be asked */
     struct search_request request;
+    const char *ids[3];
     char *base, *filter;
 };
 void visible_begin(struct visible *v, struct feed_environment *env,
@@ -32,6 +35,7 @@ bool visible_is_asking(struct visible *v);
 const struct search_request *visible_question(struct visible *v); /* or NULL: no memory */
 /* Whether such a code says anything: else the question stands. */
 bool visible_is_answer(const struct visible *v, int code);
-int visible_answer(struct visible *v, size_t n_found, int code);  /* -ENOMEM */
+int visible_found(struct visible *v, LDAP *ld, LDAPMessage *m, struct error *e);
+int visible_answer(struct visible *v, int code); /* after that; -ENOMEM */
 /* Adds those who are not seen to what the group shows: how many, or -ENOMEM. */
 int visible_keep(const struct visible *v, struct entry *group);

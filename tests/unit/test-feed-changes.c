@@ -275,6 +275,31 @@ static void test_members_unseen(void **state)
     }
 }
 
+/* Whoever was moved since, of which is told only later, may be named by the name of now:
+ * several who are asked for together, and one whose name somebody else has. */
+static void test_members_moved(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    struct peer_entry *cat = person("uid=cat,ou=p,dc=t", "C");
+    UNTIL(counts().people == 3);
+    for (unsigned both = 0; both < 2; both++) {
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t", NULL);
+        full();
+        assert_int_equal(members_of("cn=crew,dc=t"), 2);
+        unsigned n = bed.n_commits;
+        snprintf(ana->dn, sizeof(ana->dn), "uid=ana,ou=q,dc=t");
+        snprintf(both ? bob->dn : cat->dn, sizeof(cat->dn), "uid=%s,ou=%s,dc=t",
+                 both ? "bob" : "ana", both ? "q" : "p");
+        peer_set(bed.peer, crew, "member", "cn=x,dc=t", both ? NULL : "uid=bob,ou=p,dc=t",
+                 NULL);
+        UNTIL(bed.n_commits > n || bed.failed);
+        assert_int_equal(members_of("cn=crew,dc=t"), 3);
+        snprintf(ana->dn, sizeof(ana->dn), "uid=ana,ou=p,dc=t");
+        snprintf(cat->dn, sizeof(cat->dn), "uid=cat,ou=p,dc=t");
+    }
+}
+
 /* Whoever lies on another server is read there, and whoever may not be read is not seen. */
 static void test_member_refused(void **state)
 {
@@ -495,6 +520,7 @@ int main(void)
         feed_test(test_connection_lost),
         feed_test(test_members_hide_dirsync),
         feed_test(test_members_unseen),
+        feed_test(test_members_moved),
         feed_test(test_member_refused),
         feed_test(test_dynamic),
         feed_test(test_told_while_read),
