@@ -265,8 +265,12 @@ static void lost_done(struct fetch *f, const struct search_outcome *outcome)
     int r = lost_answer(f->lost, outcome->n_entries, outcome->code);
     f->search = search_free(f->search);
     l->n_running--;
+    if (r < 0)
+        error_out_of_memory(&e);
+    else if (!lost_is_asking(f->lost))
+        r = lost_look_again(f->lost, &e);
     if (r < 0) {
-        end(f, error_out_of_memory(&e), &e);
+        end(f, r, &e);
         return;
     }
     if (lost_is_asking(f->lost)) {

@@ -43,6 +43,7 @@ struct lost {
     unsigned search;
     struct decoded decoded; /* the entry as it came */
     struct entry *missing;  /* what it lost */
+    size_t n_sorted;        /* of its members; those that were added since come after them */
     enum { ASK_NOTHING, ASK_ENTRY, ASK_PEOPLE } how;
     bool asked;             /* the first question was put */
     size_t n_asked;         /* of its members */
@@ -158,6 +159,44 @@ static bool asks_first(const struct lost *l)
     return l->how != ASK_NOTHING &&
            (!l->asked || (l->how == ASK_PEOPLE ? l->n_places < l->places.n_items
                                                : l->n_asked < l->missing->n_members));
+}
+
+/* Those that it had from the beginning are sorted. */
+static bool has(const struct lost *l, const struct member *m)
+{
+    size_t low = 0, high = l->n_sorted;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct member *x = &l->missing->members[middle];
+        int c = x->kind != m->kind ? (int)x->kind - (int)m->kind : strcmp(x->key, m->key);
+        if (c == 0)
+            return true;
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (size_t i = l->n_sorted; i < l->missing->n_members; i++)
+        if (l->missing->members[i].kind == m->kind &&
+            strcmp(l->missing->members[i].key, m->key) == 0)
+            return true;
+    return false;
+}
+
+int lost_look_again(struct lost *l, struct error *e)
+{
+    struct feed_environment *env = l->env;
+    CLEANUP(entry_freep) struct entry *now = NULL;
+    if (l->open || !l->visible.moved)
+        return 0;
+    l->visible.moved = false;
+    int r = env->sink->lost(env->userdata, l->decoded.entry, &now, e);
+    for (size_t i = 0; now && i < now->n_members && r == 0; i++) {
+        const struct member *m = &now->members[i];
+        if (!has(l, m) && entry_add_member(l->missing, m->kind, m->key, m->text) < 0)
+            r = error_out_of_memory(e);
+    }
+    return r;
 }
 
 bool lost_is_asking(struct lost *l)
@@ -279,6 +318,7 @@ int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
     l->env = env;
     l->search = search;
     l->missing = missing_taken;
+    l->n_sorted = missing_taken->n_members;
     l->decoded = *taken;
     *taken = (struct decoded){0};
     bool foreign = l->decoded.foreign;

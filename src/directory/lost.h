@@ -17,6 +17,9 @@ struct search_request;
 int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
              struct decoded *taken, struct entry *missing_taken, struct error *e);
 struct lost *lost_free(struct lost *l);
+/* When there is nothing (more) to be asked: whoever was told to have another name since may be
+ * named by that, and is asked for. */
+int lost_look_again(struct lost *l, struct error *e);
 /* There is something to be asked. */
 bool lost_is_asking(struct lost *l);
 /* The next question, valid until its answer; NULL: out of memory. */

@@ -55,6 +55,7 @@ bool visible_is_asking(struct visible *v)
         CLEANUP(freep) char *id = id_of(v, v->next);
         if (id || v->failed) /* which the question tells */
             return true;
+        v->moved |= v->missing->members[v->next].kind == MEMBER_DN;
     }
     return false;
 }
@@ -156,26 +157,22 @@ int visible_answer(struct visible *v, int code)
         v->singly_until = code == LDAP_SUCCESS ? v->next + v->n_asked : SIZE_MAX;
         return 0;
     }
-    if (!all && !v->unseen && !(v->unseen = calloc(v->missing->n_members, sizeof(*v->unseen))))
+    if (!all && memory_grow(&v->unseen, &v->capacity, v->n_unseen + 1, sizeof(*v->unseen)) < 0)
         return -ENOMEM;
     if (!all)
-        v->unseen[v->next] = true;
+        v->unseen[v->n_unseen++] = v->next;
     v->next += v->n_asked;
     return 0;
 }
 
 int visible_keep(const struct visible *v, struct entry *group)
 {
-    int n = 0;
-    for (size_t i = 0; v->unseen && i < v->missing->n_members; i++) {
-        const struct member *m = &v->missing->members[i];
-        if (!v->unseen[i])
-            continue;
+    for (size_t i = 0; i < v->n_unseen; i++) {
+        const struct member *m = &v->missing->members[v->unseen[i]];
         if (entry_add_member(group, m->kind, m->key, m->text) < 0)
             return -ENOMEM;
-        n++;
     }
-    if (n)
+    if (v->n_unseen)
         entry_sort(group);
-    return n;
+    return (int)v->n_unseen;
 }

@@ -18,11 +18,12 @@ struct feed_environment;
 struct visible {
     struct feed_environment *env;
     const struct entry *missing; /* borrowed: the members */
-    bool *unseen;                /* of each; NULL: all are seen so far */
+    size_t *unseen, n_unseen, capacity; /* those who are not seen */
     size_t next, n_asked;        /* of the question under way … */
     size_t n_found;              /* … and who was found */
     size_t singly_until; /* of these some are not seen, or it was not answered: which? */
     bool failed;         /* the mirror could not be asked */
+    bool moved;          /* somebody has that name no more, so nobody was asked for */
     struct search_request request;
     const char *ids[3];
     char *base, *filter;

@@ -39,6 +39,11 @@ static void send_all(void *userdata, const void *data, size_t size)
     }
 }
 
+static bool is_hidden(const struct peer *p, const char *name, const char *value)
+{
+    return p->hidden_part && strcasecmp(name, "member") == 0 && strstr(value, p->hidden_part);
+}
+
 /* The value at this place, those that the server makes included. */
 static const char *value_at(const struct peer_entry *e, const char *name, size_t at, char room[64])
 {
@@ -61,13 +66,17 @@ static const char *value_at(const struct peer_entry *e, const char *name, size_t
 static enum verdict test_item(const struct peer *p, const struct peer_entry *e, struct part item)
 {
     struct part name, wanted;
-    char text[64] = "", room[64];
+    char text[64] = "", room[64], wanted_text[200];
     const char *value;
     if (!part_take(&item, &name) || !part_take(&item, &wanted))
         return NO;
     snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
     if (p->hidden && strcasecmp(p->hidden, text) == 0)
         return p->active_directory ? NO : UNDEFINED;
+    snprintf(wanted_text, sizeof wanted_text, "%.*s", (int)wanted.size,
+             (const char *)wanted.data);
+    if (is_hidden(p, text, wanted_text))
+        return UNDEFINED;
     if (strcasecmp(text, "objectGUID") == 0)
         return wanted.size == 16 && memcmp(wanted.data, e->uuid, 16) == 0;
     for (size_t at = 0; (value = value_at(e, text, at, room)); at++)
@@ -178,7 +187,8 @@ static void say_members(const struct peer *p, const struct question *q, BerEleme
         snprintf(name, sizeof name, "member;range=%zu-%zu", from, end - 1);
     ber_printf(ber, "{s[", name);
     for (size_t i = from; i < end; i++)
-        ber_printf(ber, "s", value_at(e, "member", i, room));
+        if (!is_hidden(p, "member", value_at(e, "member", i, room)))
+            ber_printf(ber, "s", value_at(e, "member", i, room));
     ber_printf(ber, "]}");
 }
 

@@ -42,6 +42,7 @@ struct peer {
     bool ignores_pages;
     const char *computed; /* an attribute that messages of changes lack */
     const char *hidden;   /* one that may be neither seen nor searched */
+    const char *hidden_part; /* members with that in them may be neither */
     size_t value_range;   /* so many members at once; 0: all */
     /* DirSync: the next changes come in two parts. The second one says that the group has this
      * member more, once so many entries were asked for, and ahead of the last answer to that.

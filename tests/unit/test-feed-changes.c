@@ -467,6 +467,30 @@ static void told_while_asked(bool deleted)
     assert_false(bed.failed);
 }
 
+/* People are moved, and their group names them by what is hidden: before it is told, and while
+ * it is asked about the names of before. */
+static void test_moved_while_asked(void **state)
+{
+    (void)state;
+    start(&feed_syncrepl_ops);
+    unsigned n_asked = bed.peer->n_lookups, n = bed.n_commits;
+    bed.peer->hidden_part = ",ou=q,";
+    peer_set(bed.peer, crew, "member", "uid=ana,ou=q,dc=t", "uid=bob,ou=q,dc=t", "cn=x,dc=t",
+             NULL);
+    UNTIL(bed.peer->n_lookups > n_asked + 1);
+    assert_int_equal(bed.n_commits, n);
+    sd_event_source_set_enabled(bed.peer->source, SD_EVENT_OFF);
+    peer_rename(bed.peer, ana, "uid=ana,ou=q,dc=t");
+    peer_rename(bed.peer, bob, "uid=bob,ou=q,dc=t");
+    for (int i = 0; i < 10; i++)
+        sd_event_run(bed.event, USEC_PER_MSEC);
+    sd_event_source_set_enabled(bed.peer->source, SD_EVENT_ON);
+    UNTIL(bed.n_commits > n || bed.failed);
+    assert_string_equal(sn_of("uid=bob,ou=q,dc=t"), "B");
+    assert_int_equal(members_of("cn=crew,dc=t"), 3);
+    assert_false(bed.failed);
+}
+
 /* The same while all is compared: what the compare shows is a moment older. */
 static void test_back_in_a_compare(void **state)
 {
@@ -528,6 +552,7 @@ int main(void)
         feed_test(test_back_while_asked),
         feed_test(test_back_in_a_compare),
         feed_test(test_deleted_while_asked),
+        feed_test(test_moved_while_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
