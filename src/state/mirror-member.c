@@ -30,12 +30,15 @@ int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct erro
     return r == STMT_ROW ? dirty_below(s, group_n, e) : r;
 }
 
+/* Not of a group that means somebody else by this name, who had it when the group was read. */
 int stale_note(struct state *s, int64_t n, struct error *e)
 {
     return db_write(s,
                     "INSERT OR IGNORE INTO stale(group_n, name_n, entry_n) "
                     "SELECT m.group_n, m.name_n, e.n FROM entry e CROSS JOIN member m ON "
-                    "m.name_n = e.name_n WHERE e.n = ?1",
+                    "m.name_n = e.name_n WHERE e.n = ?1 AND NOT EXISTS (SELECT 1 FROM stale t "
+                    "CROSS JOIN entry o ON o.n = t.entry_n WHERE t.group_n = m.group_n AND "
+                    "t.name_n = m.name_n AND t.entry_n <> ?1 AND o.gone_usec = 0)",
                     WITH(as_int(n)), e);
 }
 

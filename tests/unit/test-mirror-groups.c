@@ -356,6 +356,14 @@ static void test_stale_without_repair(void **state)
     assert_string_equal(dirty(f), "new");
     assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "-");
     assert_int_equal(stale(f), 1);
+    /* Nor when they are moved on, or end. */
+    put(f, person("new", "uid=n,dc=t", NULL));
+    assert_string_equal(dirty(f), "new");
+    assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "-");
+    put(f, person("new", "uid=a,dc=t", NULL));
+    assert_string_equal(dirty(f), "new");
+    assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "-");
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
     /* Read while the server may still be about to repair it: nobody falls out yet. */
     assert_int_equal(put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t", "uid=b,dc=t"))),
                      MIRROR_SAME);
