@@ -106,6 +106,7 @@ struct engine_status {
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole */
     bool paused, observing;
+    bool state_unproven; /* its pages are being read, and nobody is removed before that ends */
     bool state_failed;
     const char *state_error;
     const char *audit_error; /* NULL: its file can be written */

@@ -26,6 +26,7 @@ struct sync_one;
 struct history;
 struct reconciliation;
 struct candidate;
+struct proof;
 struct reader;
 struct storage;
 
@@ -69,6 +70,7 @@ struct daemon {
     struct meter meter; /* --once at a terminal */
     size_t n_dirty, n_read_before;
     char status_text[320]; /* what the service manager was told */
+    struct proof *proof;   /* the state file is being read to its end; NULL: it is not */
     struct storage *storage; /* the watch over the state file; NULL for a look */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
@@ -154,6 +156,10 @@ int storage_start(struct daemon *d, int (*renew)(struct daemon *d, struct error 
                   void (*stop)(struct daemon *d), struct error *e);
 void storage_look(struct daemon *d); /* the engine's status changed */
 void storage_stop(struct daemon *d);
+
+/* proof.c: reads the state file to its end, if that is due. stop: as above. */
+int proof_start(struct daemon *d, void (*stop)(struct daemon *d), struct error *e);
+void proof_end(struct daemon *d);
 
 /* metrics.c */
 int metrics_start(struct daemon *d, struct error *e);

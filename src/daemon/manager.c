@@ -54,8 +54,10 @@ static int open_state(struct daemon *d, struct error *e)
         r = state_open_copy(&d->state, s->state_file, e);
     else if (d->dry_run) /* nothing is kept of a look: a state of its own that goes away */
         r = state_open_copy(&d->state, NULL, e);
-    else
+    else if (d->once) /* nobody waits for a part of it */
         r = state_open(&d->state, s->state_file, &d->state_created, e);
+    else
+        r = state_open_at_once(&d->state, s->state_file, &d->state_created, e);
     if (r == 0)
         r = state_trust_types(d->state, e);
     if (r == STATE_LOCKED)
@@ -265,6 +267,8 @@ int daemon_open(struct daemon *d, struct error *e)
     struct patience *patience = patience_begin();
     r = open_state(d, e);
     patience_end(patience);
+    if (r == 0)
+        r = proof_start(d, stop, e);
     if (r == 0 && !d->dry_run)
         r = daemon_audit_open(d, e);
     if (r == 0)
@@ -460,6 +464,7 @@ void daemon_close(struct daemon *d)
     d->engine = engine_free(d->engine);
     d->tenant = tenant_client_free(d->tenant);
     daemon_audit_close(d);
+    proof_end(d);
     d->state = state_close(d->state);
     d->settings = settings_free(d->settings);
     free(TAKE(d->reload.reason));

@@ -91,13 +91,16 @@ struct waiting_group {
     json_t *people; /* a set of ids */
     json_t *examples;
     uint64_t now_usec;
+    bool removals; /* nobody else waits */
     struct error *e;
 };
 
 static int add_waiting(const struct operation *o, void *userdata)
 {
     struct waiting_group *w = userdata;
-    if (o->not_before_usec > w->now_usec || json_object_get(w->people, o->entry_id))
+    bool removes = (o->kind == OPERATION_DISABLE || o->kind == OPERATION_DELETE) && !o->revokes;
+    if (o->not_before_usec > w->now_usec || (w->removals && !removes) ||
+        json_object_get(w->people, o->entry_id))
         return 0;
     if (json_object_set_new(w->people, o->entry_id, json_true()) < 0)
         return error_out_of_memory(w->e);
@@ -106,7 +109,7 @@ static int add_waiting(const struct operation *o, void *userdata)
                : 0;
 }
 
-/* The one thing that all READY operations wait for, if there is one. */
+/* The one thing that all READY operations wait for, or all removals, if there is one. */
 static bool common_cause(const struct engine_status *s, const char **ret_cause,
                          const char **ret_reason)
 {
@@ -121,6 +124,8 @@ static bool common_cause(const struct engine_status *s, const char **ret_cause,
         *ret_cause = *ret_reason = REASON_OBSERVING;
     else if (s->paused)
         *ret_cause = *ret_reason = REASON_PAUSED;
+    else if (s->state_unproven)
+        *ret_cause = *ret_reason = REASON_STATE_CHECKING;
     else
         return false;
     return true;
@@ -134,12 +139,15 @@ static int add_common(const struct engine_view *v, struct state *s, struct holds
     if (!common_cause(status, &cause, &reason))
         return 0;
     json_auto_t *people = json_object(), *examples = json_array();
-    struct waiting_group w = {
-        .people = people, .examples = examples, .now_usec = clock_steady_usec(), .e = h->e};
+    struct waiting_group w = {.people = people,
+                              .examples = examples,
+                              .now_usec = clock_steady_usec(),
+                              .e = h->e,
+                              .removals = text_equal(reason, REASON_STATE_CHECKING)};
     int r = queue_each(s, OPERATION_READY, add_waiting, &w, h->e);
     if (r != 0 || json_object_size(people) == 0)
         return r;
-    bool away = !text_equal(reason, REASON_PAUSED) && !text_equal(reason, REASON_OBSERVING);
+    bool away = text_equal(cause, "tenant");
     snprintf(sentence, sizeof(sentence), "%s%s%s", reason_code_text(reason),
              away && status->tenant_error ? ": " : "",
              away && status->tenant_error ? status->tenant_error : "");

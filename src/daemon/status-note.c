@@ -182,12 +182,12 @@ static bool note_all(struct status *s, struct daemon *d)
     s->config_file = strdup(d->config_file);
     s->fingerprint = strdup(d->settings->fingerprint);
     s->reload_waits = d->reload.waits;
-    s->parts = json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o}}", "look",
+    s->parts = json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:o, s:b}, s:{s:o, s:o}}", "look",
                          candidate_progress(d), "lag", lag_of(&engine->lag), "progress",
                          progress_json(d), "revocations", revocations_of(d->engine), "state",
                          "file", report_text(d->settings->state_file), "error",
-                         report_text(engine->state_error), "audit", "file",
-                         report_text(d->settings->audit_file), "error",
+                         report_text(engine->state_error), "checking", engine->state_unproven,
+                         "audit", "file", report_text(d->settings->audit_file), "error",
                          report_text(s->audit.message[0] ? s->audit.message : NULL));
     return s->directory && s->tenant && s->daemon && s->groups && s->config_file &&
            s->fingerprint && s->parts && note_groups(s, engine_ruleset(d->engine)) == 0;

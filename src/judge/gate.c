@@ -38,6 +38,11 @@ bool gate_is_open(const struct gate *g)
            !gate_observes(g) && !books_have_failed(g->books) && !books_audit_error(g->books);
 }
 
+bool gate_lets_remove(const struct gate *g)
+{
+    return state_is_proven(g->state);
+}
+
 bool gate_has_seen_plan(const struct gate *g)
 {
     return g->has_seen_plan;

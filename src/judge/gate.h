@@ -25,6 +25,9 @@ int gate_new(struct gate **ret, struct books *b, struct error *e);
 struct gate *gate_free(struct gate *g);
 /* May anything be sent at all, as far as we are concerned? */
 bool gate_is_open(const struct gate *g);
+/* May users be taken away? Not before the state file is known to be whole, which says who they
+ * are. Revocations do not ask. */
+bool gate_lets_remove(const struct gate *g);
 
 /* Parks what is beyond its budget, releases what fits again. Of the whole plan, or of the
  * revocations alone. So many operations at a time: GATE_MORE says that some are left for the next

@@ -124,6 +124,8 @@ static const struct {
     /* rosterd itself. */
     {REASON_STATE_FAILED, "the state file cannot be written",
      "Make room, or end what holds the file; nothing is sent meanwhile. rosterd goes on by itself when it can write."},
+    {REASON_STATE_CHECKING, "the state file is being checked after a sudden end, and nobody is removed before that is through",
+     "Nothing; it takes a second for 100,000 people. If the file is damaged, rosterd ends and says what to do."},
     {REASON_AUDIT_FAILED, "the audit file cannot be written",
      "Make room, or put right what the sentence names; nothing is sent meanwhile. rosterd goes on by itself when it can write."},
     {REASON_OTHER_TENANT, "the state file belongs to another tenant",

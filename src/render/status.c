@@ -53,6 +53,8 @@ static void render_head(struct output *o, const json_t *a)
         output_colour(o, COLOUR_YELLOW, ", observing: nothing is written (rosterctl start)");
     if (member_true(a, "paused"))
         output_colour(o, COLOUR_YELLOW, ", paused: nothing is written to the tenant");
+    if (member_true(json_object_get(a, "state"), "checking"))
+        output_colour(o, COLOUR_YELLOW, ", checking the state file: nobody is removed yet");
     end(o);
     label(o, "Config");
     output_text(o, member_text(a, "config_file"));

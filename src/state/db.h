@@ -127,6 +127,7 @@ struct unresolved {
 struct state_file {
     int lock_fd, fd; /* of the lock file, and of the state file itself */
     bool checked;    /* its pages were read when it was opened: it was not as it was left */
+    bool unproven;   /* they were not, and should be: see state_prove() */
     bool suspect;    /* a page of it was found damaged since */
     struct lock_left left;         /* as it was found; what is to be noted at its end */
     struct checkpoint *checkpoint; /* NULL for a private copy */
@@ -387,9 +388,9 @@ void unresolved_learn(struct state *s, const struct state *reader);
 #define SPACE_UNDO_IN_MEMORY (120 << 10)
 /* What SQLite puts aside goes beside the state file: /tmp may be memory, or may not be written. */
 int space_use_folder_of(const char *path, struct error *e);
-/* Makes an older file one that can become smaller; it stays as it is where that fails. From now on
- * pages that become free are not written once more. */
-int space_compact(sqlite3 *db, const char *path, struct error *e);
+/* Makes an older file one that can become smaller, if it is known to be `sound`; it stays as it
+ * is where that fails. From now on pages that become free are not written once more. */
+int space_compact(sqlite3 *db, const char *path, bool sound, struct error *e);
 /* Gives pages back when many are free; between two transactions. */
 void space_trim(struct state *s);
 /* Its pages go into the file, and what it took of the disk is free: a write that did not fit leaves

@@ -8,9 +8,10 @@
  *
  * Whoever closes the state file in good order leaves a note here: which file it was, its size
  * and its times, and what is known of it that takes long to be found out. While these are the
- * same nobody has written to it since, and it need not be read from end to end when it is opened.
- * The time of change is set by us, to the nanosecond, so that a write in the same tick of the
- * kernel's clock does not look the same.
+ * same nobody has written to it since, and it need not be read from end to end when it is
+ * opened. Until then the number stands here alone; with another word, while it is doubtful what
+ * the file is. The time of change is set by us, to the nanosecond, so that a write in the same
+ * tick of the kernel's clock does not look the same.
  */
 #include "config.h"
 
@@ -46,10 +47,12 @@ static int locked_sentence(int fd, const char *state_path, struct error *e)
     return STATE_LOCKED;
 }
 
-static int write_pid(int fd)
+#define DOUBT "unchecked\n"
+
+static int write_pid(int fd, bool doubt)
 {
-    char pid[24];
-    int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    char pid[24 + sizeof(DOUBT)];
+    int n = snprintf(pid, sizeof(pid), "%ld\n%s", (long)getpid(), doubt ? DOUBT : "");
 
     if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) < 0)
         return -errno;
@@ -83,7 +86,7 @@ static void read_left(int fd, const char *state_path, struct lock_left *ret)
     char *note = n > 0 ? strchr(file, '\n') : NULL;
     char *end = note ? strchr(note + 1, '\n') : NULL;
 
-    *ret = (struct lock_left){0};
+    *ret = (struct lock_left){.is_unended = note && !note[1]};
     if (!end || !describe(state_path, now, sizeof(now)))
         return;
     *end = '\0';
@@ -103,7 +106,12 @@ void lock_leave(int fd, const char *state_path, const char *facts)
         return;
     int n = snprintf(text, sizeof(text), "%ld\n%s\n%s\n", (long)getpid(), note, facts);
     if (pwrite(fd, text, (size_t)n, 0) != n)
-        (void)write_pid(fd);
+        (void)write_pid(fd, true);
+}
+
+void lock_doubt(int fd, bool doubt)
+{
+    (void)write_pid(fd, doubt);
 }
 
 int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct error *e)
@@ -132,7 +140,7 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
     }
     read_left(fd, state_path, ret);
     /* On a full disk the number cannot be written; the lock holds all the same. */
-    r = write_pid(fd);
+    r = write_pid(fd, !ret->is_so && !ret->is_unended);
     if (r < 0 && r != -ENOSPC && r != -EDQUOT && r != -EFBIG) {
         close(fd);
         return error_set(e, r, "Writing the lock file %s: %s", path, strerror(-r));

@@ -5,14 +5,20 @@
 
 struct error;
 
-/* How the last one left the state file, if nobody has written to it since. */
+/* How the last one left the state file. */
 struct lock_left {
-    bool is_so;
-    char facts[64]; /* what lock_leave() was given, or "" */
+    bool is_so;      /* closed in good order, and nobody has written to it since, … */
+    char facts[64];  /* … with what lock_leave() was given; or "" */
+    bool is_unended; /* it ended without closing it, and had read all its pages, or had no need
+                        to */
 };
 /* Takes the lock file beside the state file. 0, STATE_LOCKED with a sentence that names the
  * holder's process id, or -errno. */
 int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct error *e);
+/* Its pages are to be read before anything else is done with it, also by the next one if this
+ * one ends in any way but by lock_leave(); or they need not be any more. Is so from lock_take()
+ * on, unless it was left in good order or is_unended. Best effort. */
+void lock_doubt(int fd, bool doubt);
 /* The state file is closed, whole, and without a log: notes how it looks. The next lock_take()
  * sees whether it still does. Best effort: without the note it is checked when it is opened.
  * facts: of what is in it, one line below 64 bytes. */

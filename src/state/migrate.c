@@ -290,20 +290,22 @@ int state_trust_types(struct state *s, struct error *e)
     return db_exec(s->db, s->path, "PRAGMA ignore_check_constraints=ON", e);
 }
 
-static int damaged(const char *path, const char *how, struct error *e)
+#define UNTOUCHED "Nothing was written to it"
+
+static int damaged(const char *path, const char *how, const char *work, struct error *e)
 {
-    error_set(e, 0,
-              "The state file %s is damaged: %s. Nothing was written to it. Move it aside, "
-              "with its -wal file, and start again: the state is rebuilt by adoption and "
-              "nobody is removed",
-              path, how);
+    error_set(
+        e, 0,
+        "The state file %s is damaged: %s. %s. Move it aside, with its -wal file, and start "
+        "again: the state is rebuilt by adoption and nobody is removed",
+        path, how, work);
     return STATE_DAMAGED;
 }
 
 /* The whole check, with the order of each index and its rows: quick_check takes a page of an
  * index that lies in another's place for sound, and then who is on it is found no more. 1.4 s
  * instead of 0.4 for 100,000 people, after an end that was not in good order alone. */
-static int check_pages(sqlite3 *db, const char *path, struct error *e)
+int migrate_check_pages(sqlite3 *db, const char *path, const char *work, struct error *e)
 {
     sqlite3_stmt *q = NULL;
     int rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &q, NULL);
@@ -315,9 +317,9 @@ static int check_pages(sqlite3 *db, const char *path, struct error *e)
         const char *text = (const char *)sqlite3_column_text(q, 0);
 
         if (!text || strcmp(text, "ok") != 0)
-            r = damaged(path, text ? text : "the check of its pages failed", e);
+            r = damaged(path, text ? text : "the check of its pages failed", work, e);
     } else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
-        r = damaged(path, sqlite3_errmsg(db), e);
+        r = damaged(path, sqlite3_errmsg(db), work, e);
     else
         r = db_error(db, path, rc, e);
     sqlite3_finalize(q);
@@ -334,7 +336,7 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
     if (r == 0)
         r = db_number(db, path, "SELECT count(*) FROM sqlite_master", &tables, e);
     if (r == -EBADMSG)
-        return damaged(path, sqlite3_errmsg(db), e);
+        return damaged(path, sqlite3_errmsg(db), UNTOUCHED, e);
     if (r < 0)
         return r;
     if (application == 0 && version == 0 && tables == 0) {
@@ -357,9 +359,14 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
         return STATE_DAMAGED;
     }
     if (version < 1)
-        return damaged(path, "it names no version of its form", e);
+        return damaged(path, "it names no version of its form", UNTOUCHED, e);
     *ret_version = (int)version;
-    return sound ? 0 : check_pages(db, path, e);
+    return sound ? 0 : migrate_check_pages(db, path, UNTOUCHED, e);
+}
+
+bool migrate_is_done(int version)
+{
+    return version == newest();
 }
 
 /* id_bytes(id): as `identity` holds it. */

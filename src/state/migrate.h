@@ -12,6 +12,11 @@ int migrate_settings(sqlite3 *db, const char *path, struct error *e);
 /* 0, STATE_DAMAGED (not ours, damaged, newer) with a sentence, or -errno. Only reads: all
  * pages, unless they are known to be `sound`. An empty database is fine and *ret_version 0. */
 int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, struct error *e);
+/* Is this the form of today? */
+bool migrate_is_done(int version);
+/* All pages. 0, STATE_DAMAGED with a sentence, or -errno. work: a sentence of what was done
+ * with the file until now. */
+int migrate_check_pages(sqlite3 *db, const char *path, const char *work, struct error *e);
 /* Brings the file from `version` to the present one, in one transaction. */
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e);
 /* Only to this later one. */

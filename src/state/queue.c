@@ -207,17 +207,20 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
         "SELECT " COLUMNS ", EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = o.entry_n AND "
         "x.number <> o.number), EXISTS (SELECT 1 FROM link l WHERE l.n = o.entry_n), "
         "(SELECT p.wanted FROM person p WHERE p.n = o.entry_n) "
-        "FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
-        LANE " = ?3 AND o.not_before_usec <= ?1 AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
+        "FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND " LANE
+        " = ?3 AND o.not_before_usec <= ?1 AND (?4 = 0 OR o.kind NOT IN (6, 8)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
         "x.entry_n = o.entry_n AND x.number <> o.number AND (x.state = 4 OR "
         "(?3 <> 1 AND ((x.kind IN (1, 2) AND x.number < o.number) OR "
         "(x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
         "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))))) "
         "ORDER BY o.due_usec, o.number LIMIT ?2";
-    return read_list(
-        s, sql,
-        WITH(as_usec(now_usec), as_int(limit > INT64_MAX ? -1 : (int64_t)limit), as_int(lane)), ret,
-        e);
+    bool keeping = lane == QUEUE_DUE_KEEPING;
+
+    static_assert(OPERATION_DISABLE == 6 && OPERATION_DELETE == 8, "the statement names them");
+    return read_list(s, sql,
+                     WITH(as_usec(now_usec), as_int(limit > INT64_MAX ? -1 : (int64_t)limit),
+                          as_int(keeping ? QUEUE_DUE : lane), as_int(keeping)),
+                     ret, e);
 }
 
 int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e)

@@ -34,6 +34,7 @@ enum queue_lane { /* the numbers are in an index */
     QUEUE_REVOCATIONS = 1,
     QUEUE_DUE = 2, /* what fell due, also what is to be settled */
     QUEUE_NEWCOMERS = 3,
+    QUEUE_DUE_KEEPING = 4, /* of QUEUE_DUE what takes no user away; in no index */
 };
 int queue_any_ready(struct state *s, bool *ret, struct error *e); /* due or not */
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person

@@ -2,15 +2,17 @@
 #include "config.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "base/error.h"
 #include "state/db.h"
+#include "state/migrate.h"
 
 #define LONG_LOG_PAGES 16000 /* 64 MB */
 
 /* The moment is that of the first read, which is a number of the file's head, so that the loop
  * waits for nothing else. */
-int state_open_to_read(struct state **ret, struct state *beside, struct error *e)
+static int open_beside(struct state **ret, struct state *beside, int how, struct error *e)
 {
     struct state *s = state_alloc(beside->path);
     int64_t version;
@@ -19,7 +21,7 @@ int state_open_to_read(struct state **ret, struct state *beside, struct error *e
     assert(!beside->transaction.active);
     if (!s)
         return error_out_of_memory(e);
-    rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    rc = sqlite3_open_v2(s->path, &s->db, how | SQLITE_OPEN_NOMUTEX, NULL);
     r = rc == SQLITE_OK ? db_exec(s->db, s->path, "BEGIN", e) : db_error(s->db, s->path, rc, e);
     if (r == 0)
         r = db_number(s->db, s->path, "PRAGMA user_version", &version, e);
@@ -30,6 +32,34 @@ int state_open_to_read(struct state **ret, struct state *beside, struct error *e
     unresolved_lend(beside, s);
     *ret = s;
     return 0;
+}
+
+int state_open_to_read(struct state **ret, struct state *beside, struct error *e)
+{
+    return open_beside(ret, beside, SQLITE_OPEN_READONLY, e);
+}
+
+/* One that may only read takes no notice of CHECK(), of which the types are a part. */
+int state_open_to_prove(struct state **ret, struct state *beside, struct error *e)
+{
+    struct state *s;
+    int r = open_beside(&s, beside, SQLITE_OPEN_READWRITE, e);
+
+    if (r == 0 && (r = db_exec(s->db, s->path, "PRAGMA query_only=ON", e)) < 0)
+        state_release(s);
+    if (r == 0)
+        *ret = s;
+    return r;
+}
+
+int state_prove(struct state *reader, struct error *e)
+{
+    int r = reader->cancelled
+                ? 0
+                : migrate_check_pages(reader->db, reader->path,
+                                      "Nobody was removed since rosterd started", e);
+
+    return reader->cancelled ? error_set(e, -ECANCELED, "the check was given up") : r;
 }
 
 void state_end_reading(struct state *s, struct state *beside)

@@ -45,12 +45,12 @@ int space_use_folder_of(const char *path, struct error *e)
  * log: the queue and the lines of the audit come and go. Rows that are deleted are overwritten. */
 #define WITHOUT_ZEROS "PRAGMA secure_delete=FAST"
 
-int space_compact(sqlite3 *db, const char *path, struct error *e)
+int space_compact(sqlite3 *db, const char *path, bool sound, struct error *e)
 {
     int64_t mode = 0;
     int r = db_number(db, path, "PRAGMA auto_vacuum", &mode, e);
 
-    if (r < 0 || mode == 2)
+    if (r < 0 || mode == 2 || !sound)
         return r < 0 ? r : db_exec(db, path, WITHOUT_ZEROS, e);
     r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", e);
     space_empty_log(db, path);

@@ -2,31 +2,29 @@
  * Opening and closing the state file.
  *
  * Opening looks before it touches: a file that is damaged, of another program or of a newer
- * rosterd is left exactly as it was. A new file is made beside and renamed when it is whole. All
- * pages are read, unless the file is just as it was when it was last closed in good order.
+ * rosterd is left exactly as it was. A new file is made beside and renamed when it is whole.
+ * All pages are read, unless the file is just as it was when it was last closed in good order;
+ * where nothing but a sudden end can have happened to it, beside the work.
  */
 #include "config.h"
 
 #include "state/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "state/checkpoint.h"
 #include "state/db.h"
 #include "state/lock.h"
+#include "state/make.h"
 #include "state/migrate.h"
 
 #define CHECKPOINT_PAGES 4000 /* 16 MB; what changes often is moved once for so many */
 #define BUSY_MS          1000 /* the loop stands still meanwhile */
-
-static const char magic[16] = "SQLite format 3";
 
 /* Damage that any step of opening meets is the one answer; the sentence is there. */
 static int answer_of(int r)
@@ -107,60 +105,6 @@ static void forget_open(struct state *gone)
         }
 }
 
-static int64_t size_of(const char *path, const char *suffix)
-{
-    CLEANUP(freep) char *whole = NULL;
-    struct stat st;
-
-    if (asprintf(&whole, "%s%s", path, suffix) < 0) {
-        whole = NULL;
-        return -1;
-    }
-    return stat(whole, &st) == 0 ? (int64_t)st.st_size : -1;
-}
-
-/* What can be told without SQLite, which would start to repair. *ret_empty: there is nothing.
- */
-static int look_at_file(const char *path, bool *ret_empty, struct error *e)
-{
-    char head[sizeof(magic)] = {0};
-    ssize_t n;
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* it may be a pipe */
-
-    if (fd < 0 && errno != ENOENT) {
-        int r = -errno;
-
-        return error_set(e, r, "The state file %s cannot be read: %s", path, strerror(-r));
-    }
-    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-        close(fd);
-        return error_set(e, -EINVAL, "The state file %s is no regular file", path);
-    }
-    n = fd < 0 ? 0 : read(fd, head, sizeof(head));
-    if (fd >= 0)
-        close(fd);
-    if (n < 0)
-        return error_set(e, -EIO, "The state file %s cannot be read", path);
-    *ret_empty = n == 0;
-    if (n == 0 && size_of(path, "-wal") > 0) {
-        error_set(e, 0,
-                  "The state file %s is missing or empty, but its write-ahead log %s-wal is "
-                  "there: the file was removed or cut. Restore it, or move the log aside to "
-                  "rebuild the state by adoption",
-                  path, path);
-        return STATE_DAMAGED;
-    }
-    if (n > 0 && memcmp(head, magic, sizeof(magic)) != 0) {
-        error_set(e, 0,
-                  "%s is no state file: it does not begin like a database. Nothing was written "
-                  "to it. Move it aside to rebuild the state by adoption, or check the path",
-                  path);
-        return STATE_DAMAGED;
-    }
-    return 0;
-}
-
 static int count_wal_pages(void *userdata, sqlite3 *db, const char *name, int n_pages)
 {
     struct state *s = userdata;
@@ -191,90 +135,40 @@ static int use_wal(struct state *s, struct error *e)
     return r;
 }
 
-static int cannot_make(const char *path, int r, struct error *e)
+/* Until the file is known to be sound, closing must not move its log into it. */
+static void keep_log(struct state *s, bool keep)
 {
-    return error_set(e, r,
-                     "The state file %s cannot be made: %s. Check owner, mode and mount of its "
-                     "folder",
-                     path, strerror(-r));
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)keep, NULL);
 }
 
-/* With its mode before SQLite can create it with the umask's; what an earlier attempt left half
- * made is thrown away. */
-static int begin_file(const char *beside, struct error *e)
+/* A file is brought to the form of today only after its pages were read. */
+static int check(struct state *s, bool sound, bool at_once, int *ret_version, struct error *e)
 {
-    CLEANUP(freep) char *journal = NULL;
-    int fd;
+    bool later = at_once && !sound && s->file.left.is_unended;
+    int r = migrate_check(s->db, s->path, sound || later, ret_version, e);
 
-    if (asprintf(&journal, "%s-journal", beside) < 0) {
-        journal = NULL;
-        return error_out_of_memory(e);
-    }
-    if ((unlink(beside) < 0 && errno != ENOENT) || (unlink(journal) < 0 && errno != ENOENT))
-        return cannot_make(beside, -errno, e);
-    fd = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return cannot_make(beside, -errno, e);
-    close(fd);
-    return 0;
-}
-
-static int fill_file(const char *beside, struct error *e)
-{
-    sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(beside, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    int r = rc == SQLITE_OK ? migrate_settings(db, beside, e) : db_error(db, beside, rc, e);
-
-    if (r == 0)
-        r = migrate_apply(db, beside, 0, e);
-    sqlite3_close(db);
+    s->file.unproven = later && r == 0 && migrate_is_done(*ret_version);
+    s->file.checked = !sound && !s->file.unproven;
+    if (r == 0 && later && !s->file.unproven)
+        r = migrate_check(s->db, s->path, false, ret_version, e);
+    if (r == 0 && s->file.checked)
+        lock_doubt(s->file.lock_fd, false);
     return r;
 }
 
-/* A new file is made under another name and renamed when it is whole and synced, so that a power
- * loss leaves none or a good one. */
-static int make_file(const char *path, struct error *e)
-{
-    CLEANUP(freep) char *beside = NULL;
-    struct stat st;
-    int fd, r;
-
-    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-        return 0; /* lock_take_file() says what is wrong */
-    if (asprintf(&beside, "%s.new", path) < 0) {
-        beside = NULL;
-        return error_out_of_memory(e);
-    }
-    r = begin_file(beside, e);
-    if (r == 0)
-        r = fill_file(beside, e);
-    if (r != 0)
-        return r;
-    fd = open(beside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || fsync(fd) < 0 || rename(beside, path) < 0)
-        r = cannot_make(path, -errno, e);
-    if (fd >= 0)
-        close(fd);
-    if (r == 0 && (r = file_sync_folder(path)) < 0)
-        r = cannot_make(path, r, e);
-    return r;
-}
-
-static int open_checked(struct state *s, bool as_left, struct error *e)
+static int open_checked(struct state *s, bool as_left, bool at_once, struct error *e)
 {
     int version = 0;
     int rc =
         sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int r;
 
-    s->file.checked = !as_left;
     if (rc != SQLITE_OK)
         return db_error(s->db, s->path, rc, e);
-    /* Until the file is known to be sound, closing must not move its log into it. */
-    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    keep_log(s, true);
     r = migrate_settings(s->db, s->path, e);
     if (r == 0)
-        r = migrate_check(s->db, s->path, as_left, &version, e);
+        r = check(s, as_left, at_once, &version, e);
     if (r != 0)
         return r;
     if (sqlite3_db_readonly(s->db, "main") == 1)
@@ -286,13 +180,14 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
     if (r == 0)
         r = use_wal(s, e);
     if (r == 0)
-        r = space_compact(s->db, s->path, e);
+        r = space_compact(s->db, s->path, !s->file.unproven, e);
     if (r == 0)
-        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+        keep_log(s, s->file.unproven);
     return r;
 }
 
-int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
+static int open_file(struct state **ret, const char *path, bool at_once, bool *ret_created,
+                     struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path);
     bool empty = false;
@@ -303,13 +198,13 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     if (r == 0)
         r = space_use_folder_of(path, e);
     if (r == 0)
-        r = look_at_file(path, &empty, e);
+        r = make_look(path, &empty, e);
     if (r == 0 && empty)
         r = make_file(path, e);
     if (r == 0)
         r = lock_take_file(path, &s->file.fd, e);
     if (r == 0)
-        r = open_checked(s, s->file.left.is_so && !empty, e);
+        r = open_checked(s, s->file.left.is_so && !empty, at_once && !empty, e);
     if (r == 0)
         r = checkpoint_new(&s->file.checkpoint, path, e);
     if (r != 0)
@@ -324,6 +219,32 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     open_here = s;
     *ret = TAKE(s);
     return 0;
+}
+
+int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
+{
+    return open_file(ret, path, false, ret_created, e);
+}
+
+int state_open_at_once(struct state **ret, const char *path, bool *ret_created, struct error *e)
+{
+    return open_file(ret, path, true, ret_created, e);
+}
+
+bool state_is_proven(const struct state *s)
+{
+    return !s->file.unproven;
+}
+
+void state_proven(struct state *s, bool sound)
+{
+    if (!sound) {
+        s->file.suspect = true;
+        return;
+    }
+    s->file.unproven = false;
+    keep_log(s, false);
+    state_checkpoint_soon(s);
 }
 
 /* A file: URI for a path; malloc'd. */
@@ -369,7 +290,7 @@ static int open_source(sqlite3 **ret, const char *path, struct error *e)
 {
     int r = open_source_as(ret, path, "mode=ro", e);
 
-    if ((r == -EACCES || r == -EROFS) && size_of(path, "-wal") <= 0)
+    if ((r == -EACCES || r == -EROFS) && make_size(path, "-wal") <= 0)
         r = open_source_as(ret, path, "immutable=1", e);
     return r;
 }
@@ -409,7 +330,7 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
     if (rc != SQLITE_OK)
         return db_error(s->db, s->path, rc, e);
     if (path && !here)
-        r = look_at_file(path, &empty, e);
+        r = make_look(path, &empty, e);
     if (r == 0 && !empty)
         r = copy_from(s, path, e);
     if (r == 0)
@@ -455,7 +376,10 @@ struct state *state_close(struct state *s)
         state_rollback(s);
     if (s->file.checkpoint && !state_is_in_place(s)) {
         /* What lies at the path now is not ours: neither its log nor our note may touch it. */
-        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        keep_log(s, true);
+    } else if (s->file.unproven) {
+        if (s->file.suspect)
+            lock_doubt(s->file.lock_fd, true);
     } else if (s->file.checkpoint) {
         unresolved_describe(s);
         s->file.checkpoint = checkpoint_free(s->file.checkpoint);
@@ -464,7 +388,9 @@ struct state *state_close(struct state *s)
         sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         if (sqlite3_close(s->db) == SQLITE_OK) {
             s->db = NULL;
-            if (!s->file.suspect)
+            if (s->file.suspect)
+                lock_doubt(s->file.lock_fd, true);
+            else
                 lock_leave(s->file.lock_fd, s->path, s->file.left.facts);
         }
     }
@@ -473,7 +399,7 @@ struct state *state_close(struct state *s)
 
 void state_checkpoint_soon(struct state *s)
 {
-    if (!s->file.checkpoint || s->file.wal_pages < CHECKPOINT_PAGES)
+    if (!s->file.checkpoint || s->file.unproven || s->file.wal_pages < CHECKPOINT_PAGES)
         return;
     s->file.wal_pages = 0;
     space_trim(s);

@@ -25,6 +25,20 @@ struct state;
  * integrity_check; applies migrations (append-only). Migrations and pragmas: see migrate.c. Never
  * writes into a damaged file. */
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e);
+/* The same, but does not wait for the pages to be read where the last rosterd ended while it
+ * had the file open, and the file has the form of today: then state_is_proven() is false until
+ * another thread has read them. Meanwhile what is committed stays in the log, also at the end.
+ */
+int state_open_at_once(struct state **ret, const char *path, bool *ret_created,
+                       struct error *e);
+bool state_is_proven(const struct state *s);
+/* For that thread, as state_open_to_read(). */
+int state_open_to_prove(struct state **ret, struct state *beside, struct error *e);
+/* 0, STATE_DAMAGED with a sentence, or -errno. */
+int state_prove(struct state *reader, struct error *e);
+/* What came of it. A file that is not sound is checked before anything else when it is opened
+ * next. */
+void state_proven(struct state *s, bool sound);
 /* Types of columns are no longer looked at when a row is written: which type a statement gives to
  * which column is written in the program, so tests, where they are looked at, have seen all of
  * them. An integrity check still looks. */

@@ -284,6 +284,11 @@ void engine_audit_written(struct engine *n, bool fine, const char *sentence)
     books_audit_written(n->books, fine, sentence);
 }
 
+void engine_state_is_proven(struct engine *n)
+{
+    books_wake(n->books, WORK_DUE);
+}
+
 void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
                  uint64_t since_usec)
 {
@@ -302,6 +307,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .adoption_reported = contact_adoption_reported(n->contact) || !n->options.tenant,
         .paused = gate_is_paused(n->gate),
         .observing = gate_observes(n->gate),
+        .state_unproven = !gate_lets_remove(n->gate),
         .state_failed = books_have_failed(n->books),
         .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,
         .audit_error = books_audit_error(n->books),

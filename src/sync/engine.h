@@ -64,6 +64,8 @@ void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), vo
 void engine_directory_away(struct engine *n, bool away, const char *sentence);
 /* The audit file was written, or could not be: nothing is sent until it can. */
 void engine_audit_written(struct engine *n, bool fine, const char *sentence);
+/* The pages of the state file were read, and are sound: users can be removed. */
+void engine_state_is_proven(struct engine *n);
 /* An alarm, or its end, that needs neither state nor audit: it goes to the notify command. */
 void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
                  uint64_t since_usec);

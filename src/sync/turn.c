@@ -69,11 +69,11 @@ bool turn_may_send(const struct engine *n)
            contact_is_known(n->contact);
 }
 
-/* With the tenant away or writing paused, what is READY waits: the run is not over, the work
- * is. */
+/* With the tenant away or writing paused, what is READY waits, and so do removals while the
+ * state file is being checked: the run is not over, the work is. */
 static int end_run(struct engine *n, char **ret_ledger, struct error *e)
 {
-    bool blocked = !turn_may_send(n) && !n->options.plan_only;
+    bool blocked = (!turn_may_send(n) || !gate_lets_remove(n->gate)) && !n->options.plan_only;
     return books_run(n->books) && !blocked && !n->stopping ? run_close(n->books, ret_ledger, e)
                                                            : 0;
 }

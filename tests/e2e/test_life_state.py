@@ -132,6 +132,95 @@ def test_state_damaged(t):
     need(tenant.requests() == [], "the tenant was not even asked", tenant.requests()[:3])
 
 
+def slow_to_check(d):
+    """Rows whose check takes some seconds, whatever the machine does beside."""
+    with sqlite3.connect(d.state_file) as db:
+        db.executescript("""
+            PRAGMA ignore_check_constraints = ON;
+            CREATE TABLE ballast(n INTEGER PRIMARY KEY, m CHECK(length(hex(randomblob(90000 + n % 2))) > 0));
+            WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000)
+            INSERT INTO ballast SELECT n, n FROM c;""")
+    db.close()
+
+
+def test_checked_beside_the_work(t):
+    """After a kill rosterd is ready, and hires, before it has read its state file to the end; who left waits for that."""
+    ground, group, tenant = crowd(t, people(20))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(people(20))
+    settled(d)
+    d.kill()
+    slow_to_check(d)
+    ground.leave(group, "p00")
+    ground.person("p99")
+    ground.join(group, "p99")
+    d.start()
+    tenant.wait_user("p99", team="Customer Service")
+    wait_for(lambda: d.ctl("holds", "--json", code=None).json["holds"], 20, "the leaver waits")
+    status, holds = d.ctl("status", "--json", code=None).json, d.ctl("holds", "--json", code=None).json["holds"]
+    need(status["state"]["checking"], "the check is not over", status["state"])
+    need([(h["reason"], h["people"]) for h in holds] == [("state-checking", 1)], "one waits, for that", holds)
+    need("nobody is removed yet" in d.ctl("status", code=None).out, "status says so")
+    need(not tenant.user("p00")["disabled"], "and is not removed")
+    tenant.wait_user("p00", seconds=60, disabled=True)
+    need(not d.ctl("status", "--json", code=None).json["state"]["checking"], "it was over by then")
+    d.wait_log("and is sound")
+    settled(d)
+    d.stop()
+    seen = d.log().count("beside the work")
+    need(seen == 1, "said once", seen)
+    d.start()
+    need(d.log().count("beside the work") == 1, "an end in good order leaves nothing to check")
+    settled(d)
+
+
+def swap_pages(path):
+    """Two leaves of the indexes of `ballast` change places: each is sound in itself, and nothing else needs them."""
+    with open(path, "r+b") as data:
+        pages = [(at, page) for at, page in ((at, os.pread(data.fileno(), 4096, at))
+                                             for at in range(4096, os.path.getsize(path), 4096))
+                 if page[0] == 10 and (b"x200" in page or b"y200" in page)]
+        (one, first), (other, second) = pages[:2]
+        os.pwrite(data.fileno(), second, one)
+        os.pwrite(data.fileno(), first, other)
+
+
+def test_damaged_after_a_kill(t):
+    """What a check beside the work finds ends rosterd with the sentence; nobody was removed, and the next start refuses."""
+    ground, group, tenant = crowd(t, people(20))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(people(20))
+    settled(d)
+    d.stop()
+    d.start()
+    settled(d)
+    d.kill()
+    with sqlite3.connect(d.state_file) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute("CREATE TABLE ballast(a, b)")
+        db.execute("CREATE INDEX ballast_a ON ballast(a)")
+        db.execute("CREATE INDEX ballast_b ON ballast(b)")
+        db.execute("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000)"
+                   " INSERT INTO ballast SELECT 'x' || n, 'y' || n FROM c")
+    db.close()
+    swap_pages(d.state_file)
+    with open(d.state_file, "rb") as data:
+        before = data.read()
+    ground.leave(group, "p00")
+    tenant.forget_requests()
+    d.start(wait=False)
+    d.wait_end(code=1)
+    need("is damaged" in d.log() and "aside" in d.log(), "says what to do", d.log_tail())
+    need(tenant.writes() == [], "nobody is removed", tenant.writes())
+    with open(d.state_file, "rb") as data:
+        need(data.read() == before, "the file is untouched")
+    tenant.forget_requests()
+    for _ in range(2):
+        d.start(wait=False)
+        d.wait_end(code=1)
+    need(tenant.requests() == [], "the next ones do not begin", tenant.requests()[:3])
+
+
 def copy_state(d, to):
     """As a backup program would."""
     source, target = sqlite3.connect(d.state_file), sqlite3.connect(to)

@@ -420,6 +420,37 @@ static void test_revocation_first(void **state)
     is_idle(b);
 }
 
+/* Whoever left waits until the state file is known to be whole; whoever is revoked, and whoever
+ * comes, does not. */
+static void test_before_the_state_is_proven(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->state->file.unproven = true;
+    bed_leave(b, "id-u1");
+    bed_person_uid(b, "new");
+    bed_group_uids(b, "support",
+                   (const char *const[]){"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8",
+                                         "u9", "new"},
+                   11);
+    bed_sync(b);
+    revoke_uid(b, "u3", true);
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u1"));
+    assert_true(is_disabled(b, "u3"));
+    assert_non_null(fake_tenant_find(b->tenant, "new"));
+    is_idle(b);
+    b->state->file.unproven = false;
+    engine_state_is_proven(b->engine);
+    bed_run(b);
+    assert_true(is_disabled(b, "u1"));
+    assert_int_equal(n_disabled(b), 2);
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +469,7 @@ int main(int argc, char **argv)
         in_line(test_read_back),
         in_line(test_unclear_is_withdrawn),
         in_line(test_revocation_first),
+        in_line(test_before_the_state_is_proven),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
