@@ -21,8 +21,6 @@ struct gate {
     struct state *state;
     const struct engine_options *options;
     /* gate.c */
-    struct guard_input input; /* as of the last look */
-    struct guard_verdict verdict;
     bool budgets_are_new; /* a person configured them since the last look */
     bool has_seen_plan;
     bool is_moving;             /* GATE_MORE was the last answer */

@@ -100,15 +100,21 @@ static int move(struct gate *g, enum budget_kind k, enum queue_share share, size
     return r;
 }
 
-static void say_tripped(struct gate *g, enum budget_kind k, bool is_new)
+/* The budgets as they are at one look; kept for no other. */
+struct look {
+    struct guard_input input;
+    struct guard_verdict verdict;
+};
+
+static void say_tripped(struct gate *g, const struct look *l, enum budget_kind k, bool is_new)
 {
     char cause[64], sentence[512];
     snprintf(cause, sizeof(cause), "budget:%s", budget_kind_name(k));
-    if (!g->verdict.tripped[k]) {
+    if (!l->verdict.tripped[k]) {
         alarm_over(g->books, cause);
         return;
     }
-    guard_sentence(k, &g->input, &g->verdict, g->options->sync, sentence, sizeof(sentence));
+    guard_sentence(k, &l->input, &l->verdict, g->options->sync, sentence, sizeof(sentence));
     alarm_set(g->books, cause, REASON_BUDGET, sentence);
     if (is_new && !g->options->quiet)
         log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
@@ -117,20 +123,39 @@ static void say_tripped(struct gate *g, enum budget_kind k, bool is_new)
 /* What was parked waits for a person. It comes back by itself when all that waits fits into the
  * budget again, or when a person configured another budget, and then as much as fits. *left: how
  * many this turn may still move; what is beyond that is counted anew in the next one. */
-static int fit_kind(struct gate *g, enum budget_kind k, const struct queue_shares *in,
-                    size_t *left, struct error *e)
+static int fit_kind(struct gate *g, const struct look *l, enum budget_kind k,
+                    const struct queue_shares *in, size_t *left, struct error *e)
 {
-    size_t room = g->verdict.room[k], used = g->input.spent[k] + in->let_through;
+    size_t room = l->verdict.room[k], used = l->input.spent[k] + in->let_through;
     size_t excess = in->fresh > room ? in->fresh - room : 0;
-    size_t beyond = used > g->verdict.limit[k] ? used - g->verdict.limit[k] : 0;
-    say_tripped(g, k, excess && !g->parks[k]);
+    size_t beyond = used > l->verdict.limit[k] ? used - l->verdict.limit[k] : 0;
+    say_tripped(g, l, k, excess && !g->parks[k]);
     g->parks[k] = excess > *left;
     int r = excess ? move(g, k, QUEUE_FRESH, excess, left, e) : 0;
     if (r == 0 && beyond && in->let_through) /* the limit was lowered, or an approval ended */
         r = move(g, k, QUEUE_LET_THROUGH, beyond, left, e);
     if (r == 0 && in->over && room > in->fresh &&
-        (!g->verdict.tripped[k] || g->budgets_are_new))
+        (!l->verdict.tripped[k] || g->budgets_are_new))
         r = move(g, k, QUEUE_OVER_BUDGET, room - in->fresh, left, e);
+    return r;
+}
+
+static int count_spent(struct state *s, const struct sync_options *options, unsigned k,
+                       size_t *ret, struct error *e)
+{
+    uint64_t now = clock_steady_usec(), window = options->budget_window_usec;
+    return budget_spent(s, k, now > window ? now - window : 0, ret, e);
+}
+
+/* Whoever was disabled in the window was linked when the budget was made. */
+static int count_linked(struct state *s, const struct sync_options *options, size_t *ret,
+                        struct error *e)
+{
+    size_t disabled = 0, revoked = 0;
+    int r = count_spent(s, options, BUDGET_DISABLE, &disabled, e);
+    if (r == 0)
+        r = count_spent(s, options, BUDGET_REVOKE, &revoked, e);
+    *ret = link_count(s, LINK_ACTIVE) + disabled + revoked;
     return r;
 }
 
@@ -139,21 +164,15 @@ static int count_budgets(struct state *s, const struct sync_options *options, un
                          struct guard_input *in, struct queue_shares shares[static BUDGET_N_KINDS],
                          struct error *e)
 {
-    uint64_t now = clock_steady_usec(), window = options->budget_window_usec;
     int r = queue_shares(s, from, shares, BUDGET_N_KINDS, e);
+    if (r == 0)
+        r = count_linked(s, options, &in->n_linked, e);
     for (unsigned k = from; k < BUDGET_N_KINDS && r == 0; k++) {
-        r = budget_spent(s, k, now > window ? now - window : 0, &in->spent[k], e);
+        r = count_spent(s, options, k, &in->spent[k], e);
         in->let_through[k] = shares[k].let_through;
         in->pending[k] = shares[k].fresh + shares[k].over;
     }
     return r;
-}
-
-/* Whoever was disabled in the window was linked when the budget was made. */
-static size_t count_linked(struct state *s, const struct guard_input *in)
-{
-    return link_count(s, LINK_ACTIVE) + in->spent[BUDGET_DISABLE] +
-           in->spent[BUDGET_REVOKE];
 }
 
 int gate_read_budgets(struct state *s, const struct sync_options *options,
@@ -162,7 +181,6 @@ int gate_read_budgets(struct state *s, const struct sync_options *options,
     struct queue_shares shares[BUDGET_N_KINDS] = {0};
     *ret_input = (struct guard_input){0};
     int r = count_budgets(s, options, 1, ret_input, shares, e);
-    ret_input->n_linked = count_linked(s, ret_input);
     guard_evaluate(ret_input, options, ret);
     return r;
 }
@@ -176,13 +194,13 @@ int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct gua
 static int apply_guard(struct gate *g, unsigned from, unsigned to, size_t *left, struct error *e)
 {
     struct queue_shares shares[BUDGET_N_KINDS] = {0};
-    int r = count_budgets(g->state, g->options->sync, from, &g->input, shares, e);
+    struct look l = {0};
+    int r = count_budgets(g->state, g->options->sync, from, &l.input, shares, e);
     if (r < 0)
         return r;
-    g->input.n_linked = count_linked(g->state, &g->input);
-    guard_evaluate(&g->input, g->options->sync, &g->verdict);
+    guard_evaluate(&l.input, g->options->sync, &l.verdict);
     for (unsigned k = from; k < to && r == 0; k++)
-        r = fit_kind(g, (enum budget_kind)k, &shares[k], left, e);
+        r = fit_kind(g, &l, (enum budget_kind)k, &shares[k], left, e);
     return r;
 }
 
@@ -216,20 +234,22 @@ int gate_apply_to_revocations(struct gate *g, struct error *e)
  * plan, and what comes back, is not beyond the budget unseen. */
 int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, struct error *e)
 {
+    const struct sync_options *options = g->options->sync;
     enum budget_kind k = (enum budget_kind)o->budget;
     int seat = gate_has_seat(g, o, ret, e);
     if (seat < 0 || !*ret)
         return seat;
     if (o->approved || o->kind == OPERATION_ADOPT || operation_is_unclear(o) ||
-        g->verdict.limit[k] == SIZE_MAX)
+        options->budgets[k].unlimited)
         return 0;
-    uint64_t now = clock_steady_usec(), window = g->options->sync->budget_window_usec;
-    size_t spent = 0, let_through = 0;
-    int r = budget_spent(g->state, k, now > window ? now - window : 0, &spent, e);
+    size_t n_linked = 0, spent = 0, let_through = 0;
+    int r = count_linked(g->state, options, &n_linked, e);
+    if (r == 0)
+        r = count_spent(g->state, options, k, &spent, e);
     if (r == 0)
         r = queue_let_through(g->state, k, &let_through, e);
     if (o->attempts && let_through)
         let_through--; /* itself */
-    *ret = guard_has_room(&g->verdict, k, spent, let_through);
+    *ret = guard_has_room(&options->budgets[k], n_linked, spent, let_through);
     return r;
 }

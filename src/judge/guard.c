@@ -66,10 +66,9 @@ void guard_evaluate(const struct guard_input *in, const struct sync_options *opt
     }
 }
 
-bool guard_has_room(const struct guard_verdict *v, enum budget_kind kind, size_t spent,
-                    size_t let_through)
+bool guard_has_room(const struct budget *b, size_t n_linked, size_t spent, size_t let_through)
 {
-    return spent + let_through < v->limit[kind];
+    return spent + let_through < budget_limit(b, n_linked);
 }
 
 char *guard_sentence(enum budget_kind kind, const struct guard_input *in,

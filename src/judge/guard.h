@@ -29,8 +29,7 @@ struct guard_verdict {
 void guard_evaluate(const struct guard_input *in, const struct sync_options *options,
                     struct guard_verdict *ret);
 /* May one more start, with so many done in the window and others let through? */
-bool guard_has_room(const struct guard_verdict *v, enum budget_kind kind, size_t spent,
-                    size_t let_through);
+bool guard_has_room(const struct budget *b, size_t n_linked, size_t spent, size_t let_through);
 /* How many wait and why, and what to do; returns buffer. */
 char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
                      const struct guard_verdict *v, const struct sync_options *options,

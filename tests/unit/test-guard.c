@@ -165,8 +165,9 @@ static void test_room(void **state)
         guard_evaluate(&in, &options, &v);
         assert_row(rows[i].name, v.limit[BUDGET_DISABLE] == 5);
         assert_row(rows[i].name, v.room[BUDGET_DISABLE] == rows[i].room);
-        assert_row(rows[i].name, guard_has_room(&v, BUDGET_DISABLE, rows[i].spent,
-                                                rows[i].let_through) == (rows[i].room > 0));
+        assert_row(rows[i].name,
+                   guard_has_room(&options.budgets[BUDGET_DISABLE], in.n_linked, rows[i].spent,
+                                  rows[i].let_through) == (rows[i].room > 0));
         guard_sentence(BUDGET_DISABLE, &in, &v, &options, text, sizeof(text));
         assert_row(rows[i].name, strstr(text, rows[i].waits));
         assert_row(rows[i].name,
