@@ -96,13 +96,14 @@ static int check_file(int fd, const char *path, struct error *e)
     if (fstat(fd, &st) < 0)
         return error_set(e, -errno, "Looking at %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return error_set(e, -EINVAL, "The audit file %s is no regular file", path);
+        return error_set(e, -EINVAL, "The audit file %s is not a regular file", path);
     if (file_is_open_to_all(&st))
-        return error_set(e, -EPERM,
-                         "The audit file %s is refused: anybody on this machine may write to it "
-                         "(mode %04o). Look whether somebody did (`rosterctl audit verify`), then "
-                         "chmod 0640 it",
-                         path, (unsigned)st.st_mode & 07777U);
+        return error_set(
+            e, -EPERM,
+            "The audit file %s is refused: anybody on this machine may write to it "
+            "(mode %04o). Check whether somebody did (`rosterctl audit verify`), then "
+            "chmod 0640 it",
+            path, (unsigned)st.st_mode & 07777U);
     if (file_has_foreign_owner(&st))
         log_warning("The audit file %s belongs to user %u, who may change it at any time: chown "
                     "it to rosterd's user",
@@ -127,10 +128,10 @@ static int open_file(const char *path, int *ret_fd, struct error *e)
                          "elsewhere: write the path of the file itself into [audit] file",
                          path);
     if (r < 0)
-        return error_set(e, r,
-                         "The audit file %s cannot be opened for appending: %s. Check that its "
-                         "folder exists and who may write there; rows wait in the state",
-                         path, strerror(-r));
+        return error_set(
+            e, r,
+            "The audit file %s cannot be opened for appending: %s. Check that its folder exists and who may write there; audit lines wait in the state file until then",
+            path, strerror(-r));
     r = check_file(fd, path, e);
     if (r == 0 && (r = file_sync_name(fd, path)) < 0)
         error_set(e, r, "The folder of %s cannot be synced: %s", path, strerror(-r));
@@ -205,10 +206,10 @@ static int check_reopened(struct audit_export *x, int fd, struct tail *t, struct
     if (t->whole_size == t->size && t->last.seq <= x->exported &&
         (r == STATE_NONE || chain_equal(&link, &t->last.link)))
         return 0;
-    return error_set(e, -EINVAL,
-                     "%s is not the file that rosterd left there: it ends in a line that was not "
-                     "written here. Move it away; rows wait in the state",
-                     x->path);
+    return error_set(
+        e, -EINVAL,
+        "%s is not the file that rosterd left there: its last line is not rosterd's. Move it aside; audit lines wait in the state file until then",
+        x->path);
 }
 
 int audit_export_reopen(struct audit_export *x, struct error *e)
@@ -265,8 +266,7 @@ static int failed(struct audit_export *x, int r, struct error *e)
         waiting = head.seq - x->exported;
     return error_set(e, r,
                      "The audit file %s cannot be written: %s. %" PRId64
-                     " rows wait in the state "
-                     "file and are appended when it can",
+                     " audit lines wait in the state file and are appended when it can be",
                      x->path, strerror(-r), waiting);
 }
 
@@ -483,10 +483,10 @@ int audit_export_renew_key(struct audit_export *x, struct error *e)
     if (state_in_transaction(x->state))
         return error_set(e, -EBUSY, "the audit is being written: try again");
     if (signer_is_credential(x->memory.signer)) /* at the next start it would be the old one */
-        return error_set(e, -EPERM,
-                         "the key that signs the audit is the credential audit-key of the service: "
-                         "put another one there and restart rosterd. Nothing can hand over to it, so give "
-                         "its public key to who verifies");
+        return error_set(
+            e, -EPERM,
+            "the key that signs the audit is the credential audit-key of the service: "
+            "put another one there and restart rosterd. Nothing can hand over to it, so give its public key to whoever verifies the audit");
     /* The key that signs may still lie where the new one will. */
     r = signer_settle(x->key_path, signer_vkey(x->memory.signer), e);
     if (r < 0)

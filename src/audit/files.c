@@ -99,7 +99,7 @@ static void note_end(struct line_reader *l)
 static int note_damage(struct line_reader *l, struct error *e)
 {
     if (!l->passes_damage)
-        return error_set(e, -EIO, "%s cannot be uncompressed: it is damaged behind line %u",
+        return error_set(e, -EIO, "%s cannot be uncompressed: it is damaged after line %u",
                          l->files->paths[l->file], l->number);
     l->n_damaged++;
     l->damaged_file = l->file;
@@ -158,9 +158,10 @@ static int read_line(struct line_reader *l, struct error *e)
         n = newline ? (size_t)(newline - l->block) + 1 - l->block_at
                     : l->block_size - l->block_at;
         if (l->size + n > LINE_MAX_SIZE)
-            return error_set(e, -EMSGSIZE, "%s:%u: this line is longer than %d MiB, so this is "
-                                           "no audit file",
-                             l->files->paths[l->file], l->number + 1, LINE_MAX_SIZE >> 20);
+            return error_set(
+                e, -EMSGSIZE,
+                "%s:%u: this line is longer than %d MiB, so this is not an audit file",
+                l->files->paths[l->file], l->number + 1, LINE_MAX_SIZE >> 20);
         if (add(l, n) < 0)
             return error_out_of_memory(e);
         if (newline)

@@ -187,8 +187,9 @@ static int take_block(struct follower *f, const char *block, size_t size, struct
             return r;
     }
     if (f->rest.size + (size_t)(end - block) > LINE_LONGEST)
-        return error_set(e, -EMSGSIZE, "%s has a line that is longer than %d MiB, so it is no audit "
-                                       "file", f->path, LINE_LONGEST >> 20);
+        return error_set(e, -EMSGSIZE,
+                         "%s has a line that is longer than %d MiB, so it is not an audit file",
+                         f->path, LINE_LONGEST >> 20);
     buffer_add(&f->rest, block, (size_t)(end - block));
     return f->rest.failed ? error_out_of_memory(e) : r;
 }

@@ -51,5 +51,5 @@ static inline bool form_is_named(const struct form_span *key, const char *name)
 /* What verification says of a line that is not; of its number. */
 #define FORM_FINDING                                                                               \
     "form: line %" PRId64                                                                          \
-    " is chained, but spelt as rosterd spells none (a member twice, a needless escape, a number "  \
-    "with an exponent, a blank, or no JSON at all); it is not believed"
+    " is in the chain, but not written as rosterd writes lines (a member twice, a needless "       \
+    "escape, a number with an exponent, a blank, or no JSON at all); it is not believed"

@@ -74,9 +74,9 @@ static void send_noted(const struct outcome *o)
     if (!o->left_out_run)
         send(o);
     else
-        log_info("Run %llu has made %d changes: those that follow have no line here unless "
-                 "something is wrong with them; the audit has them all",
-                 (unsigned long long)o->left_out_run, JOURNAL_RUN_MAX);
+        log_info(
+            "Run %llu has made %d changes: from here on only what goes wrong is logged; the audit has everything",
+            (unsigned long long)o->left_out_run, JOURNAL_RUN_MAX);
 }
 
 static void forget_from(struct journal *j, size_t i)

@@ -109,8 +109,8 @@ static int read_lines(struct prover *p, const struct audit_files *files, struct 
 static int files_before(struct error *e, const char *what, int64_t seq)
 {
     return error_set(e, -EBADMSG,
-                     "these files do not have %s of the checkpoint behind line %" PRId64
-                     ": give the file before as well",
+                     "these files do not have %s of the checkpoint after line %" PRId64
+                     ": give the preceding file as well",
                      what, seq);
 }
 
@@ -153,7 +153,8 @@ static int write_proof(const struct prover *p, struct buffer *b, struct error *e
     const char *sig = r > 0 ? note_read(row, &l, &n) : NULL;
 
     if (!sig)
-        return error_set(e, -EBADMSG, "the checkpoint behind line %" PRId64 " is not whole", p->seq);
+        return error_set(e, -EBADMSG, "the checkpoint after line %" PRId64 " is not whole",
+                         p->seq);
     if (!signer_vkey_name(p->key, name))
         return files_before(e, "the key", p->seq);
     buffer_add_text(b, HEADING "\n");
@@ -176,7 +177,7 @@ static int try_proof(const struct buffer *b, struct error *e)
 
     free(proof.line);
     return r == -EBADMSG ? error_set(e, r,
-                                     "the files were changed, so nothing can be proved by them "
+                                     "the files were altered, so they prove nothing "
                                      "(%s): look with `rosterctl audit verify`",
                                      why.message)
            : r < 0       ? error_set(e, r, "%s", why.message)
@@ -242,12 +243,13 @@ static int split(const char *text, struct proof_parts *ret, struct error *e)
         char *newline = strchr(at, '\n');
 
         if (!newline)
-            return not_proved(e, i ? "it is not whole" : "it is no proof of rosterd's audit");
+            return not_proved(e,
+                              i ? "it is not whole" : "it is not a proof of rosterd's audit");
         *newline = '\0';
         ret->part[i] = at;
         at = newline + 1;
         if (i == 0 && strcmp(ret->part[0], HEADING) != 0)
-            return not_proved(e, "it is no proof of rosterd's audit");
+            return not_proved(e, "it is not a proof of rosterd's audit");
     }
     return *at ? not_proved(e, "there is something in it that nobody signed") : 0;
 }

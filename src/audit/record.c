@@ -158,7 +158,7 @@ static int add_details(struct composer *c, struct buffer *b, struct error *e)
         return 0;
     if (!json_is_object(object)) {
         json_decref(object);
-        return error_set(e, -EINVAL, "the details of an audit row are no JSON object");
+        return error_set(e, -EINVAL, "the details of an audit row are not a JSON object");
     }
     hide_contacts(c, json_object_get(object, "found"));
     text = json_to_text(object, JSON_COMPACT | JSON_SORT_KEYS);
@@ -221,7 +221,7 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
     if (c->refers && !sentence && !row->answer_text && !row->details)
         return 0; /* whose it is, the intent says */
     if (random_bytes(salt, sizeof(salt)) < 0)
-        return error_set(e, -EIO, "the kernel gives no random bytes");
+        return error_set(e, -EIO, "the kernel returned no random bytes");
     base64_encode(text, salt, sizeof(salt), true);
     buffer_format(b, "{\"s\":\"%s\"", text);
     line_add_text(b, "id", id_of(row));

@@ -44,7 +44,7 @@ static int closed_name(const char *path, char *ret, size_t size, struct error *e
     struct tm tm;
 
     if (!gmtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm) == 0)
-        return error_set(e, -EINVAL, "the time cannot be told");
+        return error_set(e, -EINVAL, "the current time cannot be formatted");
     for (unsigned i = 0; i < 1000; i++) {
         int n = i ? snprintf(ret, size, "%s-%s.%u", path, stamp, i)
                   : snprintf(ret, size, "%s-%s", path, stamp);

@@ -269,7 +269,7 @@ int signer_prepare(struct signer **ret, const char *path, struct error *e)
     int r = 0;
 
     if (random_bytes(secret + 1, KEY_SIZE) < 0 || new_name(name) < 0)
-        return error_set(e, -EIO, "the kernel gives no random bytes");
+        return error_set(e, -EIO, "the kernel returned no random bytes");
     r = from_seed(&s, name, secret + 1, e);
     if (r == 0) {
         put_key(text, sizeof(text), PRIVATE, name, s->id, secret);

@@ -117,7 +117,7 @@ int tail_read(int fd, const char *path, struct tail *ret, struct error *e)
     if (fstat(fd, &st) < 0)
         return error_set(e, -errno, "Looking at %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return error_set(e, -EINVAL, "The audit file %s is no regular file", path);
+        return error_set(e, -EINVAL, "The audit file %s is not a regular file", path);
     t.size = st.st_size;
     r = line_start(fd, t.size, &t.whole_size);
     if (r == 0 && t.whole_size > 0)

@@ -81,7 +81,7 @@ static int tell(struct verifier *v, const struct located *x)
     case LOCATED_NO_LINE:
         return verify_found(
             v, x->file, x->line, n,
-            "changed: this is no audit line any more; line %" PRId64 " belongs here", n);
+            "changed: this is not an audit line any more; line %" PRId64 " belongs here", n);
     case LOCATED_DOUBTFUL:
         return verify_found(
             v, x->file, x->line, n,
@@ -91,8 +91,9 @@ static int tell(struct verifier *v, const struct located *x)
             n);
     case LOCATED_INSERTED:
         if (!x->parsed)
-            return verify_found(v, x->file, x->line, 0,
-                                "inserted: this is no audit line, and none is missing here");
+            return verify_found(
+                v, x->file, x->line, 0,
+                "inserted: this is not an audit line, and none is missing here");
         return verify_found(
             v, x->file, x->line, n,
             "inserted: a second line %" PRId64 ", which the lines around it do not know", n);

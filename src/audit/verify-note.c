@@ -36,7 +36,7 @@ int verify_read_note(struct verifier *v, struct error *e)
            base64_decode(v->note_link.bytes, sizeof(v->note_link.bytes), link, strlen(link),
                          false) == DIGEST_SIZE;
     if (!fine)
-        return error_set(e, -EINVAL, "this is no checkpoint of rosterd (a signed note)");
+        return error_set(e, -EINVAL, "this is not a checkpoint of rosterd (a signed note)");
     v->has_note = true;
     v->note_seq = seq;
     memcpy(v->note_sig, sig, sizeof(sig));

@@ -65,11 +65,10 @@ static int check_tree(struct verifier *v, const struct note *n)
         return -EIO;
     return chain_equal(&root, &n->root)
                ? 0
-               : verify_found(
-                     v, v->reader.file, v->reader.number, n->seq + 1,
-                     "signature: the tree that line %" PRId64
-                     " signs is not that of the lines before it, so a proof by it is none",
-                     n->seq + 1);
+               : verify_found(v, v->reader.file, v->reader.number, n->seq + 1,
+                              "signature: the tree that line %" PRId64
+                              " signs is not that of the lines before it, so it proves nothing",
+                              n->seq + 1);
 }
 
 /* Signed by a key that no line has named, or by another one than the one that was given, which may
@@ -309,18 +308,19 @@ static int check_end(struct verifier *v, struct line_reader *told)
     int r = 0;
 
     if (l->n_cut > told->n_cut)
-        r = verify_found(v, l->cut_file, 0, 0,
-                         "torn: the compressed file ends before its end: it was cut, or not copied "
-                         "as a whole");
+        r = verify_found(
+            v, l->cut_file, 0, 0,
+            "torn: the compressed file is cut short, or was not copied as a whole");
     if (r == 0 && l->n_damaged > told->n_damaged)
         r = verify_found(v, l->damaged_file, 0, 0,
                          "changed: the compressed file is damaged, and what follows in it cannot be "
                          "read");
     if (r == 0 && l->n_behind > told->n_behind)
-        r = verify_found(v, l->behind_file, 0, 0,
-                         "inserted: %" PRIu64 " byte%s behind the end of the compressed data, "
-                         "which programs that read it pass over",
-                         l->behind_bytes, l->behind_bytes == 1 ? " stands" : "s stand");
+        r = verify_found(
+            v, l->behind_file, 0, 0,
+            "inserted: %" PRIu64
+            " byte%s after the end of the compressed data, which programs that read it pass over",
+            l->behind_bytes, l->behind_bytes == 1 ? " stands" : "s stand");
     told->n_cut = l->n_cut;
     told->n_damaged = l->n_damaged;
     told->n_behind = l->n_behind;

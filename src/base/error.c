@@ -71,12 +71,12 @@ const char *error_of_network(int number)
 {
     switch (number) {
     case ECONNREFUSED:
-        return "the connection was refused: nothing listens on that port, or a firewall says so";
+        return "the connection was refused: nothing listens on that port, or a firewall rejects it";
     case ETIMEDOUT:
     case EINPROGRESS:
     case EAGAIN: return "nothing answers there: the machine is off, or a firewall drops it";
     case EHOSTUNREACH:
-    case ENETUNREACH: return "there is no way to that address from here";
+    case ENETUNREACH: return "there is no route to that address";
     case ECONNRESET: return "the connection was reset by the other side";
     default: return strerror(number);
     }

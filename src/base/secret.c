@@ -424,7 +424,8 @@ int secret_random_password(struct secret **ret, size_t length, const char *class
     unsigned bits = 0;
 
     if (length < PASSWORD_MIN || length > PASSWORD_MAX)
-        return error_set(e, -EINVAL, "a password of %zu characters: %d to %d are possible",
+        return error_set(e, -EINVAL,
+                         "a password of %zu characters cannot be made: %d to %d are possible",
                          length, PASSWORD_MIN, PASSWORD_MAX);
     if (parse_classes(classes, &bits) < 0)
         return error_set(e, -EINVAL,

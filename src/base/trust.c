@@ -119,7 +119,7 @@ bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_dire
     bool unusable = !same && !is_usable(t, ca_file, ca_directory);
     if (unusable && !t->told)
         log_warning(
-            "The CAs that vouch for %s cannot be read any more: what is connected stays so",
+            "The CA certificates for %s can no longer be read; open connections are kept",
             peer);
     t->told = unusable;
     return !same && !unusable;

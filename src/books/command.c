@@ -150,14 +150,14 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
     const char *of = c->subject ? " for " : "", *subject = c->subject ? c->subject : "";
     kill_all(c);
     if (c->killed) {
-        log_error("The %s%s%s cannot be ended, its process %d is left to itself: what it waits "
-                  "for, a disk or a server, does not answer",
-                  c->what, of, subject, (int)c->pid);
+        log_error(
+            "The %s%s%s cannot be stopped; its process %d is left behind, waiting for a disk or a server that does not answer",
+            c->what, of, subject, (int)c->pid);
         c->stuck = true;
         end(c, false);
         return 0;
     }
-    log_error("The %s%s%s runs for over %llu seconds: it is killed", c->what, of, subject,
+    log_error("The %s%s%s has run for over %llu seconds: it is killed", c->what, of, subject,
               (unsigned long long)(c->list->limit_usec / USEC_PER_SEC));
     c->killed = true;
     (void)sd_event_source_set_time_relative(c->timer, KILLED_USEC);
@@ -293,7 +293,7 @@ static void drop_waiting(struct commands *l, bool all)
         if (c->pid || (!all && !c->ended))
             continue;
         if (!c->ended)
-            log_error("The %s (%s) is not run any more: rosterd ends", c->what, c->argv[0]);
+            log_error("The %s (%s) is not run any more: rosterd stops", c->what, c->argv[0]);
         command_free(c);
     }
 }

@@ -83,7 +83,7 @@ static void check_secret(struct config_context *c, const struct settings *s,
     else if (st.st_size == 0)
         WARNING(key->section, key->name, "%s is empty", path.data);
     else if ((key->flags & KEY_ONE_WORD) && secret_file_oddity(path.data))
-        WARNING(key->section, key->name, "%s is odd: %s", path.data,
+        WARNING(key->section, key->name, "%s looks wrong: %s", path.data,
                 secret_file_oddity(path.data));
 }
 

@@ -101,7 +101,8 @@ int settings_load_beside(struct settings **ret, const struct settings *in_force,
     r = build(ret, &c, texts, n_texts, e);
     free_documents(&c);
     if (r == -EINVAL && mixed.n_errors > 0)
-        error_set(e, r, "%s, and the rest does not go with what is in force: %s",
+        error_set(e, r,
+                  "%s; the other changes do not go together with the settings in force: %s",
                   *ret_needs_restart, mixed.items[0].sentence);
     return r;
 }

@@ -189,7 +189,8 @@ static int next_element(const char *text, size_t *at, bool words, struct buffer 
         ;
     *at = i;
     if (text[i] && text[i] != ',' && !words)
-        return error_set(e, -EINVAL, "between a closing quote and the next element is a comma");
+        return error_set(e, -EINVAL,
+                         "a comma must separate a closing quote from the next element");
     if (text[i] && !is_blank(text[i]) && words)
         return error_set(e, -EINVAL, "a blank is missing after the closing quote");
     return 0;
@@ -303,11 +304,13 @@ int config_parse_url(const struct config_key *key, const struct config_value *va
         return error_set(e, -EINVAL, "'%s' is not an address such as https://acme.example.com",
                          text);
     if (strcspn(text + scheme, "?#") != strlen(text + scheme))
-        return error_set(e, -EINVAL, "a query or fragment is no part of the tenant's address");
+        return error_set(e, -EINVAL, "a query or fragment is not part of the tenant's address");
     if (text[scheme + host] && strcmp(text + scheme + host, "/") != 0) {
         *ret_offset = scheme + host;
-        return error_set(e, -EINVAL, "'%s' has a path, which is no part of the tenant's address: write %.*s",
-                         text, (int)(scheme + host), text);
+        return error_set(
+            e, -EINVAL,
+            "'%s' has a path, which is not part of the tenant's address: write %.*s", text,
+            (int)(scheme + host), text);
     }
     return store_text(slot, text, e);
 }
@@ -368,10 +371,10 @@ int config_parse_rotation(const struct config_key *key, const struct config_valu
         return 0;
     }
     if (text_parse_duration(value->text, &n) < 0 || n < 3600 * USEC_PER_SEC)
-        return error_set(e, -EINVAL,
-                         "'%s' is no size such as 64M or 1G, no time of an hour or more such as "
-                         "30d, and not 'no'",
-                         value->text);
+        return error_set(
+            e, -EINVAL,
+            "'%s' is neither a size such as 64M or 1G, nor a time of an hour or more such as 30d, nor 'no'",
+            value->text);
     r->usec = n;
     return 0;
 }

@@ -63,7 +63,7 @@ static int judge_writers(struct problem_list *problems, const char *path, const 
         return problem_add(
             problems, PROBLEM_ERROR, path, 0, 0,
             "anybody on this machine may write to it (mode %04o), and it says "
-            "which programs rosterd runs: look whether somebody did, then chmod o-w "
+            "which programs rosterd runs: check whether somebody did, then chmod o-w "
             "it",
             (unsigned)st->st_mode & 07777U);
     if (file_has_foreign_owner(st) && geteuid() == 0)

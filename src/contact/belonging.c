@@ -151,10 +151,10 @@ static int change_tenant(struct books *b, const char *before, const char *now, s
     bool back = owner && text_equal(owner, now);
     snprintf(
         sentence, sizeof(sentence),
-        back ? "the state file belongs to the tenant %s, which is the configured one again"
-             : "the state file belongs to the tenant %s, and [tenant] now names %s: nothing "
-               "is written there before `rosterctl plan` was looked at and approved; if that "
-               "is not meant, correct [tenant]",
+        back
+            ? "the state file belongs to the tenant %s, which is the configured one again"
+            : "the state file belongs to the tenant %s, and [tenant] now names %s: nothing is written there until `rosterctl plan` has been looked at and approved; if that "
+              "is not meant, correct [tenant]",
         owner ? owner : before, now);
     r = tell(b, sentence, e);
     if (r == 0)
@@ -238,12 +238,12 @@ int belonging_refuted(struct books *b, struct error *e)
         r = state_meta_get(books_state(b), "tenant", &now, e);
     if (r < 0)
         return r;
-    snprintf(sentence, sizeof(sentence),
-             "users whom the state file knows were looked for at %s, and none of them is there: "
-             "the token of [tenant] client_secret_file is another organisation's, or somebody "
-             "deleted all of them; nothing is written there before `rosterctl plan` was looked "
-             "at and approved; if that is not meant, correct the token and restart rosterd",
-             now ? now : "the tenant");
+    snprintf(
+        sentence, sizeof(sentence),
+        "users whom the state file knows were looked for at %s, and none of them is there: "
+        "the token of [tenant] client_secret_file is another organisation's, or somebody "
+        "deleted all of them; nothing is written there until `rosterctl plan` has been looked at and approved; if that is not meant, correct the token and restart rosterd",
+        now ? now : "the tenant");
     r = owner ? 0 : tell(b, sentence, e);
     if (r == 0)
         r = begin_anew(b, sentence, e);

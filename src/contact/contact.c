@@ -103,8 +103,7 @@ static void take_listing(struct contact *c, const struct tenant_answer *a)
     } else if (r == 0) {
         log_event(
             LOG_NOTICE, MSG_ADOPTION,
-            "First contact: the tenant has %zu user%s already. None of them is changed before "
-            "`rosterctl plan` was looked at and approved",
+            "First contact: the tenant has %zu user%s already. None of them is changed until `rosterctl plan` has been looked at and approved",
             a->names->n_items, text_plural(a->names->n_items));
         c->stage = STAGE_LISTED;
         books_note(c->books, WORK_GUARD);

@@ -218,14 +218,15 @@ static void free_forbidden(struct health *h)
 static void say_refused(struct health *h, bool no_secret, const char *remedy)
 {
     if (no_secret)
-        log_event(LOG_ERR, MSG_TENANT_REFUSED,
-                  "rosterd cannot log in at the tenant, nothing is written: %s. Correct the secret file "
-                  "or [tenant] client_secret_file; it is read again by itself",
-                  h->error);
+        log_event(
+            LOG_ERR, MSG_TENANT_REFUSED,
+            "rosterd cannot log in at the tenant; nothing is written: %s. Correct the secret file "
+            "or [tenant] client_secret_file; it is read again by itself",
+            h->error);
     else
         log_event(
             LOG_ERR, MSG_TENANT_REFUSED,
-            "The tenant refuses rosterd's account, nothing is written until it accepts it: %s%s%s",
+            "The tenant refuses rosterd's account; nothing is written until it accepts it: %s%s%s",
             h->error, remedy ? ". " : "", remedy ? remedy : "");
     alarm_set(h->books, "tenant-account", no_secret ? REASON_NO_SECRET : REASON_NOT_AUTHORISED,
               h->error);

@@ -33,7 +33,7 @@ uint64_t put_off_again(struct put_off *p, struct books *b, const struct tenant_a
     const struct sync_options *o = books_options(b)->sync;
     uint64_t wait = backoff_wait(o->retry_min_usec, o->retry_max_usec, ++p->n, random_number());
     wait = a->retry_after_usec > wait ? a->retry_after_usec : wait;
-    log_info("The tenant puts off %s, it is asked again in %llu s", what,
+    log_info("The tenant puts off %s; it is asked again in %llu s", what,
              (unsigned long long)(wait / USEC_PER_SEC));
     if (meanwhile && (p->n > BEFORE_ALARM || wait > o->retry_max_usec))
         tell(p, b, a, what, meanwhile);

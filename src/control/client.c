@@ -60,9 +60,9 @@ int control_client_open(struct control_client **ret, const char *path, struct er
         fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0) {
         int r = -errno;
         if (r == -EAGAIN)
-            return error_set(e, r, "rosterd does not answer in time on %s", path);
+            return error_set(e, r, "rosterd did not answer in time on %s", path);
         if (r == -ENOENT || r == -ECONNREFUSED)
-            return error_set(e, r, "rosterd does not run: nobody answers on %s", path);
+            return error_set(e, r, "rosterd is not running: nothing answers on %s", path);
         if (r == -EACCES || r == -EPERM)
             return error_set(e, r,
                              "%s: permission denied; root and the members of the groups of "
@@ -81,7 +81,7 @@ static int wait_until(int fd, short events, uint64_t deadline_usec, struct error
         uint64_t now = clock_monotonic_usec();
         struct pollfd p = {.fd = fd, .events = events};
         if (now >= deadline_usec)
-            return error_set(e, -ETIMEDOUT, "rosterd does not answer in time");
+            return error_set(e, -ETIMEDOUT, "rosterd did not answer in time");
         uint64_t left = (deadline_usec - now) / USEC_PER_MSEC + 1;
         int n = poll(&p, 1, left > 60000 ? 60000 : (int)left);
         if (n > 0)

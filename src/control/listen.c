@@ -34,7 +34,7 @@ static int remove_stale(const struct sockaddr_un *a, struct error *e)
         return errno == ENOENT ? 0
                                : error_set(e, -errno, "%s: %s", a->sun_path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
-        return error_set(e, -EADDRINUSE, "%s is there and no socket", a->sun_path);
+        return error_set(e, -EADDRINUSE, "%s exists and is not a socket", a->sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_set(e, -errno, "a socket cannot be made: %s", strerror(errno));
@@ -42,7 +42,7 @@ static int remove_stale(const struct sockaddr_un *a, struct error *e)
     int why = errno;
     (void)close(fd);
     if (r == 0 || why == EAGAIN)
-        return error_set(e, -EADDRINUSE, "somebody answers on %s already", a->sun_path);
+        return error_set(e, -EADDRINUSE, "another process already answers on %s", a->sun_path);
     if (why != ECONNREFUSED && why != ENOENT)
         return error_set(e, -why, "%s: %s", a->sun_path, strerror(why));
     if (unlink(a->sun_path) < 0 && errno != ENOENT)

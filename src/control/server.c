@@ -175,11 +175,12 @@ static bool connection_forbid(struct connection *c, const char *method)
     const struct control_server *s = c->server;
     char sentence[600];
 
-    (void)snprintf(sentence, sizeof(sentence),
-                   c->role == ROLE_READER
-                       ? "%s takes a member of the operators' group %s: members of %s may look only"
-                       : "%s takes a member of the group %s or, for looking, %s",
-                   method, s->operators ? s->operators : "of the service", s->readers);
+    (void)snprintf(
+        sentence, sizeof(sentence),
+        c->role == ROLE_READER
+            ? "%s is for members of the operators' group %s: members of %s may only look"
+            : "%s is for members of the group %s or, to look only, of %s",
+        method, s->operators ? s->operators : "of the service", s->readers);
     return connection_refuse(c, "permission-denied", sentence);
 }
 

@@ -268,7 +268,7 @@ void evidence_coverage(struct buffer *b, const struct evidence *v)
 {
     const struct audit_verify_result *r = &v->report.verdict;
 
-    buffer_add_text(b, "The lines are of the time from ");
+    buffer_add_text(b, "The lines cover the time from ");
     add_minute(b, r->first_time);
     buffer_add_text(b, " to ");
     add_minute(b, r->last_time);
@@ -277,10 +277,10 @@ void evidence_coverage(struct buffer *b, const struct evidence *v)
         buffer_format(b, " Lines before %llu are not in these files.",
                       (unsigned long long)r->first_seq);
     if (v->since && strcmp(v->since, r->first_time) < 0)
-        buffer_add_text(b, r->first_seq > 1 ? " What happened before is not told here."
+        buffer_add_text(b, r->first_seq > 1 ? " What happened before is not covered."
                                             : " Before it there was no audit.");
     if (v->until && strcmp(v->until, r->last_time) > 0)
-        buffer_add_text(b, " What happened after it is not told here.");
+        buffer_add_text(b, " What happened after it is not covered.");
 }
 
 void evidence_kept(struct buffer *b, const struct evidence *v)

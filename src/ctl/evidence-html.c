@@ -196,7 +196,8 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
     if (v->n_unknown) {
         buffer_add_text(b, " ");
         add_count(b, v->n_unknown, "outcome is", "outcomes are");
-        buffer_add_text(b, " of an intent in a file that was not given: of whom, is not told here. ");
+        buffer_add_text(
+            b, " of an intent in a file that was not given: whom they concern is not known. ");
     }
     buffer_format(b, "</p>\n<p class=\"soft\">Last hash <code>%s</code>.", v->last_hash);
     if (v->key[0]) {

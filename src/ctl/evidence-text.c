@@ -79,8 +79,10 @@ static void text_verdict(struct output *o, const struct evidence *v)
     evidence_kept(&more, v);
     output_sentence(o, 0, more.failed ? "" : more.data);
     if (p->n_unknown)
-        output_format(o, "%llu outcome%s whose intent is in none of these files: of whom, is not told\n",
-                      (unsigned long long)p->n_unknown, text_plural(p->n_unknown));
+        output_format(
+            o,
+            "%llu outcome%s whose intent is in none of these files: whom they concern is not known\n",
+            (unsigned long long)p->n_unknown, text_plural(p->n_unknown));
     for (size_t i = 0; i < p->n_findings; i++)
         output_sentence(o, 2, p->findings[i].sentence);
     if (p->n_more)

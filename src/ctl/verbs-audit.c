@@ -130,7 +130,7 @@ static int prove(struct ctl *c, const char *const *files, size_t n_files, const 
     int64_t seq;
 
     if (text_parse_signed(word, &seq) < 0 || seq < 1)
-        return ctl_misuse(c, "'%s' is no line's number", word);
+        return ctl_misuse(c, "'%s' is not a line number", word);
     c->output.verbatim = true;
     int r = audit_prove(seq, files, n_files, &c->output.text, &e);
     return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message) : EXIT_FINE;

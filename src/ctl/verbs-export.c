@@ -65,7 +65,7 @@ static int prepare(struct ctl *c, struct export *x, struct audit_filter *filter)
     if (!x->convert)
         return ctl_misuse(c, "audit export takes --format ocsf, ecs or cef");
     if (c->after && (text_parse_signed(c->after, &filter->after) < 0 || filter->after < 0))
-        return ctl_misuse(c, "'%s' is no line's number", c->after);
+        return ctl_misuse(c, "'%s' is not a line number", c->after);
     if (c->follow && c->person)
         return ctl_misuse(c, "--follow and --person exclude each other");
     return EXIT_FINE;

@@ -99,7 +99,7 @@ static int read_file(const char *path, struct buffer *b, struct error *e)
         else
             buffer_add(b, chunk, (size_t)n);
         if (r == 0 && b->size > CASE_MAX)
-            r = error_set(e, -EFBIG, "%s is no case: it is larger than 1 MiB", path);
+            r = error_set(e, -EFBIG, "%s is not a case: it is larger than 1 MiB", path);
     }
     (void)close(fd);
     return r == 0 && b->failed ? error_out_of_memory(e) : r;

@@ -230,9 +230,10 @@ static int render_paused(struct output *o, const json_t *answer)
 
 static int render_started(struct output *o, const json_t *answer)
 {
-    output_format(o, member_true(answer, "was_observing")
-                         ? "Started: what is planned is written to the tenant from now on.\n"
-                         : "It did not observe: changes are written to the tenant already.\n");
+    output_format(
+        o, member_true(answer, "was_observing")
+               ? "Started: what is planned is written to the tenant from now on.\n"
+               : "rosterd was not observing: changes are already written to the tenant.\n");
     return EXIT_FINE;
 }
 
@@ -285,7 +286,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },
     { "check", "[--commands]", 0, 0, ctl_check, "try configuration, directory, token, privileges, names and rules; with --commands print what is tried as commands of ldapsearch and curl", "an error was found" },
-    { "test", "[FILE.case | FOLDER]... [--all]", 0, 100000, ctl_test, "hold the rules against people that are written down; without FILE those in the folder cases beside the configuration. Needs no daemon and no server", "a case failed" },
+    { "test", "[FILE.case | FOLDER]... [--all]", 0, 100000, ctl_test, "test the rules against cases, people that are written down; without FILE those in the folder cases beside the configuration. Needs no daemon and no server", "a case failed" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
     { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...]\n"
                "show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...]\n"

@@ -30,9 +30,10 @@ static void look(const struct waiting *w, struct meter *m)
     const json_t *now = json_object_get(answer, "look");
     const char *stage = json_string_value(json_object_get(now, "stage"));
     if (stage)
-        meter_show(m, strcmp(stage, "reading") == 0 ? "Reading the directory" : "Looking at people",
-                   (uint64_t)json_integer_value(json_object_get(now, "done")),
-                   (uint64_t)json_integer_value(json_object_get(now, "total")), METER_THINGS);
+        meter_show(
+            m, strcmp(stage, "reading") == 0 ? "Reading the directory" : "Evaluating people",
+            (uint64_t)json_integer_value(json_object_get(now, "done")),
+            (uint64_t)json_integer_value(json_object_get(now, "total")), METER_THINGS);
 }
 
 static void *run(void *userdata)

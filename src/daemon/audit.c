@@ -67,7 +67,7 @@ static int random_of_state(struct daemon *d, const char *name, size_t size, char
     if (r != STATE_NONE)
         return r;
     if (random_bytes(random, size) < 0)
-        return error_set(e, -EIO, "the kernel gives no random bytes");
+        return error_set(e, -EIO, "the kernel returned no random bytes");
     for (size_t i = 0; i < size; i++)
         snprintf(text + 2 * i, 3, "%02x", random[i]);
     *ret = strdup(text);

@@ -280,10 +280,10 @@ static void check_attributes(struct check *c)
         if (count_with_subtypes(c, names, counts, i, &counted) || counted)
             continue;
         n_nobody++;
-        check_add(c, CHECK_WARNING, "attributes",
-                  "nobody of %zu %s has the attribute %s, which the mapping reads: is it "
-                  "spelled so, and may the account read it?",
-                  people, people == 1 ? "person" : "people", names->items[i]);
+        check_add(
+            c, CHECK_WARNING, "attributes",
+            "nobody of %zu %s has the attribute %s, which the mapping reads: is the name right, and may the account read it?",
+            people, people == 1 ? "person" : "people", names->items[i]);
     }
     check_computed(c, names);
     if (r < 0)
@@ -385,9 +385,10 @@ static bool read_directory(struct check *c, struct directory *d)
     c->reading = NULL;
     directory_status(d, &status);
     if (status.base_doubt)
-        check_add(c, CHECK_ERROR, "[directory] base",
-                  "the server does not show %s: %s. Is it spelled so, and may the account read it?",
-                  c->settings->directory.bases[0], status.base_doubt);
+        check_add(
+            c, CHECK_ERROR, "[directory] base",
+            "the server does not show %s: %s. Is the name right, and may the account read it?",
+            c->settings->directory.bases[0], status.base_doubt);
     if (r == -ETIMEDOUT) {
         check_add(c, CHECK_ERROR, "directory",
                   "%s was not read to its end within %llu seconds%s%s",
@@ -410,7 +411,7 @@ static bool evaluate(struct check *c)
 {
     struct engine_status status;
     bool idle = engine_is_idle(c->engine);
-    check_progress(c, "Looking at the people");
+    check_progress(c, "Evaluating people");
     c->n_known = person_count_dirty(c->state);
     engine_on_idle(c->engine, on_idle, &idle);
     int r = check_wait(c, &idle, PLAN_LIMIT_USEC);

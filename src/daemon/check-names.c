@@ -152,7 +152,7 @@ void check_names(struct check *c, struct tenant_client *client)
     say_privilege(c);
     if (n_all == 0)
         return;
-    check_progress(c, "Looking which roles and skills users of the tenant have");
+    check_progress(c, "Looking up which roles and skills users of the tenant have");
     look_at_users(&n, client);
     judge(&n, "role", ruleset_roles(rules), &n.roles, &unseen, &n_known);
     judge(&n, "skill", ruleset_skills(rules), &n.skills, &unseen, &n_known);

@@ -153,7 +153,8 @@ static void explain_as_case(struct request *q, const char *person)
         return;
     if (ids.n_items > 1)
         control_fail(q->call, "invalid-parameter",
-                     "'%s' means %zu people, and a case is one: give the DN", person, ids.n_items);
+                     "'%s' matches %zu people, and a case is about one: give the DN", person,
+                     ids.n_items);
     else if (report_case(q->d->engine, q->d->state, &q->d->settings->mapping, ids.items[0],
                          &text, &e) < 0)
         fail(q, &e);

@@ -80,9 +80,10 @@ static int distrust_state(struct daemon *d, struct error *e)
                     d->settings->state_file);
         return 0;
     }
-    log_error("The audit file is ahead of the state file: an older copy of %s was restored. Users are matched "
-              "with the tenant again, and nobody is changed before `rosterctl plan` was approved",
-              d->settings->state_file);
+    log_error(
+        "The audit file is ahead of the state file: an older copy of %s was restored. Users are matched "
+        "with the tenant again, and nobody is changed until `rosterctl plan` has been approved",
+        d->settings->state_file);
     return engine_distrust_state(d->engine, e);
 }
 
@@ -163,7 +164,7 @@ static int renew_engine(struct daemon *d, struct error *e)
     if (r == 0)
         r = directory_start(d->directory, e);
     if (r < 0) { /* the service manager starts it anew */
-        log_error("The directory cannot be read again: %s. rosterd ends", e->message);
+        log_error("The directory cannot be read again: %s. rosterd stops", e->message);
         d->exit_code = EXIT_FAILURE;
         stop(d);
         return 0;
@@ -234,7 +235,8 @@ static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata
     d->token_timer = sd_event_source_disable_unref(d->token_timer);
     tenant_client_on_other_token(d->tenant, NULL, NULL); /* what waits ends now */
     if (!d->stopping) {
-        log_error("The tenant cannot be asked with another token: %s. rosterd ends", e.message);
+        log_error("The tenant cannot be asked with another token: %s. rosterd stops",
+                  e.message);
         d->exit_code = EXIT_FAILURE;
         stop(d);
     }
@@ -246,7 +248,7 @@ static bool on_other_token(void *userdata)
     struct daemon *d = userdata;
     if (d->token_timer || d->stopping)
         return d->token_timer;
-    log_notice("%s holds another token: it is asked whose users that shows",
+    log_notice("%s holds another token: the tenant is asked whose users it shows",
                d->settings->tenant.client_secret_file);
     return look_at_token_in(d, 0);
 }
@@ -331,7 +333,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
     struct daemon *d = userdata;
     if (d->stopping)
         return 0;
-    log_notice("Signal %u: what is under way is finished first", info->ssi_signo);
+    log_notice("Signal %u: finishing what is under way first", info->ssi_signo);
     stop(d);
     return 0;
 }

@@ -27,7 +27,7 @@ static void show(struct daemon *d)
     if (!d->read_done && d->directory)
         meter_show(&d->meter, "Reading the directory", s.n_entries, d->n_read_before, METER_THINGS);
     else if (left)
-        meter_show(&d->meter, "Looking at people", d->n_dirty - left, d->n_dirty, METER_THINGS);
+        meter_show(&d->meter, "Evaluating people", d->n_dirty - left, d->n_dirty, METER_THINGS);
     else if (progress_of(d, &p))
         meter_show(&d->meter, "Writing to the tenant", p.done, p.total, METER_THINGS);
 }

@@ -83,7 +83,7 @@ static int follow(struct daemon *d, struct error *e)
                                d->directory, ruleset_attributes(engine_ruleset(d->engine)), e)
                          : 0;
     if (r < 0)
-        log_error("The directory is still read for the rules of before: %s. Reload again",
+        log_error("The directory is still read for the previous rules: %s. Reload again",
                   e->message);
     return r;
 }

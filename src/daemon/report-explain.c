@@ -239,10 +239,10 @@ static int say_not_found(struct state *s, const char *text, struct error *e)
     if (m.entry && m.entry->kind != ENTRY_PERSON)
         return error_set(e, -ENOENT, "%s is in the directory and is %s, not a person", text,
                          kinds[m.entry->kind]);
-    return error_set(e, -ENOENT,
-                     "nobody is known by the id, DN, login or mail address '%s': look whether "
-                     "the entry lies below [directory] base and fits its filter",
-                     text);
+    return error_set(
+        e, -ENOENT,
+        "nobody is known by the id, DN, login or mail address '%s': check whether the entry lies below [directory] base and matches its filter",
+        text);
 }
 
 json_t *report_explain(struct engine *n, struct state *s, const char *person, bool *ret_found,

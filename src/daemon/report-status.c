@@ -241,12 +241,13 @@ static json_t *files_of(const struct status *s)
                          problems.items[i].sentence);
     } else if (!text_equal(found->fingerprint, s->fingerprint)) {
         state = "changed";
-        snprintf(sentence, sizeof(sentence),
-                 "what stands in the files is not in force%s: `rosterctl plan --config %s` shows "
-                 "what it would do, %s",
-                 s->reload_waits ? " yet" : "", s->config_file,
-                 s->reload_waits ? "and it is loaded as soon as the state file can be written"
-                                 : "`rosterctl reload` loads it or says what takes a restart");
+        snprintf(
+            sentence, sizeof(sentence),
+            "the configuration files are not what is in force%s: `rosterctl plan --config %s` shows "
+            "what it would do, %s",
+            s->reload_waits ? " yet" : "", s->config_file,
+            s->reload_waits ? "and it is loaded as soon as the state file can be written"
+                            : "`rosterctl reload` loads it or says what takes a restart");
     }
     return json_pack("{s:s, s:o}", "state", state, "sentence",
                      report_text(*sentence ? sentence : NULL));

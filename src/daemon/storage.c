@@ -60,9 +60,9 @@ static void note_told(const struct daemon *d)
     CLEANUP(freep) char *path = note_path(d);
     int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640) : -1;
     if (fd < 0)
-        log_warning("That somebody was told of it cannot be noted (%s): the end is told only if "
-                    "rosterd runs until then",
-                    strerror(errno));
+        log_warning(
+            "It cannot be noted that this alarm was sent (%s): its end is told only if rosterd runs until then",
+            strerror(errno));
     else
         close(fd);
 }

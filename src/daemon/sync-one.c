@@ -85,7 +85,7 @@ static int tell_directory(struct sync_one *x, json_t *steps, struct error *e)
     if (s.state == DIRECTORY_FOLLOWING && s.feed == DIRECTORY_FEED_POLL)
         buffer_format(&b, "; as of the last poll of %s", s.uri);
     else if (s.state == DIRECTORY_FOLLOWING)
-        buffer_format(&b, "; %s tells changes at once", s.uri);
+        buffer_format(&b, "; %s reports changes at once", s.uri);
     else
         buffer_format(&b, "; as it was last read: the directory is %s", directory_state_name(s.state));
     return b.failed ? error_out_of_memory(e) : add_step(steps, "directory", 0, b.data, e);

@@ -187,13 +187,13 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         __attribute__((fallthrough));
     case TENANT_LOST_RACE:
         snprintf(sentence, sizeof(sentence),
-                 "the tenant did not take the call, it is tried again: %s", what);
+                 "the tenant did not take the call; it is tried again: %s", what);
         execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, execution_next_wait(x));
         return;
     case TENANT_THROTTLED: {
         uint64_t wait = execution_next_wait(x);
         snprintf(sentence, sizeof(sentence),
-                 "the tenant asks to slow down, it is tried again: %s", what);
+                 "the tenant asks to slow down; it is tried again: %s", what);
         execution_hold(x, a, REASON_THROTTLED, "throttled", sentence,
                        a->retry_after_usec > wait ? a->retry_after_usec : wait);
         return;

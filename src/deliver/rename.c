@@ -42,8 +42,7 @@ enum next rename_written(struct execution *x, const struct tenant_answer *a)
         return a->class == TENANT_DONE ? NEXT_CONCLUDE : NEXT_FAIL;
     refusal_hold(
         x, a, REASON_RENAME_POLICY,
-        "the tenant refuses the new login, as tenants do that let no login be changed: rename the "
-        "user there, or give the entry its old login back");
+        "the tenant refuses the new login, as tenants do where logins cannot be changed: rename the user there, or give the entry its old login back");
     return NEXT_NOTHING;
 }
 

@@ -358,7 +358,7 @@ int connect_tls_of(const struct directory_options *options, const char *uri,
         return 0;
     }
     if (!ldaps && strncasecmp(uri, "ldap://", 7) != 0)
-        return error_set(e, -EINVAL, "%s is no ldap://, ldaps:// or ldapi:// address", uri);
+        return error_set(e, -EINVAL, "%s is not an ldap://, ldaps:// or ldapi:// address", uri);
     if (ldaps && options->tls != DIRECTORY_TLS_AUTO && options->tls != DIRECTORY_TLS_LDAPS)
         return error_set(e, -EINVAL, "%s means TLS from the first byte, but tls says otherwise",
                          uri);

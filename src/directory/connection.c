@@ -205,8 +205,9 @@ static int on_ca(sd_event_source *source, uint64_t usec, void *userdata)
         timer_arm(c->ca, LOOK_AT_CA_USEC);
         return 0;
     }
-    log_notice("The CAs of the directory have changed: the connection to %s begins anew",
-               session_uri(c->session));
+    log_notice(
+        "The CA certificates for the directory have changed: the connection to %s is made anew",
+        session_uri(c->session));
     connection_again(c);
     c->events->state(DIRECTORY_CONNECTING, c->owner);
     return 0;

@@ -280,7 +280,7 @@ int decoded_take_known_name(struct decoded *d, char *dn_taken)
     free(entry->dn);
     entry->dn = dn_taken;
     entry->has_raw = false;
-    int r = note_unreadable(entry, "its name is no distinguished name", d->dn);
+    int r = note_unreadable(entry, "its name is not a distinguished name", d->dn);
     entry_sort(entry);
     return r;
 }

@@ -552,7 +552,7 @@ static void prepare(struct feed_commit *c, void *userdata)
     }
     snprintf(f->what, sizeof(f->what), "%s with %zu entr%s from %s",
              !refresh        ? "changes"
-             : s->had_cookie ? "what changed since the last connection"
+             : s->had_cookie ? "changes since the last connection"
                              : "full refresh",
              c->n_entries, c->n_entries == 1 ? "y" : "ies", session_uri(f->env->session));
     c->what = f->what;

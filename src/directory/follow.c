@@ -93,7 +93,7 @@ int follow_parse(const char *url, char **ret_server, char **ret_base, char **ret
 {
     LDAPURLDesc *p = NULL;
     if (ldap_url_parse(url, &p) != LDAP_URL_SUCCESS || !p)
-        return error_set(e, -EINVAL, "it is no LDAP address");
+        return error_set(e, -EINVAL, "it is not an LDAP address");
     bool ldaps = strcasecmp(p->lud_scheme, "ldaps") == 0;
     bool usable = (ldaps || strcasecmp(p->lud_scheme, "ldap") == 0) && p->lud_host &&
                   *p->lud_host && p->lud_crit_exts == 0;

@@ -103,7 +103,7 @@ int keytab_select(const unsigned char *bytes, size_t size, const char *principal
     CLEANUP(buffer_done) struct buffer kept = {0};
     struct reader r = {bytes, bytes + size, false};
     if (take_number(&r, 2) != 0x0502)
-        return error_set(e, -EBADMSG, "it is no keytab of version 2");
+        return error_set(e, -EBADMSG, "it is not a keytab of version 2");
     buffer_add(&kept, bytes, 2);
     while (r.end - r.p >= 4) {
         int32_t n = (int32_t)take_number(&r, 4);

@@ -387,7 +387,8 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     if (has_no_time(r, outcome->code) || (r->step == STEP_ROOT && outcome->code != LDAP_SUCCESS)) {
         struct error e = {0};
         int code = libldap_error(&e, outcome->code, outcome->said,
-                                 "%s: what the server is cannot be read", session_uri(r->session));
+                                 "%s: the server's root entry cannot be read",
+                                 session_uri(r->session));
         fail(r, code, &e);
         return;
     }

@@ -54,7 +54,7 @@ static int open_socket(const char *uri, const char *host, int port, uint64_t tim
     snprintf(service, sizeof(service), "%d", port);
     int looked_up = getaddrinfo(host, service, &hints, &list), number = 0;
     if (looked_up != 0) {
-        error_set(e, -ENOTCONN, "%s: there is no host %s to be found: %s", uri, host,
+        error_set(e, -ENOTCONN, "%s: the host name %s cannot be resolved: %s", uri, host,
                   gai_strerror(looked_up));
         return -1;
     }

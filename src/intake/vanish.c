@@ -41,7 +41,7 @@ static void say_vanished(struct reading *g, const char *name, double before, siz
     snprintf(cause, sizeof(cause), "attribute:%s", name);
     snprintf(
         sentence, sizeof(sentence),
-        "the attribute %s was read for %.0f people before and for %zu now: changes of those "
+        "the attribute %s had values for %.0f people before and has values for %zu now: changes of those "
         "who lack it wait for approval",
         name, before, now);
     alarm_set(g->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);

@@ -213,7 +213,7 @@ int claim_find_successor(struct books *b, struct dossier *s, struct error *e)
                 "%s is gone, and %s has the same login and the same mail or name, as when a "
                 "directory was loaded anew: %s",
                 dossier_dn(s), p.dn,
-                s->successor_revoked ? "whoever uses the account, it ends"
+                s->successor_revoked ? "whoever uses the account, it is disabled"
                 : s->successor_idle
                     ? "nobody is to use the account now, so it is disabled, and kept for that entry"
                     : "nothing is removed while linking it to that entry waits for approval");

@@ -79,6 +79,6 @@ const char *dossier_sentence(const struct dossier *s)
     if (s->has_verdict)
         return s->verdict.sentence;
     if (s->mirror.entry && s->mirror.entry->kind != ENTRY_PERSON)
-        return "the entry is no person any more";
+        return "the entry is not a person any more";
     return s->mirror.gone_why ? s->mirror.gone_why : "its entry is not in the mirror";
 }

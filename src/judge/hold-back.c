@@ -30,7 +30,7 @@ int gate_configure(struct gate *g, struct error *e)
     if (gate_observes(g) && !g->options->plan_only)
         log_notice(
             "Observing ([sync] mode = observe): everything is planned, nothing is written; "
-            "`rosterctl start`, or approving the whole plan, begins");
+            "`rosterctl start`, or approving the whole plan, starts writing");
     return 0;
 }
 

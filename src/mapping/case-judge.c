@@ -47,7 +47,7 @@ static int parse_matching(const char *word, enum matching *ret, struct error *e)
             return 0;
         }
     return error_set(e, -EINVAL,
-                     "'%s' is no way to compare values; rosterd.case(5) lists those that there are", word);
+                     "'%s' is not a way to compare values; rosterd.case(5) lists them", word);
 }
 
 /* The rules have finer kinds than what a type is stored as. */

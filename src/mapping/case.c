@@ -204,7 +204,7 @@ static int say_unknown(const char *name, struct error *e)
         "extension",  "team",          "role",       "skill",        "disabled",  "revoked"};
     const char *near = text_nearest(name, names, ARRAY_SIZE(names));
 
-    return error_set(e, -EINVAL, "unknown name '%s' behind the entry%s%s%s", name,
+    return error_set(e, -EINVAL, "unknown name '%s' after the entry%s%s%s", name,
                      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -275,8 +275,9 @@ int case_parse(struct mapping_case *ret, const char *text, size_t size, struct e
     if (r == 0 && !c.entry)
         return error_set(e, -EINVAL, "it is empty: the entry is missing");
     if (r == 0 && c.expected == 0)
-        return error_set(e, -EINVAL, "it expects nothing: 'expect: user', 'expect: skip' or 'expect: "
-                                     "invalid' is missing behind the entry and a blank line");
+        return error_set(e, -EINVAL,
+                         "it expects nothing: 'expect: user', 'expect: skip' or 'expect: "
+                         "invalid' is missing after the entry and a blank line");
     if (r < 0)
         return r;
     entry_sort(c.entry);

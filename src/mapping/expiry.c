@@ -33,7 +33,7 @@ static int parse_days(const char *value, struct expiry *ret, struct error *e)
 {
     int64_t days;
     if (text_parse_signed(value, &days) < 0 || days > DAYS_MAX)
-        return error_set(e, -EINVAL, "'%s' is no number of days since 1970", value);
+        return error_set(e, -EINVAL, "'%s' is not a number of days since 1970", value);
     /* shadow(5): negative or empty is never; 0 is not to be used, many read it as never. */
     *ret = (struct expiry){.never = days <= 0,
                            .usec = days > 0 ? (uint64_t)(days * USEC_PER_DAY) : 0};
@@ -145,14 +145,16 @@ static int parse(const char *attribute, const char *value, bool starts, struct e
         return 0;
     }
     if (r == TIME_TOO_EARLY)
-        return error_set(e, -EINVAL, "'%s' is not after 1970 began, and so no account's end", value);
+        return error_set(e, -EINVAL,
+                         "'%s' lies before 1970, so it cannot be the end of an account", value);
     if (r == TIME_READ)
         return 0;
     if (!is_integer(value))
-        return error_set(e, -EINVAL,
-                         "'%s' is no time; 20261124120000Z, 2026-11-24, seconds since 1970 or "
-                         "Active Directory's 100 ns since 1601 is expected",
-                         value);
+        return error_set(
+            e, -EINVAL,
+            "'%s' is not a time; 20261124120000Z, 2026-11-24, seconds since 1970 or "
+            "Active Directory's 100 ns since 1601 is expected",
+            value);
     if (!text_equal_ascii_case(attribute, "accountExpires") && parse_seconds(value, ret))
         return 0;
     return parse_filetime(value, ret, e);

@@ -130,7 +130,7 @@ static int prepare_bits(struct context *c, struct filter_node *n, bool all)
     n->matching = MATCHING_INTEGER;
     if (text_parse_signed(n->parts[0].bytes, &ignored) < 0 ||
         strlen(n->parts[0].bytes) != n->parts[0].size)
-        REPORT(c, PROBLEM_ERROR, n->value_at, "'%s' is no integer; rule %s takes a number",
+        REPORT(c, PROBLEM_ERROR, n->value_at, "'%s' is not an integer; rule %s takes a number",
                n->parts[0].bytes, n->rule);
     return normalise_parts(c, n);
 }

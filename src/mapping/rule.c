@@ -40,10 +40,10 @@ int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
     if (r < 0)
         return r;
     if (!filter_can_match(f))
-        problem_tell(problems, PROBLEM_UNDECIDABLE, t, problem_column(problems, t->text, 0),
-                     "filter '%s' can never match, so it would decide about people what nobody "
-                     "meant: correct it, or take it out",
-                     t->text);
+        problem_tell(
+            problems, PROBLEM_UNDECIDABLE, t, problem_column(problems, t->text, 0),
+            "filter '%s' can never match, so the rule would do something that nobody meant: correct it, or take it out",
+            t->text);
     *ret = TAKE(f);
     return 0;
 }

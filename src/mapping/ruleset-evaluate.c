@@ -115,7 +115,7 @@ static int check_scope(struct evaluation *x)
 static int note_missing_group(struct evaluation *x, const char *dn)
 {
     struct verdict *v = x->verdict;
-    STEP(x, "group %s is not in the directory, so nothing can be said", dn);
+    STEP(x, "group %s is not in the directory, so it is not known who belongs to it", dn);
     v->group_missing = true;
     if (v->group_missing_dn)
         return 0;

@@ -145,7 +145,7 @@ static int parse_level(const char *text, unsigned *ret, struct error *e)
         return error_out_of_memory(e);
     if (text_parse_unsigned(digits, SKILL_LEVEL_MAX, &level) < 0)
         return error_set(e, -EINVAL,
-                         "'%s' is no level; a whole number from 0 to %d is expected", digits,
+                         "'%s' is not a level; a whole number from 0 to %d is expected", digits,
                          SKILL_LEVEL_MAX);
     *ret = (unsigned)level;
     return 0;
@@ -196,10 +196,10 @@ int skill_from_element(const struct list_element *x, char **ret_name, unsigned *
         const char *colon = strrchr(x->text, ':'), *equals = strrchr(x->text, '=');
         if (!colon && equals && is_number(equals + 1)) {
             *ret_offset = x->at + (size_t)(equals - x->text);
-            return error_set(e, -EINVAL,
-                             "'%s' would be the name of a skill: a level stands behind ':' and not "
-                             "'='; a name that ends so is put into double quotes",
-                             x->text);
+            return error_set(
+                e, -EINVAL,
+                "'%s' would be read as the name of a skill: a level follows ':' and not '='; put a name that really ends so in double quotes",
+                x->text);
         }
         size_t split = colon ? (size_t)(colon - x->text) : strlen(x->text);
         if (colon && split > 0)

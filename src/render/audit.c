@@ -58,8 +58,8 @@ static void render_proved(struct output *o, const json_t *v)
     render_kept(o, v);
     if (member_number(v, "first_seq") > 1)
         output_format(o, "lines before %lld are not in these files\n", member_number(v, "first_seq"));
-    count(o, v, "old_form", "line from before version 1: verified by the rule of then",
-          "lines from before version 1: verified by the rule of then");
+    count(o, v, "old_form", "line from before version 1: verified by the rule in force then",
+          "lines from before version 1: verified by the rule in force then");
     count(o, v, "erased", "line whose personal data was erased by a recorded act",
           "lines whose personal data was erased by a recorded act");
     count(o, v, "erased_unsigned",

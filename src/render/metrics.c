@@ -34,7 +34,7 @@ static const struct metric metrics[] = {
     { "rosterd_directory_up", "gauge", "1 while the directory is read or followed.", "directory", "state", VALUE_IS_OK },
     { "rosterd_directory_people", "gauge", "People whom the directory shows.", "directory", "people", VALUE_NUMBER },
     { "rosterd_directory_groups", "gauge", "Groups that the directory shows.", "directory", "groups", VALUE_NUMBER },
-    { "rosterd_directory_last_change_timestamp_seconds", "gauge", "When the directory last told a change.", "directory", "last_change", VALUE_TIME },
+    { "rosterd_directory_last_change_timestamp_seconds", "gauge", "When the directory last reported a change.", "directory", "last_change", VALUE_TIME },
     { "rosterd_directory_last_complete_read_timestamp_seconds", "gauge", "When everything was last read and compared.", "directory", "last_full_read", VALUE_TIME },
     { "rosterd_directory_reconnects_total", "counter", "Connections to the directory after the first.", "directory", "reconnects", VALUE_NUMBER },
     { "rosterd_directory_certificate_expiry_timestamp_seconds", "gauge", "When the certificate of the directory's server expires.", "directory", "certificate_expires", VALUE_TIME },
@@ -169,7 +169,8 @@ static void render_lag(struct output *o, const json_t *lag)
 
     if (!json_is_object(lag))
         return;
-    head(o, name, "histogram", "Time from the directory's word to the first request that follows.");
+    head(o, name, "histogram",
+         "Time from a change in the directory to the first request for it.");
     json_array_foreach(json_object_get(lag, "buckets"), i, bucket)
     {
         const json_t *bound = json_object_get(bucket, "seconds");

@@ -257,13 +257,14 @@ static void render_release(struct output *o, const json_t *answer)
     output_format(o, observing ? "\nWhat you can do:\n" : "\nWhat waits is released by:\n");
     if (observing)
         render_command(o, "rosterctl start",
-                       letter ? "begin; what has a letter goes on waiting" : "begin");
+                       letter ? "start writing; what has a letter goes on waiting"
+                              : "start writing");
     (void)snprintf(command, sizeof(command), "rosterctl approve %s", hash);
-    render_command(o, command, observing ? "begin, and do all of this plan" : "all of it");
+    render_command(o, command, observing ? "start writing, all of this plan" : "all of it");
     if (n_letters > 1 || (observing && letter)) {
         (void)snprintf(command, sizeof(command), "rosterctl approve %s %s", hash, letter);
         render_command(o, command,
-                       observing ? "release these alone, and begin nothing"
+                       observing ? "release only these, without starting"
                                  : "these groups alone");
     }
     if (letter) {
@@ -395,7 +396,7 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     if (how == RENDER_PLAN_CHOSEN) {
         render_people(o, answer);
         if (json_array_size(operations) == 0)
-            output_format(o, "Nobody in the plan is chosen by this.\n");
+            output_format(o, "Nobody in the plan matches.\n");
         return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
     }
     int result = render_problems(o, json_object_get(answer, "problems"));

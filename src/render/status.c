@@ -243,7 +243,8 @@ static void render_attention(struct output *o, const json_t *a)
     if (files && strcmp(files, "broken") == 0)
         attention(o, &first, 0, "the files on disk cannot be loaded", NULL, "rosterctl check");
     else if (files && strcmp(files, "in-force") != 0)
-        attention(o, &first, 0, "the files are not what is in force", NULL, "rosterctl reload");
+        attention(o, &first, 0, "the configuration files are not what is in force", NULL,
+                  "rosterctl reload");
     if (!first)
         output_format(o, "\n");
 }
@@ -294,9 +295,8 @@ static void render_lanes(struct output *o, const json_t *lanes)
     if (revocations + due + newcomers == 0)
         return;
     more(o);
-    output_format(o, "in this order: %lld revocation%s, %lld of what is due, %lld newcomer%s",
-                  revocations, revocations == 1 ? "" : "s", due, newcomers,
-                  newcomers == 1 ? "" : "s");
+    output_format(o, "in this order: %lld revocation%s, %lld due, %lld newcomer%s", revocations,
+                  revocations == 1 ? "" : "s", due, newcomers, newcomers == 1 ? "" : "s");
     end(o);
 }
 
@@ -372,7 +372,7 @@ static void render_revocations(struct output *o, const json_t *revocations)
     {
         output_format(o, "  ");
         output_text(o, member_text(r, "login"));
-        output_format(o, "  %s, the request left %.3f s after the directory's word\n",
+        output_format(o, "  %s, the request left %.3f s after the directory reported it\n",
                       output_age(o, member_text(r, "at"), age, sizeof(age)),
                       (double)member_number(r, "took_usec") / 1e6);
     }

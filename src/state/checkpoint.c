@@ -34,9 +34,10 @@ static void tell(bool *failing, int rc, const char *path, const char *why)
     bool fails = rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED;
 
     if (fails && !*failing)
-        log_error("What is committed cannot be moved into the state file %s: %s. It is kept in %s-wal, "
-                  "which grows until that is possible: look at the disk",
-                  path, why, path);
+        log_error(
+            "Committed changes cannot be moved into the state file %s: %s. It is kept in %s-wal, "
+            "which grows until that is possible: look at the disk",
+            path, why, path);
     else if (*failing && rc == SQLITE_OK)
         log_notice("What is committed can be moved into the state file %s again", path);
     else if (rc != SQLITE_OK)

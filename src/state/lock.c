@@ -126,10 +126,11 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         r = -errno;
-        return error_set(e, r,
-                         "The lock file %s cannot be opened: %s. Check that the folder exists, "
-                         "is no read-only mount and may be written by rosterd's user",
-                         path, strerror(-r));
+        return error_set(
+            e, r,
+            "The lock file %s cannot be opened: %s. Check that the folder exists, "
+            "is not on a read-only file system and may be written by rosterd's user",
+            path, strerror(-r));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         r = errno == EWOULDBLOCK
@@ -156,12 +157,13 @@ static int check_file(int fd, const char *path, struct error *e)
     if (fstat(fd, &st) < 0)
         return error_set(e, -errno, "Looking at the state file %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return error_set(e, -EINVAL, "The state file %s is no regular file", path);
+        return error_set(e, -EINVAL, "The state file %s is not a regular file", path);
     if (file_is_open_to_all(&st))
-        return error_set(e, -EPERM,
-                         "The state file %s is refused: anybody on this machine may write to it "
-                         "(mode %04o). Look whether somebody did, then chmod 0600 it",
-                         path, (unsigned)st.st_mode & 07777U);
+        return error_set(
+            e, -EPERM,
+            "The state file %s is refused: anybody on this machine may write to it "
+            "(mode %04o). Check whether somebody did, then chmod 0600 it",
+            path, (unsigned)st.st_mode & 07777U);
     if (file_has_foreign_owner(&st))
         log_warning("The state file %s belongs to user %u, who may change it at any time: chown it "
                     "to rosterd's user",

@@ -49,7 +49,7 @@ int make_look(const char *path, bool *ret_empty, struct error *e)
     }
     if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
         close(fd);
-        return error_set(e, -EINVAL, "The state file %s is no regular file", path);
+        return error_set(e, -EINVAL, "The state file %s is not a regular file", path);
     }
     n = fd < 0 ? 0 : read(fd, head, sizeof(head));
     if (fd >= 0)
@@ -67,7 +67,7 @@ int make_look(const char *path, bool *ret_empty, struct error *e)
     }
     if (n > 0 && memcmp(head, magic, sizeof(magic)) != 0) {
         error_set(e, 0,
-                  "%s is no state file: it does not begin like a database. Nothing was written "
+                  "%s is not a state file: it does not begin like a database. Nothing was written "
                   "to it. Move it aside to rebuild the state by adoption, or check the path",
                   path);
         return STATE_DAMAGED;

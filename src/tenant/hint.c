@@ -103,7 +103,7 @@ void hint_set(struct tenant_answer *ret, const struct answer_question *q,
     if (!html && n > 0 && *body == '{' && hint_json(ret->hint, sizeof(ret->hint), body, n))
         return;
     if (gives_token(q, body, n))
-        snprintf(ret->hint, sizeof(ret->hint), "(the answer holds a token, it is not shown)");
+        snprintf(ret->hint, sizeof(ret->hint), "(the answer holds a token; it is not shown)");
     else if (html)
         hint_html(ret->hint, sizeof(ret->hint), body, n);
     else
@@ -135,7 +135,7 @@ void hint_hide_secrets(struct tenant_answer *ret, const struct answer_question *
     for (size_t i = 0; i < ARRAY_SIZE(q->secrets); i++)
         if (leak_shows(ret->hint, cut, q->secrets[i])) {
             snprintf(ret->hint, sizeof(ret->hint),
-                     "(the answer repeats a secret, it is not shown)");
+                     "(the answer repeats a secret; it is not shown)");
             return;
         }
 }

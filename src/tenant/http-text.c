@@ -88,7 +88,7 @@ int http_check_url(struct http_url *ret, const char *url, bool allow_plain, stru
     if (!url || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
         curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        return error_set(e, -EINVAL, "the tenant's URL '%s' is not one", url ? url : "");
+        return error_set(e, -EINVAL, "'%s' is not a URL", url ? url : "");
     static const CURLUPart refused[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
                                         CURLUPART_FRAGMENT};
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
@@ -161,7 +161,7 @@ static const char *describe_network(CURL *easy, CURLcode code)
 {
     long number = 0;
     if (code == CURLE_COULDNT_RESOLVE_HOST)
-        return "there is no such host to be found";
+        return "the host name cannot be resolved";
     if (curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number) != CURLE_OK || number == 0)
         return NULL;
     return code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR

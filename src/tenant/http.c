@@ -215,10 +215,12 @@ static void follow_ca(struct http *h)
     if (!trust_has_changed(&h->trust, file, directory, h->url.host, &trust))
         return;
     if (begin_anew(h, &error) < 0) { /* the next request tries it again */
-        log_error("Connections to the tenant by the new CAs: %s", error.message);
+        log_error("Connecting to the tenant with the new CA certificates: %s", error.message);
         return;
     }
-    log_notice("The CAs of the tenant have changed: connections to %s begin anew", h->url.host);
+    log_notice(
+        "The CA certificates for the tenant have changed: connections to %s are made anew",
+        h->url.host);
     h->trust = trust;
 }
 

@@ -145,7 +145,8 @@ int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *as
     else if (type && strcasecmp(type, "bearer") != 0)
         r = error_set(e, -EBADMSG, "the tenant gives tokens of another type than Bearer");
     else if (oauth_scope_is_of_another(asked_scope, scope))
-        r = error_set(e, -EXDEV, "it is for the tenant %.200s, and was asked for %.200s", scope,
+        r = error_set(e, -EXDEV,
+                      "it is for the tenant %.200s, although it was asked for %.200s", scope,
                       asked_scope);
     else
         r = secret_new(ret, text, strlen(text), e);
@@ -246,9 +247,10 @@ static int read_given(struct oauth *o, struct error *e)
         return error_set(e, -EBADMSG, "%s holds characters that no header may hold",
                          o->client_secret_file);
     if (is_another(o, token))
-        return error_set(e, -ESTALE,
-                         "%s holds another token: first it is asked whose users that shows",
-                         o->client_secret_file);
+        return error_set(
+            e, -ESTALE,
+            "%s holds another token: the tenant is first asked whose users it shows",
+            o->client_secret_file);
     forget_token(o);
     o->token = TAKE(token);
     r = make_headers(o, e);

@@ -384,7 +384,7 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
     if (r < 0)
         return r;
     if (json_array_size(operations) == 0)
-        return error_set(e, -EINVAL, "a change that changes nothing");
+        return error_set(e, -EINVAL, "an empty change");
     return patch_to_body(ret, ret_size, operations, e);
 }
 

@@ -165,7 +165,7 @@ int user_api_put_body(char **ret, size_t *ret_size, const char *team, const bool
 {
     struct body b;
     if (!team && !disabled && !skills_of)
-        return error_set(e, -EINVAL, "a change that changes nothing");
+        return error_set(e, -EINVAL, "an empty change");
     body_begin(&b, (team ? bytes_of(team) : 0) + (skills_of ? skills_bytes(skills_of) : 0));
     if (team)
         put_text(&b, "team", team, "the team");

@@ -276,12 +276,12 @@ def test_what_the_files_tell_of(t):
         writer.add(day, "start" if day == 3 else "skip", {"code": "no-mail"}, {"id": "id-1", "say": "x"})
         writer.checkpoint(key)
     whole, late = writer.write(t.path("whole.jsonl")), writer.write(t.path("late.jsonl"), 2)
-    before, missing, unread = "Before it there was no audit.", "What happened before is not told here.", "What happened after it is not told here."
+    before, missing, unread = "Before it there was no audit.", "What happened before is not covered.", "What happened after it is not covered."
     for words, expected in (((whole,), ()), (("--since", "2026-01-04", "--until", "2026-01-01T12", whole), ()), (("--since", "2025", whole), (before,)),
                             (("--since", "2025", late), (missing,)), (("--until", "2027", late), (unread,)), (("--since", "2026-01-06", late), ())):
         for text in reported(t, *words):
             need([one for one in (before, missing, unread) if one in text] == list(expected), "which time", words, text[:700])
-            need("The lines are of the time from 2026-01-0" in text and ("Lines before 3 are not in these files." in text) == (late in words), "whose", words, text[:700])
+            need("The lines cover the time from 2026-01-0" in text and ("Lines before 3 are not in these files." in text) == (late in words), "whose", words, text[:700])
     kept, other = t.write("kept.note", writer.notes[max(writer.notes)]), Key("b")
     need(all("fits: up to line 5 " in text for text in reported(t, "--key", key.vkey, "--checkpoint", kept, whole)), "compared")
     need("verified with the key that was given" in reported(t, "--key", key.vkey, whole)[0], "by that key")

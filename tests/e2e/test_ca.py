@@ -69,7 +69,7 @@ def test_directory_kept_connection(t):
     tenant.wait_user("ada")
     settled(d)
     base.write_file(ca, other_authority(t))
-    d.wait_log("The CAs of the directory have changed")
+    d.wait_log("The CA certificates for the directory have changed")
     wait_for(lambda: d.ctl("status", "--json", code=None).json["directory"]["state"] == "away", 10,
              "the directory is away", d.log)
     hire(ground, group, "bob")
@@ -86,12 +86,12 @@ def hashed(t, certificate):
 
 def until_changed(d, ground, group, tenant, name):
     """People come until it is seen that the CAs have changed: a folder is looked into once a second."""
-    seen = d.log().count("The CAs of the tenant have changed")
+    seen = d.log().count("The CA certificates for the tenant have changed")
     for n in range(400):
         hire(ground, group, "%s%d" % (name, n))
         wait_for(lambda n=n: tenant.requests(method="POST", login="%s%d" % (name, n))
-                 or d.log().count("The CAs of the tenant have changed") > seen, 10, "the next one", d.log_tail)
-        if d.log().count("The CAs of the tenant have changed") > seen:
+                 or d.log().count("The CA certificates for the tenant have changed") > seen, 10, "the next one", d.log_tail)
+        if d.log().count("The CA certificates for the tenant have changed") > seen:
             return
     need(False, "it is seen", d.log_tail())
 
@@ -125,7 +125,7 @@ def test_folder_changed_in_place(t):
             d.wait_log("tenant is away")
             need(tenant.requests() == [], "nothing was asked", tenant.requests())
         else:
-            d.wait_log("The CAs of the directory have changed")
+            d.wait_log("The CA certificates for the directory have changed")
             wait_for(lambda: d.ctl("status", "--json", code=None).json["directory"]["state"] == "away", 10, "the directory is away", d.log)
         with open(files[name][0], "w", encoding="ascii") as file:
             file.write(files[name][1])
@@ -149,16 +149,16 @@ def test_absent_for_a_while(t):
             if half is not None:
                 base.write_file(path, half)
             if name == "directory":
-                wait_for(lambda m=m: d.log().count("The CAs that vouch for ldap") > m, 15, "it is noticed", d.log_tail)
+                wait_for(lambda m=m: d.log().count("The CA certificates for ldap") > m, 15, "it is noticed", d.log_tail)
             hire(ground, group, "p%d%d" % (n, m))
             tenant.wait_user("p%d%d" % (n, m), seconds=10)
             need("directory" not in [row["subject"] for row in d.audit(event="alarm")], "the directory is there", d.log_tail())
-            again = d.log().count("The CAs of the directory have changed")
+            again = d.log().count("The CA certificates for the directory have changed")
             base.write_file(path, whole)
             if name == "directory":
-                wait_for(lambda again=again: d.log().count("The CAs of the directory have changed") > again, 15, "and followed", d.log_tail)
+                wait_for(lambda again=again: d.log().count("The CA certificates for the directory have changed") > again, 15, "and followed", d.log_tail)
                 wait_for(lambda: d.ctl("status", "--json", code=None).json["directory"]["state"] == "following", 15, "again", d.log_tail)
-    need("The CAs that vouch for 127.0.0.1 cannot be read any more" in d.log(), "that is said", d.log_tail())
+    need("The CA certificates for 127.0.0.1 can no longer be read" in d.log(), "that is said", d.log_tail())
     base.write_file(ca, other_authority(t))
     tenant.forget_requests()
     hire(ground, group, "bob")

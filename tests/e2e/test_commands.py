@@ -138,7 +138,7 @@ def test_command_without_end(t):
     tenant.wait_users(people(2))
     ground.leave(group, "p001")
     wait_for(lambda: os.path.exists(started), 20, "the command runs")
-    d.wait_log("runs for over 30 seconds: it is killed", 45)
+    d.wait_log("has run for over 30 seconds: it is killed", 45)
     pids = [int(pid) for pid in open(started, encoding="ascii").readline().split()]
     wait_for(lambda: not any(os.path.exists("/proc/%d/exe" % pid) and os.readlink("/proc/%d/exe" % pid) for pid in pids), 10,
              "nothing of it is left", lambda: pids)
@@ -171,7 +171,7 @@ def test_command_that_writes_and_stays(t):
     need(d.memory("VmHWM") < 200 << 20 and os.path.getsize(d.log_file) < 1 << 20, "bounded", d.memory("VmHWM"))
     d.stop()
     need(not alive(pids), "nothing of it is left", alive(pids))
-    need("runs for over 5 seconds: it is killed" in d.log(), "said so")
+    need("has run for over 5 seconds: it is killed" in d.log(), "said so")
 
 
 def test_command_at_the_end(t):
@@ -232,7 +232,7 @@ def test_told_to_the_last(t):
     at = time.monotonic()
     d.once(code=None)
     need(time.monotonic() - at < 25, "bounded", time.monotonic() - at)
-    need("is not run any more: rosterd ends" in d.log(), "and it says who was not told", d.log_tail())
+    need("is not run any more: rosterd stops" in d.log(), "and it says who was not told", d.log_tail())
 
 
 @deadline(120)

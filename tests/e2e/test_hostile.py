@@ -163,7 +163,7 @@ def test_unreadable_and_revoked(t):
         wait_for(lambda: daemon.state_query("SELECT count(*) FROM operation WHERE reason = 'entry-invalid'")[0][0] == 2, 20,
                  "two are held", lambda: daemon.ctl("holds", code=None).out)
         shown = " ".join(daemon.ctl("holds", code=None).out.split())
-        need("is no distinguished name: uid=j\"oe" in shown and "an attribute has a name that is none" in shown, "and why", shown)
+        need("is not a distinguished name: uid=j\"oe" in shown and "an attribute has a name that is none" in shown, "and why", shown)
         wait_for(lambda: daemon.audit(event="alarm", code="entry-invalid"), 20, "an alarm")
         need(daemon.ctl("explain", "joe", "--json", code=None).json["people"][0]["code"] == "entry-unreadable", "explained")
         need(all(tenant.user(uid)["lastName"] == "Tester" and not tenant.user(uid)["disabled"] for uid in ("joe", "kim")),

@@ -76,7 +76,7 @@ def test_what_a_failed_case_says(t):
     # What cannot be read is no failed case.
     broken = write(daemon, "zzz.case", good.replace("expect", "expct"))
     answer = try_cases(daemon, code=1)
-    need("%s: line 8: unknown name 'expct' behind the entry; did you mean 'expect'?" % broken in answer.err, "the place",
+    need("%s: line 8: unknown name 'expct' after the entry; did you mean 'expect'?" % broken in answer.err, "the place",
          answer.err)
     need("No such file" in try_cases(daemon, daemon.path("none.case"), code=1).err, "a file that is not there")
     # A configuration that is broken is told as --check tells it.

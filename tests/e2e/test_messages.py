@@ -41,7 +41,7 @@ def test_network_in_words(t):
         daemon.configure(directory={"uri": "%s://127.0.0.1:%d" % (scheme, nobody)})
         once_says(daemon, r":%d: the connection was refused: nothing listens" % nobody)
         daemon.configure(directory={"uri": "%s://no-such-host.invalid" % scheme})
-        once_says(daemon, r"there is no host no-such-host\.invalid to be found")
+        once_says(daemon, r"the host name no-such-host\.invalid cannot be resolved")
     daemon.configure(directory={"uri": "ldaps://127.0.0.1:%d" % deaf})
     once_says(daemon, r"ended it in the handshake")
 

@@ -78,9 +78,9 @@ IN_THE_FILE = [
      r":\d+:\d+: error: .*'uid'.*\$\{uid\}", 2),
     (9, ("login_id = ${uid}", "login_id = %{uid}"), r":\d+:\d+: error: .*\$\{", 2),
     (10, ("roles = Agent", "skills = Spanish:120"),
-     r":\d+:\d+: error: .*'120' is no level; a whole number from 0 to 100 is expected", 2),
-    (10, ("roles = Agent", "skills = Spanish:80%"), r"'80%' is no level; a whole number from 0 to 100 is expected", 2),
-    (11, ("roles = Agent", "skills = Spanish=100"), r":\d+:\d+: error: .*a level stands behind ':' and not '='", 2),
+     r":\d+:\d+: error: .*'120' is not a level; a whole number from 0 to 100 is expected", 2),
+    (10, ("roles = Agent", "skills = Spanish:80%"), r"'80%' is not a level; a whole number from 0 to 100 is expected", 2),
+    (11, ("roles = Agent", "skills = Spanish=100"), r":\d+:\d+: error: .*a level follows ':' and not '='", 2),
     (12, ("team = Quality", "team = Quality # the QA people"), r":\d+:\d+: warning: .*comment", 0),
     (12, ("roles = Agent", "roles = Agent   # everybody"), r":\d+:\d+: warning: .*comment", 0),
     (24, ("bind_password_file = ", "bind_password = geheim\nbind_password_file = "),
@@ -144,12 +144,12 @@ def check_rows(g):
         (22, {"tenant": {"scope": "acme.example.org"}}, {},
          r"answered 40\d: .*invalid_scope: .*\. Check \[tenant\] scope: the tenant's domain name$", 2),
         (25, {"directory": {"uri": "ldaps://127.0.0.1:1"}}, {}, r"127\.0\.0\.1:1: .*the connection was refused", 2),
-        (25, {"directory": {"uri": "ldaps://ldap.corp.invalid"}}, {}, r"there is no host ldap\.corp\.invalid to be found", 2),
+        (25, {"directory": {"uri": "ldaps://ldap.corp.invalid"}}, {}, r"the host name ldap\.corp\.invalid cannot be resolved", 2),
         (25, {"tenant": dict(good_tenant, url="https://127.0.0.1:1")}, {}, r"127\.0\.0\.1.*: the connection was refused", 2),
         (25, {"tenant": dict(good_tenant, url="https://acme.corp.invalid")}, {},
-         r"acme\.corp\.invalid: there is no such host to be found", 2),
+         r"acme\.corp\.invalid: the host name cannot be resolved", 2),
         (26, {"directory": {"base": g.ground.dn.replace("ou=", "ou=x")}}, {},
-         r"error \[directory\] base: the server does not show .*Is it spelled so, and may the account read it\?", 2),
+         r"error \[directory\] base: the server does not show .*Is the name right, and may the account read it\?", 2),
     ]
 
 

@@ -11,7 +11,7 @@ import time
 from lib import ScriptedServer, base, deadline, need, wait_for
 
 COUNT = 4000
-LINE = re.compile(r"(?:Reading the directory|Looking at people|Writing to the tenant|Reading the audit): [\d.]+(?: MB)?"
+LINE = re.compile(r"(?:Reading the directory|Evaluating people|Writing to the tenant|Reading the audit): [\d.]+(?: MB)?"
                   r"(?: of [\d.]+(?: MB)?)?, [\d.]+(?: MB)? a second(?:, .* left)?")
 
 

@@ -106,7 +106,7 @@ def test_many_removed_by_ids(t):
     server.delete(*[ground.person_dn(uid) for uid in uids[8:10]])
     tenant.forget_requests()
     daemon.start()
-    daemon.wait_log("what changed since the last connection")
+    daemon.wait_log("changes since the last connection")
 
 
 def test_one_removed_by_ids(t):

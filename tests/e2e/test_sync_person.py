@@ -23,7 +23,7 @@ def test_each_step_is_shown(t):
     answer, told = steps(daemon, "ada")
     need(time.monotonic() - begun < 1 and answer["ms"] < 1000, "in under a second", answer)
     need([step for step, _ in told] == ["directory", "rules", "tenant"], "three steps", told)
-    need(told[0][1].startswith("uid=ada,") and "tells changes at once" in told[0][1], "the directory", told)
+    need(told[0][1].startswith("uid=ada,") and "reports changes at once" in told[0][1], "the directory", told)
     need(told[1][1] == "a user ada, team Customer Service; roles Agent", "the rules", told)
     need(told[2][1] == "it has the user as it was confirmed", "the tenant", told)
     # A change that waits, since the tenant refused it once.

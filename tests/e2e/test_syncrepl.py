@@ -82,7 +82,7 @@ def changes_while_down(t, server, expect, between=lambda: None):
 
 def test_down_with_session_log(t):
     """T18: the server's session log tells what was deleted."""
-    changes_while_down(t, t.server(Slapd, sesslog=1000), "what changed since the last connection")
+    changes_while_down(t, t.server(Slapd, sesslog=1000), "changes since the last connection")
 
 
 def test_down_without_session_log(t):

@@ -186,7 +186,7 @@ static void test_secrets_are_not_repeated(void **state)
         "access_token=zyx987&token_type=Bearer", "<html><title>access_token=zyx987</title>"};
     for (size_t i = 0; i < ARRAY_SIZE(tokens); i++) {
         decide_hint(&a, &questions[TOKEN], i % 2 ? 401 : 400, tokens[i]);
-        assert_string_equal(a.hint, "(the answer holds a token, it is not shown)");
+        assert_string_equal(a.hint, "(the answer holds a token; it is not shown)");
     }
 }
 

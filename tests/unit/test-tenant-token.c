@@ -162,7 +162,7 @@ static void test_token_of_another_tenant(void **state)
             fail_msg("%s: class %d, %s", rows[i].scope, s->class, s->hint);
         assert_int_equal(b->n_requests - before, rows[i].other ? 0 : 1);
         if (rows[i].other)
-            assert_non_null(strstr(s->hint, "and was asked for acme.example.com"));
+            assert_non_null(strstr(s->hint, "although it was asked for acme.example.com"));
         b->client = tenant_client_free(b->client);
     }
 }
