@@ -211,7 +211,7 @@ static void test_lines(void **state)
         {"--color=sometimes status", EXIT_MISUSE, NULL, "--color takes", NULL},
         {"-i ../x status", EXIT_MISUSE, NULL, "not the name of an instance", NULL},
         {"-i a -c b status", EXIT_MISUSE, NULL, "exclude each other", NULL},
-        {"-c @ --socket /nonexistent/sock status", EXIT_AWAY, NULL, "does not run", NULL},
+        {"-c @ --socket /nonexistent/sock status", EXIT_AWAY, NULL, "is not running", NULL},
         {"plan --help", EXIT_FINE, "Usage: rosterctl plan [--config FILE]", NULL, NULL},
         {"-c @ explain anna --all", EXIT_FINE, "Spanish speakers", NULL, NULL},
         {"--help", EXIT_FINE, "Usage: rosterctl", NULL, NULL},

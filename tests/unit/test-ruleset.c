@@ -504,7 +504,7 @@ static void test_reports_every_mistake_at_once(void **state)
         "E test.conf:13:7: 'Agent,,\"x': an element of the list is empty\n",
         "E test.conf:13:8: 'Agent,,\"x': the closing double quote is missing\n",
         "E test.conf:14:3: '101' is not a level; a whole number from 0 to 100 is expected\n",
-        "E test.conf:14:10: 'x' is no level",
+        "E test.conf:14:10: 'x' is not a level",
         "E test.conf:15:3: 'no way' is not the name of an attribute\n",
         "E test.conf:20:0: there is a rule 'A' already, in line 10 of test.conf",
         "E test.conf:21:1: '${department}': a team is a plain name",
