@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "state/db.h"
@@ -30,6 +31,7 @@ static int open_beside(struct state **ret, struct state *beside, int how, struct
         return r;
     }
     unresolved_lend(beside, s);
+    memcpy(s->n_links, beside->n_links, sizeof(s->n_links));
     *ret = s;
     return 0;
 }

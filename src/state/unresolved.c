@@ -164,7 +164,8 @@ void unresolved_describe(struct state *s)
     int64_t n;
 
     facts[0] = '\0';
-    if (s->unresolved.is_watched && s->unresolved.is_known && unresolved_count(s, &n, NULL) == 0)
+    if (unresolved_count(s, &n, NULL) ==
+        0) /* so that whoever asks first after a start has it */
         snprintf(facts, sizeof(s->file.left.facts), FACTS, n, s->unresolved.by_login);
 }
 
