@@ -36,6 +36,7 @@
 #define IDLE_EXCHANGES       64
 #define MIN_ANSWER_BYTES     4096
 #define DEFAULT_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define LOOK_USEC            (20 * USEC_PER_MSEC)
 /* CURLOPT_PREREQFUNCTION came with 7.80; before it the body is fed by a callback that refuses
  * to start over. */
 #define HAVE_PREREQ (LIBCURL_VERSION_NUM >= 0x075000)
@@ -45,8 +46,9 @@ struct http {
     struct transfers *transfers;
     struct transfers **outgoing; /* those of CAs that were replaced, until they are over */
     size_t n_outgoing;
+    const char *ca_file, *ca_directory; /* whose CAs are followed: http_handle_ca() */
     struct trust trust;
-    uint64_t looked_turn; /* of the loop, in which the CAs were looked at last */
+    uint64_t looked_usec; /* when they were looked at last; monotonic */
     long n_kept;
     struct http_url url;
     struct http_handle handle;
@@ -199,20 +201,17 @@ static int begin_anew(struct http *h, struct error *e)
 
 /* A kept connection, and a TLS session that is resumed (which shows no certificate again), were
  * vouched for by the CAs of their time. With other CAs both begin anew; what is under way ends
- * where it began. Requests that leave in one turn of the loop go by one look. */
+ * where it began. Requests that leave together go by one look. */
 static void follow_ca(struct http *h)
 {
-    const char *file, *directory;
     struct trust trust;
     struct error error;
-    uint64_t turn = 0;
+    uint64_t now = clock_monotonic_usec();
     free_what_is_over(h);
-    (void)sd_event_get_iteration(h->event, &turn);
-    if (h->url.plain || turn == h->looked_turn)
+    if (h->url.plain || now - h->looked_usec < LOOK_USEC)
         return;
-    h->looked_turn = turn;
-    http_handle_ca(&h->handle, &file, &directory);
-    if (!trust_has_changed(&h->trust, file, directory, h->url.host, &trust))
+    h->looked_usec = now;
+    if (!trust_has_changed(&h->trust, h->ca_file, h->ca_directory, h->url.host, &trust))
         return;
     if (begin_anew(h, &error) < 0) { /* the next request tries it again */
         log_error("Connecting to the tenant with the new CA certificates: %s", error.message);
@@ -428,7 +427,6 @@ static int copy_text(char **to, const char *from, struct error *e)
 int http_new(struct http **ret, struct sd_event *event, const struct tenant_options *options,
              struct error *e)
 {
-    const char *ca_file, *ca_directory;
     struct http *h = calloc(1, sizeof(*h));
     if (!h)
         return error_out_of_memory(e);
@@ -450,8 +448,8 @@ int http_new(struct http **ret, struct sd_event *event, const struct tenant_opti
     h->handle.loopback = h->url.loopback;
     if (r == 0)
         r = http_handle_check(&h->handle, e);
-    http_handle_ca(&h->handle, &ca_file, &ca_directory);
-    h->trust = trust_of(ca_file, ca_directory);
+    http_handle_ca(&h->handle, &h->ca_file, &h->ca_directory);
+    h->trust = trust_of(h->ca_file, h->ca_directory);
     if (r == 0)
         r = transfers_new(&h->transfers, event, on_done, e);
     if (r < 0) {
