@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "audit/line.h"
+#include "model/json.h"
 #include "model/operation.h"
 
 struct approvals {
@@ -38,18 +39,6 @@ bool approvals_want(const char *line)
            line_is_event(line, "repair");
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
-static bool is(const json_t *view, const char *name, const char *text)
-{
-    const char *value = text_of(view, name);
-
-    return value && strcmp(value, text) == 0;
-}
-
 static const char *key_of(long long number, char room[static 24])
 {
     snprintf(room, 24, "%lld", number);
@@ -61,8 +50,9 @@ static json_t *name_of(const json_t *view)
 {
     static const char before[] = "approved by ";
     const json_t *a = json_object_get(view, "actor");
-    const char *name = text_of(a, "login") ? text_of(a, "login") : text_of(a, "name");
-    const char *sentence = text_of(view, "sentence");
+    const char *name =
+        json_text_of(a, "login") ? json_text_of(a, "login") : json_text_of(a, "name");
+    const char *sentence = json_text_of(view, "sentence");
 
     if (name)
         return json_string(name);
@@ -106,7 +96,7 @@ static void forget_behind(struct approvals *a, const json_t *view)
 
 static void begin(struct approvals *a, const json_t *view)
 {
-    const char *state = text_of(json_object_get(view, "details"), "state");
+    const char *state = json_text_of(json_object_get(view, "details"), "state");
 
     if (!state)
         return;
@@ -117,11 +107,12 @@ static void begin(struct approvals *a, const json_t *view)
 
 int approvals_take(struct approvals *a, const json_t *view)
 {
-    if (is(view, "event", "approve"))
+    if (json_text_is(view, "event", "approve"))
         return add(a, view);
-    if (is(view, "event", "start"))
+    if (json_text_is(view, "event", "start"))
         begin(a, view);
-    else if (is(view, "event", "repair") && is(view, "code", REASON_STATE_RESTORED))
+    else if (json_text_is(view, "event", "repair") &&
+             json_text_is(view, "code", REASON_STATE_RESTORED))
         forget_behind(a, view);
     return 0;
 }

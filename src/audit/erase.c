@@ -28,6 +28,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/dn.h"
+#include "model/json.h"
 
 #define SHORTEST_VALUE 5 /* shorter ones stand in too many places by chance */
 #define WORD   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -44,11 +45,6 @@ void erase_plan_done(struct erase_plan *p)
     *p = (struct erase_plan){0};
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 static bool is_name(const struct erase_plan *p, const char *text)
 {
     for (size_t i = 0; text && i < p->names.n_items; i++)
@@ -59,10 +55,12 @@ static bool is_name(const struct erase_plan *p, const char *text)
 
 static bool is_theirs(const struct erase_plan *p, const json_t *person)
 {
-    const char *id = text_of(person, "id");
+    const char *id = json_text_of(person, "id");
 
     /* A login can be another's later: with an id, the id decides. */
-    return id ? is_name(p, id) : is_name(p, text_of(person, "dn")) || is_name(p, text_of(person, "login"));
+    return id ? is_name(p, id)
+              : is_name(p, json_text_of(person, "dn")) ||
+                    is_name(p, json_text_of(person, "login"));
 }
 
 static int add_once(struct string_list *l, const char *text)
@@ -79,8 +77,8 @@ static int add_values(struct erase_plan *p, const json_t *changes)
     json_array_foreach((json_t *)(uintptr_t)changes, i, change)
         for (size_t k = 0; k < ARRAY_SIZE(fields); k++)
         {
-            const char *field = text_of(change, "field");
-            const char *to = text_of(change, "to"), *from = text_of(change, "from");
+            const char *field = json_text_of(change, "field");
+            const char *to = json_text_of(change, "to"), *from = json_text_of(change, "from");
 
             if (!field || strcmp(field, fields[k]) != 0)
                 continue;
@@ -95,7 +93,7 @@ static int add_values(struct erase_plan *p, const json_t *changes)
  * gone by now. */
 static int learn_named(struct erase_plan *p, const json_t *view, int64_t by)
 {
-    const char *event = text_of(view, "event");
+    const char *event = json_text_of(view, "event");
     const json_t *lines = json_object_get(json_object_get(view, "details"), "lines"), *range;
     size_t i;
 
@@ -153,8 +151,8 @@ static bool is_named(const struct erase_plan *p, int64_t seq)
 static int learn(struct erase_plan *p, const json_t *view, bool ids_only)
 {
     const json_t *person = json_object_get(view, "person");
-    const char *id = text_of(person, "id"), *dn = text_of(person, "dn");
-    const char *login = text_of(person, "login");
+    const char *id = json_text_of(person, "id"), *dn = json_text_of(person, "dn");
+    const char *login = json_text_of(person, "login");
 
     if (ids_only)
         return (is_name(p, dn) || is_name(p, login) || is_name(p, id)) ? add_once(&p->names, id)

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/json.h"
 
 static void holder_free(struct audit_holder *h)
 {
@@ -40,16 +41,11 @@ void holders_done(struct login_holders *k)
     known_done(&k->logins);
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 static const char *key_of(const json_t *person)
 {
-    const char *id = text_of(person, "id");
+    const char *id = json_text_of(person, "id");
 
-    return id ? id : text_of(person, "dn");
+    return id ? id : json_text_of(person, "dn");
 }
 
 struct audit_holder *holders_get(struct login_holders *k, const json_t *person, bool make)
@@ -66,7 +62,7 @@ struct audit_holder *holders_get(struct login_holders *k, const json_t *person, 
         return NULL;
     p->holder->disabled = p->disabled;
     p->holder->gone = p->gone;
-    return text_replace(&p->holder->id, text_of(person, "id")) < 0 ? NULL : p->holder;
+    return text_replace(&p->holder->id, json_text_of(person, "id")) < 0 ? NULL : p->holder;
 }
 
 struct audit_holder *holders_called(const struct login_holders *k, const char *key)

@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/json.h"
 #include "model/operation.h"
 #include "model/user.h"
 
@@ -139,7 +140,7 @@ static int set_disabled(struct holdings *h, struct holding *u, bool disabled)
 
 static int take_change(struct holdings *h, struct holding *u, const json_t *change)
 {
-    const char *field = json_string_value(json_object_get(change, "field"));
+    const char *field = json_text_of(change, "field");
     const json_t *to = json_object_get(change, "to");
     const char *text = json_string_value(to);
 
@@ -209,13 +210,6 @@ static int take_found(struct holdings *h, struct holding *u, const json_t *found
     return set_disabled(h, u, json_is_true(json_object_get(found, "disabled")));
 }
 
-static bool is(const json_t *view, const char *name, const char *text)
-{
-    const char *value = json_string_value(json_object_get(view, name));
-
-    return value && strcmp(value, text) == 0;
-}
-
 static int take_changes(struct holdings *h, struct holding *u, const char *kind,
                         const json_t *changes)
 {
@@ -232,10 +226,11 @@ static int take_changes(struct holdings *h, struct holding *u, const char *kind,
 
 int holdings_take(struct holdings *h, const json_t *view)
 {
-    const char *id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
-    const char *kind = json_string_value(json_object_get(view, "operation"));
+    const char *id = json_text_of(json_object_get(view, "person"), "id");
+    const char *kind = json_text_of(view, "operation");
     const json_t *found = json_object_get(json_object_get(view, "details"), "found");
-    bool outcome = is(view, "event", "outcome"), done = outcome && is(view, "code", "done");
+    bool outcome = json_text_is(view, "event", "outcome"),
+         done = outcome && json_text_is(view, "code", "done");
     bool told = done && !json_is_true(json_object_get(view, "intent_missing"));
     struct holding *u;
     int r = 0;

@@ -16,6 +16,7 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/json.h"
 #include "model/operation.h"
 
 #define N_FIELDS  7
@@ -169,11 +170,6 @@ void journal_send_noted(struct journal *j, int64_t first, int64_t last)
     j->n_notes -= n;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
-}
-
 /* For whoever keeps the journal elsewhere. */
 void journal_send_checkpoint(const char *line, const char *name)
 {
@@ -204,13 +200,13 @@ void journal_send_line(struct audit_view *v, const char *line)
         send(
             &(struct outcome){.seq = json_integer_value(json_object_get(row, "seq")),
                               .status = (int)json_integer_value(json_object_get(row, "status")),
-                              .operation = text_of(row, "operation"),
-                              .id = text_of(person, "id"),
-                              .dn = text_of(person, "dn"),
-                              .login = text_of(person, "login"),
-                              .code = text_of(row, "code"),
-                              .sentence = text_of(row, "sentence"),
-                              .answer = text_of(row, "answer")});
+                              .operation = json_text_of(row, "operation"),
+                              .id = json_text_of(person, "id"),
+                              .dn = json_text_of(person, "dn"),
+                              .login = json_text_of(person, "login"),
+                              .code = json_text_of(row, "code"),
+                              .sentence = json_text_of(row, "sentence"),
+                              .answer = json_text_of(row, "answer")});
     }
     json_decref(row);
 }

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/json.h"
 #include "model/operation.h"
 
 struct reporter {
@@ -33,18 +34,6 @@ static void reporter_done(struct reporter *k)
 {
     approvals_free(k->approvals);
     string_list_done(&k->privileged);
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
-static bool is(const json_t *view, const char *name, const char *text)
-{
-    const char *value = text_of(view, name);
-
-    return value && strcmp(value, text) == 0;
 }
 
 static const char *const joining[] = {"create", "adopt", "enable", NULL};
@@ -67,7 +56,7 @@ static void look_at_roles(const struct reporter *k, const json_t *view, bool *re
     *ret_any = *ret_privileged = false;
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
-        const char *field = text_of(change, "field");
+        const char *field = json_text_of(change, "field");
 
         const char *role;
 
@@ -85,7 +74,7 @@ static int learn_privileged(struct reporter *k, const json_t *view)
 {
     static const char key[] = "guard\nprivileged_roles\n";
     const json_t *details = json_object_get(view, "details");
-    const char *facts = text_of(details, "facts"), *at = facts, *end;
+    const char *facts = json_text_of(details, "facts"), *at = facts, *end;
 
     if (!facts)
         return 0;
@@ -114,7 +103,7 @@ static int learn_privileged(struct reporter *k, const json_t *view)
 /* The list of what was done; -1: none. */
 static int list_of_outcome(const json_t *view, bool roles, bool privileged)
 {
-    const char *kind = text_of(view, "operation");
+    const char *kind = json_text_of(view, "operation");
 
     if (kind && is_among(kind, joining))
         return LIST_JOINERS;
@@ -156,7 +145,7 @@ static bool has_day(const char *time)
 
 static void count_day(struct audit_report *r, enum audit_list list, const json_t *view)
 {
-    const char *time = text_of(view, "time");
+    const char *time = json_text_of(view, "time");
     const char *what = list == LIST_JOINERS ? "joiners" : list == LIST_LEAVERS ? "leavers" : "others";
     char day[11] = "";
     json_t *counts;
@@ -184,7 +173,7 @@ static int take_outcome(struct reporter *k, const json_t *view)
     bool roles, privileged;
     int list, r = 0;
 
-    if (!is(view, "code", "done"))
+    if (!json_text_is(view, "code", "done"))
         return 0;
     look_at_roles(k, view, &roles, &privileged);
     list = list_of_outcome(view, roles, privileged);
@@ -262,7 +251,7 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
 static int take_line(const char *line, const json_t *view, void *userdata)
 {
     struct reporter *k = userdata;
-    const char *event = text_of(view, "event");
+    const char *event = json_text_of(view, "event");
     int list = list_of(event ? event : ""), r = k->no_memory ? -ENOMEM : 0;
 
     (void)line;
@@ -270,9 +259,9 @@ static int take_line(const char *line, const json_t *view, void *userdata)
         r = approvals_take(k->approvals, view);
     if (r == 0 && list == LIST_CONFIGURATION)
         r = learn_privileged(k, view);
-    if (r < 0 || !is_meant(k->filter, text_of(view, "time")))
+    if (r < 0 || !is_meant(k->filter, json_text_of(view, "time")))
         return r;
-    if (is(view, "event", "outcome"))
+    if (json_text_is(view, "event", "outcome"))
         return take_outcome(k, view);
     if (list == LIST_COMPARISONS) {
         json_decref(k->report->comparison);

@@ -13,6 +13,7 @@
 #include "audit/line.h"
 #include "audit/parts.h"
 #include "base/memory.h"
+#include "model/json.h"
 #include "model/operation.h"
 
 /* Intents that were just read, taken apart: most outcomes come soon behind them. */
@@ -78,21 +79,14 @@ static void put(json_t *object, const char *name, json_t *value_taken)
     json_object_set_new_nocheck(object, name, value_taken);
 }
 
-static bool is(const json_t *view, const char *name, const char *text)
-{
-    const char *value = json_string_value(json_object_get(view, name));
-
-    return value && strcmp(value, text) == 0;
-}
-
 /* What a line leaves out since it is as nearly always. */
 static void add_usual(json_t *view)
 {
-    const char *event = json_string_value(json_object_get(view, "event"));
+    const char *event = json_text_of(view, "event");
     bool outcome = event && strcmp(event, "outcome") == 0;
 
     if (outcome && json_object_get(view, "status") && !json_object_get(view, "answer") &&
-        is(view, "code", "done"))
+        json_text_is(view, "code", "done"))
         put(view, "answer", json_string("done"));
     if (((event && strcmp(event, "intent") == 0) ||
          (outcome && json_object_get(view, "operation"))) &&
@@ -110,12 +104,12 @@ static void add_usual_why(json_t *view)
         return;
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
-        const char *rule = json_string_value(json_object_get(change, "rule"));
-        const char *file = json_string_value(json_object_get(change, "file"));
-        const char *team = json_string_value(json_object_get(change, "to"));
+        const char *rule = json_text_of(change, "rule");
+        const char *file = json_text_of(change, "file");
+        const char *team = json_text_of(change, "to");
         const char *quote = rule && *rule == '[' ? "" : "\"";
 
-        if (is(change, "field", "team") && rule && file && team)
+        if (json_text_is(change, "field", "team") && rule && file && team)
             put(view, "why",
                 json_sprintf("%s%s%s%s (%s:%d) gives team %s", *quote ? "rule " : "", quote, rule,
                              quote, file, (int)json_integer_value(json_object_get(change, "line")),
@@ -132,8 +126,10 @@ static void add_usual_login(json_t *view)
     if (!person || json_object_get(person, "login"))
         return;
     json_array_foreach(json_object_get(view, "changes"), i, change)
-        if (is(change, "field", "login_id") && json_is_string(json_object_get(change, "to")))
+    {
+        if (json_text_is(change, "field", "login_id") && json_text_of(change, "to"))
             json_object_set(person, "login", json_object_get(change, "to"));
+    }
 }
 
 static void put_if_missing(json_t *view, const char *name, json_t *value)
@@ -167,7 +163,7 @@ static json_t *view_of(const struct line_parts *p)
     put_if_missing(view, "answer_text", p->answer_text);
     put_if_missing(view, "details", p->details);
     add_usual(view);
-    if (p->changes && is(view, "operation", "create")) {
+    if (p->changes && json_text_is(view, "operation", "create")) {
         add_usual_login(view);
         add_usual_why(view);
     }
@@ -289,7 +285,7 @@ static void join(struct audit_view *v, struct line_parts *outcome, const char *l
     }
     ret->missing = where == AUDIT_INTENT_MISSING || (where == AUDIT_INTENT_READ && !intent);
     ret->erased = intent && is_erased(intent);
-    ret->revoked = intent && is(intent->head, "code", REASON_REVOKED);
+    ret->revoked = intent && json_text_is(intent->head, "code", REASON_REVOKED);
     if (intent)
         take_from_intent(outcome, intent);
     parts_done(&read);

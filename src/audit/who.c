@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/json.h"
 
 struct looker {
     struct audit_who *who;
@@ -37,11 +38,6 @@ static void looker_done(struct looker *k)
     json_decref(k->intents);
     approvals_free(k->approvals);
     holders_done(&k->holders);
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
 }
 
 static void number_key(long long number, char ret[static 24])
@@ -113,7 +109,7 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
 
 static char *place_of(const json_t *change)
 {
-    const char *rule = text_of(change, "rule"), *file = text_of(change, "file");
+    const char *rule = json_text_of(change, "rule"), *file = json_text_of(change, "file");
     char *text = NULL;
 
     if (rule && asprintf(&text, "rule \"%s\" (%s:%lld)", rule, file ? file : "",
@@ -127,13 +123,14 @@ static int gains(struct looker *k, struct audit_holder *h, const json_t *view, c
 {
     CLEANUP(freep) char *place = place_taken;
     char key[24];
-    bool done = text_of(view, "code") && strcmp(text_of(view, "code"), "done") == 0;
+    bool done = json_text_is(view, "code", "done");
     const json_t *approval = done ? approvals_of(k->approvals, view) : NULL, *intent;
 
     number_key((long long)json_integer_value(json_object_get(view, "number")), key);
     intent = json_object_get(k->intents, key);
     if (!h->holds) /* another level is not a new beginning */
-        snprintf(h->since, sizeof(h->since), "%s", text_of(view, "time") ? text_of(view, "time") : "");
+        snprintf(h->since, sizeof(h->since), "%s",
+                 json_text_of(view, "time") ? json_text_of(view, "time") : "");
     h->holds = true;
     h->found = false;
     h->outcome_seq = json_integer_value(json_object_get(view, "seq"));
@@ -141,7 +138,7 @@ static int gains(struct looker *k, struct audit_holder *h, const json_t *view, c
     h->approve_seq = json_integer_value(json_object_get(approval, "seq"));
     free(h->place);
     h->place = TAKE(place);
-    if (text_replace(&h->approved_by, text_of(approval, "by")) < 0)
+    if (text_replace(&h->approved_by, json_text_of(approval, "by")) < 0)
         return -ENOMEM;
     return text_replace(&h->value, value);
 }
@@ -149,7 +146,7 @@ static int gains(struct looker *k, struct audit_holder *h, const json_t *view, c
 static int take_change(struct looker *k, struct audit_holder *h, const json_t *view,
                        const json_t *change)
 {
-    const char *field = text_of(change, "field"), *to = text_of(change, "to");
+    const char *field = json_text_of(change, "field"), *to = json_text_of(change, "to");
     bool team = strcmp(k->who->field, "team") == 0;
 
     if (!field || strcmp(field, k->field) != 0)
@@ -162,7 +159,7 @@ static int take_change(struct looker *k, struct audit_holder *h, const json_t *v
 
 static bool is_kind_of(const json_t *view, const char *kind)
 {
-    const char *text = text_of(view, "operation");
+    const char *text = json_text_of(view, "operation");
 
     return text && strcmp(text, kind) == 0;
 }
@@ -176,14 +173,15 @@ static bool is_found(const struct audit_who *w, const json_t *found, char ret_va
 
     ret_value[0] = '\0';
     if (strcmp(w->field, "team") == 0)
-        return text_of(found, "team") && strcmp(text_of(found, "team"), w->name) == 0;
+        return json_text_is(found, "team", w->name);
     if (strcmp(w->field, "skill") == 0) {
         number_key((long long)json_integer_value(level), ret_value);
         return level;
     }
     json_array_foreach(json_object_get(found, "roles"), i, role)
     {
-        const char *text = json_is_string(role) ? json_string_value(role) : text_of(role, "name");
+        const char *text =
+            json_is_string(role) ? json_string_value(role) : json_text_of(role, "name");
 
         if (text && strcmp(text, w->name) == 0)
             return true;
@@ -238,9 +236,9 @@ static bool begins(const struct looker *k, const json_t *view)
         return true;
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
-        const char *field = text_of(change, "field");
+        const char *field = json_text_of(change, "field");
 
-        if (field && text_of(change, "to") &&
+        if (field && json_text_of(change, "to") &&
             (strcmp(field, k->field) == 0 || strcmp(field, "disabled") == 0))
             return true;
     }
@@ -250,17 +248,18 @@ static bool begins(const struct looker *k, const json_t *view)
 static int find_holder(struct looker *k, const json_t *view, struct audit_holder **ret)
 {
     const json_t *person = json_object_get(view, "person");
+    const char *dn = json_text_of(person, "dn");
     struct audit_holder *h = holders_get(&k->holders, person, begins(k, view));
 
     *ret = h;
     if (!h)
         return 0;
-    if (text_replace(&h->dn, text_of(person, "dn") ? text_of(person, "dn") : h->dn) < 0)
+    if (text_replace(&h->dn, dn ? dn : h->dn) < 0)
         return -ENOMEM;
     /* A line that was planned before the user was renamed has the name of then. */
     if (h->login && !is_kind_of(view, "create") && !is_kind_of(view, "adopt"))
         return 0;
-    return holders_call(&k->holders, h, text_of(person, "login"));
+    return holders_call(&k->holders, h, json_text_of(person, "login"));
 }
 
 static int take_changes(struct looker *k, struct audit_holder *h, const json_t *view)
@@ -271,7 +270,7 @@ static int take_changes(struct looker *k, struct audit_holder *h, const json_t *
 
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
-        const char *field = text_of(change, "field"), *to = text_of(change, "to");
+        const char *field = json_text_of(change, "field"), *to = json_text_of(change, "to");
 
         if (field && strcmp(field, "disabled") == 0)
             h->disabled = to && strcmp(to, "true") == 0;
@@ -289,7 +288,7 @@ static int take_changes(struct looker *k, struct audit_holder *h, const json_t *
 static int take_over(struct looker *k, const json_t *view)
 {
     const json_t *person = json_object_get(view, "person");
-    const char *login = text_of(person, "login"), *id = text_of(person, "id");
+    const char *login = json_text_of(person, "login"), *id = json_text_of(person, "id");
     CLEANUP(freep) char *key = login ? text_fold(login, strlen(login)) : NULL;
     struct audit_holder *h = key ? holders_called(&k->holders, key) : NULL;
 
@@ -302,11 +301,11 @@ static int take_over(struct looker *k, const json_t *view)
 
 static int take_done(struct looker *k, const json_t *view)
 {
-    const char *answer = text_of(view, "answer");
+    const char *answer = json_text_of(view, "answer");
     struct audit_holder *h;
     int r;
 
-    if (!text_of(view, "operation"))
+    if (!json_text_of(view, "operation"))
         return 0;
     r = is_kind_of(view, "adopt") ? take_over(k, view) : 0;
     if (r == 0)
@@ -327,7 +326,7 @@ static int take_done(struct looker *k, const json_t *view)
 static int take_sight(struct looker *k, const json_t *view)
 {
     const json_t *details = json_object_get(view, "details"), *gone = json_object_get(details, "gone");
-    const char *renamed = text_of(details, "renamed");
+    const char *renamed = json_text_of(details, "renamed");
     struct audit_holder *h;
     int r;
 
@@ -349,7 +348,7 @@ static int take_sight(struct looker *k, const json_t *view)
 /* An intent's outcome follows no more, and a number may come again. */
 static int begin_anew(struct looker *k, const json_t *view)
 {
-    if (strcmp(text_of(view, "event"), "approve") != 0)
+    if (!json_text_is(view, "event", "approve"))
         json_object_clear(k->intents);
     return approvals_take(k->approvals, view);
 }
@@ -357,7 +356,7 @@ static int begin_anew(struct looker *k, const json_t *view)
 static int take_event(struct looker *k, const json_t *view, const char *event)
 {
     const json_t *number = json_object_get(view, "number");
-    bool done = text_of(view, "code") && strcmp(text_of(view, "code"), "done") == 0;
+    bool done = json_text_is(view, "code", "done");
     char key[24];
     int r;
 
@@ -384,7 +383,7 @@ static int take_event(struct looker *k, const json_t *view, const char *event)
 static int take_line(const char *line, const json_t *view, void *userdata)
 {
     struct looker *k = userdata;
-    const char *event = text_of(view, "event"), *time = text_of(view, "time");
+    const char *event = json_text_of(view, "event"), *time = json_text_of(view, "time");
 
     (void)line;
     if (time && is_later(k, time))

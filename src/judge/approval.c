@@ -253,11 +253,6 @@ struct approved {
     uint64_t until_usec;
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 static void copy_text(char *to, size_t size, const char *from)
 {
     snprintf(to, size, "%s", from ? from : "");
@@ -268,9 +263,9 @@ static void read_about(struct approved *ret, const struct approval_part *p)
     json_t *about = json_loads(p->about, 0, NULL);
     const json_t *actor = json_object_get(about, "actor");
     *ret = (struct approved){.about = about,
-                             .act.plan = text_of(about, "plan"),
-                             .act.reason = text_of(about, "reason"),
-                             .groups = text_of(about, "groups"),
+                             .act.plan = json_text_of(about, "plan"),
+                             .act.reason = json_text_of(about, "reason"),
+                             .groups = json_text_of(about, "groups"),
                              .until_usec = p->until_usec};
     snprintf(ret->sentence, sizeof(ret->sentence), "approved by user id %lld%s%s",
              (long long)json_integer_value(json_object_get(about, "uid")),
@@ -278,9 +273,9 @@ static void read_about(struct approved *ret, const struct approval_part *p)
     if (!actor)
         return;
     ret->actor.uid = (uint32_t)json_integer_value(json_object_get(actor, "uid"));
-    copy_text(ret->actor.name, sizeof(ret->actor.name), text_of(actor, "name"));
-    copy_text(ret->actor.login, sizeof(ret->actor.login), text_of(actor, "login"));
-    copy_text(ret->actor.session, sizeof(ret->actor.session), text_of(actor, "session"));
+    copy_text(ret->actor.name, sizeof(ret->actor.name), json_text_of(actor, "name"));
+    copy_text(ret->actor.login, sizeof(ret->actor.login), json_text_of(actor, "login"));
+    copy_text(ret->actor.session, sizeof(ret->actor.session), json_text_of(actor, "session"));
     ret->act.actor = &ret->actor;
 }
 
@@ -332,7 +327,7 @@ static int release_part(struct gate *g, const struct approval_part *p, const str
         return r;
     struct gate_accepted what = {
         .adoption = json_is_true(json_object_get(a->about, "adoption")),
-        .vanished = text_of(a->about, "vanished"),
+        .vanished = json_text_of(a->about, "vanished"),
         .whole = json_is_true(json_object_get(a->about, "whole")),
     };
     books_note(g->books, WORK_GUARD | WORK_COMMIT);

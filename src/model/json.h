@@ -20,6 +20,15 @@ char *json_to_text(const json_t *j, size_t flags);
  * some failed allocations a syntax error, so -EINVAL may mean either. */
 json_t *json_from_text(const char *text, int *ret_r);
 
+/* A string member; NULL when it is none. */
+static inline const char *json_text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+static inline bool json_text_is(const json_t *object, const char *name, const char *text)
+{
+    return text_equal(json_text_of(object, name), text);
+}
 /* A string member. Absent or null: *ret is NULL. -EINVAL when it is something else. */
 int json_get_text(const json_t *object, const char *key, const char **ret);
 /* A member that is an array of strings, added to the list. -EINVAL when it is something else. */
