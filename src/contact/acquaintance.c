@@ -1,7 +1,8 @@
 /*
- * Known users are read one after the other, from somewhere in the order of their ids on, until one
- * is there. Whoever is active is read first; where nobody is, whoever is disabled. What is neither
- * a user nor that there is none says nothing: then the tenant is asked again as a whole.
+ * Known users are read one after the other, from somewhere in the order of their ids on, until
+ * one is there. Whoever is active is read first; where nobody is, whoever is disabled. What is
+ * neither a user nor that there is none says nothing, and another one is read: who cannot be
+ * read keeps nobody waiting while anybody else can.
  */
 #include "config.h"
 
@@ -23,6 +24,8 @@
 
 /* Somebody may have deleted a few of them there by hand. */
 #define READ_MOST 20
+/* Who is not answered for; the next time begins somewhere else. */
+#define UNREAD_MOST 5
 
 struct acquaintance {
     struct books *books;
@@ -37,7 +40,8 @@ struct acquaintance {
     char *first;             /* the first who was read */
     struct link link;        /* who is read now */
     bool read_again;         /* since the first time there was no answer */
-    size_t n_absent;
+    size_t n_absent, n_unread;
+    struct tenant_answer unread; /* the last of these, without what it borrows */
 };
 
 static void begin_somewhere(struct acquaintance *a, enum link_status status)
@@ -103,41 +107,67 @@ static bool is_known(const struct acquaintance *a, const struct tenant_answer *a
            text_equal(answer->our_id, a->link.entry_id);
 }
 
-/* A 429 is no outage: another look is made later. All else that is no answer may be one. */
-static bool is_put_off(const struct acquaintance *a, const struct tenant_answer *answer)
+/* Who is next; at the end, what is known. */
+static int go_on(struct acquaintance *a, enum acquaintance_answer *ret, struct error *e)
 {
-    bool answered = answer->class == TENANT_DONE || answer->class == TENANT_NOT_FOUND;
-    return (answered || answer->class == TENANT_THROTTLED) &&
-           health_put_off(a->health, answer, true);
+    int r = a->n_absent < READ_MOST && a->n_unread < UNREAD_MOST ? next(a, e) : STATE_NONE;
+    if (r != STATE_NONE)
+        return r;
+    *ret = a->n_absent == READ_MOST || !a->n_unread ? ACQUAINTANCE_STRANGERS
+                                                    : ACQUAINTANCE_PUT_OFF;
+    return 0;
+}
+
+/* A 429 is no outage: another look is made later. That nobody can be read may be one. */
+static void tell_health(struct acquaintance *a, enum acquaintance_answer known)
+{
+    if (known != ACQUAINTANCE_PUT_OFF)
+        health_looked(a->health);
+    else if (a->unread.class == TENANT_THROTTLED)
+        health_put_off(a->health, &a->unread, a->link.entry_id, true);
+    else
+        health_failed(a->health, &a->unread, NULL);
+}
+
+static void note_unread(struct acquaintance *a, const struct tenant_answer *answer)
+{
+    a->n_unread++;
+    a->unread = *answer;
+    a->unread.user = NULL;
+    a->unread.version = a->unread.our_id = a->unread.id = NULL;
+    a->unread.names = NULL;
 }
 
 /* What is known by now; 0: another one is read. */
 static enum acquaintance_answer take(struct acquaintance *a, const struct tenant_answer *answer)
 {
     bool is_user = answer->class == TENANT_DONE && answer->user;
+    bool absent = is_user || answer->class == TENANT_NOT_FOUND;
+    bool again =
+        !answer->status && !absent && !a->read_again; /* a connection may end so, once */
+    enum acquaintance_answer known = 0;
     struct error e = {0};
     int r = 0;
-    if (is_put_off(a, answer))
-        return ACQUAINTANCE_PUT_OFF;
-    if (is_user && is_known(a, answer))
-        return ACQUAINTANCE_OURS;
-    if (is_user || answer->class == TENANT_NOT_FOUND) {
-        a->read_again = false;
-        if (++a->n_absent == READ_MOST)
-            return ACQUAINTANCE_STRANGERS;
-        r = next(a, &e);
-        if (r == STATE_NONE)
-            return ACQUAINTANCE_STRANGERS;
-    } else if (answer->status || a->read_again) {
+    if (answer->concerns_all || (!absent && health_state(a->health) != ENGINE_TENANT_OK)) {
         health_failed(a->health, answer, NULL);
         return ACQUAINTANCE_PUT_OFF;
-    } else { /* one connection may end without an answer */
-        a->read_again = true;
     }
-    if (r == 0)
+    if (is_user && is_known(a, answer)) {
+        tell_health(a, ACQUAINTANCE_OURS);
+        return ACQUAINTANCE_OURS;
+    }
+    a->read_again = again;
+    a->n_absent += absent;
+    if (!absent && !again)
+        note_unread(a, answer);
+    if (!again)
+        r = go_on(a, &known, &e);
+    if (r == 0 && !known)
         r = ask(a, &e);
+    if (r == 0 && known)
+        tell_health(a, known);
     if (r == 0)
-        return 0;
+        return known;
     books_failed(a->books, &e);
     return ACQUAINTANCE_FAILED;
 }

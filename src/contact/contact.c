@@ -21,7 +21,6 @@
 #include "contact/health.h"
 #include "contact/looks.h"
 #include "contact/sighted.h"
-#include "contact/vain.h"
 #include "model/operation.h"
 #include "state/listing.h"
 #include "state/person.h"
@@ -31,13 +30,13 @@
 #define USERS_LISTED  "users-listed"
 #define ASKED_FEW     20
 #define ASKED_AT_ONCE 4
-#define LOOKS_MOST    10 /* at one that is answered by errors alone */
 
 enum stage {
     STAGE_ASKING = 0, /* the tenant did not answer yet */
-    STAGE_LISTED = 1, /* its users are listed: people may be evaluated, nothing is written */
-    STAGE_MAILS = 2,  /* users that no link claims are looked at */
-    STAGE_KNOWN = 3,  /* operations may be carried out */
+    /* Its users are listed: people may be evaluated, and users that no link claims are looked
+     * at; nothing is written. */
+    STAGE_LISTED = 1,
+    STAGE_KNOWN = 2, /* operations may be carried out */
 };
 
 struct contact {
@@ -49,10 +48,8 @@ struct contact {
     char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
-    bool asked; /* somebody is to be looked for: see contact_ask() */
-    bool put_off; /* nobody is looked at before health has an answer */
+    bool asked;             /* somebody is to be looked for: see contact_ask() */
     struct looks looks;
-    struct vain errors; /* of them */
     struct string_list sighted;
 };
 
@@ -134,71 +131,59 @@ static int wake_wanting(struct contact *c, const char *login_key, struct error *
     return r;
 }
 
-/* Others are answered for, and this one never is: what it looks like is not known then. */
-static bool is_unreadable(struct contact *c, const char *login, const struct tenant_answer *a)
+/* What is known now of whoever has that login. */
+static int take_look(struct contact *c, const char *login, const struct tenant_answer *a,
+                     struct error *e)
 {
-    bool fails = a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR;
-    if (fails && !a->concerns_all && health_state(c->health) == ENGINE_TENANT_OK) {
-        bool is = vain_is_own(&c->errors, vain_note(&c->errors, login), LOOKS_MOST);
-        if (is)
-            log_warning("The tenant does not tell what its user %s looks like: %s answered %d",
-                        login, a->url, a->status);
-        return is;
-    }
-    if (!fails && a->class != TENANT_THROTTLED && !a->concerns_all)
-        vain_forget(&c->errors, login);
-    return false;
-}
-
-static void on_look(const char *login, const struct tenant_answer *answer, void *userdata)
-{
-    struct contact *c = userdata;
-    struct tenant_answer copy = *answer, *a = &copy;
-    struct error e = {0};
     CLEANUP(freep) char *login_key = text_fold(login, strlen(login));
     const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
     const char *mail = u ? user_get(u, USER_EMAIL) : NULL;
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
-    bool is_gone = a->class == TENANT_NOT_FOUND, first = c->stage != STAGE_KNOWN;
-    if (is_unreadable(c, login, a) || (!first && a->class == TENANT_UNCLEAR))
-        a->class = TENANT_REFUSED; /* what is unclear of one is that one's */
-    bool put_off = health_put_off(c->health, a, first);
-    c->put_off |= put_off;
-    /* Asked again when the tenant is back. */
-    if (put_off || health_call_failed(c->health, a)) {
-        c->stage = first ? STAGE_LISTED : STAGE_KNOWN;
+    int r = login_key && mail_key && found ? 0 : error_out_of_memory(e);
+    if (r == 0 && c->looks.meets && u && sighted_add(&c->sighted, u) < 0)
+        r = error_out_of_memory(e);
+    if (r == 0 && a->class == TENANT_NOT_FOUND)
+        r = listing_set_absent(books_state(c->books), login_key, e);
+    else if (r == 0)
+        r = listing_set_looked(books_state(c->books), login_key, mail_key, found, e);
+    return r < 0 || c->looks.meets ? r : wake_wanting(c, login_key, e);
+}
+
+static void on_look(const char *login, const struct tenant_answer *a, enum look_outcome outcome,
+                    void *userdata)
+{
+    struct contact *c = userdata;
+    struct error e = {0};
+    int r = 0;
+    if (outcome == LOOK_OVER) { /* asked again when the tenant is back */
         c->asked = true;
         return;
     }
-    int r = login_key && mail_key && found ? 0 : error_out_of_memory(&e);
-    if (r == 0 && first && u && sighted_add(&c->sighted, u) < 0)
-        r = error_out_of_memory(&e);
-    if (r == 0 && is_gone)
-        r = listing_set_absent(books_state(c->books), login_key, &e);
-    else if (r == 0)
-        r = listing_set_looked(books_state(c->books), login_key, mail_key, found, &e);
-    if (r == 0 && c->stage == STAGE_MAILS)
-        r = look_at_mails(c, &e);
-    else if (r == 0 && !first)
-        r = wake_wanting(c, login_key, &e);
-    if (r == 0 && !first && !c->put_off)
-        r = look_for_asked(c, &e);
+    if (outcome != LOOK_NOTHING)
+        r = take_look(c, login, a, &e);
+    if (r == 0)
+        r = c->looks.meets ? look_at_mails(c, &e) : look_for_asked(c, &e);
     if (r < 0)
         books_failed(c->books, &e);
+}
+
+static bool may_ask(const struct contact *c)
+{
+    return books_options(c->books)->tenant && health_state(c->health) == ENGINE_TENANT_OK;
 }
 
 /* Keeps some calls in flight until every unclaimed user was looked at. */
 static int look_at_mails(struct contact *c, struct error *e)
 {
-    struct string_list logins = {0};
     size_t most = books_options(c->books)->max_concurrent;
-    int r = listing_to_look_at(books_state(c->books), most, &logins, e);
-    for (size_t i = 0; i < logins.n_items && r == 0 && c->looks.n < most; i++)
-        r = looks_begin(&c->looks, logins.items[i], false, e);
-    string_list_done(&logins);
-    if (r < 0 || c->looks.n)
+    bool ended = false;
+    int r = may_ask(c) ? looks_go_on(&c->looks, listing_to_look_at, most, 0, e) : 0;
+    if (r == 0 && may_ask(c))
+        r = looks_end_round(&c->looks, &ended, e);
+    if (!ended)
         return r;
+    c->looks.meets = c->looks.first_contact = false;
     r = sighted_store(books_state(c->books), &c->sighted, e);
     string_list_done(&c->sighted);
     if (r == 0)
@@ -210,20 +195,14 @@ static int look_at_mails(struct contact *c, struct error *e)
 /* A few at a time; where they are few, before whatever else waits for the tenant. */
 static int look_for_asked(struct contact *c, struct error *e)
 {
-    struct string_list logins = {0};
-    int r = listing_asked(books_state(c->books), ASKED_FEW + 1, &logins, e);
-    bool few = logins.n_items <= ASKED_FEW;
-    for (size_t i = 0; i < logins.n_items && r == 0 && c->looks.n < ASKED_AT_ONCE; i++)
-        r = looks_begin(&c->looks, logins.items[i], few, e);
-    string_list_done(&logins);
-    return r;
+    bool ended;
+    int r = may_ask(c) ? looks_go_on(&c->looks, listing_asked, ASKED_AT_ONCE, ASKED_FEW, e) : 0;
+    return r == 0 && may_ask(c) ? looks_end_round(&c->looks, &ended, e) : r;
 }
 
 static bool may_look(const struct contact *c)
 {
-    const struct engine_options *o = books_options(c->books);
-    return c->asked && c->stage == STAGE_KNOWN && !c->adoption_open && !c->put_off &&
-           o->tenant && health_state(c->health) == ENGINE_TENANT_OK;
+    return c->asked && c->stage == STAGE_KNOWN && !c->adoption_open && may_ask(c);
 }
 
 void contact_look(struct contact *c)
@@ -231,7 +210,7 @@ void contact_look(struct contact *c)
     struct error e = {0};
     if (!may_look(c))
         return;
-    c->asked = false;
+    c->asked = c->looks.meets = false;
     if (look_for_asked(c, &e) < 0)
         books_failed(c->books, &e);
 }
@@ -245,13 +224,17 @@ int contact_ask(struct contact *c, const char *login, const char *login_key, boo
                 struct error *e)
 {
     int r = listing_ask(books_state(c->books), login, login_key, ret, e);
-    c->asked |= r == 0 && *ret;
+    if (r == 0 && *ret && !vain_waits(&c->looks.vain, login)) {
+        c->asked = true;
+        looks_from_the_start(&c->looks);
+    }
     return r;
 }
 
 int contact_ask_again(struct contact *c, struct error *e)
 {
     c->asked = true;
+    looks_from_the_start(&c->looks);
     return listing_ask_again(books_state(c->books), e);
 }
 
@@ -278,7 +261,7 @@ static int count_waiting(const struct operation *o, void *userdata)
 static int someone_to_look_at(struct contact *c, bool *ret, struct error *e)
 {
     struct string_list logins = {0};
-    int r = listing_to_look_at(books_state(c->books), 1, &logins, e);
+    int r = listing_to_look_at(books_state(c->books), "", 1, &logins, e);
     *ret = logins.n_items > 0;
     string_list_done(&logins);
     return r;
@@ -325,12 +308,13 @@ void contact_evaluated(struct contact *c)
     bool look = c->stage == STAGE_LISTED;
     int r = 0;
     c->adoption_reported = false;
-    if (c->put_off)
-        return;
     if (health_state(c->health) == ENGINE_TENANT_OK && c->stage == STAGE_KNOWN && c->adoption_open)
         r = someone_to_look_at(c, &look, &e);
     if (r == 0 && look && health_state(c->health) == ENGINE_TENANT_OK) {
-        c->stage = STAGE_MAILS;
+        if (!c->looks.meets)
+            looks_from_the_start(&c->looks);
+        c->looks.meets = true;
+        c->looks.first_contact = c->stage == STAGE_LISTED;
         r = look_at_mails(c, &e);
     } else if (r == 0 && c->stage == STAGE_KNOWN && c->adoption_open &&
                (c->other_tenant[0] || listing_count(books_state(c->books)))) {
@@ -380,13 +364,17 @@ static int meet(struct contact *c, bool *ret, struct error *e)
 void contact_tenant_answers(struct contact *c)
 {
     struct error e = {0};
-    c->put_off = false;
+    if (!health_looks_wait(c->health)) {
+        looks_again(&c->looks);
+        c->asked = true;
+    }
     if (c->stage != STAGE_ASKING) {
         books_note(c->books, WORK_GUARD); /* contact_evaluated() */
         books_wake(c->books, WORK_DUE);
         return;
     }
-    if (!c->is_met && meet(c, &c->is_met, &e) < 0)
+    bool may_meet = !c->is_met && !health_looks_wait(c->health);
+    if (may_meet && meet(c, &c->is_met, &e) < 0)
         books_failed(c->books, &e);
     else if (!c->is_met || health_is_asking(c->health)) /* and comes back here */
         return;
@@ -454,7 +442,7 @@ int contact_new(struct contact **ret, struct books *b, struct health *h, struct 
     if (!c)
         return error_out_of_memory(e);
     *c = (struct contact){.books = b, .health = h};
-    c->looks = (struct looks){.books = b, .done = on_look, .userdata = c};
+    c->looks = (struct looks){.books = b, .health = h, .done = on_look, .userdata = c};
     c->adoption_open = state_meta_number(books_state(b), "first-contact-done", 0) == 0;
     c->asked = true; /* by whoever ran before */
     *ret = c;
@@ -472,8 +460,8 @@ struct contact *contact_free(struct contact *c)
     if (!c)
         return NULL;
     contact_cancel(c);
+    looks_done(&c->looks);
     string_list_done(&c->sighted);
-    vain_done(&c->errors);
     free(c);
     return NULL;
 }

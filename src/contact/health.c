@@ -25,8 +25,7 @@
 #include "model/operation.h"
 #include "state/queue.h"
 
-#define FAILING_BEFORE_AWAY 3 /* people */
-#define NOTHING_WRITTEN     "nothing is written" /* before the first contact has ended */
+#define NOTHING_WRITTEN "nothing is written" /* before the first contact has ended */
 
 struct health {
     struct books *books;
@@ -44,11 +43,10 @@ struct health {
     unsigned n_probes;               /* since it went away */
     struct put_off teams_off, users_off; /* the list; of users also a look at one */
     bool users_wait;                     /* the list of users is asked for next */
-    bool looks_wait;                     /* looks at users, for answered() */
-    struct string_list failing;      /* entries whose calls failed, with no success between */
-    struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
-    struct string_list theirs; /* whose calls alone failed, or got a 401; none was done since */
-    uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
+    uint64_t looks_usec; /* looks at users that are put off, when they go on; 0: none are */
+    struct string_list failing; /* entries whose calls failed, with no success between: a few */
+    size_t doubt_after;         /* so many of these */
+    uint64_t doubted_usec; /* monotonic clock: when such a failure last led to a question */
     bool teams_known;
     struct string_list teams;
     uint64_t teams_usec;
@@ -84,8 +82,6 @@ struct health *health_free(struct health *h)
         return NULL;
     cancel(h);
     string_list_done(&h->failing);
-    string_list_done(&h->unauthorised);
-    string_list_done(&h->theirs);
     string_list_done(&h->teams);
     missing_forget(&h->missing);
     free(h);
@@ -154,20 +150,35 @@ int health_copy_known(const struct health *h, bool *ret_teams_known, struct stri
     return r < 0 ? r : copy_list(&h->missing.causes, ret_missing);
 }
 
-/* Two users may be refused for reasons of their own; a third in a row is about the token. */
-#define UNAUTHORISED_BEFORE_REFUSED 3
-#define ACCOUNT_DOUBT_MIN_WAITS     10 /* times [retry] min between two such questions */
+/* People: that so many fail in a row may be the tenant's matter; where that was just asked,
+ * twice as many. */
+#define FAILING_BEFORE_ASKED 3
+#define FAILING_MOST         48
+#define DOUBT_MIN_WAITS      10 /* times [retry] min between two questions, of fewer */
 
-/* One user's call failed: is it that user's matter? A call that concerns nobody in particular
- * tells. Seldom, however many fail. */
-static void ask_for_all(struct health *h)
+/* One user's call failed, and that is one user's matter, however many they are, for as long as
+ * a call that concerns nobody in particular is answered: that is asked. Seldom, where few fail;
+ * and not while it is put off, since who does that is there. */
+static void doubt(struct health *h, const char *entry_id)
 {
     uint64_t now = clock_monotonic_usec();
-    uint64_t wait = ACCOUNT_DOUBT_MIN_WAITS * books_options(h->books)->sync->retry_min_usec;
-    if (!h->account_asked_usec || now - h->account_asked_usec >= wait) {
-        h->account_asked_usec = now;
-        health_ask(h);
-    }
+    uint64_t wait = DOUBT_MIN_WAITS * books_options(h->books)->sync->retry_min_usec;
+    if (h->state != ENGINE_TENANT_OK || (h->teams_off.n && h->probe_usec > clock_steady_usec()))
+        return;
+    bool rested = !h->doubted_usec || now - h->doubted_usec >= wait;
+    if (rested || !h->doubt_after)
+        h->doubt_after = FAILING_BEFORE_ASKED;
+    if (string_list_add_once(&h->failing, entry_id) < 0)
+        log_debug("Out of memory: a failure is not counted");
+    if (!rested && h->failing.n_items < h->doubt_after)
+        return;
+    if (h->doubt_after < FAILING_MOST)
+        h->doubt_after *= 2;
+    string_list_done(&h->failing);
+    h->doubted_usec = now;
+    health_ask(h);
+    if (h->call) /* ahead of those that would fail as well */
+        books_options(h->books)->tenant_ops->call_hurry(h->call);
 }
 
 bool health_refused_one(struct health *h, const struct tenant_answer *a, const char *entry_id)
@@ -176,16 +187,8 @@ bool health_refused_one(struct health *h, const struct tenant_answer *a, const c
         return a->class == TENANT_NOT_AUTHORISED;
     if (a->status != 401 && a->status != 403)
         return false;
-    if (h->state == ENGINE_TENANT_REFUSED)
-        return true;
-    if (a->class == TENANT_NOT_AUTHORISED && !string_list_contains(&h->theirs, entry_id)) {
-        if (string_list_add_once(&h->unauthorised, entry_id) < 0)
-            return true;
-        if (h->unauthorised.n_items >= UNAUTHORISED_BEFORE_REFUSED)
-            return true;
-    }
-    ask_for_all(h);
-    return false;
+    doubt(h, entry_id);
+    return h->state == ENGINE_TENANT_REFUSED;
 }
 
 /* When the next probe goes out. Refusals are probed slowly, so that no account gets locked. */
@@ -232,17 +235,6 @@ static void say_refused(struct health *h, bool no_secret, const char *remedy)
               h->error);
 }
 
-/* Should the tenant take calls all the same, it was the matter of those alone: whatever they are
- * answered then, it is not taken for the tenant's again, before a call that concerns all fails. */
-static void suspect(struct health *h, const struct string_list *those, bool all)
-{
-    if (all)
-        string_list_done(&h->theirs);
-    for (size_t i = 0; !all && i < those->n_items; i++)
-        if (string_list_add_once(&h->theirs, those->items[i]) < 0)
-            log_debug("Out of memory: a refusal is not remembered");
-}
-
 void health_failed(struct health *h, const struct tenant_answer *a,
                            const char *entry_id)
 {
@@ -252,14 +244,9 @@ void health_failed(struct health *h, const struct tenant_answer *a,
                                      : refused ? ENGINE_TENANT_REFUSED
                                                : ENGINE_TENANT_AWAY;
     uint64_t now = clock_steady_usec();
-    /* A 502 to one user's calls, however often, is that user's matter, and a connection that ended
-     * is the network's; several users in a row, or a call that concerns nobody in particular, is
-     * the tenant's. What waits to leave for others is not withdrawn before. */
-    bool alone = entry_id && string_list_contains(&h->theirs, entry_id);
-    if (entry_id && !alone && string_list_add_once(&h->failing, entry_id) < 0)
-        log_debug("Out of memory: a failure is not counted");
-    if (!refused && entry_id && (alone || h->failing.n_items < FAILING_BEFORE_AWAY)) {
-        ask_for_all(h);
+    /* What waits to leave for others is not withdrawn before that is answered. */
+    if (entry_id && !a->concerns_all) {
+        doubt(h, entry_id);
         return;
     }
     /* Calls that were in flight when it went away say nothing new: only a probe lengthens the
@@ -278,13 +265,8 @@ void health_failed(struct health *h, const struct tenant_answer *a,
                  a->status, a->hint[0] ? ": " : "", a->hint);
     else
         snprintf(h->error, sizeof(h->error), "%s: %.240s", a->url, a->hint);
-    suspect(h, refused ? &h->unauthorised : &h->failing, entry_id == NULL && a->concerns_all);
     if (refused) {
         free_forbidden(h);
-        string_list_done(&h->unauthorised);
-        /* The doubt is answered; a list that the tenant still gives is for the probe to see. */
-        if (!a->concerns_all)
-            cancel(h);
         say_refused(h, no_secret, a->remedy);
     } else {
         log_event(LOG_WARNING, MSG_TENANT_AWAY, "The tenant is away, operations wait: %s",
@@ -294,14 +276,7 @@ void health_failed(struct health *h, const struct tenant_answer *a,
     books_status_changed(h->books);
 }
 
-void health_user_fine(struct health *h, const char *entry_id)
-{
-    string_list_done(&h->unauthorised);
-    string_list_remove(&h->theirs, entry_id);
-    health_fine(h);
-}
-
-void health_fine(struct health *h)
+static void answers(struct health *h)
 {
     h->n_probes = 0;
     string_list_done(&h->failing);
@@ -317,7 +292,7 @@ void health_fine(struct health *h)
     books_note(h->books, WORK_ALARMS);
     h->since_usec = clock_steady_usec();
     /* What was put off before. */
-    h->probe_usec = h->teams_off.n || h->looks_wait ? h->since_usec : 0;
+    h->probe_usec = h->teams_off.n ? h->since_usec : h->looks_usec;
     books_note(h->books, WORK_GUARD); /* the first contact may go on */
     h->error[0] = '\0';
     alarm_over(h->books, "tenant-account");
@@ -330,6 +305,12 @@ void health_fine(struct health *h)
         books_failed(h->books, &e);
     books_status_changed(h->books);
     books_wake(h->books, WORK_DUE);
+}
+
+void health_fine(struct health *h)
+{
+    h->doubt_after = 0;
+    answers(h);
 }
 
 bool health_is_put_off(const struct health *h, const struct tenant_answer *a)
@@ -378,25 +359,38 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
     return r;
 }
 
-bool health_put_off(struct health *h, const struct tenant_answer *a, bool first_contact)
+void health_put_off(struct health *h, const struct tenant_answer *a, const char *login,
+                    bool first_contact)
 {
-    bool fails = a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR;
-    bool is = (fails || a->class == TENANT_THROTTLED) && !a->concerns_all &&
-              h->state == ENGINE_TENANT_OK;
-    h->looks_wait |= is;
-    if (!is)
-        put_off_over(&h->users_off, h->books);
-    else if (h->probe_usec <= clock_steady_usec()) /* else it is one of several at once */
-        h->probe_usec =
+    uint64_t now = clock_steady_usec();
+    if (a->class != TENANT_THROTTLED)
+        doubt(h, login);
+    if (h->looks_usec <= now) /* else it is one of several at once */
+        h->looks_usec =
             put_off_again(&h->users_off, h->books, a, "a look at one of its users",
                           first_contact ? NOTHING_WRITTEN
                                         : "whoever is to have no access may keep that user");
-    return is;
+    if (h->probe_usec <= now)
+        h->probe_usec = h->looks_usec;
+}
+
+void health_looked(struct health *h)
+{
+    put_off_over(&h->users_off, h->books);
+    h->looks_usec = 0;
+}
+
+bool health_looks_wait(const struct health *h)
+{
+    return h->looks_usec > clock_steady_usec();
 }
 
 static void tell_answered(struct health *h)
 {
-    h->looks_wait = false;
+    if (!health_looks_wait(h))
+        h->looks_usec = 0;
+    if (!h->probe_usec)
+        h->probe_usec = h->looks_usec;
     h->answered(h->userdata);
 }
 
@@ -422,7 +416,7 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
         log_warning("The tenant does not list its teams (%s answered %d)", a->url, a->status);
         h->teams_known = false;
     }
-    health_fine(h);
+    answers(h);
     h->probe_usec = 0;
     put_off_over(&h->teams_off, h->books);
     tell_answered(h);
@@ -459,7 +453,7 @@ static void on_users(const struct tenant_answer *a, void *userdata)
     } else {
         put_off_over(&h->users_off, h->books);
         h->probe_usec =
-            h->teams_off.n ? clock_steady_usec() : 0; /* the list of teams, if it waits */
+            h->teams_off.n ? clock_steady_usec() : 0; /* for the teams, if those wait */
         h->users_done(a, h->users_userdata);
     }
     books_options(h->books)->tenant_ops->call_free(call);

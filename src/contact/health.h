@@ -34,22 +34,24 @@ uint64_t health_since_usec(const struct health *h);
 /* When the next probe is due, or the list of teams is asked for again; 0: not at all. */
 uint64_t health_probe_usec(const struct health *h);
 
-/* A call got no answer, or one that is about the account. entry_id: whose call it was; NULL:
- * nobody's in particular. */
+/* A call got no answer, or one that is about the account. entry_id: whose call it was, which
+ * says nothing of the tenant before one that is nobody's in particular fails, too: that is
+ * asked; NULL: nobody's in particular. */
 void health_failed(struct health *h, const struct tenant_answer *a, const char *entry_id);
 /* A list that the tenant puts off (429) says nothing of users: no outage, it is asked for again.
  * Where it is the token that is put off, the next user's call tells. */
 bool health_is_put_off(const struct health *h, const struct tenant_answer *a);
-/* Is a look at one of the users that it has already put off, or answered by an error, which the
- * teams tell from an outage? Then answered() runs when it may be tried again. Told of every
- * answer to one. first_contact: nothing is written before. */
-bool health_put_off(struct health *h, const struct tenant_answer *a, bool first_contact);
+/* A look at one user is answered by an error, or put off: that one is looked at again after a
+ * growing wait, when answered() runs and health_looks_wait() is over. first_contact: nothing is
+ * written before. */
+void health_put_off(struct health *h, const struct tenant_answer *a, const char *login,
+                    bool first_contact);
+bool health_looks_wait(const struct health *h);
+void health_looked(struct health *h); /* nobody waits any more */
 /* A call that is nobody's in particular got no answer to its question: that is the tenant's
  * matter, also when it is a single 502, since nobody but the next probe would ask again. */
 bool health_call_failed(struct health *h, const struct tenant_answer *a);
-void health_fine(struct health *h);      /* it took a call … */
-/* … about one user, who was not refused. */
-void health_user_fine(struct health *h, const char *entry_id);
+void health_fine(struct health *h); /* it did what it was asked for, of one user */
 /* A call about one user was refused as if the account had no right to it: is it the account's
  * matter? Asks what concerns nobody in particular; the answer may come later. True: it is. */
 bool health_refused_one(struct health *h, const struct tenant_answer *a, const char *entry_id);

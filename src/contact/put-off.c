@@ -18,11 +18,12 @@
 static void tell(struct put_off *p, struct books *b, const struct tenant_answer *a,
                  const char *what, const char *meanwhile)
 {
-    char sentence[700];
-    snprintf(
-        sentence, sizeof(sentence),
-        "the tenant puts off %s again and again, and %s before it was answered: %s %s %.0d",
-        what, meanwhile, a->url, a->status ? "answered" : "gave no answer", a->status);
+    char sentence[700], answered[40] = "gave no answer";
+    if (a->status)
+        snprintf(answered, sizeof(answered), "answered %d", a->status);
+    snprintf(sentence, sizeof(sentence),
+             "the tenant puts off %s again and again, and %s before it was answered: %s %s",
+             what, meanwhile, a->url, answered);
     alarm_set(b, ALARM_FIRST_CONTACT, REASON_THROTTLED, sentence);
     p->alarm = true;
 }

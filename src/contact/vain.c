@@ -5,40 +5,88 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct vain_of *find(const struct vain *v, const char *key)
+/* Where it is, or would be. */
+static size_t place_of(const struct vain *v, const char *key, bool *ret_is)
 {
-    for (size_t i = 0; i < v->n_items; i++)
-        if (strcmp(v->items[i].key, key) == 0)
-            return &v->items[i];
-    return NULL;
+    size_t from = 0, to = v->n_items;
+    *ret_is = false;
+    while (from < to && !*ret_is) {
+        size_t middle = from + (to - from) / 2;
+        int order = strcmp(v->items[middle].key, key);
+        *ret_is = order == 0;
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return to;
 }
 
-unsigned vain_note(struct vain *v, const char *key)
+static struct vain_of *add(struct vain *v, size_t place, const char *key)
 {
-    struct vain_of *of = find(v, key);
-    if (of)
-        return ++of->n;
     struct vain_of *items = realloc(v->items, (v->n_items + 1) * sizeof(*items));
     if (items)
         v->items = items;
     char *copy = items ? strdup(key) : NULL;
-    if (copy)
-        v->items[v->n_items++] = (struct vain_of){.key = copy, .n = 1};
-    return 1;
+    if (!copy)
+        return NULL;
+    memmove(&items[place + 1], &items[place], (v->n_items++ - place) * sizeof(*items));
+    items[place] = (struct vain_of){.key = copy};
+    return &items[place];
 }
 
-bool vain_is_own(const struct vain *v, unsigned n, unsigned most)
+unsigned vain_note(struct vain *v, const char *key, bool counts)
 {
-    return n > most && v->n_items <= VAIN_FEW;
+    bool is;
+    size_t place = place_of(v, key, &is);
+    struct vain_of *of = is ? &v->items[place] : add(v, place, key);
+    if (!of)
+        return 1;
+    of->waits = true;
+    of->n += counts;
+    return of->n;
+}
+
+bool vain_waits(const struct vain *v, const char *key)
+{
+    bool is;
+    size_t place = place_of(v, key, &is);
+    return is && v->items[place].waits;
+}
+
+void vain_again(struct vain *v)
+{
+    for (size_t i = 0; i < v->n_items; i++)
+        v->items[i].waits = false;
+}
+
+bool vain_end_round(struct vain *v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->n_items; i++) {
+        if (v->items[i].waits)
+            v->items[n++] = v->items[i];
+        else
+            free(v->items[i].key);
+    }
+    v->n_items = n;
+    return n > 0;
+}
+
+void vain_next_round(struct vain *v)
+{
+    vain_end_round(v);
+    vain_again(v);
 }
 
 void vain_forget(struct vain *v, const char *key)
 {
-    struct vain_of *of = find(v, key);
-    if (!of)
+    bool is;
+    size_t place = place_of(v, key, &is);
+    if (!is)
         return;
-    free(of->key);
-    *of = v->items[--v->n_items];
+    free(v->items[place].key);
+    memmove(&v->items[place], &v->items[place + 1], (--v->n_items - place) * sizeof(*v->items));
 }
 
 void vain_done(struct vain *v)

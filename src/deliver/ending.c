@@ -225,7 +225,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     d->n_done++;
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
-    health_user_fine(d->health, o->entry_id);
+    health_fine(d->health);
     end(x);
 }
 

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "books/books.h"
 #include "books/engine-types.h"
+#include "contact/health.h"
 #include "contact/vain.h"
 #include "deliver/drift.h"
 #include "judge/planner.h"
@@ -171,7 +172,7 @@ static int settle_one(struct gone *g, const char *entry_id, const char *before, 
         r = user_from_json(&known, l.known, e);
     if (r == 0 && known && !l.remote_id && !g->cannot_list)
         r = find_by_mail(b, known, &login, e);
-    if (r < 0)
+    if (r < 0 || (!login && g->unsure))
         return r;
     if (!login)
         return note_gone(g, &l, e);
@@ -195,6 +196,12 @@ static bool is_away(const struct tenant_answer *a)
            (a->class == TENANT_NOT_AUTHORISED && a->concerns_all);
 }
 
+/* The tenant as a whole does not answer. */
+static bool is_over(const struct gone *g, const struct tenant_answer *a)
+{
+    return is_away(a) && (a->concerns_all || health_state(g->health) != ENGINE_TENANT_OK);
+}
+
 static void read_again(struct gone *g);
 
 /* Who has the login by now is for the next verification to tell; so is what became of whom the
@@ -207,8 +214,9 @@ static void on_read_again(const struct tenant_answer *a, void *userdata)
     if (a->class != TENANT_NOT_FOUND)
         free(TAKE(g->before.items[g->n_again]));
     g->n_again++;
-    g->n_failed = is_away(a) ? g->n_failed + 1 : 0;
-    if (g->n_failed > VAIN_FEW || (g->n_failed && a->concerns_all))
+    if (is_away(a) && !a->concerns_all && a->class != TENANT_THROTTLED)
+        health_failed(g->health, a, g->login);
+    if (is_over(g, a))
         g->done(a, NULL, g->userdata);
     else
         read_again(g);
@@ -263,14 +271,16 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
                : listing_set_found(books_state(b), g->login, key, mail_key, found, e);
 }
 
-/* Whom the tenant answers no look for, however often, keeps nobody else from being found. */
-static bool is_over(struct gone *g, const struct tenant_answer *a)
+/* Whom the tenant answers no look for keeps nobody else from being found; but who is not found
+ * may be that one, until it was asked for often enough. */
+static void pass_over(struct gone *g, const struct tenant_answer *a, bool *ret_is_known)
 {
-    if (is_away(a))
-        return a->class == TENANT_THROTTLED || a->concerns_all ||
-               !vain_is_own(g->errors, vain_note(g->errors, g->login), VAIN_MOST);
-    vain_forget(g->errors, g->login);
-    return false;
+    bool counts = a->class != TENANT_THROTTLED || g->n_looked;
+    unsigned n = vain_note(g->errors, g->login, counts);
+    if (a->class != TENANT_THROTTLED)
+        health_failed(g->health, a, g->login);
+    *ret_is_known = n > VAIN_MOST;
+    g->unsure |= !*ret_is_known;
 }
 
 static void on_looked(const struct tenant_answer *a, void *userdata)
@@ -279,9 +289,14 @@ static void on_looked(const struct tenant_answer *a, void *userdata)
     struct tenant_call *call = TAKE(g->call);
     const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
     struct error e = {0};
-    if (is_over(g, a))
+    bool is_known = true, over = is_over(g, a);
+    if (is_away(a) && !over)
+        pass_over(g, a, &is_known);
+    else if (!over)
+        vain_forget(g->errors, g->login);
+    if (over)
         g->done(a, NULL, g->userdata);
-    else if (learn(g, a, &e) < 0)
+    else if (is_known && learn(g, a, &e) < 0)
         g->done(NULL, &e, g->userdata);
     else
         look_at_next(g);
@@ -294,7 +309,10 @@ static void look_at_next(struct gone *g)
     struct books *b = g->books;
     struct string_list logins = {0};
     struct error e = {0};
-    int r = listing_to_look_at(books_state(b), 1, &logins, &e);
+    CLEANUP(freep)
+    char *after = text_fold(g->login ? g->login : "", g->login ? strlen(g->login) : 0);
+    int r = after ? listing_to_look_at(books_state(b), after, 1, &logins, &e)
+                  : error_out_of_memory(&e);
     free(TAKE(g->login));
     if (r == 0 && logins.n_items)
         r = (g->login = strdup(logins.items[0])) ? 0 : error_out_of_memory(&e);
@@ -304,8 +322,10 @@ static void look_at_next(struct gone *g)
                                                by_login(g->login), on_looked, g, &e);
     if (r < 0)
         g->done(NULL, &e, g->userdata);
-    else if (!g->login)
-        read_again(g);
+    if (r < 0 || g->login)
+        return;
+    vain_next_round(g->errors);
+    read_again(g);
 }
 
 static int take_listing(struct gone *g, const struct string_list *names, struct error *e)

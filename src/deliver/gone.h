@@ -11,12 +11,14 @@
 
 struct books;
 struct error;
+struct health;
 struct tenant_answer;
 struct tenant_call;
 struct vain;
 
 struct gone {
     struct books *books;
+    struct health *health;
     struct tenant_call *call;
     struct string_list people; /* entry ids … */
     struct string_list before; /* … and what was known of each when it was not found */
@@ -27,7 +29,7 @@ struct gone {
     bool late;          /* others were read since the first of them was missing */
     size_t n_looked;    /* at users that nobody claims */
     size_t n_again;     /* of people, who were read once more */
-    unsigned n_failed;  /* of these the last ones, without an answer */
+    bool unsure; /* one of those was not answered for: who is not found may be that one */
     size_t n_strangers; /* that were not there before, and nobody here wants */
     bool anew; /* the state is an older copy: what is found is what is known */
     /* The end; failure: the tenant as a whole does not answer, and nothing was decided. NULL and

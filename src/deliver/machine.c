@@ -127,7 +127,7 @@ static bool looks_in_vain(struct execution *x, const struct tenant_answer *a)
 {
     struct vain *looks = &x->delivery->our_id_errors;
     bool fails = a->status >= 500 && a->class != TENANT_THROTTLED && !a->concerns_all;
-    unsigned n = fails ? vain_note(looks, x->operation->entry_id) : 0;
+    unsigned n = fails ? vain_note(looks, x->operation->entry_id, true) : 0;
     return a->class == TENANT_REFUSED || a->class == TENANT_UNSUPPORTED ||
            (n > VAIN_MOST && health_state(x->delivery->health) == ENGINE_TENANT_OK);
 }

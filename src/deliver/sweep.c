@@ -63,7 +63,8 @@ struct walk {
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
     bool seeks; /* only the users of some people, by their mails */
-    bool whole, fails; /* every link was looked at; the tenant did not answer for one */
+    bool whole, fails; /* every link was looked at; the tenant did not answer for one … */
+    bool unsure;       /* … who is to be read anew, and will perhaps be answered for */
     struct gone gone;
 };
 
@@ -102,21 +103,22 @@ static void tell_verified(struct walk *w)
              text_plural(w->n_read), w->n_drifted, w->n_drifted == 1 ? "s" : "");
     s->is_whole |= w->whole && !w->fails && !w->anew;
     if (w->anew)
-        s->has_read_anew = w->whole;
+        s->has_read_anew = w->whole && !w->unsure;
     else if (w->n_drifted)
         alarm_set(s->books, "drift", "drift",
                   "users were changed at the tenant: see the audit's drift lines");
     else if (w->whole)
         alarm_over(s->books, "drift");
-    uint64_t wait = books_are_distrusted(s->books) && !s->has_read_anew
-                        ? s->options->sync->retry_max_usec
-                        : s->options->sync->verify_interval_usec;
-    due_after(s, wait);
+    const struct sync_options *o = s->options->sync;
+    bool again = books_are_distrusted(s->books) && !s->has_read_anew;
+    due_after(s, again ? o->retry_max_usec : o->verify_interval_usec);
 }
 
 static void walk_end(struct walk *w)
 {
     struct sweep *s = w->sweep;
+    if (w->whole && w->anew)
+        vain_next_round(&s->unread);
     if (!w->seeks)
         tell_verified(w);
     books_note(s->books, WORK_COMMIT | WORK_GUARD);
@@ -170,13 +172,11 @@ static int compare(struct walk *w, const struct user *now, const char *id, struc
     return r;
 }
 
-/* Away as a whole: the rest is verified another time; for one user alone: that one is, who
- * differs until then if that was so before. One who is never answered for is left out also
- * where all are to be read anew: each write to that one is preceded by a look as well. */
+/* Away as a whole: the rest is verified another time. One who is never answered for is left out
+ * also where all are to be read anew: each write to that one is preceded by a look as well. */
 static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
 {
     struct health *h = w->sweep->health;
-    struct vain *unread = &w->sweep->unread;
     w->n_drifted += a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND && w->differed;
     bool account = health_refused_one(h, a, w->entry_id), all = a->concerns_all;
     if (!all && a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
@@ -184,9 +184,10 @@ static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
     if (!health_is_put_off(h, a))
         health_failed(h, a, all ? NULL : w->entry_id);
     w->fails = true;
-    if (!all && !w->seeks && !w->settles && health_state(h) == ENGINE_TENANT_OK &&
-        (!w->anew || vain_is_own(unread, vain_note(unread, w->entry_id), VAIN_MOST)))
+    if (!all && !w->seeks && !w->settles && health_state(h) == ENGINE_TENANT_OK) {
+        w->unsure |= w->anew && vain_note(&w->sweep->unread, w->entry_id, true) <= VAIN_MOST;
         return false;
+    }
     walk_end(w);
     return true;
 }
@@ -351,7 +352,7 @@ static void on_settled(const struct tenant_answer *failure, const struct error *
 {
     struct walk *w = userdata;
     w->settles = true;
-    w->whole &= !failure; /* what became of those whom it missed is not known */
+    w->whole &= !failure && !w->gone.unsure; /* what became of whom it missed is not known */
     if (e)
         walk_broken(w, e);
     else if (!failure || !is_interrupted(w, failure))
@@ -363,9 +364,9 @@ static struct walk *walk_new(struct sweep *s, bool anew)
     struct walk *w = calloc(1, sizeof(*w));
     if (!w)
         return NULL;
-    w->sweep = s;
-    w->anew = anew;
+    *w = (struct walk){.sweep = s, .anew = anew};
     w->gone = (struct gone){.books = s->books,
+                            .health = s->health,
                             .anew = anew,
                             .errors = &s->errors,
                             .done = on_settled,

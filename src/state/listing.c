@@ -137,12 +137,14 @@ int listing_ask_again(struct state *s, struct error *e)
                     NULL, e);
 }
 
-int listing_asked(struct state *s, size_t limit, struct string_list *ret, struct error *e)
+int listing_asked(struct state *s, const char *after, size_t limit, struct string_list *ret,
+                  struct error *e)
 {
-    return db_texts(s,
-                    "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 ORDER BY "
-                    "login_key LIMIT ?1",
-                    WITH(as_int((int64_t)limit)), ret, e);
+    return db_texts(
+        s,
+        "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 AND login_key > ?1 "
+        "ORDER BY login_key LIMIT ?2",
+        WITH(as_text(after), as_int((int64_t)limit)), ret, e);
 }
 
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e)
@@ -154,14 +156,25 @@ int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct 
         WITH(as_text(mail_key)), ret, e);
 }
 
-int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, struct error *e)
+int listing_to_look_at(struct state *s, const char *after, size_t limit,
+                       struct string_list *ret, struct error *e)
 {
-    return db_texts(s,
-                    "SELECT login FROM listing t WHERE (stale = 3 OR (stale = 0 AND (mail_key "
-                    "IS NULL OR (found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE "
-                    "p.login_key = t.login_key))))) AND NOT EXISTS (SELECT 1 FROM link l WHERE "
-                    "l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
-                    WITH(as_int((int64_t)limit)), ret, e);
+    return db_texts(
+        s,
+        "SELECT login FROM listing t WHERE login_key > ?1 AND (stale = 3 OR (stale = 0 "
+        "AND (mail_key IS NULL OR (found IS NULL AND EXISTS (SELECT 1 FROM person p "
+        "WHERE p.login_key = t.login_key))))) AND NOT EXISTS (SELECT 1 FROM link l "
+        "WHERE l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?2",
+        WITH(as_text(after), as_int((int64_t)limit)), ret, e);
+}
+
+int listing_shown(struct state *s, char **ret, struct error *e)
+{
+    return db_text(
+        s,
+        "SELECT login FROM listing WHERE mail_key > '' AND stale = 0 ORDER BY mail_key "
+        "LIMIT 1",
+        NULL, ret, e);
 }
 
 int listing_set_looked(struct state *s, const char *login_key, const char *mail_key,

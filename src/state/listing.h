@@ -29,12 +29,17 @@ int listing_set_absent(struct state *s, const char *login_key, struct error *e);
 int listing_ask(struct state *s, const char *login, const char *login_key, bool *ret_asked,
                 struct error *e);
 int listing_ask_again(struct state *s, struct error *e); /* of all who were not there */
-int listing_asked(struct state *s, size_t limit, struct string_list *ret, struct error *e);
+/* Those that come after a key, by their keys; at most limit. */
+int listing_asked(struct state *s, const char *after, size_t limit, struct string_list *ret,
+                  struct error *e);
 /* The login of a user with this mail that no link claims, malloc'd, or STATE_NONE. */
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e);
-/* Logins that no link claims and that were not looked at yet, for their mail or, where a person
- * wants the login, for all that an adoption would meet; at most limit. */
-int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, struct error *e);
+/* Likewise logins that no link claims and that were not looked at yet, for their mail or, where
+ * a person wants the login, for all that an adoption would meet. */
+int listing_to_look_at(struct state *s, const char *after, size_t limit,
+                       struct string_list *ret, struct error *e);
+/* Somebody whom a look has shown, malloc'd, or STATE_NONE. */
+int listing_shown(struct state *s, char **ret, struct error *e);
 /* What a look gave: the user as JSON is kept only when a person wants the login; "" when it
  * could not be read. */
 int listing_set_looked(struct state *s, const char *login_key, const char *mail_key,

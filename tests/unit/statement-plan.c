@@ -65,8 +65,6 @@ static const struct {
      "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
     {"SELECT login, found FROM listing t WHERE stale = 0 AND found",
      "when a user vanished at the tenant: whether it is there under another login"},
-    {"SELECT login FROM listing t WHERE (stale = 3 OR (stale = 0 AND",
-     "first contact, and when a user vanished: whose mail is to be looked at next"},
     {"UPDATE listing SET stale = 1",
      "all of them are listed again: at first contact, and when a user vanished at the tenant"},
     {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},

@@ -347,6 +347,33 @@ static void test_no_answer(void **state)
     begin(*state);
 }
 
+/* One who is answered for is enough, whatever comes for all others. */
+static void test_most_unread(void **state)
+{
+    static const char *const logins[] = {"u0", "u1", "u2", "u3", "u5"};
+    for (size_t i = 0; i < ARRAY_SIZE(no_answers); i++) {
+        struct bed *b = *state;
+        begin(b);
+        for (size_t k = 0; k < ARRAY_SIZE(logins); k++)
+            fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_SCIM_GET,
+                                                            .login = logins[k],
+                                                            .times = -1,
+                                                            .class = no_answers[i].class,
+                                                            .status = no_answers[i].status});
+        bed_restart(b);
+        bed_person_uid(b, "late");
+        bed_group(b, "support", "u0", "u1", "u2", "u3", "u4", "u5", "late", NULL);
+        bed_sync(b);
+        bed_advance(b, MINUTE);
+        assert_non_null(fake_tenant_find(b->tenant, "late"));
+        fake_tenant_heal(b->tenant);
+        bed_advance(b, HOUR);
+        forget(state);
+        prepare(state);
+    }
+    begin(*state);
+}
+
 /* One connection that ends is no outage. */
 static void test_silent_once(void **state)
 {
@@ -442,10 +469,13 @@ int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, prepare, forget)
     const struct CMUnitTest tests[] = {
-        TEST(test_another_token),   TEST(test_another_token_approved), TEST(test_revoked_meanwhile),
-        TEST(test_deleted_by_hand), TEST(test_how_many),               TEST(test_nobody_active),
-        TEST(test_ids_of_others),   TEST(test_no_answer),              TEST(test_silent_once),
-        TEST(test_under_way),       TEST(test_deaths),                 TEST(test_active_first),
+        TEST(test_another_token),     TEST(test_another_token_approved),
+        TEST(test_revoked_meanwhile), TEST(test_deleted_by_hand),
+        TEST(test_how_many),          TEST(test_nobody_active),
+        TEST(test_ids_of_others),     TEST(test_no_answer),
+        TEST(test_silent_once),       TEST(test_most_unread),
+        TEST(test_under_way),         TEST(test_deaths),
+        TEST(test_active_first),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
