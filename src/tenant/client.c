@@ -106,6 +106,7 @@ struct tenant_client *tenant_client_free(struct tenant_client *c)
     oauth_free(c->oauth);
     http_free(c->http);
     sd_event_source_disable_unref(c->pump_source);
+    pace_done(&c->pace);
     sd_event_source_disable_unref(c->pace_source);
     sd_event_unref(c->event);
     free(c->scim_path);

@@ -50,6 +50,12 @@ void pace_init(struct pace *p, double max_rate, uint64_t now_usec)
     };
 }
 
+void pace_done(struct pace *p)
+{
+    refused_done(&p->reads_refused);
+    refused_done(&p->writes_refused);
+}
+
 void pace_set_max_rate(struct pace *p, double max_rate, uint64_t now_usec)
 {
     p->max_rate = max_rate;

@@ -38,6 +38,7 @@ struct pace {
 #define PACE_WAIT_FOR_END UINT64_MAX
 
 void pace_init(struct pace *p, double max_rate, uint64_t now_usec);
+void pace_done(struct pace *p);
 void pace_set_max_rate(struct pace *p, double max_rate, uint64_t now_usec);
 /* 0: a request may leave now. n_silent: so many under way are taken for arrived long ago. */
 uint64_t pace_wait(struct pace *p, uint64_t now_usec, size_t n_silent);

@@ -32,6 +32,37 @@ static void test_one_users_refusals_slow_nobody(void **state)
     for (uint64_t who = 1; who < 9; who++)
         pace_throttled(&p, now, 0, who);
     assert_true(p.rate == 10);
+    pace_done(&p);
+}
+
+/* As little where they are many, each with a long Retry-After; one of them is served now and
+ * then, and all of them in the end. */
+static void test_many_users_refusals_slow_nobody(void **state)
+{
+    (void)state;
+    static const uint64_t n_users[] = {60, 70, 1000, 5000};
+    for (size_t i = 0; i < ARRAY_SIZE(n_users); i++) {
+        struct pace p;
+        pace_init(&p, 20, START);
+        for (unsigned minute = 0; minute < 60; minute++) {
+            uint64_t now = START + minute * 60 * USEC_PER_SEC;
+            for (uint64_t who = 1; who <= n_users[i]; who++) {
+                pace_take(&p, now);
+                pace_ended(&p, now);
+                pace_throttled(&p, now, 50 * USEC_PER_SEC, who * 7919);
+                pace_served(&p, 1000000 + who % 40);
+            }
+            if (minute > 20 && minute % 10 == 0)
+                pace_served(&p, 7919 * (uint64_t)(minute / 10));
+            if (minute > 0 && minute % 10 > 1)
+                assert_true(p.paused_until_usec <= now);
+        }
+        assert_true(p.rate == 20);
+        for (uint64_t who = 1; who <= n_users[i]; who++)
+            pace_served(&p, who * 7919);
+        assert_int_equal(p.reads_refused.n_known, 0);
+        pace_done(&p);
+    }
 }
 
 /* As little where each write of that user is refused, and the read before it is answered. */
@@ -51,6 +82,7 @@ static void test_one_users_refused_writes_slow_nobody(void **state)
         if (minute > 0)
             assert_true(p.rate == 20);
     }
+    pace_done(&p);
 }
 
 /* A tenant that takes no writes, and answers all reads, is slowed for, however often each comes
@@ -66,6 +98,7 @@ static void test_refused_writes_count_while_others_are_read(void **state)
         pace_throttled(&p, START + i * 5 * USEC_PER_SEC, 0, (1 + i % 2) | PACE_WRITES);
     }
     assert_true(p.rate == 1);
+    pace_done(&p);
 }
 
 /* The very first refusal cuts; that it was one user's is known by the second. Rows: whether others
@@ -88,6 +121,7 @@ static void test_the_first_refusal_is_taken_back(void **state)
             for (uint64_t who = rows[i][0] ? 3 : 1; who > 0; who -= who > 1 ? 2 : 1)
                 pace_throttled(&p, now, 0, who);
             assert_true(cut > 0 && (rows[i][2] ? p.rate == max_rate : p.rate <= cut));
+            pace_done(&p);
         }
 }
 
@@ -100,12 +134,14 @@ static void test_everybodys_refusals_count_each_time(void **state)
     for (unsigned i = 0; i < 4; i++)
         pace_throttled(&p, START + i * 5 * USEC_PER_SEC, 0, 1 + i % 2);
     assert_true(p.rate == 1);
+    pace_done(&p);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_users_refusals_slow_nobody),
+        cmocka_unit_test(test_many_users_refusals_slow_nobody),
         cmocka_unit_test(test_one_users_refused_writes_slow_nobody),
         cmocka_unit_test(test_refused_writes_count_while_others_are_read),
         cmocka_unit_test(test_the_first_refusal_is_taken_back),

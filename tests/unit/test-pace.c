@@ -174,6 +174,7 @@ static unsigned settle(double max_rate, unsigned limit, unsigned one_in)
         else if (now >= START + 540 * USEC_PER_SEC)
             taken++;
     }
+    pace_done(&p);
     return taken / 60;
 }
 
@@ -226,6 +227,7 @@ static unsigned settle_with_returns(double max_rate, unsigned limit)
         while (first < CROWD && due[first] == 0)
             first++;
     }
+    pace_done(&p);
     return taken / 60;
 }
 
