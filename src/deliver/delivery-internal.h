@@ -96,6 +96,7 @@ struct learnt {
 struct proof {
     bool proved;    /* the login is that of the user that is known */
     bool id_failed; /* the remembered id is not there, or cannot be asked for */
+    bool knows_ours;                 /* nobody has the id that we gave the user */
     void (*go)(struct execution *x); /* what follows when it is proved */
     /* What is called anew when its id has proved whom a login is of. */
     tenant_done_fn again;

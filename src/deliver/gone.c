@@ -130,7 +130,7 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     l->drift = strdup(NOT_THERE);
     const struct engine_options *o = books_options(b);
     bool unsure = g->cannot_list || o->tenant_ops->parts(o->tenant)->has_pages;
-    bool renamed = !l->remote_id && (unsure || g->n_strangers);
+    bool renamed = !l->remote_id && (unsure || g->has_strangers);
     l->gone = renamed ? LINK_GONE_OR_RENAMED : LINK_GONE;
     if (repair)
         l->status = LINK_DELETED;
@@ -151,8 +151,9 @@ static int is_under_way(struct gone *g, const char *entry_id, struct error *e)
 }
 
 /* Found since, by an operation, the user is not gone; and one that is under way tells by
- * itself. */
-static int settle_one(struct gone *g, const char *entry_id, const char *before, struct error *e)
+ * itself. First those who are found, whose users are no strangers then. */
+static int settle_one(struct gone *g, const char *entry_id, const char *before, bool first,
+                      struct error *e)
 {
     struct books *b = g->books;
     CLEANUP(link_done) struct link l = {0};
@@ -172,7 +173,7 @@ static int settle_one(struct gone *g, const char *entry_id, const char *before, 
         r = user_from_json(&known, l.known, e);
     if (r == 0 && known && !l.remote_id && !g->cannot_list)
         r = find_by_mail(b, known, &login, e);
-    if (r < 0 || (!login && g->unsure))
+    if (r < 0 || first != (login != NULL) || (!login && g->unsure))
         return r;
     if (!login)
         return note_gone(g, &l, e);
@@ -183,7 +184,10 @@ static int settle_all(struct gone *g, struct error *e)
 {
     int r = 0;
     for (size_t i = 0; i < g->people.n_items && r == 0; i++)
-        r = settle_one(g, g->people.items[i], g->before.items[i], e);
+        r = settle_one(g, g->people.items[i], g->before.items[i], true, e);
+    g->has_strangers = listing_n_strangers(books_state(g->books));
+    for (size_t i = 0; i < g->people.n_items && r == 0; i++)
+        r = settle_one(g, g->people.items[i], g->before.items[i], false, e);
     string_list_done(&g->people);
     string_list_done(&g->before);
     return r;
@@ -260,7 +264,6 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
     int r = key && mail_key && found
                 ? person_sharing_login(books_state(b), key, "", &wanting, e)
                 : error_out_of_memory(e);
-    g->n_strangers += r == 0 && a->class != TENANT_NOT_FOUND && !wanting.n_items;
     for (size_t i = 0; i < wanting.n_items && r == 0; i++) /* it may have been asked for */
         r = person_mark_dirty(books_state(b), wanting.items[i], e);
     string_list_done(&wanting);

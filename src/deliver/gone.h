@@ -30,7 +30,7 @@ struct gone {
     size_t n_looked;    /* at users that nobody claims */
     size_t n_again;     /* of people, who were read once more */
     bool unsure; /* one of those was not answered for: who is not found may be that one */
-    size_t n_strangers; /* that were not there before, and nobody here wants */
+    bool has_strangers; /* somebody came since the first contact, whom nobody here wants */
     bool anew; /* the state is an older copy: what is found is what is known */
     /* The end; failure: the tenant as a whole does not answer, and nothing was decided. NULL and
      * *e set: our own failure. */

@@ -40,6 +40,8 @@ int leave_learn(struct execution *x, const struct tenant_answer *a, const struct
     l->status = kind == OPERATION_ENABLE                                   ? LINK_ACTIVE
                 : kind == OPERATION_DELETE || a->class == TENANT_NOT_FOUND ? LINK_DELETED
                                                                            : LINK_DISABLED;
+    if (l->status == LINK_DELETED && l->gone == LINK_GONE_OR_RENAMED)
+        l->gone = LINK_THERE; /* a person has decided: there is nothing to be missed */
     bool disabled = l->status == LINK_DISABLED;
     l->dormant_usec = disabled && dormant && ours ? clock_now_usec() : 0;
     l->disabled_by_us = disabled && ours && !dormant; /* a person enables who was dormant */
@@ -84,6 +86,45 @@ static void seek(struct execution *x, const struct tenant_answer *a)
         execution_next_wait(x));
 }
 
+/* Nobody was found by the mail either, and it may be there all the same: not over before a
+ * person says so. */
+static bool is_to_be_decided(const struct execution *x)
+{
+    const struct operation *o = x->operation;
+    bool decided = o->approved && text_equal(o->approved_for, REASON_USER_GONE);
+    return o->kind == OPERATION_DISABLE && x->link.gone == LINK_GONE_OR_RENAMED && !decided &&
+           !x->basis.made_before && !x->proof.knows_ours;
+}
+
+/* Where the tenant keeps the id that we gave the user with its create, that finds it under
+ * whatever login and mail. */
+static void on_ours(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    const char *login =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    struct error e = {0};
+    x->proof.knows_ours = true;
+    if (login && a->id && execution_learn_id(x, a->id, &e) < 0)
+        execution_broken(x, &e);
+    else if (login && !text_equal_fold(login, x->link.login))
+        execution_renamed(x, a, login);
+    else if (a->class == TENANT_NOT_FOUND)
+        machine_written(a, x);
+    else
+        execution_fail(x, a);
+}
+
+static bool asks_ours(struct execution *x)
+{
+    const struct parts *parts = delivery_parts(x->delivery);
+    if (!parts->takes_our_id || !parts->keeps_our_id || x->proof.knows_ours ||
+        !text_equal(x->link.origin, "create"))
+        return false;
+    execution_read_our_id(x, on_ours);
+    return true;
+}
+
 /* Who leaves needs no user: there is nothing left to disable. Whoever is only dormant does, and
  * is held, or made anew within the budget for that, as with any other call. */
 enum next leave_absent(struct execution *x, const struct tenant_answer *a)
@@ -91,6 +132,15 @@ enum next leave_absent(struct execution *x, const struct tenant_answer *a)
     const struct operation *o = x->operation;
     if (is_to_be_sought(x)) {
         seek(x, a);
+        return NEXT_NOTHING;
+    }
+    if (is_to_be_decided(x) && asks_ours(x))
+        return NEXT_NOTHING;
+    if (is_to_be_decided(x)) {
+        execution_hold_long(
+            x, a, REASON_USER_GONE, "users:sought",
+            "the tenant has no user with that login any more, and nothing tells "
+            "whether it has another one there now");
         return NEXT_NOTHING;
     }
     return o->kind == OPERATION_ENABLE || o->budget == BUDGET_DORMANT ? NEXT_FAIL
@@ -227,7 +277,8 @@ enum next leave_written(struct execution *x, const struct tenant_answer *a)
     }
     if (execution_look_by_id(x, a, machine_written))
         return NEXT_NOTHING;
-    if (x->operation->revokes && (done || (absent && !is_to_be_sought(x)))) {
+    bool over = absent && !is_to_be_sought(x) && !is_to_be_decided(x);
+    if (x->operation->revokes && (done || over)) {
         execution_set_unclear(x, false);
         note_revocation(x, a);
     }

@@ -85,6 +85,7 @@ static struct planner_link link_of(const struct dossier *s)
         .used_usec = link_used_usec(&s->link),
         .shown_disabled = s->has_link && link_shown_disabled(&s->link),
         .vanished = s->link.gone != LINK_THERE,
+        .has_our_id = text_equal(s->link.origin, "create"),
         .maybe_renamed = s->link.gone == LINK_GONE_OR_RENAMED,
         .leaving_usec = s->link.leaving_usec,
         .disabled_usec = s->link.disabled_usec,

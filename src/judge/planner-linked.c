@@ -33,6 +33,35 @@ static int plan_disable(const struct planner_input *in, struct planner_result *r
     return rc;
 }
 
+/* A user that is there no more, by its login, and may be there by another one, enabled: a
+ * person decides, since nothing else tells. */
+static bool may_be_renamed(const struct planner_input *in)
+{
+    return in->link.maybe_renamed &&
+           (in->link.status == LINK_ACTIVE || in->link.status == LINK_DELETED);
+}
+
+static bool may_be_enabled(const struct planner_input *in)
+{
+    return in->link.status == LINK_ACTIVE || may_be_renamed(in);
+}
+
+static int wait_for_renamed(const struct planner_input *in, struct operation *o)
+{
+    char cause[512], sentence[1024];
+    bool tells = in->link.has_our_id && in->parts->takes_our_id && in->parts->keeps_our_id;
+    if (!may_be_renamed(in) || tells)
+        return 0;
+    snprintf(cause, sizeof(cause), "renamed:%s", in->link.login);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the access of %s is to end, and the user %s is not at the tenant any more; whether it was "
+        "given another login and another mail there cannot be told, since its id was never learnt: "
+        "look for it among the users there that are new and disable it, then approve the plan",
+        in->dn, in->link.login);
+    return plan_wait(o, OPERATION_PARKED, REASON_USER_GONE, cause, sentence, in->now_usec);
+}
+
 /* Whoever left: disable after the grace time, delete after a longer one. */
 static int plan_leaver(const struct planner_input *in, struct planner_result *r)
 {
@@ -49,8 +78,10 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     struct operation *o = NULL;
     bool ours = in->link.disabled_by_us || in->link.disabled_as_dormant;
     int rc = 0;
-    if (in->link.status == LINK_ACTIVE) {
+    if (may_be_enabled(in)) {
         rc = plan_disable(in, r, why, r->leaving_usec + options->leave_grace_usec, &o);
+        if (rc == 0)
+            rc = wait_for_renamed(in, o);
     } else if (in->link.status == LINK_DISABLED && ours && options->delete_after_usec) {
         /* Who was disabled, or made disabled, long before does not go at once. */
         uint64_t since =
@@ -82,7 +113,7 @@ int plan_revoked(const struct planner_input *in, struct planner_result *r)
         r->leaving_usec = in->link.leaving_usec ? in->link.leaving_usec : in->now_usec;
         r->started_leaving = !in->link.leaving_usec;
     }
-    if (in->link.status != LINK_ACTIVE)
+    if (!may_be_enabled(in))
         return left ? plan_leaver(in, r) : 0;
     if (!left)
         r->bucket = BUCKET_PENDING;
@@ -96,7 +127,7 @@ int plan_revoked(const struct planner_input *in, struct planner_result *r)
                                   in->verdict.revoked ? in->verdict.revoke_source : NULL);
     if (rc == 0)
         o->revokes = true;
-    return rc;
+    return rc == 0 ? wait_for_renamed(in, o) : rc;
 }
 
 static int plan_rename(const struct planner_input *in, struct planner_result *r)
@@ -241,11 +272,14 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
             "the user is not at the tenant any more and [lifecycle] drift = report: "
             "restore it there, take the person out of the rules, or set drift = repair");
     if (in->verdict.wanted->disabled) {
-        if (in->link.status == LINK_ACTIVE) {
+        if (may_be_enabled(in)) {
             char source[384], why[512];
+            struct operation *o;
             snprintf(why, sizeof(why), "disabled in the directory: %s",
                      source_text(&in->verdict.wanted->disabled_source, source, sizeof(source)));
-            rc = plan_disable(in, r, why, in->now_usec, NULL);
+            rc = plan_disable(in, r, why, in->now_usec, &o);
+            if (rc == 0)
+                rc = wait_for_renamed(in, o);
         }
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */

@@ -127,7 +127,12 @@ static int plan(const struct planner_input *in, struct planner_result *ret, stru
 {
     struct planner_result r = {.bucket = BUCKET_UNCHANGED};
     int rc = 0;
-    bool linked = in->link.status == LINK_ACTIVE || in->link.status == LINK_DISABLED;
+    /* A user that is missed, and may be there under another name, is that person's if it is to
+     * be disabled; else it is made anew. */
+    bool missed = in->link.status == LINK_DELETED && in->link.maybe_renamed &&
+                  (in->verdict.revoked || in->successor.revoked ||
+                   (in->verdict.presence == VERDICT_USER && in->verdict.wanted->disabled));
+    bool linked = missed || in->link.status == LINK_ACTIVE || in->link.status == LINK_DISABLED;
     bool left = in->verdict.presence == VERDICT_SKIP || in->verdict.presence == VERDICT_GONE;
     if (linked && (in->verdict.revoked || in->successor.revoked)) {
         rc = plan_revoked(in, &r);

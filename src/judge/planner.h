@@ -58,6 +58,7 @@ struct planner_link {
     uint64_t used_usec; /* since when nobody logged in, as far as it is known; 0: not known */
     bool shown_disabled; /* by whomever: nobody can log in */
     bool vanished;      /* the verification did not find the user at the tenant */
+    bool has_our_id;    /* we made it: where the tenant keeps that, it is found by it */
     bool maybe_renamed; /* … and whether it was renamed there cannot be told */
     bool renamed_there; /* `login` was given by somebody at the tenant */
     uint64_t leaving_usec;  /* since when; 0: not leaving */

@@ -93,6 +93,15 @@ size_t listing_count(struct state *s)
     return db_count(s, "SELECT count(*) FROM listing WHERE stale = 0");
 }
 
+/* At the first contact no more than the mail is kept of whom nobody wants. */
+size_t listing_n_strangers(struct state *s)
+{
+    return db_count(
+        s, "SELECT count(t.login) FROM listing t WHERE stale = 0 AND found IS NOT NULL AND NOT "
+           "EXISTS (SELECT 1 FROM person p WHERE p.login_key = t.login_key) AND NOT EXISTS "
+           "(SELECT 1 FROM link l WHERE l.login_key = t.login_key AND l.status <> 3)");
+}
+
 int listing_remove(struct state *s, const char *login_key, struct error *e)
 {
     return db_write(s, "DELETE FROM listing WHERE login_key = ?1", WITH(as_text(login_key)), e);

@@ -50,3 +50,5 @@ int listing_set_found(struct state *s, const char *login, const char *login_key,
 /* The user as it was found, malloc'd, "" when it could not be read; or STATE_NONE: not looked at. */
 int listing_found(struct state *s, const char *login_key, char **ret, struct error *e);
 size_t listing_count(struct state *s);
+/* Who came since the first contact, and is nobody's here. */
+size_t listing_n_strangers(struct state *s);

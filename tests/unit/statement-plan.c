@@ -61,6 +61,8 @@ static const struct {
     {"SELECT l.known, l.quirks, l.drift FROM link l WHERE l.status = 1",
      "when somebody with a privileged role would lose it: until another one is found"},
     {"SELECT count(*) FROM listing", "it counts, for status"},
+    {"SELECT count(t.login) FROM listing t WHERE stale = 0 AND found",
+     "when a user vanished at the tenant: whether it may be there under another login"},
     {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
      "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
     {"SELECT login, found FROM listing t WHERE stale = 0 AND found",

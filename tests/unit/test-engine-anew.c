@@ -148,6 +148,108 @@ static void test_renamed_unlearnt_and_revoked(void **state)
     renamed_unlearnt(*state, revoke_two);
 }
 
+static void leave_one(struct bed *b)
+{
+    bed_leave(b, "id-u3");
+    bed_read_all(b);
+}
+
+static void revoke_one(struct bed *b)
+{
+    revoke_uid(b, "u3", true);
+}
+
+static void look_at_alarm(const json_t *row, void *userdata)
+{
+    const char *event = json_string_value(json_object_get(row, "event"));
+    const char *code = json_string_value(json_object_get(row, "code"));
+    const char *text = json_string_value(json_object_get(row, "sentence"));
+    if (text_equal(event, "alarm") && text_equal(code, REASON_USER_GONE) &&
+        strstr(text ? text : "", "uid=u3,"))
+        ++*(size_t *)userdata;
+}
+
+/* Given another login and another mail before its id was learnt: nothing tells who it is, so
+ * the end of its access waits for a person, who is told whom that concerns. Rows: found and
+ * renamed back, or decided about. */
+static void renamed_beyond_recognition(void (*leaves)(struct bed *b), enum on_drift on_drift,
+                                       bool back)
+{
+    struct bed *b = bed_new(false);
+    size_t n_alarms = 0;
+    b->sync.leave_grace_usec = 0;
+    b->sync.on_drift = on_drift;
+    b->sync.verify_interval_usec = 12 * HOUR;
+    b->tenant->no_scim = true; /* no id is ever learnt */
+    may_revoke(b);
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    struct fake_user *u = fake_tenant_find(b->tenant, "u3");
+    fake_tenant_rename(u, "married");
+    assert_int_equal(user_set(u->user, USER_EMAIL, "another@example.com", NULL), 0);
+    fake_tenant_remove(b->tenant,
+                       "u9"); /* whom that user is met for first, while u3 is there */
+    bed_leave(b, "id-u9");
+    bed_read_all(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_approve(b), 1);
+    bed_advance(b, HOUR);
+    leaves(b);
+    bed_advance(b, 3 * DAY);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
+    bed_each_audit(b, look_at_alarm, &n_alarms);
+    assert_int_equal(n_alarms, 1);
+    assert_false(is_disabled(b, "married"));
+    bed_restart(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
+    if (back)
+        fake_tenant_rename(fake_tenant_find(b->tenant, "married"), "u3");
+    else
+        assert_int_equal(bed_approve(b), 1);
+    bed_advance(b, 2 * DAY);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    assert_int_equal(n_disabled(b), back);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_USER_GONE, NULL),
+                     bed_audit(b, "alarm", REASON_USER_GONE, NULL));
+    is_idle(b);
+    bed_free(b);
+}
+
+static void test_renamed_beyond_recognition(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        renamed_beyond_recognition(i & 1 ? revoke_one : leave_one,
+                                   i & 2 ? DRIFT_REPAIR : DRIFT_REPORT, i & 4);
+}
+
+/* Where the tenant keeps the id that we gave, that tells who it is. */
+static void test_renamed_with_our_id(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct bed *b = bed_new(false);
+        b->tenant->parts = &fake_one_part;
+        b->sync.leave_grace_usec = 0;
+        b->sync.on_drift = i & 2 ? DRIFT_REPAIR : DRIFT_REPORT;
+        may_revoke(b);
+        people(b, 10, "support");
+        bed_start(b);
+        bed_sync(b);
+        struct fake_user *u = fake_tenant_find(b->tenant, "u3");
+        fake_tenant_rename(u, "married");
+        assert_int_equal(user_set(u->user, USER_EMAIL, "another@example.com", NULL), 0);
+        (i & 1 ? revoke_one : leave_one)(b);
+        bed_advance(b, HOUR);
+        assert_true(is_disabled(b, "married"));
+        assert_int_equal(bed_queue(b, 0, NULL), 0);
+        is_idle(b);
+        bed_free(b);
+    }
+}
+
 /* The verification falls due while one who leaves is looked for: it comes right after that.
  * Whose access is to end, and who has no user, is asked for by it alone. */
 static void test_verified_after_the_look(void **state)
@@ -376,6 +478,8 @@ int main(int argc, char **argv)
         scenario(test_made_anew_with_hidden_roles),
         scenario(test_renamed_unlearnt_and_left),
         scenario(test_renamed_unlearnt_and_revoked),
+        cmocka_unit_test(test_renamed_beyond_recognition),
+        cmocka_unit_test(test_renamed_with_our_id),
         scenario(test_restored_with_another_mail),
         scenario(test_renamed_unlearnt_and_revoked_by_id),
         scenario(test_gone_and_revoked_by_id),
