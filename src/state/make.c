@@ -1,7 +1,8 @@
 /*
- * The state file before SQLite opens it: what lies there, and how a new one is made. That is
- * done under another name, and it is renamed when it is whole and synced, so that a power loss
- * leaves none or a good one.
+ * The state file before SQLite opens it: what lies there, and how a new one is made, also of
+ * one of an earlier form. That is done under another name, and it is renamed when it is whole
+ * and synced, so that a power loss leaves what was there before or the new one. The old one is
+ * kept, as FILE.formN: an earlier rosterd can go on from it.
  */
 #include "config.h"
 
@@ -17,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "state/db.h"
 #include "state/migrate.h"
@@ -83,31 +85,47 @@ static int cannot_make(const char *path, int r, struct error *e)
                      path, strerror(-r));
 }
 
-/* With its mode before SQLite can create it with the umask's; what an earlier attempt left half
- * made is thrown away. */
-static int begin_file(const char *beside, struct error *e)
+static int forget_beside(const char *beside, const char *suffix, struct error *e)
 {
-    CLEANUP(freep) char *journal = NULL;
-    int fd;
+    CLEANUP(freep) char *path = NULL;
 
-    if (asprintf(&journal, "%s-journal", beside) < 0) {
-        journal = NULL;
+    if (asprintf(&path, "%s%s", beside, suffix) < 0) {
+        path = NULL;
         return error_out_of_memory(e);
     }
-    if ((unlink(beside) < 0 && errno != ENOENT) || (unlink(journal) < 0 && errno != ENOENT))
-        return cannot_make(beside, -errno, e);
+    return unlink(path) < 0 && errno != ENOENT ? cannot_make(beside, -errno, e) : 0;
+}
+
+/* With its mode before SQLite can create it with the umask's; what an earlier attempt left half
+ * made is thrown away. */
+static int begin_file(const char *beside, mode_t mode, struct error *e)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    int fd, r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes) && r == 0; i++)
+        r = forget_beside(beside, suffixes[i], e);
+    if (r < 0)
+        return r;
     fd = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return cannot_make(beside, -errno, e);
-    close(fd);
-    return 0;
+    if (fd < 0 || fchmod(fd, mode) < 0)
+        r = cannot_make(beside, -errno, e);
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+static int open_beside(sqlite3 **ret, const char *beside, struct error *e)
+{
+    int rc = sqlite3_open_v2(beside, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    return rc == SQLITE_OK ? migrate_settings(*ret, beside, e) : db_error(*ret, beside, rc, e);
 }
 
 static int fill_file(const char *beside, struct error *e)
 {
     sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(beside, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    int r = rc == SQLITE_OK ? migrate_settings(db, beside, e) : db_error(db, beside, rc, e);
+    int r = open_beside(&db, beside, e);
 
     if (r == 0)
         r = migrate_apply(db, beside, 0, e);
@@ -115,11 +133,28 @@ static int fill_file(const char *beside, struct error *e)
     return r;
 }
 
+static int sync_file(const char *path, struct error *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int r = fd < 0 || fsync(fd) < 0 ? cannot_make(path, -errno, e) : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+static int put_in_place(const char *beside, const char *path, struct error *e)
+{
+    int r = rename(beside, path) < 0 ? -errno : file_sync_folder(path);
+
+    return r < 0 ? cannot_make(path, r, e) : 0;
+}
+
 int make_file(const char *path, struct error *e)
 {
     CLEANUP(freep) char *beside = NULL;
     struct stat st;
-    int fd, r;
+    int r;
 
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
         return 0; /* lock_take_file() says what is wrong */
@@ -127,17 +162,98 @@ int make_file(const char *path, struct error *e)
         beside = NULL;
         return error_out_of_memory(e);
     }
-    r = begin_file(beside, e);
+    r = begin_file(beside, 0600, e);
     if (r == 0)
         r = fill_file(beside, e);
-    if (r != 0)
-        return r;
-    fd = open(beside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || fsync(fd) < 0 || rename(beside, path) < 0)
-        r = cannot_make(path, -errno, e);
-    if (fd >= 0)
-        close(fd);
+    if (r == 0)
+        r = sync_file(beside, e);
+    return r == 0 ? put_in_place(beside, path, e) : r;
+}
+
+int make_copy(sqlite3 *to, sqlite3 *from, const char *path, struct error *e)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+    int rc = backup ? sqlite3_backup_step(backup, -1) : SQLITE_NOMEM;
+
+    sqlite3_backup_finish(backup);
+    return rc == SQLITE_DONE ? 0 : db_error(rc == sqlite3_errcode(to) ? to : from, path, rc, e);
+}
+
+/* What is not whole yet is thrown away if anything fails, and nobody waits for it: no journal.
+ */
+#define HALF_MADE "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF"
+
+static int copy_file(const char *beside, sqlite3 *from, mode_t mode, int version,
+                     struct error *e)
+{
+    sqlite3 *db = NULL;
+    int r = begin_file(beside, mode, e);
+
+    if (r == 0)
+        r = open_beside(&db, beside, e);
+    if (r == 0)
+        r = make_copy(db, from, beside, e);
+    if (r == 0)
+        r = db_exec(db, beside, HALF_MADE, e);
+    if (r == 0 && version)
+        r = migrate_apply(db, beside, version, e);
+    sqlite3_close(db);
+    return r == 0 ? sync_file(beside, e) : r;
+}
+
+/* The old one has this name as well from now on; where no file can have two, a copy has it.
+ * What an earlier rosterd left there under the name is older. */
+static int keep(const char *path, const char *kept, sqlite3 *db, mode_t mode, struct error *e)
+{
+    if (unlink(kept) < 0 && errno != ENOENT)
+        return cannot_make(kept, -errno, e);
+    int r = link(path, kept) < 0 ? copy_file(kept, db, mode, 0, e) : 0;
+
     if (r == 0 && (r = file_sync_folder(path)) < 0)
-        r = cannot_make(path, r, e);
+        r = cannot_make(kept, r, e);
+    return r;
+}
+
+/* With its log in it; then nobody has it open. */
+static int close_old(sqlite3 **db, const char *path, struct error *e)
+{
+    sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    sqlite3_close(*db);
+    *db = NULL;
+    if (make_size(path, "-wal") < 0)
+        return 0;
+    return error_set(
+        e, -EBUSY,
+        "Another program holds the state file %s, which is to be brought to another "
+        "form: end it",
+        path);
+}
+
+int make_newer(sqlite3 **db, const char *path, int version, struct error *e)
+{
+    CLEANUP(freep) char *beside = NULL, *kept = NULL;
+    struct stat st;
+    int r;
+
+    if (asprintf(&beside, "%s.new", path) < 0 ||
+        asprintf(&kept, "%s.form%d", path, version) < 0)
+        return error_out_of_memory(e);
+    if (stat(path, &st) < 0)
+        return cannot_make(path, -errno, e);
+    r = copy_file(beside, *db, st.st_mode & 0777, version, e);
+    if (r == 0)
+        r = keep(path, kept, *db, st.st_mode & 0777, e);
+    if (r == 0)
+        r = close_old(db, path, e);
+    if (r == 0)
+        r = put_in_place(beside, path, e);
+    if (r == 0)
+        log_notice(
+            "The state file %s has the form of this version now. What it was is kept as %s, for an "
+            "earlier rosterd: it holds what is known of people, so remove it when it is not wanted "
+            "any more",
+            path, kept);
+    else
+        unlink(beside);
     return r;
 }

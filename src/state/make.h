@@ -1,5 +1,6 @@
 /* The state file before SQLite opens it. */
 #pragma once
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,3 +13,9 @@ int64_t make_size(const char *path, const char *suffix);
 int make_look(const char *path, bool *ret_empty, struct error *e);
 /* An empty one of the form of today. A symbolic link is left to lock_take_file(). */
 int make_file(const char *path, struct error *e);
+/* Of one of an earlier form, on which *db is open: it is kept under another name, *db is
+ * closed, and one of the form of today lies at its path. When that fails it is as it was, and
+ * *db may be open. */
+int make_newer(sqlite3 **db, const char *path, int version, struct error *e);
+/* All of one into the other. path: for the sentence. */
+int make_copy(sqlite3 *to, sqlite3 *from, const char *path, struct error *e);

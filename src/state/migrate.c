@@ -416,7 +416,7 @@ int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e)
 
 int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error *e)
 {
-    char pragmas[96];
+    char after[320];
     int r;
 
     if (version == to)
@@ -433,11 +433,17 @@ int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error 
         r = db_exec(db, path, new_file, e);
     for (int i = version == 0 && to >= NUMBERS ? NUMBERS : version; r == 0 && i < to; i++)
         r = db_exec(db, path, migrations[i], e);
-    sqlite3_snprintf(sizeof(pragmas), pragmas,
-                     "PRAGMA application_id=%d; PRAGMA user_version=%d", STATE_APPLICATION_ID,
-                     to);
+    sqlite3_snprintf(sizeof(after), after, "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+                     STATE_APPLICATION_ID, to);
     if (r == 0)
-        r = db_exec(db, path, pragmas, e);
+        r = db_exec(db, path, after, e);
+    /* What the hash of a plan stands for may be read otherwise now. */
+    sqlite3_snprintf(sizeof(after), after,
+                     "DELETE FROM meta WHERE name = 'plan-key';"
+                     "INSERT OR IGNORE INTO meta VALUES('" STATE_FORM_BEFORE "', '%d')",
+                     version);
+    if (r == 0 && version)
+        r = db_exec(db, path, after, e);
     if (r == 0)
         r = db_exec(db, path, "COMMIT", e);
     if (r < 0) {

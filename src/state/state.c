@@ -156,17 +156,34 @@ static int check(struct state *s, bool sound, bool at_once, int *ret_version, st
     return r;
 }
 
-static int open_checked(struct state *s, bool as_left, bool at_once, struct error *e)
+static int open_db(struct state *s, struct error *e)
 {
-    int version = 0;
     int rc =
         sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    int r;
 
     if (rc != SQLITE_OK)
         return db_error(s->db, s->path, rc, e);
     keep_log(s, true);
-    r = migrate_settings(s->db, s->path, e);
+    return migrate_settings(s->db, s->path, e);
+}
+
+/* A file of an earlier form gives way to one of today, whose lock is taken as its was. */
+static int renew(struct state *s, int version, struct error *e)
+{
+    int r = make_newer(&s->db, s->path, version, e);
+
+    if (r < 0)
+        return r;
+    close(s->file.fd);
+    s->file.fd = -1;
+    r = lock_take_file(s->path, &s->file.fd, e);
+    return r == 0 ? open_db(s, e) : r;
+}
+
+static int open_checked(struct state *s, bool as_left, bool at_once, struct error *e)
+{
+    int version = 0, r = open_db(s, e);
+
     if (r == 0)
         r = check(s, as_left, at_once, &version, e);
     if (r != 0)
@@ -176,7 +193,8 @@ static int open_checked(struct state *s, bool as_left, bool at_once, struct erro
                          "The state file %s may only be read: check owner, mode and mount "
                          "options",
                          s->path);
-    r = migrate_apply(s->db, s->path, version, e);
+    r = version && !migrate_is_done(version) ? renew(s, version, e)
+                                             : migrate_apply(s->db, s->path, version, e);
     if (r == 0)
         r = use_wal(s, e);
     if (r == 0)
@@ -298,20 +316,13 @@ static int open_source(sqlite3 **ret, const char *path, struct error *e)
 static int copy_from(struct state *s, const char *path, struct error *e)
 {
     sqlite3 *source = NULL;
-    sqlite3_backup *backup;
-    int rc = SQLITE_NOMEM, r = open_source(&source, path, e);
+    int r = open_source(&source, path, e);
 
     if (r != 0) {
         sqlite3_close(source);
         return r;
     }
-    backup = sqlite3_backup_init(s->db, "main", source, "main");
-    if (backup) {
-        rc = sqlite3_backup_step(backup, -1);
-        sqlite3_backup_finish(backup);
-    }
-    if (rc != SQLITE_DONE)
-        r = db_error(source, path, rc, e);
+    r = make_copy(s->db, source, path, e);
     sqlite3_close(source);
     return r;
 }

@@ -77,6 +77,8 @@ void state_checkpoint_soon(struct state *s);
 /* The WAL does not become shorter by checkpoints, since there is always somebody who reads. */
 bool state_log_is_long(const struct state *s);
 
+/* A fact: which form the file had before, until that is on record. */
+#define STATE_FORM_BEFORE "form-before"
 /* Small facts by name: "first-contact", "paused", "fingerprint", "schema" … */
 int state_meta_get(struct state *s, const char *name, char **ret,
                    struct error *e); /* or STATE_NONE */

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/audit.h"
@@ -59,14 +60,33 @@ static int keep_loader(struct engine *n, struct error *e)
     return r < 0 ? r : state_meta_set(books_state(n->books), "configuration-by", by, e);
 }
 
+/* What a start has to tell beside the version: that the state file has another form now. */
+static int note_form(struct engine *n, char *sentence, size_t size, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    struct state *s = books_state(n->books);
+    int r = state_meta_get(s, STATE_FORM_BEFORE, &before, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    snprintf(sentence, size,
+             "rosterd " PACKAGE_VERSION
+             ": the state file had form %s and was brought to that of this version; the "
+             "hashes of plans that were shown before are void",
+             before);
+    return state_meta_set(s, STATE_FORM_BEFORE, NULL, e);
+}
+
 /* When rosterd ran, and when it did not and so did nothing to anybody. */
 int configuration_note_life(struct engine *n, const char *event, struct error *e)
 {
     bool start = strcmp(event, "start") == 0;
+    char sentence[256] = "rosterd " PACKAGE_VERSION;
     struct audit_row row = {.event = event,
-                            .sentence = "rosterd " PACKAGE_VERSION,
+                            .sentence = sentence,
                             .details = start ? n->options.configuration : NULL};
-    int r = books_audit(n->books, &row, e);
+    int r = start && !n->options.plan_only ? note_form(n, sentence, sizeof(sentence), e) : 0;
+    if (r == 0)
+        r = books_audit(n->books, &row, e);
     if (r == 0 && start)
         r = keep_configuration(n, e);
     if (r == 0 && start && !n->options.plan_only && n->options.four_eyes)

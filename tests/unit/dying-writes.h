@@ -87,6 +87,12 @@ int rename(const char *from, const char *to)
     NEEDS_ROOM;
     return real(from, to);
 }
+int link(const char *from, const char *to)
+{
+    REAL(int, link, const char *, const char *);
+    NEEDS_ROOM;
+    return real(from, to);
+}
 int unlink(const char *path)
 {
     REAL(int, unlink, const char *);
