@@ -447,3 +447,12 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     }
     return r < 0 ? r : 0;
 }
+
+void drift_tell(struct books *b, bool any)
+{
+    if (any)
+        alarm_set(b, "drift", "drift",
+                  "users were changed at the tenant: see the audit's drift lines");
+    else
+        alarm_over(b, "drift");
+}

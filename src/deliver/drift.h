@@ -28,3 +28,5 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
  * another person's link has that login, and nothing was changed. */
 int drift_follow_rename(struct books *b, struct link *l, const char *login, bool *ret_taken,
                         struct error *e);
+/* Whether a verification found any, which is over when one of everybody finds none. */
+void drift_tell(struct books *b, bool any);

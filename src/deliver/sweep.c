@@ -22,6 +22,7 @@
 #include "deliver/drift.h"
 #include "deliver/gone.h"
 #include "deliver/motion.h"
+#include "deliver/verified.h"
 #include "model/operation.h"
 #include "model/user.h"
 #include "state/link.h"
@@ -40,6 +41,7 @@ struct sweep {
     struct string_list sought; /* entry ids, whose users are looked for as soon as seek_usec */
     uint64_t seek_usec;        /* 0: none is */
     bool has_read_anew; /* since the state was distrusted every linked user was read */
+    bool drifts;        /* since the last verification that was whole somebody did */
     bool is_whole; /* … since sweep_take_whole() was asked */
     bool closed;
 };
@@ -102,16 +104,16 @@ static void tell_verified(struct walk *w)
     log_info("Verification: %zu user%s read, %zu differ%s from what was confirmed", w->n_read,
              text_plural(w->n_read), w->n_drifted, w->n_drifted == 1 ? "s" : "");
     s->is_whole |= w->whole && !w->fails && !w->anew;
+    s->drifts |= w->n_drifted > 0;
     if (w->anew)
         s->has_read_anew = w->whole && !w->unsure;
-    else if (w->n_drifted)
-        alarm_set(s->books, "drift", "drift",
-                  "users were changed at the tenant: see the audit's drift lines");
-    else if (w->whole)
-        alarm_over(s->books, "drift");
-    const struct sync_options *o = s->options->sync;
-    bool again = books_are_distrusted(s->books) && !s->has_read_anew;
-    due_after(s, again ? o->retry_max_usec : o->verify_interval_usec);
+    else if (s->drifts || w->whole)
+        drift_tell(s->books, s->drifts);
+    if (w->whole)
+        verified_note(s->books);
+    s->drifts &= !w->whole;
+    bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
+    due_after(s, anew ? s->options->sync->retry_max_usec : verified_wait(s->books, w->whole));
 }
 
 static void walk_end(struct walk *w)
@@ -414,9 +416,9 @@ bool sweep_start(struct sweep *s, bool may_ask)
         return false;
     }
     bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
-    const struct sync_options *o = s->options->sync;
     bool waits = s->walk && s->walk->seeks;
-    due_after(s, anew || waits ? o->retry_min_usec : o->verify_interval_usec);
+    due_after(s, anew || waits ? s->options->sync->retry_min_usec
+                               : verified_wait(s->books, may_ask));
     if (waits || s->closed || !may_ask)
         return false;
     struct walk *w = s->walk ? NULL : walk_new(s, anew);
@@ -432,7 +434,7 @@ static bool may_ask(const struct sweep *s)
 
 void sweep_schedule(struct sweep *s)
 {
-    due_after(s, may_ask(s) ? s->options->sync->verify_interval_usec : 0);
+    s->due_usec = may_ask(s) ? verified_due_usec(s->books) : 0;
     if (books_are_distrusted(s->books) && may_ask(s))
         s->due_usec = clock_steady_usec();
 }

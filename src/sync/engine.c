@@ -16,6 +16,8 @@
 #include "state/state.h"
 #include "sync/engine-internal.h"
 
+#define ALARMS_AFTER_START_USEC (60 * USEC_PER_SEC) /* what is over by then is not told */
+
 /* A create may wait for a free runner of password_command, and the end for the last command. */
 static void on_room(void *userdata)
 {
@@ -136,6 +138,9 @@ int engine_start(struct engine *n, struct error *e)
         log_warning("Writing to the tenant is paused since %s: `rosterctl resume` goes on",
                     alarm_paused_since(gate_paused_usec(n->gate), since));
     books_note(n->books, WORK_ALARMS | WORK_REVOCATIONS);
+    /* Nobody may have been told of what stood before, and the directory may be away for long.
+     */
+    books_alarms_at(n->books, clock_steady_usec() + ALARMS_AFTER_START_USEC);
     int r = contact_check_tenant(n->contact, e);
     if (r < 0)
         return r;
