@@ -8,6 +8,7 @@ void alarms_begin(void); /* the daemon starts */
 void alarms_end(void);
 /* A line of its log: nothing is told twice before it is over. */
 void alarms_hear(const char *line, size_t size);
+uint64_t alarms_heard_usec(const char *cause); /* when it was told last, or to be over; 0 */
 
 /* Nothing was out of order for two hours, and writing is not paused. */
 void alarms_day_end(void);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "causes.h"
 #include "company.h"
 #include "dates.h"
 #include "directory.h"
@@ -55,6 +56,13 @@ static uint64_t wait_usec(void)
     return world.clock_is_right && wait > SURE ? SURE : wait;
 }
 
+uint64_t belief_doubted_usec(void)
+{
+    bool wide = llabs(clock_is_off() - believed) >= (int64_t)(MINUTE + SECOND);
+    bool soon = since_usec + wait_usec() < world.steady_usec + MINUTE;
+    return wide && !soon ? since_usec : 0;
+}
+
 bool belief_moved(uint64_t ago_usec)
 {
     bool moves = since_usec && since_usec + wait_usec() <= world.steady_usec;
@@ -101,6 +109,7 @@ void belief_clock_set(const struct happening *h)
     }
     world.was_turned_back |= back;
     doubt();
+    causes_look_in(3 * MINUTE + SECOND);
     if (strcmp(h->to, "sleep") == 0) { /* and the peers do not wait */
         directory_cut();
         tenant_cut();

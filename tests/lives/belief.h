@@ -16,6 +16,9 @@ uint64_t belief_usec(void);
 bool belief_is_unknown(void);
 void belief_unknown(void);
 /* No longer ago than that something else was believed, or it may be by now. */
+/* Since when a clock that was set is not believed, and will not be for some minutes; 0: it is.
+ */
+uint64_t belief_doubted_usec(void);
 bool belief_moved(uint64_t ago_usec);
 void belief_clock_set(const struct happening *h);
 void belief_started(void); /* the daemon: what it doubts, it doubts from now on */

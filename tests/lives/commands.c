@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "company.h"
+#include "oracle.h"
 #include "secrets.h"
 #include "world.h"
 
@@ -90,8 +91,10 @@ static void hand_on(const struct program *c)
 {
     for (size_t i = 0; i < company.n_people; i++) {
         struct person *p = company.people[i];
-        if (strcmp(p->login, c->login) == 0 || strcmp(p->old_login, c->login) == 0)
-            snprintf(p->handed_on, sizeof(p->handed_on), "%s", c->password);
+        if (strcmp(p->login, c->login) != 0 && strcmp(p->old_login, c->login) != 0)
+            continue;
+        snprintf(p->handed_on, sizeof(p->handed_on), "%s", c->password);
+        p->unhanded_usec = 0;
     }
 }
 
@@ -109,8 +112,12 @@ static void fails(void *userdata, uint64_t pid)
 {
     struct program *c = program_of((pid_t)pid);
     (void)userdata;
-    if (c && !c->ended && !world.death)
-        ends(c, 3);
+    if (!c || c->ended || world.death)
+        return;
+    ends(c, 3);
+    struct person *p = oracle_person(c->login);
+    if (p && !p->unhanded_usec)
+        p->unhanded_usec = world.steady_usec;
 }
 
 /* ---- what the libraries call ---- */
@@ -228,6 +235,18 @@ void commands_password(struct person *p, const char *body, size_t size)
         secrets_learn_password(password);
     }
     json_decref(request);
+}
+
+uint64_t commands_failing_usec(void)
+{
+    uint64_t first = 0;
+    for (size_t i = 0; strcmp(trouble, "fails") == 0 && i < company.n_people; i++) {
+        const struct person *p = company.people[i];
+        if (p->unhanded_usec && !p->forgotten && oracle_has_access(p->login) &&
+            (!first || p->unhanded_usec < first))
+            first = p->unhanded_usec;
+    }
+    return first;
 }
 
 void commands_check(const struct person *p)

@@ -10,6 +10,8 @@
 struct person;
 
 void commands_begin(void);
+/* Since when somebody's password cannot be handed on, as it was tried; 0: all were. */
+uint64_t commands_failing_usec(void);
 void commands_forget(void); /* who started them is gone, and with them what it waited at */
 /* For so long commands fail, hang, or hang and cannot even be killed; NULL: they do their work. */
 void commands_trouble(const char *name, uint64_t seconds);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "causes.h"
 #include "dates.h"
 #include "directory.h"
 #include "edits.h"
@@ -75,6 +76,12 @@ static void link_follows(struct item *group, const char *before, const char *now
     change_end(group);
 }
 
+struct item *company_group(unsigned which)
+{
+    struct item *const all[GROUPS] = {support, sales, night, leads};
+    return all[which];
+}
+
 static struct item *team_of(const char *name)
 {
     return strcmp(name, "support") == 0 ? support
@@ -85,9 +92,8 @@ static struct item *team_of(const char *name)
 
 static void join_team(struct person *p, const char *team)
 {
-    struct item *const all[] = {support, sales, night};
     for (unsigned i = 0; i < 3; i++)
-        group_change(all[i], p->item->dn, all[i] == team_of(team));
+        group_change(company_group(i), p->item->dn, company_group(i) == team_of(team));
 }
 
 /* A new entry for a person; the same login and mail if they were here before. */
@@ -156,9 +162,8 @@ static void set(struct person *p, const char *name, const char *text)
 
 static void links_follow(const struct item *i, const char *before, const char *now)
 {
-    struct item *const all[] = {support, sales, night, leads};
-    for (unsigned k = 0; k < 4; k++)
-        link_follows(all[k], before, now, item_has(i, "objectClass", "person"));
+    for (unsigned k = 0; k < GROUPS; k++)
+        link_follows(company_group(k), before, now, item_has(i, "objectClass", "person"));
 }
 
 static void leave(struct person *p)
@@ -254,10 +259,10 @@ void company_part_twins(void)
 }
 
 /* What leaves the login to nobody, or to another one, is not done before. */
-static bool may_leave_login(enum what what)
+static bool may_leave_login(enum what w)
 {
-    return what == WHAT_LEAVE || what == WHAT_LOGIN || what == WHAT_TEAM || what == WHAT_TYPE ||
-           what == WHAT_CLASS || what == WHAT_END || what == WHAT_EMPTY || what == WHAT_HAND;
+    return w == WHAT_LEAVE || w == WHAT_LOGIN || w == WHAT_TEAM || w == WHAT_TYPE ||
+           w == WHAT_CLASS || w == WHAT_END || w == WHAT_EMPTY || w == WHAT_HAND;
 }
 
 static struct item *make(const char *dn, const char *class, const char *name, const char *value)
@@ -366,6 +371,7 @@ static void group_happens(const struct happening *h)
         change_begin(*group);
         (*group)->gone = true;
         change_end(*group);
+        causes_group_gone();
     }
 }
 

@@ -53,6 +53,8 @@ struct person {
     uint64_t unreadable_until_usec;
     bool is_dormant;     /* and was disabled for it */
     bool use_is_unknown; /* the daemon may not know when they got access */
+    uint64_t hand_usec;  /* when somebody changed the user at the tenant last; 0: never */
+    uint64_t unhanded_usec; /* when that could not be done first; 0: it was, or was not tried */
     bool erased; /* from the audit as it was then: not from files that were removed before */
 };
 struct company {
@@ -74,5 +76,8 @@ void company_heard(uint64_t since_usec);
 void company_rules_changed(void);
 /* Since when each group that a rule names is there; UINT64_MAX: one is not. */
 uint64_t company_quiet_usec(void);
+#define GROUPS          4
+#define GROUPS_OF_TEAMS 2 /* the first ones: they may be gone */
+struct item *company_group(unsigned which);
 void company_calms(void); /* they are all there again */
 void company_part_twins(void); /* everybody is given their own login */

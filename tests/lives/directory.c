@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "peer.h"
+#include "reads.h"
 #include "secrets.h"
 #include "world.h"
 
@@ -106,6 +107,8 @@ static void plain(const struct search *s)
     char next[24] = "";
     if (k < directory_data.n_items)
         snprintf(next, sizeof(next), "%zu", k);
+    else
+        reads_served(s);
     if (control)
         ber_printf(control, "{is}", 0, next);
     answer_result(&to, s->q.id, LDAP_RES_SEARCH_RESULT,
@@ -245,6 +248,17 @@ bool directory_hides(void)
     return strncmp(directory_data.trouble, "hides", 5) == 0;
 }
 
+/* Who has what nobody may see from now on. */
+static void count_values(void)
+{
+    directory_data.n_at_trouble = 0;
+    for (size_t k = 0; k < directory_data.n_items; k++) {
+        const struct item *i = directory_data.items[k];
+        directory_data.n_at_trouble +=
+            !i->gone && item_get(i, "uid") && item_get(i, "mail") && item_get(i, "givenName");
+    }
+}
+
 void directory_trouble(const char *name)
 {
     snprintf(directory_data.trouble, sizeof(directory_data.trouble), "%s", name);
@@ -262,6 +276,8 @@ void directory_trouble(const char *name)
             say_end(s, LDAP_SYNC_REFRESH_REQUIRED, "");
     }
     directory_data.trouble_csn = directory_data.csn;
+    directory_data.trouble_usec = world.steady_usec;
+    count_values();
     rights_change();
     if (directory_hides()) /* no connection ends for an access rule */
         seen(strstr(name, "members") ? POINT_MEMBERS_HIDDEN
@@ -277,6 +293,7 @@ void directory_trouble_ends(void)
     if (directory_troubles("freezes"))
         directory_cut();
     *directory_data.trouble = '\0';
+    directory_data.fine_usec = world.steady_usec;
     rights_change();
 }
 

@@ -31,6 +31,7 @@ struct item {
     size_t n_links;
     uint64_t csn, made_csn, changed_usec;
     uint64_t moved_usec; /* what it lies below has another name since */
+    uint64_t less_usec;  /* somebody was shown fewer of its members than it has */
     uint64_t first_usec, last_usec; /* when the person's access begins and ends; 0: none is said */
     bool works;  /* the person has access, whatever becomes of the first day */
     bool shares; /* the login is somebody else's */
@@ -48,7 +49,9 @@ struct directory_data {
     uint64_t log_csn; /* what changed before it, no log tells any more */
     unsigned n_controllers; /* that have answered: each has ids and cookies of its own */
     char trouble[24];
-    uint64_t trouble_csn; /* when that began */
+    uint64_t trouble_csn, trouble_usec; /* when that began */
+    uint64_t fine_usec;                 /* when the last one ended */
+    size_t n_at_trouble;                /* people with a mail and a name */
     bool hides_place[2];  /* enough people of it for that to be told from leavers */
     bool two_bases;
     bool nested_bases; /* of the two one lies in the other: it is one search */
@@ -77,3 +80,5 @@ void directory_trouble(const char *name);
 void directory_trouble_ends(void);
 bool directory_troubles(const char *name);
 bool directory_hides(void); /* an access rule is in the way */
+/* How many of a group's members whoever asks is shown now. */
+long long directory_shown_members(const struct item *group);

@@ -95,16 +95,36 @@ static bool is_dead_file(int fd)
     return world.death && world.running && path_of(fd);
 }
 
+enum disk disk_named(const char *name)
+{
+    static const char *const names[] = {[DISK_FULL] = "full",
+                                        [DISK_FAILS] = "fails",
+                                        [DISK_LIES] = "lies",
+                                        [DISK_AUDIT_FULL] = "audit full"};
+    for (unsigned i = DISK_FULL; i <= DISK_AUDIT_FULL; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum disk)i;
+    return DISK_READ_ONLY;
+}
+
 void disk_begin(void)
 {
     memset(fds, 0, sizeof(fds));
 }
 
+static uint64_t refused_usec[2]; /* of the state, of the audit */
+
+uint64_t disk_refused_usec(bool audit)
+{
+    return world.disk && refused_usec[audit] > world.disk_usec ? refused_usec[audit] : 0;
+}
+
 /* A full disk takes what fits into a file as it is; a failing one takes some. */
-static bool is_trouble(int fd, off_t end)
+static bool meets_trouble(int fd, off_t end, bool audit)
 {
     struct stat st;
-    if (world.disk == DISK_FULL && (fstat(fd, &st) < 0 || end > st.st_size)) {
+    bool full = world.disk == DISK_FULL || (world.disk == DISK_AUDIT_FULL && audit);
+    if (full && (fstat(fd, &st) < 0 || end > st.st_size)) {
         errno = ENOSPC;
         seen(POINT_DISK_FULL);
         return true;
@@ -116,6 +136,15 @@ static bool is_trouble(int fd, off_t end)
     }
     errno = EIO;
     return world.disk == DISK_FAILS && chance_percent(CHANCE_DISK, 50);
+}
+
+static bool is_trouble(int fd, off_t end)
+{
+    bool audit = strstr(fds[fd].path, "audit.jsonl");
+    bool is = world.disk != DISK_FINE && meets_trouble(fd, end, audit);
+    if (is && refused_usec[audit] <= world.disk_usec)
+        refused_usec[audit] = world.steady_usec;
+    return is;
 }
 
 static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)

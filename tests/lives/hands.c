@@ -58,6 +58,7 @@ static void act(struct person *p, const struct happening *h)
         !tenant_set(p->login, due_names[fact], level))
         return;
     p->hands[n] = (struct hand){fact, level, wanted_of(p, fact), false};
+    p->hand_usec = world.steady_usec;
     seen(level ? POINT_LEVEL_BY_HAND : POINT_TAKEN_BY_HAND);
 }
 
@@ -77,6 +78,7 @@ void hands_happen(struct person *p, const struct happening *h)
         act(p, h);
     } else if (oracle_is_entitled(p->item) && tenant_disable(p->login)) {
         p->disabled_before = p->disabled_by_hand = true;
+        p->hand_usec = world.steady_usec;
         seen(POINT_BY_HAND);
     }
 }

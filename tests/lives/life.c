@@ -38,7 +38,7 @@ static const struct plan *plan;
 static size_t next_happening;
 static const struct happening *crash; /* the last one; its later points lie in later starts */
 static size_t next_point;
-static uint64_t up_since_usec, quiet_since_usec, away_since_usec;
+static uint64_t up_since_usec;
 static bool over, ended_well;
 static bool reload_waits; /* for a disk */
 static uint64_t hides_since_usec; /* an access rule is in the way, or was until now; 0: none */
@@ -54,8 +54,7 @@ static void on_death(void)
 bool life_was_quiet(uint64_t since_usec)
 {
     return running && !world.death && !world.other_tenant && !world.directory_away &&
-           !world.tenant_away &&
-           up_since_usec <= since_usec && quiet_since_usec <= since_usec;
+           !world.tenant_away && up_since_usec <= since_usec && world.quiet_usec <= since_usec;
 }
 
 struct daemon *life_running(void)
@@ -90,7 +89,7 @@ static void day_end(void *userdata, uint64_t day)
     (void)userdata;
     secrets_check_files();
     if (running && !world.death)
-        oracle_day_end(up_since_usec > quiet_since_usec ? up_since_usec : quiet_since_usec);
+        oracle_day_end(up_since_usec > world.quiet_usec ? up_since_usec : world.quiet_usec);
     world_at(world.steady_usec + DAY, day_end, NULL, day + 1);
 }
 
@@ -106,11 +105,11 @@ static void reload_again(void *userdata, uint64_t argument)
 static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata, (void)argument;
-    alarms_outage_ends(away_since_usec, up_since_usec);
+    alarms_outage_ends(world.away_usec, up_since_usec);
     if (world.directory_away)
-        company_heard(away_since_usec);
+        company_heard(world.away_usec);
     if (world.directory_away && directory_data.server == SERVER_AD &&
-        world.steady_usec - away_since_usec > DIRSYNC_REMEMBERED)
+        world.steady_usec - world.away_usec > DIRSYNC_REMEMBERED)
         seen(POINT_AGED);
     world.directory_away = world.tenant_away = false;
     if (world.disk)
@@ -126,7 +125,7 @@ static void trouble_ends(void *userdata, uint64_t argument)
         operator_compare(NULL, 0);
     }
     hides_since_usec = 0;
-    quiet_since_usec = world.steady_usec;
+    world.quiet_usec = world.steady_usec;
     /* The longest wait before the next attempt, and a little. */
     world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
 }
@@ -158,14 +157,11 @@ static void trouble(const struct happening *h)
 {
     bool away = strcmp(h->to, "away") == 0;
     if (h->what == WHAT_DISK) {
-        world.disk = strcmp(h->to, "full") == 0    ? DISK_FULL
-                     : strcmp(h->to, "fails") == 0 ? DISK_FAILS
-                     : strcmp(h->to, "lies") == 0  ? DISK_LIES
-                                                   : DISK_READ_ONLY;
+        world.disk = disk_named(h->to);
         world.has_lied = world.has_lied || world.disk == DISK_LIES;
     } else if (h->what == WHAT_DIRECTORY) {
         if (away && !world.directory_away)
-            away_since_usec = world.steady_usec;
+            world.away_usec = world.steady_usec;
         world.directory_away = away;
         if (away || strcmp(h->to, "hangs up") == 0)
             directory_cut();
@@ -177,13 +173,13 @@ static void trouble(const struct happening *h)
             world.deaf_since_usec = world.steady_usec;
     } else if (away || strcmp(h->to, "hangs up") == 0) {
         if (away && !world.tenant_away && !world.directory_away)
-            away_since_usec = world.steady_usec;
+            world.away_usec = world.steady_usec;
         world.tenant_away = away;
         tenant_cut();
     } else {
         tenant_trouble(h->to, (unsigned)h->number, h->number);
     }
-    quiet_since_usec = UINT64_MAX;
+    world.quiet_usec = UINT64_MAX;
     world_at(world.steady_usec + h->seconds * SECOND, trouble_ends, NULL, 0);
 }
 
@@ -227,8 +223,8 @@ static void reconfigure(const struct happening *h)
 static void set_clock(const struct happening *h)
 {
     belief_clock_set(h);
-    if (quiet_since_usec != UINT64_MAX) /* else something is out of order, and goes on */
-        quiet_since_usec = world.steady_usec;
+    if (world.quiet_usec != UINT64_MAX) /* else something is out of order, and goes on */
+        world.quiet_usec = world.steady_usec;
 }
 
 /* The state file is kept as it is now; or somebody stops the daemon, and starts it again with
@@ -413,7 +409,7 @@ static void begin(void)
 {
     over = false;
     log_begin();
-    quiet_since_usec = 0;
+    world.quiet_usec = 0;
     crash = NULL;
     stopped_for = NULL;
     apart = NULL;

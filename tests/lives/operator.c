@@ -28,11 +28,16 @@ struct talk { /* one connection */
     void (*answered)(struct talk *t, json_t *parameters, const char *error);
 };
 static struct talk *talks;
-static uint64_t paused_usec, resumed_usec;
+static uint64_t paused_usec, resumed_usec, approved_usec;
 
 uint64_t operator_paused_usec(void)
 {
     return paused_usec;
+}
+
+uint64_t operator_approved_usec(void)
+{
+    return approved_usec;
 }
 
 uint64_t operator_quiet_usec(void)
@@ -42,7 +47,7 @@ uint64_t operator_quiet_usec(void)
 
 void operator_begin(void)
 {
-    paused_usec = resumed_usec = 0;
+    paused_usec = resumed_usec = approved_usec = 0;
 }
 
 static void talk_free(struct talk *t)
@@ -210,6 +215,7 @@ static void saw_plan(struct talk *t, json_t *parameters, const char *error)
             seen(POINT_PARKED);
     }
     each_seen(perhaps_approved);
+    approved_usec = world.steady_usec; /* or perhaps it is not heard */
     ask(t, "Approve", json_pack("{s:O}", "hash", hash), approved);
 }
 

@@ -15,6 +15,7 @@
 #include "alarms.h"
 #include "belief.h"
 #include "budgets.h"
+#include "causes.h"
 #include "commands.h"
 #include "company.h"
 #include "dates.h"
@@ -47,7 +48,7 @@ extern struct simulator tenant;
 
 static const struct item *support, *sales, *night, *leads;
 /* When the state was kept, and what its clock knows. */
-static uint64_t kept_usec, kept_noted_usec, kept_off_usec;
+static uint64_t kept_usec, kept_noted_usec, kept_off_usec, lost_usec, restored_usec;
 
 void oracle_begin(void)
 {
@@ -245,6 +246,16 @@ void oracle_answered(struct request *q)
                q->method_text, login, p->item->dn);
 }
 
+uint64_t oracle_state_lost_usec(void)
+{
+    return lost_usec;
+}
+
+uint64_t oracle_state_restored_usec(void)
+{
+    return restored_usec;
+}
+
 void oracle_state_kept(void)
 {
     kept_usec = world.steady_usec;
@@ -259,11 +270,16 @@ void oracle_state_changed(bool restored)
 {
     budgets_forget();
     witness_forget();
+    lost_usec = restored ? 0 : world.steady_usec;
+    restored_usec = 0;
+    causes_look_in(HOUR + 10 * MINUTE);
     /* What passed between two boots only a right clock tells. */
     if (restored && !world.clock_is_right && world.booted_usec > kept_noted_usec)
         world.off_usec = kept_off_usec + world.steady_usec - kept_noted_usec;
     for (size_t i = 0; i < company.n_people; i++) {
         struct person *p = company.people[i];
+        if (restored && p->written_usec > kept_usec)
+            restored_usec = world.steady_usec;
         p->forgotten = true;
         if (directory_hides() && p->changed_usec >= kept_usec) /* as who moves while it does */
             p->told_usec = world.steady_usec;
@@ -456,6 +472,7 @@ static int is_excused(struct person *p)
 void oracle_day_end(uint64_t since_usec)
 {
     uint64_t quiet = operator_quiet_usec();
+    causes_look();
     quiet = quiet > since_usec ? quiet : since_usec;
     quiet = company_quiet_usec() > quiet ? company_quiet_usec() : quiet;
     if (quiet > world.steady_usec || world.steady_usec - quiet < SETTLE)

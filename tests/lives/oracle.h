@@ -21,6 +21,9 @@ bool oracle_is_entitled(const struct item *i);
 /* In no rule any more, if in the directory at all: deleted some time, if that is configured. */
 bool oracle_has_left(const struct item *i);
 void oracle_state_kept(void);
+uint64_t oracle_state_lost_usec(void); /* 0: never, or it was restored */
+/* When an older one was put in its place, since which somebody was written; 0: it was not. */
+uint64_t oracle_state_restored_usec(void);
 /* The daemon knows less than before: what it did does not count against its budgets. restored:
  * it knows what it knew when the state was kept. */
 void oracle_state_changed(bool restored);

@@ -157,7 +157,8 @@ static const struct place flags[] = {
     PLACE(conflicts),      PLACE(dormant_disables), PLACE(makes_disabled),
 };
 static const struct place numbers[] = {PLACE(days),  PLACE(rate),    PLACE(at_once),
-                                       PLACE(seats), PLACE(dormant), PLACE(ahead)};
+                                       PLACE(seats), PLACE(dormant), PLACE(ahead),
+                                       PLACE(vanish)};
 
 static void *place_of(struct plan *p, const struct place *all, size_t n, unsigned which,
                       const char **ret_name)

@@ -83,6 +83,7 @@ struct plan {
     bool api_person;         /* the API user is somebody of the directory */
     unsigned rate;           /* requests a second; 0: the default */
     unsigned seats;          /* how many may work; 0: as many as there are */
+    unsigned vanish;         /* percent of people from whom an attribute may vanish; 0: all */
     unsigned ahead;          /* hours before the first day a user is made, disabled */
     bool makes_disabled;     /* whoever is disabled by the directory gets a user */
     unsigned dormant;        /* days without a log-in until somebody is; 0: nobody ever */

@@ -70,7 +70,7 @@ static void write_configuration(const char *name, const char *state, const char 
         "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n%s"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
         "dormant_after = %ud\ndormant = %s\ncreate_ahead = %uh\ncreate_disabled = %s\n"
-        "[guard]\n%smax_users = %u\nattribute_vanish = 100%%\n%s%s"
+        "[guard]\n%smax_users = %u\nattribute_vanish = %u%%\n%s%s"
         "[state]\nfile = %s%s\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %s%s\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
@@ -86,7 +86,7 @@ static void write_configuration(const char *name, const char *state, const char 
         plan->often_verified ? "1d" : "7d", rules.dormant,
         rules.dormant_disables ? "disable" : "report", rules.ahead,
         rules.makes_disabled ? "yes" : "no", budgets, rules.seats,
-        rules.privileged ? "privileged_roles = Lead\n" : "",
+        rules.vanish ? rules.vanish : 100, rules.privileged ? "privileged_roles = Lead\n" : "",
         rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, state, HERE, HERE,
         plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE, socket);
     world.running = false;
@@ -103,6 +103,7 @@ void rules_begin(const struct plan *p)
                            .rate = p->rate ? p->rate : 50,
                            .privileged = p->privileged,
                            .seats = p->seats,
+                           .vanish = p->vanish,
                            .dates = p->dates,
                            .ahead = p->ahead,
                            .makes_disabled = p->makes_disabled,
@@ -111,6 +112,7 @@ void rules_begin(const struct plan *p)
                            .conflicts = p->conflicts,
                            .at_once = p->at_once ? p->at_once : 16,
                            .deletes = p->deletes,
+                           .often_verified = p->often_verified,
                            .protects = p->protects};
     memcpy(rules.limits, p->limits, sizeof(rules.limits));
     write_configuration("rosterd.conf", "state.db", "control.sock");

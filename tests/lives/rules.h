@@ -28,14 +28,17 @@ enum limit {
 };
 extern const char *const limit_names[LIMITS];
 
+#define VANISH_FEWEST 8 /* people, of whom a share says something */
+
 struct rules {
+    unsigned vanish;         /* percent of people from whom an attribute may vanish; 0: all */
     unsigned billing;        /* the level of who is in sales */
     bool without_visitors;   /* they are out of scope */
     unsigned limits[LIMITS]; /* 0: unlimited */
     bool privileged;         /* the role Lead is */
     unsigned rate;           /* requests a second */
     unsigned at_once;        /* requests under way */
-    bool deletes, protects, broken;
+    bool deletes, protects, broken, often_verified;
     uint64_t budget_changed_usec;
     unsigned seats, seats_before; /* 0: as many as there are */
     uint64_t seats_changed_usec;

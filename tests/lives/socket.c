@@ -235,6 +235,8 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
     /* 10.0.0.3 is another tenant. */
     bool is_other = in->sin_addr.s_addr == htonl(0x0a000003);
     if (world.death || (peer == PEER_DIRECTORY ? world.directory_away : world.tenant_away)) {
+        if (peer == PEER_TENANT && !world.death && !is_other && !world.refused_usec)
+            world.refused_usec = world.steady_usec;
         errno = ECONNREFUSED;
         return -1;
     }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "peer.h"
+#include "reads.h"
 #include "world.h"
 
 static bool is_389(void)
@@ -170,6 +171,7 @@ bool sync_begin(struct search *s)
         (ber_tag_t)(present ? LDAP_TAG_SYNC_REFRESH_PRESENT : LDAP_TAG_SYNC_REFRESH_DELETE),
         cookie);
     say_info(s, value);
+    reads_served(s);
     *s->q.cookie = '\0'; /* from now on only what is asked for */
     return true;
 }

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "../simulator/http.h"
+#include "causes.h"
 #include "hands.h"
 #include "oracle.h"
 #include "secrets.h"
@@ -24,6 +25,10 @@ static struct simulator other; /* another tenant, of somebody else */
 static bool is_slow;
 /* Whom alone something happens to; "": nobody. */
 static char refused[40], mistaken[40], taken_for[40];
+/* Since when every answer has this status; when one was another. */
+static unsigned denied_status;
+static uint64_t denied_usec, answered_usec, refused_usec;
+static bool is_troubled;
 
 struct exchange { /* one request and its answer */
     struct exchange *next;
@@ -210,6 +215,8 @@ static bool is_refused(struct request *q)
     if (!*refused || !q->login || strcasecmp(q->login, refused) != 0 ||
         strncmp(q->target, USER_PATH, strlen(USER_PATH)) != 0)
         return false;
+    if (q->method != METHOD_GET && !refused_usec)
+        refused_usec = world.steady_usec;
     q->status = 403;
     q->content_type = "application/json";
     buffer_append(&q->answer, text, sizeof(text) - 1);
@@ -230,6 +237,35 @@ static void mistake(const char *method, char target[1024])
     seen(POINT_MISTAKEN);
 }
 
+static void note_answer(const struct request *q, enum route_result result)
+{
+    if (result == ROUTE_ANSWER && q->status < 300)
+        answered_usec = world.steady_usec;
+    if (denied_status != q->status)
+        denied_usec = world.steady_usec;
+    denied_status = q->status;
+}
+
+bool tenant_is_troubled(void)
+{
+    return is_troubled || world.tenant_away;
+}
+
+uint64_t tenant_denies_usec(unsigned status)
+{
+    return denied_status == status ? denied_usec : 0;
+}
+
+uint64_t tenant_answered_usec(void)
+{
+    return answered_usec;
+}
+
+uint64_t tenant_refused_usec(const char *login)
+{
+    return *refused && strcasecmp(refused, login) == 0 ? refused_usec : 0;
+}
+
 static enum route_result carry_out(struct request *q)
 {
     enum route_result result = ROUTE_ANSWER;
@@ -237,6 +273,7 @@ static enum route_result carry_out(struct request *q)
     oracle_request(q, count_under_way());
     if (!is_refused(q))
         result = route_serve(&tenant, q);
+    note_answer(q, result);
     oracle_answered(q);
     see_trouble(q, result);
     return result;
@@ -317,6 +354,7 @@ void tenant_trouble(const char *trouble, unsigned percent, uint64_t number)
                 {"pages", "html", 500},               {"forgets", "revoke", 500},
                 {"lost creates", "lost-answer", 500}};
     long id;
+    is_troubled = true;
     is_slow = strcmp(trouble, "slow") == 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         if (strcmp(rows[i].name, trouble) != 0)
@@ -347,11 +385,16 @@ void tenant_trouble_of(const char *trouble, const char *login, const char *other
 
 void tenant_trouble_of_ends(void)
 {
+    causes_look();
     *refused = *mistaken = '\0';
+    refused_usec = 0;
 }
 
 void tenant_trouble_ends(void)
 {
+    is_troubled = false;
+    denied_status = 0;
+    world.refused_usec = 0;
     is_slow = false;
     faults_clear(&tenant.faults);
 }

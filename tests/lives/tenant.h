@@ -13,6 +13,13 @@ void tenant_trouble_ends(void);
 /* It refuses one user, or answers what is asked of one with another; until it ends. */
 void tenant_trouble_of(const char *trouble, const char *login, const char *other_login);
 void tenant_trouble_of_ends(void);
+bool tenant_is_troubled(void);
+/* Since when it has answered everything so, and nothing otherwise; 0: it does not. */
+uint64_t tenant_denies_usec(unsigned status);
+/* When it answered anything well last; 0: never. */
+uint64_t tenant_answered_usec(void);
+/* When it refused to write that user first, whom alone it refuses; 0: it has not. */
+uint64_t tenant_refused_usec(const char *login);
 /* By hand; false: there was nobody to disable. */
 bool tenant_disable(const char *login);
 /* The same for whoever is disabled. */

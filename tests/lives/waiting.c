@@ -76,7 +76,9 @@ static void check_alarm(const json_t *o, json_t *causes)
     char alarm[300];
     const char *cause = text_of(o, "cause");
     bool parked = strcmp(text_of(o, "state"), "parked") == 0,
-         held = strcmp(text_of(o, "state"), "held") == 0;
+         held = strcmp(text_of(o, "state"), "held") == 0,
+         at_once = strncmp(cause, "revoked:", 8) == 0 ||
+                   strcmp(text_of(o, "reason"), "never-lock-out") == 0;
     if (!*cause) /* whoever is tried again has it still */
         return;
     snprintf(alarm, sizeof(alarm), "hold:%s", cause);
@@ -88,7 +90,7 @@ static void check_alarm(const json_t *o, json_t *causes)
         if (!witness_alarm(cause))
             broken(17, "%s waits for \"%s\", and there is no alarm",
                    text_of(json_object_get(o, "person"), "login"), cause);
-    } else if (held && waited(o) > ALARM_AFTER + MINUTE) {
+    } else if (held && waited(o) > (at_once ? 0 : ALARM_AFTER) + MINUTE) {
         seen(POINT_HOLD_ALARM);
         if (!witness_alarm(alarm) && !witness_alarm(cause))
             broken(17, "%s is held for \"%s\" for %llu minutes, and there is no alarm",

@@ -228,6 +228,9 @@ static bool is_read(const struct item *i)
                         (company.two_bases && strstr(i->dn, ",ou=contractors,")));
 }
 
+static const char members_of_group[] =
+    "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entries WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE)";
+
 /* How many values a search shows. */
 static long long members_of(const struct item *i)
 {
@@ -235,6 +238,12 @@ static long long members_of(const struct item *i)
     for (size_t k = 0; k < i->n_values; k++)
         n += strcasecmp(i->values[k].name, "member") == 0;
     return n;
+}
+
+long long witness_members(const struct item *group)
+{
+    sqlite3 *db = open_state();
+    return db ? ask(db, members_of_group, group->dn) : -1;
 }
 
 static void check_mirror(sqlite3 *db, uint64_t settled_usec)
@@ -252,9 +261,7 @@ static void check_mirror(sqlite3 *db, uint64_t settled_usec)
         n = ask(db, "SELECT count(*) FROM entries WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE", i->dn);
         if (item_get(i, "uid") && is_read(i) && n == 0)
             broken(14, "%s is in the directory, and not in the mirror", i->dn);
-        n = ask(db,
-                "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entries WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE)",
-                i->dn);
+        n = ask(db, members_of_group, i->dn);
         if (group && n >= 0 && n != members_of(i))
             broken(14, "%s has %lld members, in the mirror %lld", i->dn, members_of(i), n);
     }
@@ -268,6 +275,14 @@ bool witness_alarm(const char *cause)
     sqlite3 *db = open_state();
     long long n = db ? ask(db, "SELECT count(*) FROM alarm WHERE cause = ?1", cause) : -1;
     return n != 0; /* what cannot be asked is not denied */
+}
+
+bool witness_alarm_told(const char *cause)
+{
+    static const char statement[] =
+        "SELECT count(*) FROM alarm WHERE notified_usec > 0 AND cause = ?1";
+    sqlite3 *db = open_state();
+    return !db || ask(db, statement, cause) != 0;
 }
 
 const char *witness_stray_alarm(const char *prefix, const json_t *causes)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct item;
 struct json_t;
 struct sqlite3;
 
@@ -25,8 +26,11 @@ void witness_day_end(uint64_t settled_usec);
 struct json_t *witness_status(void);
 /* Changes are pushed to the daemon; it asks again and again for none. */
 bool witness_follows(void);
-/* There is an alarm for this cause. */
+/* There is an alarm for this cause; and somebody was told. */
 bool witness_alarm(const char *cause);
+bool witness_alarm_told(const char *cause);
+long long
+witness_members(const struct item *group); /* as the mirror has it; -1: nobody knows */
 /* One that begins so and is not a key of `causes`; NULL: there is none. */
 const char *witness_stray_alarm(const char *prefix, const struct json_t *causes);
 /* What no statement orders comes the other way round from now on, for the daemon, too. */

@@ -49,6 +49,7 @@ enum disk {
     DISK_FULL,
     DISK_FAILS,
     DISK_LIES, /* it calls synced what is not */
+    DISK_AUDIT_FULL, /* the one that the audit file lies on */
     DISK_READ_ONLY /* as a file system that the kernel has doubts about */
 };
 
@@ -63,6 +64,9 @@ struct world {
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
+    uint64_t quiet_usec;   /* since when nothing is out of order; UINT64_MAX: something is */
+    uint64_t away_usec;    /* since when the directory is */
+    uint64_t refused_usec; /* when the first connection to the tenant failed since that is; 0 */
     bool other_tenant; /* the configuration names another one */
     bool was_turned_back; /* the wall clock, if ever so little */
     bool clock_is_right; /* the wall clock, and the machine can tell */
@@ -155,10 +159,14 @@ void line_eat(struct line *l, size_t size);
 size_t lines_held(void); /* bytes of memory by all of them, which is the world's */
 
 /* disk.c */
+enum disk disk_named(const char *name);
 void disk_begin(void);
 void disk_power_loss(void);
 void disk_end(void);
 bool disk_is_synced(const char *name); /* of a file */
+/* When a write to the audit's file, or to the state, failed first since the disk was fine; 0.
+ */
+uint64_t disk_refused_usec(bool audit);
 const char *path_here(const char *path); /* a shorter one */
 /* Files of the audit that the daemon removed are put there, by this beginning of their names. */
 #define REMOVED "removed-"
@@ -261,6 +269,25 @@ enum point {
     POINT_WOKEN,
     POINT_SET_RIGHT,
     POINT_AHEAD,
+    /* causes.c */
+    POINT_DIRECTORY_AWAY,
+    POINT_FROZEN,
+    POINT_GROUP_MISSED,
+    POINT_MEMBERS_MISSED,
+    POINT_VANISHED,
+    POINT_UNPROVEN,
+    POINT_TENANT_AWAY,
+    POINT_ACCOUNT,
+    POINT_PUT_OFF,
+    POINT_OTHER_TOLD,
+    POINT_ADOPTION,
+    POINT_RESTORED_TOLD,
+    POINT_REVOCATION_REFUSED,
+    POINT_DRIFT,
+    POINT_CLOCK_DOUBTED,
+    POINT_UNHANDED,
+    POINT_AUDIT_FULL,
+    POINT_STATE_FULL,
     POINTS
 };
 void seen(enum point p);
