@@ -1,5 +1,5 @@
 /* Whether there is an alarm for each cause that is open, and none else (alarms.h); budgets and
- * holds are waiting.c's. */
+ * holds are waiting.c's, what the world itself knows is causes.c's. */
 #include "config.h"
 
 #include "alarms.h"
@@ -11,17 +11,12 @@
 
 #include "base/clock.h"
 #include "causes.h"
-#include "company.h"
 #include "directory.h"
 #include "life.h"
-#include "operator.h"
 #include "reads.h"
-#include "simulated.h"
-#include "tenant.h"
+#include "status.h"
 #include "witness.h"
 #include "world.h"
-
-extern struct simulator tenant;
 
 #define ALARM_AFTER (15 * MINUTE) /* the default */
 #define LONG        (ALARM_AFTER + 5 * MINUTE)
@@ -166,90 +161,13 @@ static void check_alarms(sqlite3 *db)
     }
 }
 
-/* ---- the status ---- */
-
-static const char *text_of(const json_t *status, const char *part, const char *name)
-{
-    const json_t *of = part ? json_object_get(status, part) : status;
-    const char *text = json_string_value(json_object_get(of, name));
-    return text ? text : "";
-}
-
-static long long number_of(const json_t *status, const char *part, const char *name)
-{
-    return json_integer_value(json_object_get(json_object_get(status, part), name));
-}
-
-static void expect(const json_t *status, const char *part, const char *name, const char *should)
-{
-    const char *is = text_of(status, part, name);
-    world.n_checks++;
-    if (strcmp(is, should) != 0)
-        broken(17, "the status says that %s%s%s is \"%s\", and it is \"%s\"", part ? part : "",
-               part ? "." : "", name, is, should);
-}
-
-static const char *feed_expected(void)
-{
-    if (directory_data.polled)
-        return "poll";
-    switch (directory_data.server) {
-    case SERVER_OPENLDAP:
-    case SERVER_389: return "syncrepl";
-    case SERVER_AD: return "dirsync";
-    case SERVER_OTHER:
-    case SERVERS: break;
-    }
-    return "poll";
-}
-
-/* With access and without, of those whom rosterd has something to do with. */
-static void check_users(const json_t *status)
-{
-    long long n = 0, linked = number_of(status, "tenant", "users_linked"),
-              disabled = number_of(status, "tenant", "users_disabled");
-    const struct user *u;
-    TAILQ_FOREACH(u, &tenant.store.users, link)
-    n += company.api_person || strcmp(u->field[USER_LOGIN], API_USER) != 0;
-    world.n_checks++;
-    if (linked + disabled > n)
-        broken(
-            17,
-            "the status tells of %lld users with access and %lld without, the tenant has %lld",
-            linked, disabled, n);
-}
-
-static void check_status(void)
-{
-    json_t *status = witness_status();
-    if (!status)
-        return;
-    expect(status, "directory", "state", "following");
-    expect(status, "directory", "feed", feed_expected());
-    expect(status, "directory", "error", "");
-    expect(status, "tenant", "error", "");
-    expect(status, "state", "error", "");
-    expect(status, "audit", "error", "");
-    expect(status, "config_files", "state", "in-force");
-    expect(status, NULL, "health",
-           json_array_size(json_object_get(status, "alarms")) ? "degraded" : "ok");
-    world.n_checks++;
-    if (json_is_true(json_object_get(status, "paused")) != (operator_paused_usec() != 0))
-        broken(17, "the status says that writing is%s paused, and it is%s",
-               operator_paused_usec() ? " not" : "", operator_paused_usec() ? "" : " not");
-    if (json_is_true(json_object_get(status, "observing")))
-        broken(17, "the status says that rosterd observes, and nobody has asked for it");
-    check_users(status);
-    json_decref(status);
-}
-
 void alarms_day_end(void)
 {
     sqlite3 *db = witness_database();
     if (!db)
         return;
     check_alarms(db);
-    check_status();
+    status_day_end();
 }
 
 /* ---- while something is out of order ---- */
@@ -277,19 +195,12 @@ void alarms_outage_ends(uint64_t since_usec, uint64_t up_since_usec)
     if (!db || (!world.directory_away && !world.tenant_away) ||
         world.steady_usec - since_usec < LONG || !is_listening(since_usec, up_since_usec))
         return;
-    json_t *status = witness_status();
-    world.n_checks++;
-    if (world.directory_away) {
-        expect(status, "directory", "state", "away");
-        expect(status, NULL, "health", "degraded");
-    }
+    if (world.directory_away)
+        status_away("directory");
     /* Nobody notices who has nothing to ask. */
     if (world.tenant_away && world.refused_usec &&
-        world.steady_usec - world.refused_usec > ALARM_AFTER + 10 * MINUTE) {
-        expect(status, "tenant", "state", "away");
-        expect(status, NULL, "health", "degraded");
-    }
-    json_decref(status);
+        world.steady_usec - world.refused_usec > ALARM_AFTER + 10 * MINUTE)
+        status_away("tenant");
 }
 
 void alarms_pause_ends(uint64_t since_usec, uint64_t up_since_usec)
@@ -298,11 +209,7 @@ void alarms_pause_ends(uint64_t since_usec, uint64_t up_since_usec)
     if (!db || world.steady_usec - since_usec < LONG ||
         !is_listening(since_usec, up_since_usec))
         return;
-    json_t *status = witness_status();
-    world.n_checks++;
-    if (!json_is_true(json_object_get(status, "paused")))
-        broken(17, "the status says that writing is not paused, and it is");
-    json_decref(status);
+    status_paused();
     if (any_due(db) && !witness_alarm("paused"))
         broken(17, "writing is paused for long, somebody waits, and there is no alarm");
 }

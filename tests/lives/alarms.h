@@ -1,5 +1,4 @@
-/* Alarms: each cause that is open has one, and each that has ended has none; and what the
- * status says of the whole. */
+/* Alarms: each cause that is open has one, and each that has ended has none. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -1,13 +1,17 @@
 /*
  * What the daemon holds (growth.h): memory, files, sources of events, threads, and rows of each
  * table. The processor is infinitely fast in this world, so how long a turn of the loop takes
- * is measured by its work: what SQLite does, and how often it waits for the disk.
+ * is measured by its work: what SQLite does, how often it waits for the disk, how many messages
+ * of the directory it takes, and how many requests to the tenant it makes.
  */
 #include "config.h"
 
 #include "growth.h"
 
+#include <curl/curl.h>
 #include <dirent.h>
+#include <dlfcn.h>
+#include <ldap.h>
 #include <malloc.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -38,15 +42,18 @@ static unsigned n_days;
 
 #define STEPS 1000 /* of SQLite's machine, between two looks */
 
-#define MOST_LOOKS 150 /* some milliseconds */
-#define MOST_SYNCS 12
+#define MOST_LOOKS    150 /* some milliseconds */
+#define MOST_SYNCS    12
+#define MOST_MESSAGES 64 /* of the directory; some microseconds each */
+/* Of a tenant that takes 50 a second: a tenth of that, and a token's. */
+#define MOST_REQUESTS 6
 
-static unsigned n_looks, n_syncs;
+static unsigned n_looks, n_syncs, n_messages, n_requests;
 static bool in_turn;
 
 void turn_begins(void)
 {
-    n_looks = n_syncs = 0;
+    n_looks = n_syncs = n_messages = n_requests = 0;
     in_turn = true;
 }
 
@@ -58,11 +65,36 @@ void turn_ends(void)
         broken(19, "a turn of the loop takes more than %u steps of SQLite", n_looks * STEPS);
     if (counts && n_syncs > MOST_SYNCS)
         broken(19, "a turn of the loop waits for the disk %u times", n_syncs);
+    if (counts && n_messages > MOST_MESSAGES)
+        broken(19, "a turn of the loop takes %u messages of the directory", n_messages);
+    if (counts && n_requests > MOST_REQUESTS)
+        broken(19, "a turn of the loop begins %u requests to the tenant", n_requests);
 }
 
 void turn_syncs(void)
 {
     n_syncs += in_turn;
+}
+
+/* Requests to the tenant, as libcurl is given them. */
+CURLMcode curl_multi_add_handle(CURLM *multi, CURL *easy)
+{
+    static CURLMcode (*real)(CURLM *, CURL *);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "curl_multi_add_handle");
+    n_requests += in_turn;
+    return real(multi, easy);
+}
+
+/* Messages, as libldap is asked for them one by one. */
+int ldap_result(LDAP *ld, int id, int all, struct timeval *timeout, LDAPMessage **ret)
+{
+    static int (*real)(LDAP *, int, int, struct timeval *, LDAPMessage **);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "ldap_result");
+    int r = real(ld, id, all, timeout, ret);
+    n_messages += in_turn && r > 0;
+    return r;
 }
 
 static int on_steps(void *userdata)

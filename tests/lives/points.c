@@ -115,6 +115,7 @@ static const struct {
     [POINT_CLOCK_DOUBTED] = {"a clock that is doubted", NULL},
     [POINT_UNHANDED] = {"a password that is not handed on for long", NULL},
     [POINT_AUDIT_FULL] = {"an audit file that cannot be written", NULL},
+    [POINT_LOAD] = {"a load of many, as the status tells of it", NULL},
     [POINT_STATE_FULL] = {"a state file that cannot be written for long", NULL},
     [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},
 };

@@ -28,7 +28,8 @@ static bool asks_for(const struct search *s, const char *name)
 
 void reads_served(const struct search *s)
 {
-    bool groups = strcasecmp(s->q.base, "ou=groups," SUFFIX) == 0;
+    const char *last = directory_data.nested_bases ? SUFFIX : "ou=groups," SUFFIX;
+    bool groups = strcasecmp(s->q.base, last) == 0; /* or one search has all of them */
     if (!groups || s->q.scope != LDAP_SCOPE_SUBTREE || s->q.filter.tag != FILTER_OR ||
         (s->q.sync && *s->q.cookie) || !asks_for(s, "member"))
         return;

@@ -18,6 +18,7 @@
 #include "oracle.h"
 #include "secrets.h"
 #include "simulated.h"
+#include "status.h"
 #include "world.h"
 
 struct simulator tenant;
@@ -276,6 +277,8 @@ static enum route_result carry_out(struct request *q)
     note_answer(q, result);
     oracle_answered(q);
     see_trouble(q, result);
+    if (q->method != METHOD_GET && q->login && q->status < 300)
+        status_written();
     return result;
 }
 

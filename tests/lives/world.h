@@ -288,6 +288,7 @@ enum point {
     POINT_UNHANDED,
     POINT_AUDIT_FULL,
     POINT_STATE_FULL,
+    POINT_LOAD,
     POINTS
 };
 void seen(enum point p);
