@@ -16,11 +16,10 @@
 #include <unistd.h>
 
 #include "ldap-ber.h"
+#include "ldap-peer-filter.h"
 
 /* As OpenLDAP's are. */
 #define COOKIE "rid=000,csn=20260101000000.%06uZ#000000#000#000000"
-
-enum verdict { NO = 0, YES = 1, UNDEFINED = 2 };
 
 static void send_all(void *userdata, const void *data, size_t size)
 {
@@ -36,91 +35,6 @@ static void send_all(void *userdata, const void *data, size_t size)
         if (n < 0)
             break;
         done += (size_t)n;
-    }
-}
-
-static bool is_hidden(const struct peer *p, const char *name, const char *value)
-{
-    return p->hidden_part && strcasecmp(name, "member") == 0 && strstr(value, p->hidden_part);
-}
-
-/* The value at this place, those that the server makes included. */
-static const char *value_at(const struct peer_entry *e, const char *name, size_t at, char room[64])
-{
-    for (size_t i = 0, n = 0; i < e->n_values; i++)
-        if (strcasecmp(e->values[i].name, name) == 0 && n++ == at)
-            return e->values[i].value;
-    if (at > 0)
-        return NULL;
-    if (strcasecmp(name, "entryUUID") == 0)
-        uuid_write(e->uuid, room);
-    else if (strcasecmp(name, "entryCSN") == 0)
-        snprintf(room, 64, "20260101000000.%06uZ#000000#000#000000", e->csn);
-    else if (strcasecmp(name, "uSNChanged") == 0)
-        snprintf(room, 64, "%u", e->csn);
-    else
-        return NULL;
-    return room;
-}
-
-static enum verdict test_item(const struct peer *p, const struct peer_entry *e, struct part item)
-{
-    struct part name, wanted;
-    char text[64] = "", room[64], wanted_text[200];
-    const char *value;
-    if (!part_take(&item, &name) || !part_take(&item, &wanted))
-        return NO;
-    snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
-    if (p->hidden && strcasecmp(p->hidden, text) == 0)
-        return p->active_directory ? NO : UNDEFINED;
-    snprintf(wanted_text, sizeof wanted_text, "%.*s", (int)wanted.size,
-             (const char *)wanted.data);
-    if (is_hidden(p, text, wanted_text))
-        return UNDEFINED;
-    if (strcasecmp(text, "objectGUID") == 0)
-        return wanted.size == 16 && memcmp(wanted.data, e->uuid, 16) == 0;
-    for (size_t at = 0; (value = value_at(e, text, at, room)); at++)
-        if (part_is(&wanted, value))
-            return YES;
-    return NO;
-}
-
-static enum verdict test(const struct peer *p, const struct peer_entry *e, struct part filter)
-{
-    struct part left = filter, a, name, wanted;
-    char room[64], text[64] = "", bound[64] = "";
-    enum verdict v;
-    bool undefined = false;
-    switch (filter.tag) {
-    case 0xa0:
-    case 0xa1:
-        while (part_take(&left, &a)) {
-            v = test(p, e, a);
-            if (v == (filter.tag == 0xa0 ? NO : YES))
-                return v;
-            undefined |= v == UNDEFINED;
-        }
-        return undefined ? UNDEFINED : filter.tag == 0xa0 ? YES : NO;
-    case 0xa2:
-        part_take(&left, &a);
-        v = test(p, e, a);
-        return v == UNDEFINED ? v : v == NO ? YES : NO;
-    case 0x87:
-        snprintf(text, sizeof text, "%.*s", (int)filter.size, (const char *)filter.data);
-        if (p->hidden && strcasecmp(p->hidden, text) == 0)
-            return p->active_directory ? NO : UNDEFINED;
-        return value_at(e, text, 0, room) != NULL;
-    case 0xa3: return test_item(p, e, filter);
-    case 0xa5:
-        if (!part_take(&left, &name) || !part_take(&left, &wanted))
-            return NO;
-        snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
-        snprintf(bound, sizeof bound, "%.*s", (int)wanted.size, (const char *)wanted.data);
-        if (!value_at(e, text, 0, room))
-            return NO;
-        return strcasecmp(text, "uSNChanged") == 0 ? atoi(room) >= atoi(bound)
-                                                   : strcmp(room, bound) >= 0;
-    default: return NO;
     }
 }
 
@@ -176,7 +90,7 @@ static void say_members(const struct peer *p, const struct question *q, BerEleme
 {
     size_t from = range_start(q), n = 0, end = 0;
     char room[64], name[64];
-    while (value_at(e, "member", n, room))
+    while (peer_value(e, "member", n, room))
         n++;
     end = p->value_range && n > from + p->value_range ? from + p->value_range : n;
     if (!p->value_range)
@@ -187,8 +101,8 @@ static void say_members(const struct peer *p, const struct question *q, BerEleme
         snprintf(name, sizeof name, "member;range=%zu-%zu", from, end - 1);
     ber_printf(ber, "{s[", name);
     for (size_t i = from; i < end; i++)
-        if (!is_hidden(p, "member", value_at(e, "member", i, room)))
-            ber_printf(ber, "s", value_at(e, "member", i, room));
+        if (!peer_hides(p, "member", peer_value(e, "member", i, room)))
+            ber_printf(ber, "s", peer_value(e, "member", i, room));
     ber_printf(ber, "]}");
 }
 
@@ -210,13 +124,13 @@ static void say_values(const struct peer *p, const struct question *q, BerElemen
             continue;
         }
         ber_printf(ber, "{s[", name);
-        for (size_t at = 0; (value = value_at(e, name, at, room)); at++)
+        for (size_t at = 0; (value = peer_value(e, name, at, room)); at++)
             ber_printf(ber, "s", value);
         ber_printf(ber, "]}");
     }
     for (size_t i = 0; i < 3; i++)
         if (wants(q, made[i]) && (p->active_directory ? i == 2 : i < 2))
-            ber_printf(ber, "{s[s]}", made[i], value_at(e, made[i], 0, room));
+            ber_printf(ber, "{s[s]}", made[i], peer_value(e, made[i], 0, room));
     if (p->active_directory && wants(q, "objectGUID")) {
         struct berval guid = {16, (char *)(uintptr_t)e->uuid};
         ber_printf(ber, "{s[O]}", "objectGUID", &guid);
@@ -248,7 +162,8 @@ static void say_result(struct peer *p, int id, ber_tag_t tag, int code, const ch
 
 static bool selects(const struct peer *p, const struct question *q, const struct peer_entry *e)
 {
-    return !e->gone && dn_lies_below(e->dn, q->base, q->scope) && test(p, e, q->filter) == YES;
+    return !e->gone && dn_lies_below(e->dn, q->base, q->scope) &&
+           peer_test(p, e, q->filter) == YES;
 }
 
 static void say_ids(struct peer *p, const struct question *q)
@@ -531,7 +446,7 @@ static void note(const struct peer *p, const struct peer_entry *e, bool was[4])
         const struct peer_follower *f = &p->followers[i];
         struct part filter = {f->filter[0], f->filter + 1, f->n_filter ? f->n_filter - 1 : 0};
         was[i] = f->live && !e->gone && dn_lies_below(e->dn, f->base, LDAP_SCOPE_SUBTREE) &&
-                 test(p, e, filter) == YES;
+                 peer_test(p, e, filter) == YES;
     }
 }
 
