@@ -107,6 +107,7 @@ struct engine_status {
     bool adoption_reported; /* everybody was looked at: the report is whole */
     bool paused, observing;
     bool state_unproven; /* its pages are being read, and nobody is removed before that ends */
+    bool directory_unheard; /* it is away, or the machine slept: likewise until it was heard */
     bool state_failed;
     const char *state_error;
     const char *audit_error; /* NULL: its file can be written */

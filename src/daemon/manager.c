@@ -46,6 +46,13 @@ static void on_directory_changed(void *userdata)
     progress_tell(d);
 }
 
+static void on_slept(void *userdata)
+{
+    const struct daemon *d = userdata;
+    if (d->directory)
+        directory_slept(d->directory);
+}
+
 static int open_state(struct daemon *d, struct error *e)
 {
     const struct settings *s = d->settings;
@@ -135,6 +142,7 @@ static void listen_to_engine(struct daemon *d)
 {
     engine_on_approved(d->engine, on_approved, d);
     engine_on_directory_change(d->engine, on_directory_changed, d);
+    engine_on_sleep(d->engine, on_slept, d);
     engine_on_status_change(d->engine, on_status_changed, d);
 }
 

@@ -126,6 +126,8 @@ static bool common_cause(const struct engine_status *s, const char **ret_cause,
         *ret_cause = *ret_reason = REASON_PAUSED;
     else if (s->state_unproven)
         *ret_cause = *ret_reason = REASON_STATE_CHECKING;
+    else if (s->directory_unheard)
+        *ret_cause = "directory", *ret_reason = REASON_DIRECTORY_AWAY;
     else
         return false;
     return true;
@@ -143,7 +145,8 @@ static int add_common(const struct engine_view *v, struct state *s, struct holds
                               .examples = examples,
                               .now_usec = clock_steady_usec(),
                               .e = h->e,
-                              .removals = text_equal(reason, REASON_STATE_CHECKING)};
+                              .removals = text_equal(reason, REASON_STATE_CHECKING) ||
+                                          text_equal(reason, REASON_DIRECTORY_AWAY)};
     int r = queue_each(s, OPERATION_READY, add_waiting, &w, h->e);
     if (r != 0 || json_object_size(people) == 0)
         return r;

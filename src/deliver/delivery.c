@@ -262,7 +262,7 @@ int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum 
 
 #define PICK_MOST 128 /* in one turn: it takes some milliseconds */
 
-int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
+int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct error *e)
 {
     bool any = false;
     *ret_n = 0;
@@ -279,8 +279,8 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
     size_t at_once = delivery_has_many(d) ? PICK_MOST : d->options->max_concurrent;
     room = room < at_once ? room : at_once;
     struct operation_list due = {0};
-    r = queue_next(d->state, gate_lets_remove(d->gate) ? QUEUE_DUE : QUEUE_DUE_KEEPING,
-                   clock_steady_usec(), room, &due, e);
+    r = queue_next(d->state, lets_remove ? QUEUE_DUE : QUEUE_DUE_KEEPING, clock_steady_usec(),
+                   room, &due, e);
     if (r == 0 && due.n_items < room)
         r = queue_next(d->state, QUEUE_NEWCOMERS, clock_steady_usec(), room - due.n_items, &due,
                        e);

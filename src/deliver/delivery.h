@@ -35,8 +35,9 @@ struct delivery *delivery_free(struct delivery *d);
 /* Intents of a crash: the next attempt reads the tenant before it writes. */
 int delivery_settle_crash(struct delivery *d, struct error *e);
 
-/* Write the intents of what may start, and count them. */
-int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e);
+/* Write the intents of what may start, and count them. lets_remove: else nobody is taken away,
+ * but by revocations. */
+int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct error *e);
 int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e);
 /* The next ones of these people, before the plan is whole. */
 enum delivery_ahead {

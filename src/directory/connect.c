@@ -26,6 +26,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "directory/address.h"
 #include "directory/bind.h"
 #include "directory/keytab.h"
 #include "directory/libldap.h"
@@ -368,6 +369,20 @@ int connect_tls_of(const struct directory_options *options, const char *uri,
         *ret = CONNECT_LDAPS;
     else
         *ret = options->tls == DIRECTORY_TLS_NO ? CONNECT_PLAIN : CONNECT_STARTTLS;
+    return 0;
+}
+
+int connect_check_options(const struct directory_options *o, struct error *e)
+{
+    enum connect_tls tls;
+    for (size_t i = 0; i < o->n_uris; i++) {
+        CLEANUP(freep) char *domain = address_domain(o->uris[i]);
+        int r = domain ? 0 : connect_tls_of(o, o->uris[i], &tls, e);
+        if (r < 0)
+            return r;
+    }
+    if (o->bind == DIRECTORY_BIND_SIMPLE && (!o->bind_dn || !o->bind_password_file))
+        return error_set(e, -EINVAL, "a simple bind needs bind_dn and bind_password_file");
     return 0;
 }
 

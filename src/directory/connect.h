@@ -47,6 +47,8 @@ enum connect_tls {
 };
 int connect_tls_of(const struct directory_options *options, const char *uri,
                    enum connect_tls *ret, struct error *e);
+/* Whether connections can be made so at all; -EINVAL. */
+int connect_check_options(const struct directory_options *options, struct error *e);
 
 /* Once, before the first use of libldap and before any thread: ldap.conf, .ldaprc and LDAP*
  * variables of the environment decide nothing. SIGPIPE is ignored from then on. */

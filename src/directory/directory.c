@@ -16,7 +16,6 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "directory/address.h"
 #include "directory/connect.h"
 #include "directory/connection.h"
 #include "directory/feeding.h"
@@ -67,7 +66,7 @@ static void set_state(struct directory *d, enum directory_state state)
         d->since_usec = clock_steady_usec();
     d->state = state;
     if (d->sink->changed)
-        d->sink->changed(d->userdata);
+        d->sink->changed(state, d->userdata);
 }
 
 static void settle_soon(struct directory *d)
@@ -296,20 +295,6 @@ static void on_searched(const char *uri, const struct session_request *request, 
 
 /* -- life -- */
 
-static int check_options(const struct directory_options *o, struct error *e)
-{
-    enum connect_tls tls;
-    for (size_t i = 0; i < o->n_uris; i++) {
-        CLEANUP(freep) char *domain = address_domain(o->uris[i]);
-        int r = domain ? 0 : connect_tls_of(o, o->uris[i], &tls, e);
-        if (r < 0)
-            return r;
-    }
-    if (o->bind == DIRECTORY_BIND_SIMPLE && (!o->bind_dn || !o->bind_password_file))
-        return error_set(e, -EINVAL, "a simple bind needs bind_dn and bind_password_file");
-    return 0;
-}
-
 static int add_sources(struct directory *d, struct error *e)
 {
     int r = timer_add(d->event, &d->full, on_full, d);
@@ -361,7 +346,7 @@ int directory_new(struct directory **ret, struct sd_event *event,
                   const struct directory_options *options, const struct string_list *attributes,
                   const struct feed_sink *sink, void *userdata, struct error *e)
 {
-    int r = check_options(options, e);
+    int r = connect_check_options(options, e);
     if (r < 0)
         return r;
     connect_prepare_process(options);
@@ -447,18 +432,28 @@ void directory_request_full_read(struct directory *d)
         timer_arm(d->doubts, 0);
 }
 
+/* We may have been called from inside the sink. */
+static void begin_again(struct directory *d)
+{
+    d->begin_again = true;
+    connection_silence(d->connection);
+    settle_soon(d);
+}
+
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e)
 {
     int r = feeding_set_attributes(d->feeding, attributes, e);
-    if (r <= 0 || !d->running)
-        return r < 0 ? r : 0;
-    /* The cookie was made with other attributes: the next connection will not use it. We may
-     * have been called from inside the sink. */
-    d->begin_again = true;
-    connection_silence(d->connection);
-    settle_soon(d);
-    return 0;
+    /* The cookie was made with other attributes: the next connection will not use it. */
+    if (r > 0 && d->running)
+        begin_again(d);
+    return r < 0 ? r : 0;
+}
+
+void directory_slept(struct directory *d)
+{
+    if (d->state == DIRECTORY_FOLLOWING || d->state == DIRECTORY_READING)
+        begin_again(d);
 }
 
 void directory_be_quiet(struct directory *d)

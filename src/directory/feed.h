@@ -21,6 +21,15 @@ struct schema;
 struct sd_event;
 struct string_list;
 
+enum directory_state {
+    DIRECTORY_STOPPED = 0,
+    DIRECTORY_CONNECTING = 1,
+    DIRECTORY_READING = 2,
+    DIRECTORY_FOLLOWING = 3, /* up to date, waiting for changes */
+    DIRECTORY_AWAY = 4,      /* waits for the next attempt */
+    DIRECTORY_REFUSED = 5,   /* bind refused: slow retry, so that no account is locked */
+};
+
 /* What a full read proves (design, section 4). */
 enum feed_absence {
     FEED_ABSENCE_NONE = 0, /* an increment: only `left` removes */
@@ -156,7 +165,7 @@ struct feed_sink {
      * NULL: the first interval begins with the start. */
     uint64_t (*compared_usec)(void *userdata);
     /* State of the connection changed: see directory_status(). */
-    void (*changed)(void *userdata);
+    void (*changed)(enum directory_state state, void *userdata);
     const struct feed_urgent *urgent; /* NULL: everything can wait */
 };
 #define SINK_UNKNOWN_ID 1
@@ -182,6 +191,9 @@ int directory_read_once(struct directory *d,
 void directory_be_quiet(struct directory *d);
 /* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
 void directory_request_full_read(struct directory *d);
+/* The machine slept: what was said meanwhile may be lost with the connection, which nobody
+ * would know for long. It is made anew. */
+void directory_slept(struct directory *d);
 /* The mapping was reloaded: if it reads other attributes, reconnects with a full read. */
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e);
@@ -197,14 +209,6 @@ void directory_on_search(struct directory *d,
                          void (*fn)(const struct directory_search *s, void *userdata),
                          void *userdata);
 
-enum directory_state {
-    DIRECTORY_STOPPED = 0,
-    DIRECTORY_CONNECTING = 1,
-    DIRECTORY_READING = 2,
-    DIRECTORY_FOLLOWING = 3, /* up to date, waiting for changes */
-    DIRECTORY_AWAY = 4,      /* waits for the next attempt */
-    DIRECTORY_REFUSED = 5,   /* bind refused: slow retry, so that no account is locked */
-};
 struct directory_status {
     enum directory_state state;
     const char *uri; /* in use or last tried */

@@ -60,6 +60,8 @@ static int intake_begin(void *userdata, unsigned search, bool full, struct error
         return r;
     g->batch_search = search;
     g->batch_people = 0;
+    if (search == 0)
+        g->asleep_then_usec = reading_asleep_usec();
     if (!full)
         return 0;
     g->under_way |= 1u << search;
@@ -269,6 +271,8 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
     if (c->end_of_read) {
         g->under_way = 0; /* of all searches: the last one ends the read */
         g->has_ended = true;
+        g->is_away = false;
+        g->asleep_usec = g->asleep_then_usec;
     }
     books_wake(g->books, WORK_DUE);
     return 0;
@@ -417,9 +421,11 @@ static uint64_t intake_compared_usec(void *userdata)
     return (uint64_t)state_meta_number(g->state, META_COMPARED, 0);
 }
 
-static void intake_changed(void *userdata)
+static void intake_changed(enum directory_state state, void *userdata)
 {
     struct reading *g = userdata;
+    g->is_away |=
+        state == DIRECTORY_CONNECTING || state == DIRECTORY_AWAY || state == DIRECTORY_REFUSED;
     if (g->changed)
         g->changed(g->userdata);
     books_wake(g->books, WORK_DUE);

@@ -24,6 +24,12 @@ struct reading {
     unsigned under_way; /* bit per search: people wait for its end */
     unsigned unproven;  /* bit per search: its last whole read was not proven */
     bool has_ended;
+    bool is_away; /* since the last read */
+    /* How long the machine had slept since its boot when the last read began, the present one,
+     * and when that it sleeps was told. */
+    uint64_t asleep_usec, asleep_then_usec, asleep_told_usec;
+    void (*slept)(void *userdata);
+    void *slept_userdata;
     unsigned batch_search;
     struct string_list bases; /* of the searches: keys of their DNs */
     size_t batch_people;
@@ -33,6 +39,8 @@ struct reading {
     size_t people_looked;   /* people in the mirror at that look */
     char vanished[512];     /* names, comma separated with a leading and a trailing comma */
 };
+
+uint64_t reading_asleep_usec(void); /* how long it has by now */
 
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct reading *g, bool whole, struct error *e);

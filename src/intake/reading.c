@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "intake/reading-internal.h"
+
+/* What the directory says reaches us as late as that in any case: most poll so often. */
+#define SLEPT_USEC (60 * USEC_PER_SEC)
 
 int reading_new(struct reading **ret, struct books *b, struct rules *rules, struct error *e)
 {
@@ -24,6 +28,7 @@ int reading_new(struct reading **ret, struct books *b, struct rules *rules, stru
         free(g);
         return r;
     }
+    g->asleep_usec = g->asleep_then_usec = reading_asleep_usec();
     snprintf(g->vanished, sizeof(g->vanished), "%s", vanished ? vanished : "");
     *ret = g;
     return 0;
@@ -53,6 +58,36 @@ bool reading_is_under_way(const struct reading *g)
 bool reading_has_ended(const struct reading *g)
 {
     return g->has_ended;
+}
+
+uint64_t reading_asleep_usec(void)
+{
+    return clock_boot_usec() - clock_monotonic_usec();
+}
+
+static bool has_slept_since(uint64_t asleep_usec)
+{
+    return reading_asleep_usec() > asleep_usec + SLEPT_USEC;
+}
+
+bool reading_is_in_step(const struct reading *g)
+{
+    return !g->is_away && !has_slept_since(g->asleep_usec);
+}
+
+void reading_on_sleep(struct reading *g, void (*fn)(void *userdata), void *userdata)
+{
+    g->slept = fn;
+    g->slept_userdata = userdata;
+}
+
+void reading_look_for_sleep(struct reading *g)
+{
+    if (!has_slept_since(g->asleep_usec) || !has_slept_since(g->asleep_told_usec))
+        return;
+    g->asleep_told_usec = reading_asleep_usec();
+    if (g->slept)
+        g->slept(g->slept_userdata);
 }
 
 void reading_use_mirror_as_is(struct reading *g)

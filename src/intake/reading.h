@@ -22,6 +22,12 @@ void reading_on_change(struct reading *g, void (*fn)(void *userdata), void *user
 bool reading_is_under_way(const struct reading *g);
 /* At least one has ended since the mirror was empty, or since more is to be read. */
 bool reading_has_ended(const struct reading *g);
+/* Whether the directory was heard since it was away, or the machine slept: else it may have
+ * said that what was decided then is not so, and nobody is taken away for that. */
+bool reading_is_in_step(const struct reading *g);
+/* Tells of each sleep that is long enough for news to be lost; looks for one. */
+void reading_on_sleep(struct reading *g, void (*fn)(void *userdata), void *userdata);
+void reading_look_for_sleep(struct reading *g);
 void reading_use_mirror_as_is(struct reading *g);
 void reading_reads_more(struct reading *g); /* what was not read yet is not what nobody has */
 /* Entries that came and may be revocations; they are the caller's then. */

@@ -132,7 +132,7 @@ static const struct {
      "If the new [tenant] url, scope or token is meant, look at rosterctl plan and approve; if not, put the old one back."},
     {REASON_STATE_RESTORED, "the state file is older than the last run",
      "It was restored from a backup. Removals and changes wait until somebody has looked at rosterctl plan and approved."},
-    {"directory-away", "the directory cannot be read",
+    {REASON_DIRECTORY_AWAY, "the directory cannot be read",
      "Nobody is changed meanwhile. rosterctl check says why: a certificate, a password, a firewall are the usual reasons."},
     {"drift", "the tenant holds other values than rosterd wrote",
      "See who changes them there. [lifecycle] drift = repair puts them back; a template or rule that is taken away stops managing them."},

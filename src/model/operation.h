@@ -86,6 +86,7 @@ struct change {
 #define REASON_AUDIT_FAILED       "audit-failed"
 #define REASON_STATE_FAILED       "state-failed"
 #define REASON_STATE_CHECKING     "state-checking"
+#define REASON_DIRECTORY_AWAY     "directory-away"
 #define REASON_REVOKED            "revoked"
 #define REASON_ROLE_CONFLICT      "role-conflict"
 #define REASON_SEATS              "no-seat"

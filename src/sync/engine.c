@@ -250,6 +250,11 @@ void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), vo
     reading_on_change(n->reading, fn, userdata);
 }
 
+void engine_on_sleep(struct engine *n, void (*fn)(void *userdata), void *userdata)
+{
+    reading_on_sleep(n->reading, fn, userdata);
+}
+
 void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata)
 {
     n->status = (struct listener){fn, userdata};
@@ -263,7 +268,7 @@ bool engine_take_verified(struct engine *n)
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
     if (away)
-        alarm_set(n->books, "directory", "directory-away",
+        alarm_set(n->books, "directory", REASON_DIRECTORY_AWAY,
                   sentence ? sentence : "the directory cannot be read");
     else
         alarm_over(n->books, "directory");
@@ -313,6 +318,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .paused = gate_is_paused(n->gate),
         .observing = gate_observes(n->gate),
         .state_unproven = !gate_lets_remove(n->gate),
+        .directory_unheard = !reading_is_in_step(n->reading),
         .state_failed = books_have_failed(n->books),
         .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,
         .audit_error = books_audit_error(n->books),

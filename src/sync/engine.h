@@ -61,6 +61,8 @@ struct reading *engine_reading(const struct engine *n);
 /* Runs from the sink when the directory's connection changed; the daemon tells then whether it
  * is away. */
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
+/* The machine slept for a while: what the directory said may be lost. Within a turn. */
+void engine_on_sleep(struct engine *n, void (*fn)(void *userdata), void *userdata);
 void engine_directory_away(struct engine *n, bool away, const char *sentence);
 /* The audit file was written, or could not be: nothing is sent until it can. */
 void engine_audit_written(struct engine *n, bool fine, const char *sentence);

@@ -69,11 +69,18 @@ bool turn_may_send(const struct engine *n)
            contact_is_known(n->contact);
 }
 
+/* Whether users may be taken away, which revocations do not ask. */
+static bool lets_remove(const struct engine *n)
+{
+    return gate_lets_remove(n->gate) && reading_is_in_step(n->reading);
+}
+
 /* With the tenant away or writing paused, what is READY waits, and so do removals while the
- * state file is being checked: the run is not over, the work is. */
+ * state file is being checked or the directory is away: the run is not over, the work is. */
 static int end_run(struct engine *n, char **ret_ledger, struct error *e)
 {
-    bool blocked = (!turn_may_send(n) || !gate_lets_remove(n->gate)) && !n->options.plan_only;
+    bool may = turn_may_send(n) && lets_remove(n);
+    bool blocked = !may && !n->options.plan_only;
     return books_run(n->books) && !blocked && !n->stopping ? run_close(n->books, ret_ledger, e)
                                                            : 0;
 }
@@ -135,7 +142,7 @@ static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, stru
             contact_evaluated(n->contact);
     }
     if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, false))
-        r = delivery_pick(n->delivery, &n_picked, e);
+        r = delivery_pick(n->delivery, lets_remove(n), &n_picked, e);
     *ret_picked += n_picked;
     /* What waits may be of the users of the tenant before. */
     bool passwords = turn_may_send(n) && !contact_other_tenant(n->contact);
@@ -258,6 +265,7 @@ static int turn(struct engine *n, struct error *e)
     bool more = false, ahead = false, approving = false, revoking = false;
     size_t n_picked = 0;
     int r = books_look_at_clock(n->books, e);
+    reading_look_for_sleep(n->reading);
     if (r == 0)
         r = release_approved(n, &approving, e);
     delivery_withdraw(n->delivery); /* and is judged anew below */

@@ -1,6 +1,9 @@
 """Names that change, people who leave and return, logins that change hands."""
 
-from lib import life, need, wait_for
+import time
+
+from lib import Slapd, life, need, wait_for
+from lib.ldaprelay import LdapRelay
 from lib.life import AGENTS, crowd, outcomes, settled, wait_held, wait_outcome
 
 
@@ -145,6 +148,36 @@ def test_leave_grace_and_return(t):
     tenant.wait_user("bob", disabled=True)
     settled(d)
     need(len(outcomes(d, "disable")) >= 1, "audit")
+
+
+def test_grace_over_while_away(t):
+    """The directory is away as the grace of two leavers ends: nobody is disabled before it was heard, and then only whoever has
+    not come back meanwhile."""
+    server = t.server(Slapd)
+    ground = server.fresh()
+    ground.persons(["ada", "bob", "cat"])
+    group, tenant = life.group(ground, "crowd", ["ada", "bob", "cat"]), t.simulator()
+    relay = LdapRelay(t, server, lambda raw: False)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    directory_keys={"uri": relay.uri, "tls": "no", "tls_ca_file": None},
+                    lifecycle={"leave_grace": "2s"}).start()
+    tenant.wait_users(["ada", "bob", "cat"])
+    settled(d)
+    tenant.forget_requests()
+    ground.leave(group, "ada", "bob")
+    wait_for(lambda: len(life.operations(d, kind="disable")) == 2, 10, "the disables are planned")
+    relay.cut()
+    due = max(o["not_before_usec"] for o in life.operations(d, kind="disable"))
+    ground.join(group, "ada")
+    wait_for(lambda: d.ctl("status", "--json", code=None).json["directory"]["state"] == "away", 10, "the directory is away", d.log)
+    wait_for(lambda: time.time() * 1e6 > due + 1500000, 10, "the grace is over")
+    need(tenant.writes() == [], "nothing happened", tenant.writes())
+    waits = [row for row in d.ctl("holds", "--json", code=None).json["holds"] if row["reason"] == "directory-away"]
+    need(len(waits) == 1 and waits[0]["people"] == 2, "says what they wait for", waits)
+    relay.cut(False)
+    tenant.wait_user("bob", disabled=True, seconds=40)
+    settled(d)
+    need(len(outcomes(d, "disable")) == 1 and not tenant.users()["ada"]["disabled"], "she was back before", tenant.users())
 
 
 def due_since(d, login):

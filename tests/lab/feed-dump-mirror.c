@@ -463,8 +463,9 @@ void dump_say_status(struct dump *d)
                   "reconnects", (json_int_t)s.n_reconnects));
 }
 
-static void on_changed(void *userdata)
+static void on_changed(enum directory_state state, void *userdata)
 {
+    (void)state;
     dump_say_status(userdata);
 }
 

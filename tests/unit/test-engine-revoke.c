@@ -1,6 +1,6 @@
 /*
  * A revocation waits for nobody: neither for a read nor for a first load, nor for a slow
- * tenant.
+ * tenant. Who else is to be taken away waits until the directory was heard.
  */
 #include "config.h"
 
@@ -243,6 +243,97 @@ static void test_enabled_by_hand_in_a_read(void **state)
     assert_int_equal(bed_audit(b, "intent", REASON_REVOKED, NULL), 4);
 }
 
+static void directory_is(struct bed *b, enum directory_state state)
+{
+    engine_sink.changed(state, engine_reading(b->engine));
+    bed_run(b);
+}
+
+static void count_sleeps(void *userdata)
+{
+    ++*(unsigned *)userdata;
+}
+
+/* Six people whose grace is over by then: in an outage of the directory, or as the machine
+ * slept. One is back as soon as it is heard. */
+static void test_grace_over_unheard(void **state)
+{
+    struct bed *b = *state;
+    unsigned n_sleeps = 0, n = 0;
+    may_revoke(b);
+    b->sync.leave_grace_usec = HOUR;
+    people(b, 20, "support");
+    bed_start(b);
+    engine_on_sleep(b->engine, count_sleeps, &n_sleeps);
+    bed_sync(b);
+    for (unsigned sleeps = 0; sleeps < 2; sleeps++) {
+        char goes[16], stays[16], revoked[16];
+        snprintf(goes, sizeof(goes), "id-u%u", n);
+        snprintf(stays, sizeof(stays), "id-u%u", n + 1);
+        snprintf(revoked, sizeof(revoked), "u%u", n + 2);
+        bed_leave(b, goes);
+        bed_leave(b, stays);
+        bed_sync(b);
+        bed_advance(b, 30 * MINUTE);
+        if (sleeps) {
+            clock_freeze_asleep(3 * HOUR);
+            bed_advance(b, 2 * MINUTE);
+        } else {
+            directory_is(b, DIRECTORY_AWAY);
+            bed_advance(b, 3 * HOUR);
+            directory_is(b, DIRECTORY_CONNECTING);
+            directory_is(b, DIRECTORY_READING);
+        }
+        assert_int_equal(n_disabled(b), n ? n - 1 : 0);
+        assert_int_equal(n_sleeps, sleeps);
+        /* Neither whoever comes nor whose access was told to end waits for that. */
+        revoke_uid(b, revoked, true);
+        bed_run(b);
+        assert_true(is_disabled(b, revoked));
+        bed_person_uid(b, stays + 3);
+        bed_tell(b, stays);
+        bed_sync(b);
+        assert_true(is_disabled(b, goes + 3));
+        assert_false(is_disabled(b, stays + 3));
+        directory_is(b, DIRECTORY_FOLLOWING);
+        is_idle(b);
+        n += 3;
+    }
+    /* A short sleep is none, and a long one is told once. */
+    clock_freeze_asleep(3 * HOUR + 30 * USEC_PER_SEC);
+    bed_leave(b, "id-u9");
+    bed_sync(b);
+    bed_advance(b, 2 * HOUR);
+    assert_true(is_disabled(b, "u9"));
+    clock_freeze_asleep(5 * HOUR);
+    bed_advance(b, HOUR);
+    assert_int_equal(n_sleeps, 2);
+    clock_freeze_asleep(0);
+}
+
+/* The same of whoever is to be deleted, also over a restart. */
+static void test_delete_unheard(void **state)
+{
+    struct bed *b = *state;
+    b->sync.delete_after_usec = DAY;
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u0");
+    bed_sync(b);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(n_disabled(b), 1);
+    directory_is(b, DIRECTORY_REFUSED);
+    bed_advance(b, 2 * DAY);
+    assert_int_equal(b->tenant->n_users, 20);
+    /* A restart keeps them as well. */
+    bed_restart(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 20);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 19);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +345,8 @@ int main(int argc, char **argv)
         scenario(test_enabled_by_hand),
         scenario(test_enabled_by_hand_in_a_read),
         scenario(test_stranger_with_the_login),
+        scenario(test_grace_over_unheard),
+        scenario(test_delete_unheard),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

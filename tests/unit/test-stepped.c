@@ -245,7 +245,8 @@ static void suspend(struct history *h)
     h->asleep += usec;
     clock_freeze_asleep(h->asleep);
     set_wall(h);
-    bed_advance(h->b, 2 * MINUTE); /* noticed by the next look at the clock */
+    bed_advance(h->b, 2 * MINUTE); /* noticed by the next look at the clock … */
+    bed_sync(h->b); /* … and nobody is taken away before the directory is heard */
 }
 
 /* What is counted since the boot alone says how long is too long. */

@@ -41,6 +41,7 @@ class LdapRelay:
         self.held = threading.Event()
         self.lock = threading.Lock()
         self.connections = []
+        self.is_cut = False
         self.listener = socket.create_server(("127.0.0.1", base.free_port("127.0.0.1")), backlog=16)
         self.uri = "ldap://127.0.0.1:%d" % self.listener.getsockname()[1]
         t.cleanup(self.listener.close)
@@ -57,11 +58,21 @@ class LdapRelay:
             for connection in self.connections:
                 connection.release()
 
+    def cut(self, is_cut=True):
+        """The server is away, as it looks from here; or not any more."""
+        with self.lock:
+            self.is_cut = is_cut
+            for connection in self.connections if is_cut else []:
+                connection.hang_up()
+
     def _accept(self):
         host, _, port = self.server.uri.rpartition("/")[2].partition(":")
         while True:
             try:
                 client, _ = self.listener.accept()
+                if self.is_cut:
+                    client.close()
+                    continue
                 behind = socket.create_connection((host, int(port)))
             except OSError:
                 return
@@ -87,6 +98,9 @@ class Connection:
                 break
             whole, buffer = messages(buffer + data)
             yield from whole
+        self.hang_up()
+
+    def hang_up(self):
         for end in (self.client, self.behind):
             try:
                 end.shutdown(socket.SHUT_RDWR)
