@@ -65,8 +65,8 @@ struct walk {
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
     bool seeks; /* only the users of some people, by their mails */
-    bool whole, fails; /* every link was looked at; the tenant did not answer for one … */
-    bool unsure;       /* … who is to be read anew, and will perhaps be answered for */
+    bool whole;  /* every link was looked at, also whom the tenant did not answer for … */
+    bool unsure; /* … who is to be read anew, and will perhaps be answered for */
     struct gone gone;
 };
 
@@ -103,7 +103,7 @@ static void tell_verified(struct walk *w)
     struct sweep *s = w->sweep;
     log_info("Verification: %zu user%s read, %zu differ%s from what was confirmed", w->n_read,
              text_plural(w->n_read), w->n_drifted, w->n_drifted == 1 ? "s" : "");
-    s->is_whole |= w->whole && !w->fails && !w->anew;
+    s->is_whole |= w->whole && !w->anew;
     s->drifts |= w->n_drifted > 0;
     if (w->anew)
         s->has_read_anew = w->whole && !w->unsure;
@@ -185,7 +185,6 @@ static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
         return false;
     if (!health_is_put_off(h, a))
         health_failed(h, a, all ? NULL : w->entry_id);
-    w->fails = true;
     if (!all && !w->seeks && !w->settles && health_state(h) == ENGINE_TENANT_OK) {
         w->unsure |= w->anew && vain_note(&w->sweep->unread, w->entry_id, true) <= VAIN_MOST;
         return false;
