@@ -412,13 +412,13 @@ static void intake_compared(bool whole, void *userdata)
     books_wake(g->books, WORK_DUE);
 }
 
-/* While it is not known how long the machine was down, it may be longer ago than any interval. */
+/* Where it is not known how long the machine was down since, it may be longer ago than any
+ * interval. */
 static uint64_t intake_compared_usec(void *userdata)
 {
     const struct reading *g = userdata;
-    if (!steady_knows_downtime(books_steady(g->books)))
-        return 0;
-    return (uint64_t)state_meta_number(g->state, META_COMPARED, 0);
+    uint64_t then = (uint64_t)state_meta_number(g->state, META_COMPARED, 0);
+    return steady_knows_age(books_steady(g->books), then) ? then : 0;
 }
 
 static void intake_changed(enum directory_state state, void *userdata)

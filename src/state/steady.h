@@ -30,6 +30,8 @@ struct steady {
     bool gap_lost;   /* nor will it be, since the wall clock before that boot was nobody's word */
     bool vouched;    /* the kernel has called the clock of dates right since it was set last */
     uint64_t boot_usec; /* the steady clock at that boot, as long as the gap is open */
+    uint64_t
+        lost_usec; /* the steady clock at the last boot of which that is so; 0: there is none */
     uint64_t gap_usec;  /* what the last look found out of it; 0: nothing */
     uint64_t doubt_usec; /* monotonic: since when the wall clock is doubted; 0: it is not */
     int64_t step_usec;   /* by how much it is before the clock of dates */
@@ -44,6 +46,8 @@ int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct e
 bool steady_is_open(const struct steady *c);
 /* How long the machine was down before its last boot. */
 bool steady_knows_downtime(const struct steady *c);
+/* Whether the steady clock tells how long ago this was. */
+bool steady_knows_age(const struct steady *c, uint64_t then_usec);
 /* How far the wall clock is before the one of dates, while that does not follow; 0: it does. */
 int64_t steady_doubt_usec(const struct steady *c);
 /* Remembers how far it is; within a transaction. A boot goes on from the last such time. */

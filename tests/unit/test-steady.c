@@ -234,7 +234,14 @@ static void test_boot_after_an_unsure_clock(void **state)
     boot(5 * HOUR, 240 * (int64_t)HOUR);
     start(*state, &c);
     assert_true(c.new_boot && !c.gap_open && c.gap_lost);
-    pass(MINUTE);
+    assert_false(steady_knows_age(&c, WALL));
+    /* Nor after another start in the same boot. */
+    pass(USEC_PER_SEC);
+    note(*state, &c);
+    start(*state, &c);
+    assert_false(c.new_boot || steady_knows_age(&c, WALL));
+    assert_true(steady_knows_age(&c, WALL + USEC_PER_SEC));
+    pass(MINUTE - USEC_PER_SEC);
     (void)steady_look(&c);
     assert_int_equal(clock_steady_usec(), WALL + MINUTE);
     pass(5 * MINUTE); /* the dates follow, and from now on it is vouched for */
@@ -300,6 +307,7 @@ static void test_boots_twice(void **state)
     boot(100 * HOUR, -300 * HOUR);
     start(f, &c);
     assert_true(c.gap_open);
+    assert_false(steady_knows_age(&c, WALL + HOUR));
     assert_int_equal(c.boot_usec, WALL + HOUR);
     pass(2 * HOUR);
     assert_false(steady_look(&c));
@@ -310,6 +318,7 @@ static void test_boots_twice(void **state)
     synchronised = true;
     step(300 * HOUR * 2);
     assert_true(steady_look(&c));
+    assert_true(steady_knows_age(&c, WALL + HOUR));
     assert_int_equal(clock_steady_usec(), WALL + 114 * HOUR);
     assert_int_equal(c.boot_usec, WALL + HOUR);
     assert_int_equal(c.gap_usec, 110 * HOUR);
