@@ -36,8 +36,7 @@ struct sweep {
     const struct engine_options *options;
     struct walk *walk;  /* under way; or NULL */
     uint64_t due_usec;  /* 0: never */
-    struct vain errors; /* of looks at users that nobody claims */
-    struct vain unread; /* of looks at ours while all are read anew */
+    struct vain errors, unread; /* looks at whom nobody claims; at ours, while all are read anew */
     struct string_list sought; /* entry ids, whose users are looked for as soon as seek_usec */
     uint64_t seek_usec;        /* 0: none is */
     bool has_read_anew; /* since the state was distrusted every linked user was read */
