@@ -31,9 +31,9 @@ int distrust_begin(struct books *b, struct error *e)
         r = queue_end_approvals(books_state(b), INT64_MAX, &n_ended, e);
     if (r < 0)
         return r;
-    alarm_set(
-        b, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
-        "an older copy of the state file was restored: nobody who has a user is changed until `rosterctl plan` has been looked at and approved");
+    alarm_set(b, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
+              "an older copy of the state file was restored: nobody who has a user is changed "
+              "until `rosterctl plan` has been looked at and approved");
     return books_commit(b, e);
 }
 

@@ -174,7 +174,7 @@ static void test_file_cannot_grow(void **state)
         if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
             _exit(3);
         for (int i = 0; i < 2; i++)
-            if (audit_export_run(x, &f->e) != -EFBIG || !strstr(f->e.message, "10 rows wait"))
+            if (audit_export_run(x, &f->e) != -EFBIG || !strstr(f->e.message, "10 audit lines wait"))
                 _exit(4);
         limit.rlim_cur = RLIM_INFINITY;
         if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || audit_export_run(x, &f->e) != 0)

@@ -234,7 +234,7 @@ static void test_scribbled(void **state)
         overwrite(f->path, page * 4096, noise, sizeof(noise));
     refused(f, "damaged");
     overwrite(f->path, 0, "this is some text file", 22);
-    refused(f, "no state file");
+    refused(f, "not a state file");
 }
 
 /* Pages of indexes in each other's place: each is sound in itself, and who is on them would be
