@@ -150,7 +150,12 @@ static void fold(struct fold *f, const char *text, size_t size)
             pad(f->to, (unsigned)blanks);
             f->column += (unsigned)blanks;
         }
-        while (f->column + columns_of(word, n) > f->width && f->width > f->hang) {
+        while ((columns = columns_of(word, n)) > 0 && f->column + columns > f->width &&
+               f->width > f->hang) {
+            if (f->column >= f->width) { /* so many blanks are before it */
+                next_line(f);
+                continue;
+            }
             size_t part = part_of(word, n, f->width - f->column);
             add_word(f, word, part);
             word += part;

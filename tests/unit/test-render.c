@@ -326,14 +326,33 @@ static void test_json(void **state)
     assert_true(n_same > 1000);
 }
 
+/* More blanks than a line has columns, before a word and before what takes none. */
+static void test_blanks(void **state)
+{
+    (void)state;
+    const char *words[] = {"word", "\033[0m", "\033[1mword\033[0m"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        CLEANUP(output_done) struct output o = {.colour = true, .width = 20};
+        output_format(&o, "a%60s%s", "", words[i]);
+        output_end(&o, 2);
+        size_t size = strlen(words[i]);
+        assert_true(o.text.size > size);
+        assert_memory_equal(o.text.data + o.text.size - size - 1, words[i], size);
+    }
+    for (unsigned n = 0; n < 60; n++) {
+        CLEANUP(output_done) struct output o = {.colour = true, .width = 20};
+        output_format(&o, "%*s\033[1m%*s\033[0m%*sword", (int)n, "", (int)n, "", (int)n, "");
+        output_end(&o, 2);
+        assert_memory_equal(o.text.data + o.text.size - 5, "word\n", 5);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_colours),
-        cmocka_unit_test(test_wrong_answers),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_wrong_answers), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_json),          cmocka_unit_test(test_blanks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
