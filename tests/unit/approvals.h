@@ -23,16 +23,6 @@
 #define N_LOOKS  4
 #define MOST     128
 
-static uint64_t seed;
-
-#define wrong(...)                                                                             \
-    do {                                                                                       \
-        printf("seed %llu: ", (unsigned long long)seed);                                       \
-        printf(__VA_ARGS__);                                                                   \
-        printf("\n");                                                                          \
-        fail_msg("the history of seed %llu went wrong", (unsigned long long)seed);             \
-    } while (0)
-
 /* -- who asks -- */
 
 enum {

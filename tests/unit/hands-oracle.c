@@ -10,6 +10,15 @@
 #include "state/trail.h"
 #include "trace.h"
 
+#define wrong(...)                                                                             \
+    do {                                                                                       \
+        printf("seed %llu: ", (unsigned long long)hands_seed);                                 \
+        printf(__VA_ARGS__);                                                                   \
+        printf("\n");                                                                          \
+        fail_msg("the history of seed %llu went wrong", (unsigned long long)hands_seed);       \
+        abort();                                                                               \
+    } while (0)
+
 struct met met;
 const char *const names[N_ITEMS] = {
     "login_id",      "first_name",   "last_name",   "email",      "work_phone",

@@ -15,15 +15,6 @@ struct audit_view;
 
 extern uint64_t hands_seed;
 
-#define wrong(...)                                                                             \
-    do {                                                                                       \
-        printf("seed %llu: ", (unsigned long long)hands_seed);                                 \
-        printf(__VA_ARGS__);                                                                   \
-        printf("\n");                                                                          \
-        fail_msg("the history of seed %llu went wrong", (unsigned long long)hands_seed);       \
-        abort();                                                                               \
-    } while (0)
-
 /* -- what a user has, item by item, by the names that the audit gives them -- */
 
 enum item {

@@ -31,16 +31,7 @@
 /* After it is due and nothing stands in the way, it happens within so much. */
 #define SOON (20 * MINUTE)
 
-static uint64_t seed;
 static bool synchronised;
-
-#define wrong(...)                                                                             \
-    do {                                                                                       \
-        printf("seed %llu: ", (unsigned long long)seed);                                       \
-        printf(__VA_ARGS__);                                                                   \
-        printf("\n");                                                                          \
-        fail_msg("the history of seed %llu went wrong", (unsigned long long)seed);             \
-    } while (0)
 
 /* Each person does one kind of thing. */
 enum sort {

@@ -454,6 +454,9 @@ static void never_met(void)
 int main(int argc, char **argv)
 {
     static const struct played played = {
-        .seed = &seed, .history = one_history, .never_met = never_met, .n = 8};
+        .history = one_history,
+        .never_met = never_met,
+        .n = 8,
+    };
     return play_histories(argc, argv, &played);
 }

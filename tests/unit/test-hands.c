@@ -297,7 +297,7 @@ static void approve(struct history *h)
 static void begin(struct history *h)
 {
     static char *privileged[] = {(char *)"ADMIN"};
-    dice = hands_seed;
+    dice = hands_seed = seed;
     struct bed *b = h->b = bed_new(false);
     b->stays_open = true;
     random_seed(1 + hands_seed);
@@ -434,7 +434,6 @@ static const uint64_t kept_seeds[] = {17,   242,  558,  1279, 2058, 2303, 2315,
 int main(int argc, char **argv)
 {
     static const struct played played = {
-        .seed = &hands_seed,
         .history = one_history,
         .never_met = never_met,
         .kept = kept_seeds,

@@ -26,16 +26,6 @@
 #define N_STEPS  14
 #define MOST     64
 
-static uint64_t seed;
-
-#define wrong(...)                                                                             \
-    do {                                                                                       \
-        printf("seed %llu: ", (unsigned long long)seed);                                       \
-        printf(__VA_ARGS__);                                                                   \
-        printf("\n");                                                                          \
-        fail_msg("the history of seed %llu went wrong", (unsigned long long)seed);             \
-    } while (0)
-
 /* -- the company -- */
 
 struct worker {
@@ -458,7 +448,6 @@ static const uint64_t kept_seeds[] = {700788, 10385};
 int main(int argc, char **argv)
 {
     static const struct played played = {
-        .seed = &seed,
         .history = one_history,
         .never_met = never_met,
         .kept = kept_seeds,
