@@ -275,12 +275,15 @@ int person_touch(struct state *s, const char *entry_id, uint64_t run, enum perso
 }
 
 /* Of each person what decides about the bucket: what was decided and why, what its last run has
- * done, whether an operation is under way or due (?2: now), and why one waits. */
+ * done, whether an operation is under way or due (?2: now) and not behind one of which nobody
+ * knows whether it was done, and why one waits. */
 #define STANDING                                                                               \
-    "SELECT p.n AS n, p.bucket AS standing, p.bucket_code AS code, "                                     \
+    "SELECT p.n AS n, p.bucket AS standing, p.bucket_code AS code, "                           \
     "CASE WHEN p.done_run = p.run THEN p.done ELSE 0 END AS done, "                            \
     "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = p.n AND (o.state = 4 OR "             \
-    "(o.state = 1 AND o.not_before_usec <= ?2))) AS due, "                                     \
+    "(o.state = 1 AND o.not_before_usec <= ?2 AND (o.revokes = 1 OR NOT EXISTS "               \
+    "(SELECT 1 FROM operation x WHERE x.entry_n = p.n AND x.number <> o.number AND "           \
+    "x.state = 3 AND x.reason = '" REASON_UNCLEAR "'))))) AS due, "                            \
     "(SELECT coalesce(o.reason, 'unknown') FROM operation o WHERE o.entry_n = p.n "            \
     "AND o.state IN (2, 3) ORDER BY o.number DESC LIMIT 1) AS waits FROM person p "
 

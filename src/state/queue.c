@@ -201,8 +201,11 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
                struct operation_list *ret, struct error *e)
 {
     /* Nothing goes beside what is under way for the same person, nor before the person's create
-     * or adoption, whatever that waits for. Else the first of those that are due goes: a rename
-     * first, since the others name the login. A revocation waits for nothing but the first. */
+     * or adoption, whatever that waits for, nor before what may have been done is known, since
+     * what is wanted is not looked at until then. Else the first of those that are due goes: a
+     * rename first, since the others name the login. A revocation waits for nothing but the
+     * first.
+     */
     static const char sql[] =
         "SELECT " COLUMNS ", EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = o.entry_n AND "
         "x.number <> o.number), EXISTS (SELECT 1 FROM link l WHERE l.n = o.entry_n), "
@@ -211,7 +214,9 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
         " = ?3 AND o.not_before_usec <= ?1 AND (?4 = 0 OR o.kind NOT IN (6, 8)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
         "x.entry_n = o.entry_n AND x.number <> o.number AND (x.state = 4 OR "
         "(?3 <> 1 AND ((x.kind IN (1, 2) AND x.number < o.number) OR "
-        "(x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
+        "((x.reason IS '" REASON_UNCLEAR "') > (o.reason IS '" REASON_UNCLEAR "')) OR "
+        "((x.reason IS '" REASON_UNCLEAR "') = (o.reason IS '" REASON_UNCLEAR "') AND "
+        "x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
         "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))))) "
         "ORDER BY o.due_usec, o.number LIMIT ?2";
     bool keeping = lane == QUEUE_DUE_KEEPING;

@@ -442,22 +442,24 @@ static void check_ledger(const json_t *row, void *userdata)
 static size_t bucket_by_hand(sqlite3 *db, const char *id, int standing, int done)
 {
     sqlite3_stmt *q = NULL;
-    bool due = false, waits = false;
+    size_t n_under_way = 0, n_ready = 0, n_unclear = 0, n_waiting = 0;
     uint64_t now = clock_now_usec();
-    assert_int_equal(
-        sqlite3_prepare_v2(db, "SELECT entry_id, state, not_before_usec FROM operations", -1, &q,
-                           NULL),
-        SQLITE_OK);
+    static const char sql[] = "SELECT entry_id, state, not_before_usec, revokes, "
+                              "reason IS 'outcome-unclear' FROM operations";
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
     while (sqlite3_step(q) == SQLITE_ROW) {
         if (strcmp((const char *)sqlite3_column_text(q, 0), id) != 0)
             continue;
         int state = sqlite3_column_int(q, 1);
-        due |= state == OPERATION_STARTED ||
-               (state == OPERATION_READY && (uint64_t)sqlite3_column_int64(q, 2) <= now);
-        waits |= state == OPERATION_HELD || state == OPERATION_PARKED;
+        bool ready = state == OPERATION_READY && (uint64_t)sqlite3_column_int64(q, 2) <= now;
+        n_under_way += state == OPERATION_STARTED || (ready && sqlite3_column_int(q, 3));
+        n_ready += ready;
+        n_unclear += state == OPERATION_HELD && sqlite3_column_int(q, 4);
+        n_waiting += state == OPERATION_HELD || state == OPERATION_PARKED;
     }
     sqlite3_finalize(q);
-    if (standing == BUCKET_LEAVING || due || waits)
+    bool due = n_under_way || (n_ready && !n_unclear);
+    if (standing == BUCKET_LEAVING || due || n_waiting)
         return standing == BUCKET_LEAVING ? BUCKET_LEAVING : due ? BUCKET_PENDING : BUCKET_HELD;
     return (size_t)(standing == BUCKET_UNCHANGED && done ? done : standing);
 }
