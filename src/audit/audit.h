@@ -72,6 +72,10 @@ struct audit_export;
  * older state file was restored. */
 int audit_export_open(struct audit_export **ret, struct state *s, const char *path,
                       bool to_journal, bool *ret_state_older, struct error *e);
+/* Would both take these files? Changes and makes nothing, and asks for no lock. *warning: what
+ * opening would log, or "". key_path: a key that is not there would be made. */
+int audit_look(const char *path, struct error *warning, struct error *e);
+int audit_look_at_key(const char *key_path, struct error *e);
 /* From now on checkpoints are signed with the key in this file, which is made when it is missing.
  * A key that is another one than before is said in a "key" line. */
 int audit_export_sign(struct audit_export *x, const char *key_path, struct error *e);

@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include "audit/export.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,16 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
 #include "audit/compose.h"
-#include "audit/export.h"
 #include "audit/journal.h"
 #include "audit/note.h"
+#include "audit/place.h"
 #include "audit/recall.h"
 #include "audit/reconcile.h"
 #include "audit/tail.h"
@@ -29,7 +30,6 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "state/state.h"
@@ -70,82 +70,10 @@ static void export_freep(struct audit_export **x)
     free(*x);
 }
 
-static int open_or_make(const char *path, int *ret_fd)
-{
-    const int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    int fd = open(path, flags | O_CREAT | O_EXCL, 0640), r = 0;
-
-    if (fd < 0 && errno == EEXIST)
-        fd = open(path, flags);
-    else if (fd >= 0 && fchmod(fd, 0640) < 0) /* the group may read, whatever the umask is */
-        r = -errno;
-    if (fd < 0)
-        return -errno;
-    if (r < 0)
-        close(fd);
-    else
-        *ret_fd = fd;
-    return r;
-}
-
-/* Is it a file that only we append to? */
-static int check_file(int fd, const char *path, struct error *e)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return error_set(e, -errno, "Looking at %s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return error_set(e, -EINVAL, "The audit file %s is not a regular file", path);
-    if (file_is_open_to_all(&st))
-        return error_set(
-            e, -EPERM,
-            "The audit file %s is refused: anybody on this machine may write to it "
-            "(mode %04o). Check whether somebody did (`rosterctl audit verify`), then "
-            "chmod 0640 it",
-            path, (unsigned)st.st_mode & 07777U);
-    if (file_has_foreign_owner(&st))
-        log_warning("The audit file %s belongs to user %u, who may change it at any time: chown "
-                    "it to rosterd's user",
-                    path, (unsigned)st.st_uid);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    if (errno == EWOULDBLOCK)
-        return error_set(e, -EBUSY,
-                         "Another rosterd appends to the audit file %s: stop that one, or give "
-                         "this one its own audit file",
-                         path);
-    return error_set(e, -errno, "Locking %s: %s", path, strerror(errno));
-}
-
-static int open_file(const char *path, int *ret_fd, struct error *e)
-{
-    int fd = -1, r = open_or_make(path, &fd);
-
-    if (r == -ELOOP)
-        return error_set(e, r,
-                         "The audit file %s is a symbolic link, which somebody may turn "
-                         "elsewhere: write the path of the file itself into [audit] file",
-                         path);
-    if (r < 0)
-        return error_set(
-            e, r,
-            "The audit file %s cannot be opened for appending: %s. Check that its folder exists and who may write there; audit lines wait in the state file until then",
-            path, strerror(-r));
-    r = check_file(fd, path, e);
-    if (r == 0 && (r = file_sync_name(fd, path)) < 0)
-        error_set(e, r, "The folder of %s cannot be synced: %s", path, strerror(-r));
-    if (r < 0)
-        close(fd);
-    else
-        *ret_fd = fd;
-    return r;
-}
-
 static int open_and_reconcile(struct audit_export *x, bool *ret_state_older, struct error *e)
 {
     struct reconciled found;
-    int r = open_file(x->path, &x->fd, e);
+    int r = place_open(x->path, &x->fd, e);
 
     if (r == 0)
         r = reconcile(x->state, x->fd, x->path, &found, e);
@@ -222,7 +150,7 @@ int audit_export_reopen(struct audit_export *x, struct error *e)
     if (x->fd >= 0 && fstat(x->fd, &here) == 0 && lstat(x->path, &there) == 0 &&
         here.st_ino == there.st_ino && here.st_dev == there.st_dev)
         return 0;
-    r = open_file(x->path, &fd, e);
+    r = place_open(x->path, &fd, e);
     if (r < 0)
         return r;
     r = check_reopened(x, fd, &t, e);

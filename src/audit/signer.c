@@ -19,9 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/audit.h"
 #include "audit/chain.h"
 #include "base/base64.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/secret.h"
@@ -282,26 +284,46 @@ int signer_prepare(struct signer **ret, const char *path, struct error *e)
     return r;
 }
 
-int signer_open(struct signer **ret, const char *path, struct error *e)
+static bool has_credential(void)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    char credential[4096];
+    char credential[PATH_SIZE];
 
-    if (folder && snprintf(credential, sizeof(credential), "%s/" CREDENTIAL, folder) <
-                      (int)sizeof(credential) &&
-        access(credential, F_OK) == 0) {
+    return folder &&
+           snprintf(credential, sizeof(credential), "%s/" CREDENTIAL, folder) <
+               (int)sizeof(credential) &&
+           access(credential, F_OK) == 0;
+}
+
+static bool is_missing(const char *path)
+{
+    return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+int signer_open(struct signer **ret, const char *path, struct error *e)
+{
+    if (has_credential()) {
         int r = from_file(ret, CREDENTIAL, e);
 
         if (r == 0)
             (*ret)->credential = true;
         return r;
     }
-    if (access(path, F_OK) < 0 && errno == ENOENT) {
+    if (is_missing(path)) {
         int r = signer_prepare(ret, path, e);
 
         return r == 0 ? signer_settle(path, (*ret)->vkey, e) : r;
     }
     return from_file(ret, path, e);
+}
+
+int audit_look_at_key(const char *key_path, struct error *e)
+{
+    CLEANUP(signer_freep) struct signer *s = NULL;
+
+    if (!has_credential() && is_missing(key_path))
+        return file_may_be_made(key_path, "key that signs the audit", e);
+    return signer_open(&s, key_path, e);
 }
 
 bool signer_is_credential(const struct signer *s)

@@ -1,7 +1,8 @@
 /*
- * Folders that are synced, and who may write to a file. Other users of a machine must not be able
- * to say what rosterd does, so the answers here are about mode and owner alone: access lists show
- * in the mode's group bits, which are the business of whoever set them.
+ * Folders that are synced, and who may write to a file. Other users of a machine must not be
+ * able to say what rosterd does, so the answers here are about mode, group and owner alone:
+ * access lists show in the mode's group bits, which are the business of whoever set them where
+ * the group is root's or our own.
  */
 #include "config.h"
 
@@ -9,12 +10,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 
 int file_sync_folder(const char *path)
@@ -54,4 +57,105 @@ bool file_account_name(uid_t uid, char *ret, size_t size)
         return false;
     (void)snprintf(ret, size, "%s", entry.pw_name);
     return true;
+}
+
+static bool is_open_to_group(const struct stat *st)
+{
+    return (st->st_mode & S_IWGRP) && !(S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX)) &&
+           st->st_gid != 0 && st->st_gid != getegid();
+}
+
+const char *file_who_may_write(const struct stat *st, char *buffer, size_t size)
+{
+    char room[4096];
+    struct group entry, *found = NULL;
+
+    if (file_is_open_to_all(st))
+        return "anybody on this machine";
+    if (!is_open_to_group(st))
+        return NULL;
+    if (getgrgid_r(st->st_gid, &entry, room, sizeof(room), &found) == 0 && found)
+        (void)snprintf(buffer, size, "the group %.64s", entry.gr_name);
+    else
+        (void)snprintf(buffer, size, "the group %u", (unsigned)st->st_gid);
+    return buffer;
+}
+
+static int judge_folder(const char *path, const char *what, struct error *warning,
+                        struct error *e)
+{
+    CLEANUP(freep) char *copy = strdup(path);
+    const char *folder = copy ? dirname(copy) : NULL, *who;
+    char group[96];
+    struct stat st;
+
+    if (!folder)
+        return error_out_of_memory(e);
+    if (stat(folder, &st) < 0 || !(who = file_who_may_write(&st, group, sizeof(group))))
+        return 0;
+    if (file_is_open_to_all(&st))
+        return error_set(
+            e, -EPERM,
+            "The folder of the %s %s is refused: %s may put another file there (mode %04o): chmod "
+            "o-w %s",
+            what, path, who, (unsigned)st.st_mode & 07777U, folder);
+    error_set(
+        warning, 0,
+        "%s may put another file in the place of the %s %s: chmod g-w %s (mode %04o), or use a folder of "
+        "rosterd's own",
+        who, what, path, folder, (unsigned)st.st_mode & 07777U);
+    return 0;
+}
+
+int file_judge(int fd, const char *path, const struct file_kind *kind, struct error *warning,
+               struct error *e)
+{
+    char group[96];
+    struct stat st;
+
+    *warning = (struct error){0};
+    if (fstat(fd, &st) < 0)
+        return error_set(e, -errno, "Looking at the %s %s: %s", kind->what, path,
+                         strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, -EINVAL, "The %s %s is not a regular file", kind->what, path);
+    const char *who = file_who_may_write(&st, group, sizeof(group));
+    if (who)
+        return error_set(
+            e, -EPERM,
+            "The %s %s is refused: %s may write to it (mode %04o). Check whether somebody "
+            "did%s, then chmod %04o it",
+            kind->what, path, who, (unsigned)st.st_mode & 07777U, kind->how_to_look,
+            (unsigned)kind->mode);
+    int r = judge_folder(path, kind->what, warning, e);
+    if (r == 0 && file_has_foreign_owner(&st))
+        error_set(
+            warning, 0,
+            "The %s %s belongs to user %u, who may change it at any time: chown it to rosterd's user",
+            kind->what, path, (unsigned)st.st_uid);
+    return r;
+}
+
+int file_may_be_made(const char *path, const char *what, struct error *e)
+{
+    CLEANUP(freep) char *copy = strdup(path);
+    const char *folder = copy ? dirname(copy) : NULL;
+    struct stat st;
+
+    if (!folder)
+        return error_out_of_memory(e);
+    if (stat(folder, &st) < 0)
+        return error_set(e, -errno,
+                         "The %s %s cannot be made: its folder %s cannot be entered: %s", what,
+                         path, folder, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return error_set(e, -ENOTDIR, "The %s %s cannot be made: %s is not a folder", what, path,
+                         folder);
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
+        return error_set(
+            e, -errno,
+            "Nothing can be written beside the %s %s: %s. Check owner, mode and mount of the "
+            "folder %s",
+            what, path, strerror(errno), folder);
+    return 0;
 }

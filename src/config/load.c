@@ -5,10 +5,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text-map.h"
 #include "base/text.h"
@@ -201,4 +203,40 @@ char *settings_peek(const char *file, const char *section, const char *name)
         otherwise = copy;
     }
     return otherwise;
+}
+
+int settings_complain(const struct settings *s, struct problem_list *problems,
+                      enum problem_level level, const char *section, const char *name,
+                      const char *sentence)
+{
+    const struct settings_value *v = section ? config_value_of(s, section, name) : NULL;
+    bool has_place = v && v->file;
+
+    if (!section)
+        return problem_add(problems, level, s->config_file, 0, 0, "%s", sentence);
+    return problem_add(problems, level, has_place ? v->file : s->config_file,
+                       has_place ? v->line : 0, 0, "[%s] %s: %s", section, name, sentence);
+}
+
+bool settings_is_usual_folder(const struct settings *s, const char *section, const char *name)
+{
+    CLEANUP(freep) char *instance = config_instance_of(s->config_file);
+    CLEANUP(freep) char *usual = NULL;
+    CLEANUP(freep) char *path = NULL;
+    const struct config_key *key = config_key_find(section, name);
+    const struct settings_value *v = config_value_of(s, section, name);
+
+    if (!key || !v || !v->text || config_default_of(key, instance, &usual) < 0 || !usual ||
+        !(path = strdup(v->text)))
+        return false;
+    return strcmp(dirname(path), dirname(usual)) == 0;
+}
+
+bool settings_folder_is_foreign(const struct settings *s, const char *section, const char *name)
+{
+    const struct settings_value *v = config_value_of(s, section, name);
+    CLEANUP(freep) char *path = v && v->text ? strdup(v->text) : NULL;
+    struct stat st;
+
+    return path && stat(dirname(path), &st) == 0 && file_has_foreign_owner(&st);
 }

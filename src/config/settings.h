@@ -115,6 +115,16 @@ int settings_load_beside(struct settings **ret, const struct settings *in_force,
 int settings_compare(const struct settings *old, const struct settings *new,
                      char **ret_not_reloadable);
 
+/* What was found about a key later, at its place; section NULL: about the whole. -ENOMEM. */
+int settings_complain(const struct settings *s, struct problem_list *problems,
+                      enum problem_level level, const char *section, const char *name,
+                      const char *sentence);
+/* Of a key that names a file: is its folder that of the default, which the unit makes; does
+ * somebody else own it, neither root nor whoever asks? */
+bool settings_is_usual_folder(const struct settings *s, const char *section, const char *name);
+bool settings_folder_is_foreign(const struct settings *s, const char *section,
+                                const char *name);
+
 /* Effective values of all keys, with where each comes from; secrets shown as "(set)". Malloc'd
  * JSON. */
 char *settings_to_json(const struct settings *s);

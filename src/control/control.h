@@ -42,6 +42,10 @@ struct control_server_options {
  * or 0666 where readers may connect too; who the peer is decides then. */
 int control_server_new(struct control_server **ret, struct sd_event *event,
                        const struct control_server_options *options, struct error *e);
+/* Could it be made, but for one that answers already? Makes and removes nothing. *warning: what
+ * may stand in the way, or "". */
+int control_look(const struct control_server_options *options, struct error *warning,
+                 struct error *e);
 struct control_server *control_server_free(struct control_server *s);
 /* The process that asks, as it was when it connected; 0: it is gone. */
 pid_t control_call_pid(const struct control_call *call);

@@ -7,6 +7,7 @@
 #include "control/listen.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +15,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "control/control.h"
 
 static int make_address(struct sockaddr_un *a, const char *path, struct error *e)
 {
@@ -25,16 +29,25 @@ static int make_address(struct sockaddr_un *a, const char *path, struct error *e
     return 0;
 }
 
-/* Removes a socket on which nobody answers; leaves what is no socket alone. */
-static int remove_stale(const struct sockaddr_un *a, struct error *e)
+/* -ENOENT: nothing is there. What is no socket is left alone. */
+static int look_for_socket(const struct sockaddr_un *a, struct error *e)
 {
     struct stat st;
 
     if (lstat(a->sun_path, &st) < 0)
-        return errno == ENOENT ? 0
-                               : error_set(e, -errno, "%s: %s", a->sun_path, strerror(errno));
+        return error_set(e, -errno, "%s: %s", a->sun_path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
         return error_set(e, -EADDRINUSE, "%s exists and is not a socket", a->sun_path);
+    return 0;
+}
+
+/* Removes a socket on which nobody answers. */
+static int remove_stale(const struct sockaddr_un *a, struct error *e)
+{
+    int found = look_for_socket(a, e);
+
+    if (found < 0)
+        return found == -ENOENT ? 0 : found;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_set(e, -errno, "a socket cannot be made: %s", strerror(errno));
@@ -48,6 +61,64 @@ static int remove_stale(const struct sockaddr_un *a, struct error *e)
     if (unlink(a->sun_path) < 0 && errno != ENOENT)
         return error_set(e, -errno, "%s cannot be removed: %s", a->sun_path, strerror(errno));
     return 0;
+}
+
+int listen_find_group(const char *name, gid_t *ret, struct error *e)
+{
+    char space[16384];
+    struct group group, *found = NULL;
+
+    if (!name)
+        return 0;
+    int r = getgrnam_r(name, &group, space, sizeof(space), &found);
+    if (r != 0 || !found)
+        return error_set(e, r != 0 ? -r : -ESRCH, "there is no group '%s'", name);
+    *ret = group.gr_gid;
+    return 0;
+}
+
+static int look_at_path(const char *path, struct error *e)
+{
+    struct sockaddr_un a;
+    int r = make_address(&a, path, e);
+
+    if (r == 0)
+        r = file_may_be_made(path, "control socket", e);
+    if (r == 0 && (r = look_for_socket(&a, e)) == -ENOENT)
+        r = 0;
+    return r;
+}
+
+/* Who is no member cannot give the socket to the group, unless the unit makes it one, which
+ * does not show here. */
+static bool is_member(gid_t gid)
+{
+    gid_t groups[256];
+    int n = getgroups(ARRAY_SIZE(groups), groups);
+
+    for (int i = 0; i < n; i++)
+        if (groups[i] == gid)
+            return true;
+    return geteuid() == 0 || getegid() == gid;
+}
+
+int control_look(const struct control_server_options *options, struct error *warning,
+                 struct error *e)
+{
+    gid_t operators = getegid(), readers;
+    int r = look_at_path(options->path, e);
+
+    if (r == 0)
+        r = listen_find_group(options->operators, &operators, e);
+    if (r == 0)
+        r = listen_find_group(options->readers, &readers, e);
+    if (r == 0 && !is_member(operators))
+        error_set(
+            warning, 0,
+            "this user is no member of the group '%s', so the socket cannot be given to it: "
+            "rosterd's own needs SupplementaryGroups=%s in a drop-in of the unit",
+            options->operators, options->operators);
+    return r;
 }
 
 int listen_at(struct listening *ret, const char *path, bool for_all, const char *group, gid_t gid,

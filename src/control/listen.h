@@ -17,5 +17,7 @@ struct listening {
  * to be ended also after a failure. */
 int listen_at(struct listening *ret, const char *path, bool for_all, const char *group, gid_t gid,
               struct error *e);
+/* name NULL: *ret stays as it is. */
+int listen_find_group(const char *name, gid_t *ret, struct error *e);
 /* Takes away the socket that was made here, and no other: another instance may have replaced it. */
 void listen_end(struct listening *l, const char *path);

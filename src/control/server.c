@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -459,25 +458,11 @@ static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *
     return 0;
 }
 
-static int find_group(const char *name, gid_t *ret, struct error *e)
-{
-    char space[16384];
-    struct group group, *found = NULL;
-
-    if (!name)
-        return 0;
-    int r = getgrnam_r(name, &group, space, sizeof(space), &found);
-    if (r != 0 || !found)
-        return error_set(e, r != 0 ? -r : -ESRCH, "there is no group '%s'", name);
-    *ret = group.gr_gid;
-    return 0;
-}
-
 static int find_groups(struct control_server *s, struct error *e)
 {
     s->operators_gid = getegid();
-    int r = find_group(s->operators, &s->operators_gid, e);
-    return r == 0 ? find_group(s->readers, &s->readers_gid, e) : r;
+    int r = listen_find_group(s->operators, &s->operators_gid, e);
+    return r == 0 ? listen_find_group(s->readers, &s->readers_gid, e) : r;
 }
 
 static int server_listen(struct control_server *s, struct error *e)

@@ -22,14 +22,24 @@
 #define LOOK_EVERY (10 * USEC_PER_SEC)
 
 /* The key stands beside the state file unless the configuration says where. */
-static int sign(struct daemon *d, struct error *e)
+int daemon_audit_key_file(const struct settings *s, char **ret, struct error *e)
 {
-    const char *state = d->settings->state_file, *slash = strrchr(state, '/');
-    CLEANUP(freep) char *beside = NULL;
-    const char *path = d->settings->audit_key_file;
-    if (!path && asprintf(&beside, "%.*s/audit.key", (int)(slash ? slash - state : 0), state) < 0)
-        return error_out_of_memory(e);
-    return audit_export_sign(d->audit, path ? path : beside, e);
+    const char *slash = strrchr(s->state_file, '/');
+    int n = s->audit_key_file
+                ? asprintf(ret, "%s", s->audit_key_file)
+                : asprintf(ret, "%.*s/audit.key", (int)(slash ? slash - s->state_file : 0),
+                           s->state_file);
+    if (n >= 0)
+        return 0;
+    *ret = NULL;
+    return error_out_of_memory(e);
+}
+
+int daemon_audit_sign(struct daemon *d, struct error *e)
+{
+    CLEANUP(freep) char *path = NULL;
+    int r = daemon_audit_key_file(d->settings, &path, e);
+    return r < 0 ? r : audit_export_sign(d->audit, path, e);
 }
 
 void daemon_audit_limit(struct daemon *d)
@@ -49,10 +59,9 @@ int daemon_audit_open(struct daemon *d, struct error *e)
 {
     int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true,
                               &d->state_older, e);
-    if (r < 0)
-        return r;
-    daemon_audit_limit(d);
-    return sign(d, e);
+    if (r == 0)
+        daemon_audit_limit(d);
+    return r;
 }
 
 /* A random text that this state file keeps: "audit-state-id" names it in the lines, since numbers

@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
+#include "daemon/parts.h"
 #include "daemon/report.h"
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
@@ -52,10 +53,13 @@ static int load_settings(struct check *c, const char *config_file)
     struct problem_list problems = {0};
     struct error e = {0};
     int r = settings_load(&c->settings, config_file, &problems, &e);
+    size_t n_errors = problems.n_errors;
+    if (r == 0)
+        r = parts_look(c->settings, config_file, &problems, &e);
     add_problems(c, &problems);
-    if (r < 0 && !problems.n_errors)
+    if (r < 0 && !n_errors)
         check_add(c, CHECK_ERROR, "configuration", "%s", e.message);
-    else if (r == 0)
+    else if (r == 0 && !problems.n_errors)
         check_add(c, CHECK_OK, "configuration", "%s has no errors; it has %zu rule%s",
                   config_file, c->settings->mapping.n_rules,
                   text_plural(c->settings->mapping.n_rules));

@@ -1,7 +1,7 @@
 /*
- * What the files of the daemon share. main.c reads the command line; manager.c opens, wires and
- * closes; reload.c applies a new configuration; handlers.c answers rosterctl; report-*.c make
- * the answers.
+ * What the files of the daemon share. main.c reads the command line; parts.c opens and
+ * looks; manager.c wires and closes; reload.c applies a new configuration; handlers.c answers
+ * rosterctl; report-*.c make the answers.
  */
 #pragma once
 #include <jansson.h>
@@ -85,6 +85,8 @@ struct daemon {
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
     bool once, dry_run, stopping;
+    void (*stop)(struct daemon *d); /* what is in flight is finished, then the loop ends */
+    bool looks;                     /* for a check: nothing is said, nothing kept */
     bool read_done; /* --once: the directory was read */
     int exit_code;
 };
@@ -97,6 +99,9 @@ void daemon_close(struct daemon *d);
 
 /* audit.c */
 int daemon_audit_open(struct daemon *d, struct error *e);
+int daemon_audit_sign(struct daemon *d, struct error *e);
+/* Where its key is; malloc'd. */
+int daemon_audit_key_file(const struct settings *s, char **ret, struct error *e);
 /* Fills in which configuration it is, and how it differs from the one before. */
 int daemon_audit_configuration(struct daemon *d, const struct settings *s,
                                struct engine_options *o, struct error *e);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon.h"
+#include "daemon/parts.h"
 
 #define EXIT_CONFIGURATION 2
 #define EXIT_LOCKED        75 /* EX_TEMPFAIL: another instance holds the state file */
@@ -134,19 +135,24 @@ static void block_signals(void)
     sigaction(SIGXFSZ, &ignore, NULL);
 }
 
-static int load_settings(const char *file, struct settings **ret)
+/* looks: at what a start would open, too. */
+static int load_settings(const char *file, bool looks, struct settings **ret)
 {
     struct problem_list problems = {0};
     struct error e = {0};
     int r = settings_load(ret, file, &problems, &e);
+    if (r == 0 && looks)
+        r = parts_look(*ret, file, &problems, &e);
+    if (r == 0 && problems.n_errors)
+        r = -EINVAL;
     CLEANUP(freep) char *text = problem_list_to_text(&problems);
     if (text && *text)
         fputs(text, stderr);
     if (r < 0 && !problems.n_errors)
         fprintf(stderr, "rosterd: %s\n", e.message);
     else if (r < 0)
-        fprintf(stderr, "rosterd: %zu error%s in the configuration\n", problems.n_errors,
-                problems.n_errors == 1 ? "" : "s");
+        fprintf(stderr, "rosterd: %zu error%s in the configuration%s\n", problems.n_errors,
+                problems.n_errors == 1 ? "" : "s", *ret ? ", or in what it names" : "");
     problem_list_done(&problems);
     return r;
 }
@@ -194,8 +200,10 @@ int main(int argc, char **argv)
     if (a.mode == MODE_CHECK_CONNECTIONS)
         return daemon_check_connections(a.config_file);
     struct settings *settings = NULL;
-    if (load_settings(a.config_file, &settings) < 0)
+    if (load_settings(a.config_file, a.mode == MODE_CHECK, &settings) < 0) {
+        settings_free(settings);
         return EXIT_CONFIGURATION;
+    }
     if (a.mode == MODE_CHECK) {
         settings_free(settings);
         puts("No errors were found. \"rosterctl check\" tries the directory and the tenant, too.");

@@ -1,19 +1,8 @@
 /*
- * Opens the parts, wires them to each other and to the service manager, and closes them in
- * order. It knows no rule of the trade: those are below.
+ * Wires the parts to each other and to the service manager, and closes them in order. It knows
+ * no rule of the trade: those are below.
  */
 #include "config.h"
-
-#include "base/clock.h"
-#include "base/error.h"
-#include "base/log-ids.h"
-#include "base/log.h"
-#include "base/memory.h"
-#include "daemon/daemon.h"
-#include "daemon/patience.h"
-#include "mapping/ruleset.h"
-#include "render/output.h"
-#include "render/render.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,6 +10,16 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon.h"
+#include "daemon/parts.h"
+#include "render/output.h"
+#include "render/render.h"
 
 #define AGAIN_USEC (200 * USEC_PER_MSEC)
 
@@ -53,86 +52,6 @@ static void on_slept(void *userdata)
         directory_slept(d->directory);
 }
 
-static int open_state(struct daemon *d, struct error *e)
-{
-    const struct settings *s = d->settings;
-    int r;
-    if (d->dry_run && access(s->state_file, F_OK) == 0)
-        r = state_open_copy(&d->state, s->state_file, e);
-    else if (d->dry_run) /* nothing is kept of a look: a state of its own that goes away */
-        r = state_open_copy(&d->state, NULL, e);
-    else if (d->once) /* nobody waits for a part of it */
-        r = state_open(&d->state, s->state_file, &d->state_created, e);
-    else
-        r = state_open_at_once(&d->state, s->state_file, &d->state_created, e);
-    if (r == 0)
-        r = state_trust_types(d->state, e);
-    if (r == STATE_LOCKED)
-        return -EWOULDBLOCK;
-    if (r == STATE_DAMAGED)
-        return error_wrap(e, -EUCLEAN, "the state file is not used and not touched");
-    if (r < 0)
-        return r;
-    if (d->state_created)
-        log_notice("A new state file was made: %s", s->state_file);
-    return 0;
-}
-
-/* An older copy of the state was restored: what it believes to have done is not what was done. */
-static int distrust_state(struct daemon *d, struct error *e)
-{
-    if (d->state_created) { /* it believes nothing: everybody is matched at first contact */
-        log_warning("The state file %s is new and the audit file is not: the old state is gone, users are "
-                    "matched with the tenant as at the first start",
-                    d->settings->state_file);
-        return 0;
-    }
-    log_error(
-        "The audit file is ahead of the state file: an older copy of %s was restored. Users are matched "
-        "with the tenant again, and nobody is changed until `rosterctl plan` has been approved",
-        d->settings->state_file);
-    return engine_distrust_state(d->engine, e);
-}
-
-static int open_tenant(struct daemon *d, struct error *e)
-{
-    return tenant_client_new(&d->tenant, d->event, &d->settings->tenant, e);
-}
-
-static void engine_options_of(struct daemon *d, struct engine_options *ret)
-{
-    const struct settings *s = d->settings;
-    *ret = (struct engine_options){
-        .sync = &s->sync,
-        .mapping = &s->mapping,
-        .fingerprint = s->fingerprint,
-        .decisions = s->decisions,
-        .four_eyes = s->four_eyes,
-        .tenant_ops = tenant_kind_ops(&s->tenant),
-        .tenant = d->tenant,
-        .tenant_url = s->tenant.url,
-        .tenant_path = tenant_path(&s->tenant),
-        .tenant_scope = s->tenant.scope,
-        .max_concurrent = s->tenant.max_concurrent,
-        .plan_only = d->dry_run,
-    };
-}
-
-static int make_engine(struct daemon *d, struct engine **ret, struct error *e)
-{
-    struct engine_options options;
-    engine_options_of(d, &options);
-    int r = d->dry_run ? 0 : daemon_audit_configuration(d, d->settings, &options, e);
-    return r < 0 ? r : engine_new(ret, d->event, d->state, d->audit, &options, e);
-}
-
-static int make_directory(struct daemon *d, struct error *e)
-{
-    return directory_new(&d->directory, d->event, &d->settings->directory,
-                         ruleset_attributes(engine_ruleset(d->engine)), &engine_sink,
-                         engine_reading(d->engine), e);
-}
-
 static void on_approved(void *userdata)
 {
     approve_over(userdata);
@@ -156,7 +75,7 @@ static int renew_engine(struct daemon *d, struct error *e)
     struct engine *before = d->engine;
     daemon_handlers_close(d);
     d->directory = directory_free(d->directory);
-    int r = make_engine(d, &d->engine, e);
+    int r = parts_make_engine(d, &d->engine, e);
     if (r == 0)
         r = engine_start(d->engine, e);
     if (r < 0) {
@@ -168,7 +87,7 @@ static int renew_engine(struct daemon *d, struct error *e)
     engine_free(before);
     listen_to_engine(d);
     erase_resume(d);
-    r = make_directory(d, e);
+    r = parts_make_directory(d, e);
     if (r == 0)
         r = directory_start(d->directory, e);
     if (r < 0) { /* the service manager starts it anew */
@@ -188,7 +107,7 @@ static int renew_tenant(struct daemon *d, struct error *e)
     struct tenant_client *before = d->tenant;
     int r = engine_commit(d->engine, e);
     if (r == 0)
-        r = open_tenant(d, e);
+        r = parts_make_tenant(d, e);
     if (r < 0)
         return r;
     r = renew_engine(d, e);
@@ -269,35 +188,10 @@ static void listen_to_tenant(struct daemon *d)
 
 int daemon_open(struct daemon *d, struct error *e)
 {
-    const struct settings *s = d->settings;
+    int r;
     d->started_usec = clock_now_usec();
-    int r = sd_event_new(&d->event);
-    if (r < 0)
-        return error_set(e, r, "cannot make the event loop");
-    struct patience *patience = patience_begin();
-    r = open_state(d, e);
-    patience_end(patience);
-    if (r == 0)
-        r = proof_start(d, stop, e);
-    if (r == 0 && !d->dry_run)
-        r = daemon_audit_open(d, e);
-    if (r == 0)
-        r = open_tenant(d, e);
-    if (r < 0)
-        return r;
-    r = make_engine(d, &d->engine, e);
-    if (r == 0 && d->state_older)
-        r = distrust_state(d, e);
-    if (r == 0)
-        r = make_directory(d, e);
-    struct control_server_options control = {.path = s->control_socket,
-                                             .operators = s->control_group,
-                                             .readers = s->control_readers,
-                                             .is_for_readers = daemon_is_for_readers,
-                                             .handler = daemon_handle,
-                                             .userdata = d};
-    if (r == 0 && !d->once)
-        r = control_server_new(&d->control, d->event, &control, e);
+    d->stop = stop;
+    r = parts_open(d, e);
     if (r == 0) {
         listen_to_engine(d);
         listen_to_tenant(d);
@@ -469,15 +363,8 @@ void daemon_close(struct daemon *d)
     progress_hide(d);
     storage_stop(d);
     daemon_handlers_close(d);
-    d->control = control_server_free(d->control);
-    d->directory = directory_free(d->directory);
-    d->engine = engine_free(d->engine);
-    d->tenant = tenant_client_free(d->tenant);
-    daemon_audit_close(d);
-    proof_end(d);
-    d->state = state_close(d->state);
+    parts_close(d);
     d->settings = settings_free(d->settings);
     free(TAKE(d->reload.reason));
     free(TAKE(d->reload.fingerprint));
-    d->event = sd_event_unref(d->event);
 }

@@ -114,6 +114,14 @@ void lock_doubt(int fd, bool doubt)
     (void)write_pid(fd, doubt);
 }
 
+static int cannot_open(const char *path, int r, struct error *e)
+{
+    return error_set(e, r,
+                     "The lock file %s cannot be opened: %s. Check that the folder exists, "
+                     "is not on a read-only file system and may be written by rosterd's user",
+                     path, strerror(-r));
+}
+
 int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct error *e)
 {
     CLEANUP(freep) char *path = NULL;
@@ -124,14 +132,8 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
         return error_out_of_memory(e);
     }
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        r = -errno;
-        return error_set(
-            e, r,
-            "The lock file %s cannot be opened: %s. Check that the folder exists, "
-            "is not on a read-only file system and may be written by rosterd's user",
-            path, strerror(-r));
-    }
+    if (fd < 0)
+        return cannot_open(path, -errno, e);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         r = errno == EWOULDBLOCK
                 ? locked_sentence(fd, state_path, e)
@@ -150,44 +152,42 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
     return 0;
 }
 
-static int check_file(int fd, const char *path, struct error *e)
+/* Opened as it is for the lock; nothing is changed. */
+static int open_file(const char *path, int *ret_fd, struct error *warning, struct error *e)
 {
-    struct stat st;
+    static const struct file_kind kind = {"state file", "", 0600};
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), r = -errno;
 
-    if (fstat(fd, &st) < 0)
-        return error_set(e, -errno, "Looking at the state file %s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return error_set(e, -EINVAL, "The state file %s is not a regular file", path);
-    if (file_is_open_to_all(&st))
+    if (fd < 0 && r == -ELOOP)
         return error_set(
-            e, -EPERM,
-            "The state file %s is refused: anybody on this machine may write to it "
-            "(mode %04o). Check whether somebody did, then chmod 0600 it",
-            path, (unsigned)st.st_mode & 07777U);
-    if (file_has_foreign_owner(&st))
-        log_warning("The state file %s belongs to user %u, who may change it at any time: chown it "
-                    "to rosterd's user",
-                    path, (unsigned)st.st_uid);
-    return 0;
+            e, r,
+            "The state file %s is a symbolic link, which somebody may turn elsewhere: "
+            "write the path of the file itself into [state] file",
+            path);
+    if (fd < 0)
+        return error_set(
+            e, r,
+            "The state file %s cannot be opened for writing: %s. Check owner, mode "
+            "and mount of the file and its folder",
+            path, strerror(-r));
+    r = file_judge(fd, path, &kind, warning, e);
+    if (r < 0)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return r;
 }
 
 int lock_take_file(const char *state_path, int *ret_fd, struct error *e)
 {
-    int fd = open(state_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), r;
+    struct error warning;
+    int fd = -1, r = open_file(state_path, &fd, &warning, e);
 
-    if (fd < 0 && errno == ELOOP)
-        return error_set(e, -ELOOP,
-                         "The state file %s is a symbolic link, which somebody may turn elsewhere: "
-                         "write the path of the file itself into [state] file",
-                         state_path);
-    if (fd < 0)
-        return error_set(
-            e, -errno,
-            "The state file %s cannot be opened for writing: %s. Check owner, mode "
-            "and mount of the file and its folder",
-            state_path, strerror(errno));
-    r = check_file(fd, state_path, e);
-    if (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+    if (r < 0)
+        return r;
+    if (warning.message[0])
+        log_warning("%s", warning.message);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         r = errno != EWOULDBLOCK
                 ? error_set(e, -errno, "Locking %s: %s", state_path, strerror(errno))
                 : (error_set(e, 0,
@@ -195,11 +195,35 @@ int lock_take_file(const char *state_path, int *ret_fd, struct error *e)
                              "that one, or give this one its own state file",
                              state_path),
                    STATE_LOCKED);
-    if (r != 0) {
         close(fd);
         return r;
     }
     *ret_fd = fd;
+    return 0;
+}
+
+int lock_look(const char *state_path, struct lock_left *ret, struct error *warning,
+              struct error *e)
+{
+    CLEANUP(freep) char *path = NULL;
+    struct stat st;
+    int fd = -1, r = file_may_be_made(state_path, "state file", e);
+
+    if (r == 0 && lstat(state_path, &st) == 0)
+        r = open_file(state_path, &fd, warning, e);
+    if (fd >= 0)
+        close(fd);
+    if (r < 0)
+        return r;
+    if (asprintf(&path, "%s.lock", state_path) < 0) {
+        path = NULL;
+        return error_out_of_memory(e);
+    }
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : cannot_open(path, -errno, e);
+    read_left(fd, state_path, ret);
+    close(fd);
     return 0;
 }
 

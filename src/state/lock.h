@@ -23,9 +23,13 @@ void lock_doubt(int fd, bool doubt);
  * sees whether it still does. Best effort: without the note it is checked when it is opened.
  * facts: of what is in it, one line below 64 bytes. */
 void lock_leave(int fd, const char *state_path, const char *facts);
-/* Another path to the same file leads to the same lock: the file itself, which must be there, is
- * locked as well. Refuses a symbolic link, what is no regular file, and what anybody may write.
- * *ret_fd is closed when SQLite has closed the file, not before. As lock_take(). */
+/* Another path to the same file leads to the same lock: the file itself, which must be there,
+ * is locked as well. Refuses a symbolic link, what is no regular file, and what others may
+ * write. *ret_fd is closed when SQLite has closed the file, not before. As lock_take(). */
 int lock_take_file(const char *state_path, int *ret_fd, struct error *e);
+/* Would both be taken, but for whoever holds them? Makes and locks nothing. *ret: as left, if
+ * there is a lock file; *warning: what would be logged, or "". 0 or -errno. */
+int lock_look(const char *state_path, struct lock_left *ret, struct error *warning,
+              struct error *e);
 /* Is what lies at the path still the file that was locked? */
 bool lock_is_in_place(int file_fd, const char *state_path);

@@ -27,7 +27,7 @@
 #define BUSY_MS          1000 /* the loop stands still meanwhile */
 
 /* Damage that any step of opening meets is the one answer; the sentence is there. */
-static int answer_of(int r)
+int state_answer_of(int r)
 {
     return r == -EBADMSG ? STATE_DAMAGED : r;
 }
@@ -70,12 +70,6 @@ struct state *state_release(struct state *s)
     return NULL;
 }
 
-static void state_releasep(struct state **s)
-{
-    if (*s)
-        state_release(*s);
-}
-
 /*
  * POSIX locks belong to the process: closing any descriptor of the state file would drop those
  * of the connection that is open on it, and another process that looks at the file and goes
@@ -84,7 +78,7 @@ static void state_releasep(struct state **s)
  */
 static struct state *open_here;
 
-static bool is_open_here(const char *path)
+bool state_is_open_here(const char *path)
 {
     struct stat wanted, st;
 
@@ -226,7 +220,7 @@ static int open_file(struct state **ret, const char *path, bool at_once, bool *r
     if (r == 0)
         r = checkpoint_new(&s->file.checkpoint, path, e);
     if (r != 0)
-        return answer_of(r);
+        return state_answer_of(r);
     unresolved_recall(s);
     later_watch(s);
     sqlite3_wal_hook(s->db, count_wal_pages, s);
@@ -263,98 +257,6 @@ void state_proven(struct state *s, bool sound)
     s->file.unproven = false;
     keep_log(s, false);
     state_checkpoint_soon(s);
-}
-
-/* A file: URI for a path; malloc'd. */
-static char *file_uri(const char *path, const char *how)
-{
-    CLEANUP(buffer_done) struct buffer uri = {0};
-
-    buffer_add_text(&uri, "file:");
-    for (const char *p = path; *p; p++)
-        if (strchr("%?#", *p))
-            buffer_format(&uri, "%%%02x", (unsigned char)*p);
-        else
-            buffer_add(&uri, p, 1);
-    buffer_format(&uri, "?%s", how);
-    return buffer_take(&uri);
-}
-
-static int open_source_as(sqlite3 **ret, const char *path, const char *how, struct error *e)
-{
-    CLEANUP(freep) char *uri = file_uri(path, how);
-    int64_t schema = 0;
-    int rc, r;
-
-    if (!uri)
-        return error_out_of_memory(e);
-    rc = sqlite3_open_v2(uri, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
-    if (rc == SQLITE_OK) {
-        sqlite3_extended_result_codes(*ret, 1);
-        sqlite3_busy_timeout(*ret, 5000);
-        r = db_number(*ret, path, "PRAGMA schema_version", &schema, e);
-    } else
-        r = db_error(*ret, path, rc, e);
-    if (r == 0)
-        return 0;
-    sqlite3_close(*ret);
-    *ret = NULL;
-    return r;
-}
-
-/* A reader of a WAL database must be able to make its -shm file. Where the folder may not be
- * written and no log exists, nobody has the file open, and it can be read as it is. */
-static int open_source(sqlite3 **ret, const char *path, struct error *e)
-{
-    int r = open_source_as(ret, path, "mode=ro", e);
-
-    if ((r == -EACCES || r == -EROFS) && make_size(path, "-wal") <= 0)
-        r = open_source_as(ret, path, "immutable=1", e);
-    return r;
-}
-
-static int copy_from(struct state *s, const char *path, struct error *e)
-{
-    sqlite3 *source = NULL;
-    int r = open_source(&source, path, e);
-
-    if (r != 0) {
-        sqlite3_close(source);
-        return r;
-    }
-    r = make_copy(s->db, source, path, e);
-    sqlite3_close(source);
-    return r;
-}
-
-int state_open_copy(struct state **ret, const char *path, struct error *e)
-{
-    CLEANUP(state_releasep) struct state *s = state_alloc(path ? path : "(no file)");
-    bool empty = !path, here = path && is_open_here(path);
-    int version = 0, rc, r = 0;
-
-    if (!s)
-        return error_out_of_memory(e);
-    /* The empty name is a private database: in memory while small, else in a file that has no
-     * name any more. */
-    rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
-    if (rc != SQLITE_OK)
-        return db_error(s->db, s->path, rc, e);
-    if (path && !here)
-        r = make_look(path, &empty, e);
-    if (r == 0 && !empty)
-        r = copy_from(s, path, e);
-    if (r == 0)
-        r = migrate_settings(s->db, s->path, e);
-    if (r == 0)
-        r = migrate_check(s->db, s->path, here, &version, e);
-    if (r == 0)
-        r = migrate_apply(s->db, s->path, version, e);
-    if (r != 0)
-        return answer_of(r);
-    later_watch(s);
-    *ret = TAKE(s);
-    return 0;
 }
 
 bool state_is_in_place(const struct state *s)

@@ -46,6 +46,9 @@ int state_trust_types(struct state *s, struct error *e);
 /* Read-only view beside a running daemon (no lock); for --dry-run a copy in memory of the file.
  * path NULL: of no file, so an empty one. */
 int state_open_copy(struct state **ret, const char *path, struct error *e);
+/* Would state_open() take it? Changes and makes nothing, also while a rosterd runs, and asks
+ * for no lock. *warning: what that would log, or "". 0, STATE_DAMAGED or -errno. */
+int state_look(const char *path, struct error *warning, struct error *e);
 /* Only to read, and all of it as of now, for a thread of its own; beside one that is open here and
  * in no transaction. */
 int state_open_to_read(struct state **ret, struct state *beside, struct error *e);

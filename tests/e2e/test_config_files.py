@@ -121,6 +121,70 @@ def test_state_and_audit_that_anybody_may_write(t):
     daemon.once()
 
 
+def others(path):
+    """Mode, size and time of whatever lies beside a file: what a check must leave as it was."""
+    folder = os.path.dirname(path)
+    found = {}
+    for name in sorted(set(os.listdir(folder)) - {"rosterd.log"}):
+        st = os.lstat(os.path.join(folder, name))
+        found[name] = os.path.isdir(os.path.join(folder, name)) or (st.st_mode, st.st_size, st.st_mtime_ns, st.st_ino)
+    return found
+
+
+def test_whatever_fails_the_start(t):
+    """What would end a start is an error of --check and of rosterctl check, in the start's own words; neither writes."""
+    long = t.path("x" * 110)
+    garbage = t.write("garbage", "no database, and no audit line\n", 0o600)
+    folder = t.path("a-folder")
+    os.mkdir(folder, 0o700)
+    no_socket = t.write("a-folder/no-socket", "", 0o600)
+    os.symlink(t.write("empty", "", 0o600), t.path("link"))
+    cases = [("state", "file", t.path("nowhere/state.db"), "No such file or directory"),
+             ("state", "file", garbage, "does not begin like a database"),
+             ("state", "file", t.path("link"), "symbolic link"),
+             ("audit", "file", t.path("nowhere/audit.jsonl"), "No such file or directory"),
+             ("audit", "file", garbage, "does not end in an audit line"),
+             ("audit", "file", t.path("link"), "symbolic link"),
+             ("audit", "key_file", garbage, "holds no key"),
+             ("audit", "key_file", t.path("nowhere/audit.key"), "No such file or directory"),
+             ("control", "socket", t.path("nowhere/socket"), "No such file or directory"),
+             ("control", "socket", no_socket, "is not a socket"),
+             ("control", "socket", long, "at most 107 bytes"),
+             ("control", "group", "no-such-group-here", "there is no group"),
+             ("control", "readers", "no-such-group-here", "there is no group")]
+    for section, key, value, word in cases:
+        d = t.rosterd(rules=RULES)
+        d.write_raw_config(config_text(sections(d, **{section: {key: value}}), RULES))
+        before = others(d.state_file), others(garbage), others(no_socket)
+        answer = d.check(code=2)
+        need(word in answer.err and d.config_file in answer.err, "said by --check", section, key, value, answer)
+        answer = d.run("--check-connections", code=1)
+        need(word in answer.out, "said by rosterctl check", section, key, value, answer.out)
+        need(before == (others(d.state_file), others(garbage), others(no_socket)), "nothing was written", section, key, value)
+        answer = d.run(code=None)
+        need(answer.code == 1 and word in answer.err, "the start fails so", section, key, value, answer)
+
+
+def test_check_beside_a_running_rosterd(t):
+    """A check beside a rosterd that runs finds nothing wrong, writes nothing and hinders nobody; also after it has ended."""
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, rules=RULES).start()
+    tenant.wait_user("ada")
+    daemon.check()
+    need(daemon.ctl("status", code=None).code == 0, "it still answers")
+    daemon.stop()
+    before = others(daemon.state_file)
+    daemon.check()
+    need(before == others(daemon.state_file), "nothing was written", before)
+    with open(daemon.state_file, "r+b") as state:
+        state.seek(8192)
+        state.write(b"x" * 4096)
+    answer = daemon.check(code=2)
+    need("damaged" in answer.err, "a damaged state", answer)
+
+
 def test_ctl_missing_config(t):
     """rosterctl -c with a path that is not there says so, and does not blame a socket."""
     daemon = t.rosterd(rules=RULES)
