@@ -257,6 +257,9 @@ bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
 /* Before a write that concerns the account as a whole: the remembered id, or what is known of the
  * user, is proved to be whose the login is; then `go`. Else x ends, held with the reason. */
 void execution_prove(struct execution *x, void (*go)(struct execution *x));
+/* What the tenant shows is too large to be used, and whoever it is leaves: then that need not
+ * be read, as of whoever is revoked. */
+bool execution_ends_unread(const struct execution *x, const struct tenant_answer *a);
 /* The user that was read has neither mail nor name of the one that was known, and no id tells:
  * true, and x is held. */
 bool execution_is_stranger(struct execution *x, const struct tenant_answer *a);

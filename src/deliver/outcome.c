@@ -149,6 +149,18 @@ static void hold_not_offered(struct execution *x, const struct tenant_answer *a)
     execution_hold_long(x, a, REASON_PART_NOT_OFFERED, part->cause, sentence);
 }
 
+/* It is this user's alone, and does not go away by waiting a little. */
+static void hold_too_large(struct execution *x, const struct tenant_answer *a)
+{
+    char sentence[900];
+    snprintf(
+        sentence, sizeof(sentence),
+        "the tenant answers, and shows more of this user than any user has, so nothing of it is "
+        "used: take away there what is too much; %s",
+        a->hint);
+    execution_hold_long(x, a, REASON_TOO_LARGE, "user-too-large", sentence);
+}
+
 void execution_fail(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
@@ -158,6 +170,10 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     if (a->concerns_all && a->class != TENANT_NOT_AUTHORISED) {
         health_failed(d->health, a, NULL);
         execution_return(x, a);
+        return;
+    }
+    if (a->too_large) {
+        hold_too_large(x, a);
         return;
     }
     switch (a->class) {

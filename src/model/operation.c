@@ -57,6 +57,8 @@ static const struct {
      "Compare the names that the sentence lists with the tenant's console: one of them is missing or spelt differently."},
     {REASON_REFUSED, "the tenant refuses this user",
      "Read the tenant's words in rosterctl holds and correct the person's entry. A changed entry is tried at once, everything else every [retry] hold."},
+    {REASON_TOO_LARGE, "the tenant shows more of this user than any user has",
+     "Look at that user at the tenant: thousands of roles or skills, or values of a megabyte, come from a program that went wrong there. Take them away; it is read again every [retry] hold, and with rosterctl retry. Whoever leaves is disabled all the same."},
     {REASON_CONFLICT, "the login belongs to another user of the tenant",
      "Rename or delete that user at the tenant, or change the login in the directory; then rosterctl retry."},
     {REASON_SAME_MAIL, "another user of the tenant has the same mail address",

@@ -54,6 +54,7 @@ struct change {
 #define REASON_SKILL_MISSING      "skill-missing"
 #define REASON_REFERENCE_MISSING  "reference-missing"
 #define REASON_REFUSED            "tenant-refused-data"
+#define REASON_TOO_LARGE          "user-too-large"
 #define REASON_CONFLICT           "login-taken"
 #define REASON_NOT_AUTHORISED     "tenant-not-authorised"
 #define REASON_NO_SECRET          "client-secret-unreadable"

@@ -385,6 +385,12 @@ void answer_not_understood(struct tenant_answer *ret, const struct answer_questi
     hint_hide_secrets(ret, question);
 }
 
+void answer_too_large(struct tenant_answer *ret, const struct answer_question *question)
+{
+    ret->too_large =
+        question->method == HTTP_GET && question->api != ANSWER_TOKEN && concerns_one(question);
+}
+
 void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,
                      const char *sentence)
 {

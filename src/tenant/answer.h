@@ -35,6 +35,9 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
 /* A body that came with success and is not what this call gets. `what` goes into the hint. */
 void answer_not_understood(struct tenant_answer *ret, const struct answer_question *question,
                            const struct http_result *result, const char *what);
+/* Likewise, since it is more than one user can be: that user's trouble, while the tenant
+ * answers. */
+void answer_too_large(struct tenant_answer *ret, const struct answer_question *question);
 /* No exchange took place: the request did not leave. */
 void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,
                      const char *sentence);

@@ -264,6 +264,8 @@ static bool take_content(struct tenant_call *call, const struct http_result *res
         answer_not_understood(a, &question, result, e.message);
     else
         c->scim_works |= question.api == ANSWER_SCIM;
+    if (r == -E2BIG)
+        answer_too_large(a, &question);
     if (r != CALL_GOES_ON)
         return false;
     call->replayed = false;
@@ -305,6 +307,8 @@ static void on_exchange(const struct http_result *result, void *userdata)
     question->secrets[3] =
         oauth_client_secret(c->oauth) ? secret_text(oauth_client_secret(c->oauth)) : NULL;
     answer_decide(&answer, question, result);
+    if (result->too_large)
+        answer_too_large(&answer, question);
     if (!send_back(call, result, &answer) &&
         (answer.class != TENANT_DONE || !take_content(call, result, &answer)))
         end_call(call, &answer);

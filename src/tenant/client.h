@@ -60,6 +60,8 @@ struct tenant_answer {
     int status; /* HTTP status; 0 when there was none */
     enum tenant_reference reference;
     bool concerns_all; /* the call was about nobody in particular: a token, a list */
+    bool too_large; /* AWAY, of a read: what is shown of this one user is more than any user has
+                     */
     uint64_t retry_after_usec; /* THROTTLED/AWAY: bounded to one hour; 0: none given */
     const char *remedy; /* NOT_AUTHORISED: what to look at, one sentence; NULL: not known */
     char hint[256];    /* the body, shortened and printable, for audit and people; never parsed

@@ -392,6 +392,7 @@ static void on_done(void *private_data, CURLcode code)
         .sent = x->sent,
         .began = x->sent || x->body_offset > 0,
         .broken = x->repetition,
+        .too_large = x->too_large || code == CURLE_FILESIZE_EXCEEDED,
     };
     long status = 0;
     curl_off_t before_sending = 0, retry_after_sec = 0;

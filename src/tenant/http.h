@@ -38,6 +38,7 @@ struct http_result { /* borrowed for the call of done */
     int curl_code;   /* CURLcode; 0: a whole answer came */
     bool sent;       /* the request, or part of it, may have left */
     bool began;      /* it certainly began to, if on a connection before the last one */
+    bool too_large;  /* an answer came, larger than it may be */
     bool broken;     /* a kept connection broke before the first byte of the answer */
     int status;      /* 0: none came */
     const char *body;

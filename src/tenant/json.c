@@ -131,7 +131,7 @@ int json_take_roles(struct user *u, const json_t *roles)
 int json_check_counts(const json_t *roles, const json_t *skills, struct error *e)
 {
     if (json_array_size(roles) > USER_MOST_NAMES || json_object_size(skills) > USER_MOST_NAMES)
-        return error_set(e, -EBADMSG, "the answer gives one user more than %d roles or skills",
+        return error_set(e, -E2BIG, "the answer gives one user more than %d roles or skills",
                          USER_MOST_NAMES);
     return 0;
 }

@@ -288,6 +288,33 @@ def test_one_look_up_refused(t):
     need("integration account" not in d.ctl("holds", code=None).out, "not said", d.ctl("holds", code=None).out)
 
 
+def test_one_user_too_large(t):
+    """Users with more than anybody has, by number or by size, are held for that, slowly, and disabled when they leave."""
+    ground, group, tenant = crowd(t, people(4))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, retry=SLOW).start()
+    tenant.wait_users(people(4))
+    settled(d)
+    many = ["Role %d" % i for i in range(3000)], ["Role %d %s" % (i, "x" * 1000) for i in range(1200)]
+    for login, roles in zip(("p001", "p002"), many):
+        tenant.add("roles", *roles)
+        tenant.edit(login, roles=roles)
+        ground.replace(login, givenName="Neu")
+    ground.replace("p003", givenName="Neu")
+    held = wait_held(d, "user-too-large", 2)
+    need(all("more of this user than any user has" in h["sentence"] for h in held), "why", held)
+    tenant.wait_user("p003", firstName="Neu")
+    settled(d)
+    out = d.ctl("holds", code=None).out
+    need("status page" not in out and "firewall" not in out, "nothing of the tenant", out)
+    need(not d.audit(event="alarm", code="tenant-unavailable"), "no outage", d.audit(event="alarm"))
+    tenant.forget_requests()
+    settled(d)
+    ground.leave(group, "p001", "p002", "p003")
+    for login in ("p001", "p002", "p003"):
+        tenant.wait_user(login, disabled=True)
+    settled(d)
+
+
 def test_team_not_visible(t):
     """T63: a team that is not in the list may be one that the account does not see; so may a user who is not found."""
     ground, group, tenant = crowd(t, people(2), teams=["Customer Service"])
