@@ -274,3 +274,13 @@ char *text_upper(const char *text)
 {
     return change_case(text, uc_toupper, 'a', 'A' - 'a');
 }
+
+const char *text_unseen(uint32_t character)
+{
+    if (character < 0x80)
+        return NULL;
+    if (uc_is_general_category(character, UC_CATEGORY_Zs))
+        return "a blank that is not the usual one";
+    return uc_is_property_default_ignorable_code_point(character) ? "an invisible character"
+                                                                  : NULL;
+}

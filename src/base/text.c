@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistr.h>
@@ -144,15 +145,29 @@ bool text_equal_ascii_case(const char *a, const char *b)
     return a == b || (a && b && text_compare_ascii_case(a, b) == 0);
 }
 
-/* Writes one character, or the byte that begins none, in its printable form; at most
- * 4 * 4 bytes. Returns how many bytes were read. */
-static size_t show_character(char to[static 17], const uint8_t *p, size_t size)
+/* What joins letters, chooses among their forms or stands between ideographs is part of scripts
+ * beyond ASCII: there it stays. */
+static bool is_of_script(ucs4_t c, const uint8_t *p, const uint8_t *start)
+{
+    return p > start && p[-1] >= 0x80 &&
+           (c == 0x200c || c == 0x200d || c == 0x3000 || (c >= 0xfe00 && c <= 0xfe0f) ||
+            (c >= 0x180b && c <= 0x180d) || (c >= 0xe0100 && c <= 0xe01ef));
+}
+
+/* Writes one character, or the byte that begins none, in its printable form; at most four times
+ * as many bytes. Returns how many bytes were read. */
+static size_t show_character(char to[static 17], const uint8_t *start, const uint8_t *p,
+                             size_t size)
 {
     static const char digits[] = "0123456789abcdef";
     ucs4_t c = *p;
     int n = c < 0x80 ? 1 : u8_mbtoucr(&c, p, size);
     size_t length = n > 0 ? (size_t)n : 1;
 
+    if (n > 0 && text_unseen(c) && !is_bidi_control(c) && !is_of_script(c, p, start)) {
+        (void)snprintf(to, 17, "\\u{%X}", (unsigned)c);
+        return length;
+    }
     if (n > 0 && !is_control(c) && !is_bidi_control(c)) {
         memcpy(to, p, length);
         to[length] = '\0';
@@ -186,7 +201,8 @@ char *text_printable(char *buffer, size_t size, const char *bytes, size_t n_byte
             n_bytes -= run;
             continue;
         }
-        size_t n = show_character(shown, p, n_bytes), length = strlen(shown);
+        size_t n = show_character(shown, (const uint8_t *)bytes, p, n_bytes),
+               length = strlen(shown);
         if (used + length >= size) { /* no room for it and the NUL */
             used = last_with_room;
             if (used + ellipsis < size) {

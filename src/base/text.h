@@ -85,8 +85,12 @@ char *text_upper(const char *text);
  * become a, o, u unless `german`, then ae, oe, ue. */
 char *text_to_ascii(const char *text, bool german);
 
+/* What the character is that no screen shows as what it is, in words; NULL: it is seen, or
+ * ASCII. */
+const char *text_unseen(uint32_t character);
 /* A copy of at most `limit` bytes (whole characters), every control character and every byte
- * that is not UTF-8 shown as \xNN, an ellipsis where it was cut. `buffer` gets at most `size`
+ * that is not UTF-8 shown as \xNN, whatever text_unseen() names as \u{NNNN} (but not what
+ * scripts beyond ASCII join with), an ellipsis where it was cut. `buffer` gets at most `size`
  * bytes with the NUL. Returns buffer. */
 char *text_printable(char *buffer, size_t size, const char *bytes, size_t n_bytes);
 /* The first character of a text in single quotes, for sentences. Returns buffer. */

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unictype.h>
 #include <unistr.h>
 
 #include "base/memory.h"
@@ -59,14 +58,9 @@ static void check_comment(struct config_context *c, const char *file,
 
 static const char *what_is(ucs4_t character)
 {
-    if (character < 0x80)
-        return NULL;
     if (character >= 0x201C && character <= 0x201F)
         return "a quotation mark that is none of the keyboard";
-    if (uc_is_general_category(character, UC_CATEGORY_Zs))
-        return "a blank that is not the usual one";
-    return uc_is_property_default_ignorable_code_point(character) ? "an invisible character"
-                                                                  : NULL;
+    return text_unseen(character);
 }
 
 static void check_characters(struct config_context *c, const char *file,

@@ -49,7 +49,9 @@ static size_t name_references(const struct execution *x, enum change_kind kind, 
 void reference_sentence(const char *cause, char *sentence, size_t size)
 {
     int length = (int)strcspn(cause, ":");
-    const char *name = cause + length + (cause[length] == ':');
+    char name[400];
+    text_printable(name, sizeof(name), cause + length + (cause[length] == ':'),
+                   strlen(cause + length + (cause[length] == ':')));
     if (!strncmp(cause, "team:", 5))
         snprintf(
             sentence, size,

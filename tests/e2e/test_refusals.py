@@ -315,6 +315,16 @@ def test_one_user_too_large(t):
     settled(d)
 
 
+def test_invisible_in_a_team(t):
+    """A name with what no screen shows is told with it made visible: in holds and by a check."""
+    ground, group, tenant = crowd(t, people(1), teams=["Night"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group, team="Night\u200b")}, retry=SLOW).start()
+    held = wait_held(d, "team-missing", 1)
+    need('"Night\\u{200B}"' in held[0]["sentence"], "the sentence", held)
+    out = d.ctl("holds", code=None).out + d.ctl("--config", d.config_file, "check", code=None).out
+    need(out.count("Night\\u{200B}") >= 2 and "\u200b" not in out, "what people read", out)
+
+
 def test_team_not_visible(t):
     """T63: a team that is not in the list may be one that the account does not see; so may a user who is not found."""
     ground, group, tenant = crowd(t, people(2), teams=["Customer Service"])

@@ -360,6 +360,14 @@ static void test_printable(void **state)
         {"\xc3\xa9\xc3\xa9\xc3\xa9", 6, 6, "\xc3\xa9\xe2\x80\xa6"},
         {"\xc3\xa9\xc3\xa9\xc3\xa9", 6, 7, "\xc3\xa9\xc3\xa9\xc3\xa9"},
         {"ab\n\n", 4, 9, "ab\xe2\x80\xa6"},
+        /* What no screen shows as what it is; and what a script has such characters for. */
+        {"Night\xe2\x80\x8b", 8, 40, "Night\\u{200B}"},
+        {"\xc3\xa9\xc2\xa0x", 5, 40, "\xc3\xa9\\u{A0}x"},
+        {"a\xc2\xad\xef\xbb\xbf", 6, 40, "a\\u{AD}\\u{FEFF}"},
+        {"a\xf3\xa0\x81\x81", 5, 40, "a\\u{E0041}"},
+        {"a\xe2\x80\x8d", 4, 40, "a\\u{200D}"},
+        {"\xda\xaf\xe2\x80\x8c", 5, 40, "\xda\xaf\xe2\x80\x8c"},
+        {"\xe5\xb1\xb1\xe3\x80\x80", 6, 40, "\xe5\xb1\xb1\xe3\x80\x80"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char buffer[64];
