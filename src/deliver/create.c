@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/secret.h"
@@ -109,19 +110,54 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
     return true;
 }
 
-/* What takes an approval is not given, and taken away, as far as it may have been. Which of
- * those was confirmed nobody knows by now; what takes none is given again. */
+/* A role that was given, by an answer that was heard: the operation says so from then on,
+ * whatever comes after it. */
+static int note_confirmed(struct execution *x, const char *name)
+{
+    for (size_t i = 0; i < x->operation->n_changes; i++) {
+        struct change *c = &x->operation->changes[i];
+        if (c->kind != CHANGE_ROLE || !c->to || c->from || !text_equal(c->name, name))
+            continue;
+        c->from = strdup(c->to);
+        return c->from ? 0 : -ENOMEM;
+    }
+    return 0;
+}
+
+/* Of a user who is made anew nothing is. */
+static void forget_confirmed(struct execution *x)
+{
+    for (size_t i = 0; i < x->operation->n_changes; i++)
+        if (x->operation->changes[i].kind == CHANGE_ROLE)
+            free(TAKE(x->operation->changes[i].from));
+}
+
+/* They are the user's, although no read shows them. */
+static int add_confirmed(struct execution *x)
+{
+    int r = 0;
+    for (size_t i = 0; i < x->operation->n_changes && r == 0; i++) {
+        const struct change *c = &x->operation->changes[i];
+        if (c->kind == CHANGE_ROLE && c->to && c->from &&
+            !user_role(x->content.current, c->name))
+            r = user_add_role(x->content.current, c->name, NULL);
+    }
+    return r;
+}
+
+/* What takes an approval is not given, and taken away, as far as it may have been and was not
+ * confirmed; what takes none is given again. */
 static int take_back(struct execution *x)
 {
     const struct user *wanted = x->basis.wanted;
     int r = 0;
     for (size_t i = 0; i < wanted->n_roles && r == 0; i++) {
         const char *name = wanted->roles[i].name;
-        if (!options_role_is_privileged(x->delivery->options->sync, name))
+        if (!options_role_is_privileged(x->delivery->options->sync, name) ||
+            user_role(x->content.current, name))
             continue;
         user_remove_role(x->content.sent, name);
-        if (!user_role(x->content.current, name))
-            r = user_add_role(x->content.current, name, NULL);
+        r = user_add_role(x->content.current, name, NULL);
     }
     return r;
 }
@@ -133,6 +169,8 @@ static enum next give_later(struct execution *x, struct user *current_taken, boo
     int r = content_begin(&x->content, current_taken, user_copy(x->basis.wanted));
     content_choose(&x->content, PART_ALL);
     content_complete(&x->content);
+    if (r == 0)
+        r = add_confirmed(x);
     if (r == 0 && taken_back)
         r = take_back(x);
     if (r == 0)
@@ -258,6 +296,7 @@ int create_write(struct execution *x, struct error *e)
     const struct engine_options *options = x->delivery->options;
     const struct sync_options *o = options->sync;
     int r = compose(x) < 0 ? error_out_of_memory(e) : 0;
+    forget_confirmed(x);
     x->making.of_many = delivery_has_many(x->delivery);
     if (r == 0 && o->initial_password == INITIAL_PASSWORD_GENERATE && !x->making.password)
         r = secret_random_password(&x->making.password, o->password_length, o->password_classes,
@@ -298,7 +337,9 @@ static enum next completed(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     bool goes_on = a->class == TENANT_DONE || content_is_own_refusal(a);
-    if (content_take_value(&x->content, a) < 0) {
+    bool given = a->class == TENANT_DONE && x->content.gives;
+    if (content_take_value(&x->content, a) < 0 ||
+        (given && note_confirmed(x, x->content.value) < 0)) {
         error_out_of_memory(&e);
         return machine_broken(x, &e);
     }

@@ -194,6 +194,49 @@ static void test_ended_approval_of_several(void **state)
     }
 }
 
+/* The same of a create: whoever was made keeps the role that was confirmed, and nobody is asked
+ * for it anew. */
+static void test_ended_approval_of_a_create_with_several(void **state)
+{
+    static char *both[] = {(char *)"Boss", (char *)"Chief"};
+    (void)state;
+    for (unsigned effect = 0; effect < 2; effect++) {
+        struct bed *b = new_bed(&fake_hidden_groups);
+        b->sync.privileged_roles = both;
+        b->sync.n_privileged_roles = 2;
+        people(b, 1, "support");
+        b->rules[0].roles.text = (char *)"Boss, Chief";
+        bed_start(b);
+        bed_sync(b);
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH,
+                                                        .times = 1,
+                                                        .skips = 1, /* Boss */
+                                                        .class = TENANT_UNCLEAR,
+                                                        .takes_effect = effect});
+        assert_int_equal(bed_approve(b), 1);
+        bed_run(b);
+        const struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+        assert_true(user_role(u, "Boss") && !!user_role(u, "Chief") == effect);
+        fake_tenant_fail(b->tenant, (struct fake_fault){
+                                        .kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+        bed_advance(b, 2 * HOUR);
+        bed_restart(b);
+        fake_tenant_heal(b->tenant);
+        bed_sync(b);
+        fake_tenant_forget_calls(b->tenant);
+        bed_advance(b, 2 * HOUR);
+        u = fake_tenant_find(b->tenant, "u0")->user;
+        assert_true(user_role(u, "Boss") && !user_role(u, "Chief"));
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+        assert_int_equal(bed_approve(b), 1);
+        bed_run(b);
+        u = fake_tenant_find(b->tenant, "u0")->user;
+        assert_true(user_role(u, "Boss") && user_role(u, "Chief"));
+        bed_check_known(b);
+        bed_free(b);
+    }
+}
+
 static void start_at(struct bed *b, size_t n)
 {
     may_revoke(b);
@@ -332,6 +375,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ended_approval),
         cmocka_unit_test(test_ended_approval_of_a_create),
         cmocka_unit_test(test_ended_approval_of_several),
+        cmocka_unit_test(test_ended_approval_of_a_create_with_several),
         cmocka_unit_test_setup_teardown(test_last_administrator, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_is_revoked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_since_a_moment, setup,
