@@ -20,6 +20,7 @@
 #include "contact/health.h"
 #include "contact/vain.h"
 #include "deliver/drift.h"
+#include "deliver/motion.h"
 #include "judge/planner.h"
 #include "model/operation.h"
 #include "model/user.h"
@@ -141,15 +142,6 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
-static int is_under_way(struct gone *g, const char *entry_id, struct error *e)
-{
-    CLEANUP(operation_list_done) struct operation_list busy = {0};
-    int r = queue_of_person(books_state(g->books), entry_id, &busy, e);
-    for (size_t i = 0; i < busy.n_items && r == 0; i++)
-        r = busy.items[i]->state == OPERATION_STARTED;
-    return r;
-}
-
 /* Found since, by an operation, the user is not gone; and one that is under way tells by
  * itself. First those who are found, whose users are no strangers then. */
 static int settle_one(struct gone *g, const char *entry_id, const char *before, bool first,
@@ -166,7 +158,7 @@ static int settle_one(struct gone *g, const char *entry_id, const char *before, 
         r = note_known(&l, &now, e);
     bool found = r != 0 || l.status == LINK_DELETED || !text_equal(now, before);
     if (!found)
-        r = is_under_way(g, entry_id, e);
+        r = motion_is_under_way(books_state(b), entry_id, e);
     if (r != 0 || found)
         return r < 0 ? r : 0;
     if (l.known)

@@ -5,9 +5,11 @@
 
 #include "deliver/motion.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/operation.h"
 #include "state/link.h"
+#include "state/queue.h"
 
 /* However long it waits, and how often it was tried: with the outcome it is known what was
  * done. */
@@ -30,4 +32,13 @@ bool motion_is(const struct link *l, const struct operation_list *busy)
             return true;
     }
     return false;
+}
+
+int motion_is_under_way(struct state *s, const char *entry_id, struct error *e)
+{
+    CLEANUP(operation_list_done) struct operation_list busy = {0};
+    int r = queue_of_person(s, entry_id, &busy, e);
+    for (size_t i = 0; i < busy.n_items && r == 0; i++)
+        r = busy.items[i]->state == OPERATION_STARTED;
+    return r;
 }

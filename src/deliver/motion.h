@@ -5,8 +5,12 @@
 #pragma once
 #include <stdbool.h>
 
+struct error;
 struct link;
 struct operation_list;
+struct state;
 
 /* busy: all that is queued for the person. */
 bool motion_is(const struct link *l, const struct operation_list *busy);
+/* 1: an operation of that person is carried out, which stores the link anew at its end; 0. */
+int motion_is_under_way(struct state *s, const char *entry_id, struct error *e);

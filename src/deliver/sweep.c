@@ -233,9 +233,11 @@ static void on_id(const struct tenant_answer *a, void *userdata)
     const struct tenant_ops *ops = w->sweep->options->tenant_ops;
     struct tenant_call *call = TAKE(w->call);
     struct error e = {0};
+    int r = motion_is_under_way(books_state(w->sweep->books), w->entry_id, &e);
     w->no_ids = a->class != TENANT_DONE;
-    if (a->class == TENANT_DONE && a->id &&
-        link_learn_id(books_state(w->sweep->books), w->entry_id, w->login, a->id, &e) < 0)
+    if (r == 0 && a->class == TENANT_DONE && a->id)
+        r = link_learn_id(books_state(w->sweep->books), w->entry_id, w->login, a->id, &e);
+    if (r < 0)
         walk_broken(w, &e);
     else
         walk_on(w);
@@ -468,14 +470,13 @@ uint64_t sweep_due_usec(const struct sweep *s)
     return sooner ? s->seek_usec : s->due_usec;
 }
 
-int sweep_new(struct sweep **ret, struct books *b, struct health *h,
-              struct rules *rules, struct error *e)
+int sweep_new(struct sweep **ret, struct books *b, struct health *h, struct rules *rules,
+              struct error *e)
 {
     struct sweep *s = calloc(1, sizeof(*s));
     if (!s)
         return error_out_of_memory(e);
-    *s = (struct sweep){
-        .books = b, .health = h, .rules = rules, .options = books_options(b)};
+    *s = (struct sweep){.books = b, .health = h, .rules = rules, .options = books_options(b)};
     *ret = s;
     return 0;
 }
