@@ -220,6 +220,11 @@ bool contact_is_looking(const struct contact *c)
     return c->looks.n || may_look(c);
 }
 
+bool contact_asks(const struct contact *c)
+{
+    return c->asked || c->looks.n;
+}
+
 int contact_ask(struct contact *c, const char *login, const char *login_key, bool *ret,
                 struct error *e)
 {

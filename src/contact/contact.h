@@ -24,6 +24,7 @@ void contact_evaluated(struct contact *c);
 int contact_ask(struct contact *c, const char *login, const char *login_key, bool *ret,
                 struct error *e);
 int contact_ask_again(struct contact *c, struct error *e); /* of all who were not there */
+bool contact_asks(const struct contact *c);       /* for somebody, now or as soon as it may */
 void contact_look(struct contact *c);             /* for those who are asked for */
 bool contact_is_looking(const struct contact *c); /* and does not know yet */
 /* Lists of users say all: false where the tenant gives none, or gives them in pages. */

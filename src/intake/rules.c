@@ -277,6 +277,11 @@ struct told *rules_told(struct rules *s)
     return &s->told;
 }
 
+const struct bound_groups *rules_groups(const struct rules *s)
+{
+    return s->groups_dirty ? NULL : &s->groups;
+}
+
 void rules_doubt_groups(struct rules *s)
 {
     s->groups_dirty = true;

@@ -53,6 +53,15 @@ struct known_id {
 };
 
 /* mirror-walk.c: what walks remember of groups. */
+struct group {
+    struct group *next; /* in its slot */
+    int64_t n;
+    bool gone;
+    bool asked; /* `parents` are those that name it */
+    struct group **parents;
+    size_t n_parents, capacity;
+    char *id, *dn;
+};
 struct known_groups {
     struct group *slots[512]; /* by number */
     size_t n;

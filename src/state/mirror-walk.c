@@ -22,16 +22,6 @@
 
 #define GROUPS_LIMIT 4096 /* about 1 MB */
 
-struct group {
-    struct group *next; /* in its slot */
-    int64_t n;
-    bool gone;
-    bool asked; /* `parents` are those that name it */
-    struct group **parents;
-    size_t n_parents, capacity;
-    char *id, *dn;
-};
-
 static void group_free(struct group *g)
 {
     free(g->parents);

@@ -54,6 +54,8 @@ struct engine {
 /* turn.c */
 int turn_start(struct engine *n, sd_event *event, struct error *e);
 void turn_wake(void *userdata); /* a turn soon; userdata is the engine */
+/* When the next thing becomes due, as far as it is known by now; 0: nothing will. */
+uint64_t turn_due_usec(const struct engine *n, uint64_t now);
 /* The gate, the tenant and what is known of it allow it. */
 bool turn_may_send(const struct engine *n);
 

@@ -329,9 +329,9 @@ static uint64_t wait_until(uint64_t at, uint64_t now)
     return at > now ? at - now : 0;
 }
 
-/* When the next thing becomes due; 0: nothing will. Nothing is begun any more while it stops, so
- * that what falls due then would be due in each turn: answers wake it. */
-static uint64_t next_due(const struct engine *n, uint64_t now)
+/* Nothing is begun any more while it stops, so that what falls due then would be due in each
+ * turn: answers wake it. */
+uint64_t turn_due_usec(const struct engine *n, uint64_t now)
 {
     struct error e = {0};
     uint64_t at = 0, queue = 0;
@@ -361,7 +361,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void arm_timer(struct engine *n)
 {
-    uint64_t now = clock_steady_usec(), at = next_due(n, now);
+    uint64_t now = clock_steady_usec(), at = turn_due_usec(n, now);
     bool gathers = books_outcome_since_usec(n->books);
     n->due_usec = at;
     if (gathers)

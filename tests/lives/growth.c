@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amid.h"
 #include "company.h"
 #include "losses.h"
 #include "witness.h"
@@ -69,6 +70,8 @@ void turn_ends(void)
         broken(19, "a turn of the loop takes %u messages of the directory", n_messages);
     if (counts && n_requests > MOST_REQUESTS)
         broken(19, "a turn of the loop begins %u requests to the tenant", n_requests);
+    if (counts)
+        amid_look();
 }
 
 void turn_syncs(void)

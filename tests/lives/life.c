@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "alarms.h"
+#include "amid.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -357,6 +358,7 @@ static bool run_daemon(void)
         arm();
     int r = start_and_run(&d, &e);
     turn_ends(); /* whoever starts holds nobody */
+    amid_close();
     running = NULL;
     if (world.deaf_since_usec == UINT64_MAX)
         world.deaf_since_usec = world.steady_usec;
@@ -433,6 +435,7 @@ static void begin(void)
         witness_turn_rows();
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),
                                NULL);
+    amid_begin();
     directory_begin(plan);
     rest_reset();
     yearbook_begin();
