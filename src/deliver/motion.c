@@ -42,3 +42,10 @@ int motion_is_under_way(struct state *s, const char *entry_id, struct error *e)
         r = busy.items[i]->state == OPERATION_STARTED;
     return r;
 }
+
+int motion_learn_id(struct state *s, const char *entry_id, const char *login, const char *id,
+                    struct error *e)
+{
+    int r = motion_is_under_way(s, entry_id, e);
+    return r != 0 ? (r < 0 ? r : 0) : link_learn_id(s, entry_id, login, id, e);
+}

@@ -233,11 +233,9 @@ static void on_id(const struct tenant_answer *a, void *userdata)
     const struct tenant_ops *ops = w->sweep->options->tenant_ops;
     struct tenant_call *call = TAKE(w->call);
     struct error e = {0};
-    int r = motion_is_under_way(books_state(w->sweep->books), w->entry_id, &e);
     w->no_ids = a->class != TENANT_DONE;
-    if (r == 0 && a->class == TENANT_DONE && a->id)
-        r = link_learn_id(books_state(w->sweep->books), w->entry_id, w->login, a->id, &e);
-    if (r < 0)
+    if (a->class == TENANT_DONE && a->id &&
+        motion_learn_id(books_state(w->sweep->books), w->entry_id, w->login, a->id, &e) < 0)
         walk_broken(w, &e);
     else
         walk_on(w);
