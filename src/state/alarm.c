@@ -42,13 +42,8 @@ int budget_write(struct state *s, const struct budget_use *use, struct error *e)
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
                  struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT sum(n) FROM budget_use WHERE budget = ?1 AND at_usec >= ?2",
-                       WITH(as_int(budget), as_usec(since_usec)), e);
-    if (r < 0)
-        return r;
-    *ret = (size_t)stmt_int(q, 0);
-    return 0;
+    return db_size(s, "SELECT sum(n) FROM budget_use WHERE budget = ?1 AND at_usec >= ?2",
+                   WITH(as_int(budget), as_usec(since_usec)), ret, e);
 }
 
 void alarm_done(struct alarm *a)

@@ -468,11 +468,30 @@ int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret
     return first(s, sql, binds, stmt_copy_id, ret, e);
 }
 
-size_t db_count(struct state *s, const char *sql)
+int db_int(struct state *s, const char *sql, const struct bind *binds, int64_t *ret,
+           struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s, sql, binds, e);
 
-    if (stmt_query(&q, s, sql, NULL, NULL) != STMT_ROW)
-        return 0;
-    return (size_t)stmt_int(q, 0);
+    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
+    return r < 0 ? r : 0;
+}
+
+int db_size(struct state *s, const char *sql, const struct bind *binds, size_t *ret,
+            struct error *e)
+{
+    int64_t n;
+    int r = db_int(s, sql, binds, &n, e);
+
+    *ret = (size_t)n;
+    return r;
+}
+
+size_t db_count(struct state *s, const char *sql)
+{
+    size_t n;
+
+    (void)db_size(s, sql, NULL, &n, NULL);
+    return n;
 }

@@ -332,6 +332,11 @@ int db_text(struct state *s, const char *sql, const struct bind *binds, char **r
             struct error *e);
 int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret,
           struct error *e);
+/* A number: that of the first row; 0 where there is none, or NULL. */
+int db_int(struct state *s, const char *sql, const struct bind *binds, int64_t *ret,
+           struct error *e);
+int db_size(struct state *s, const char *sql, const struct bind *binds, size_t *ret,
+            struct error *e);
 
 /* STMT_ROW, 0 when there is no (further) row, or -errno. One that writes begins the transaction,
  * and fails when SQLite has rolled it back already. */

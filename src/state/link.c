@@ -236,14 +236,7 @@ static void count_one(struct state *s, int64_t status, int64_t by)
         s->n_links[status] += by;
 }
 
-/* The status of the row as it is; 0: there is none. */
-static int stored_status(struct state *s, int64_t n, int64_t *ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT status FROM link WHERE n = ?1", WITH(as_int(n)), e);
-    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
-    return r < 0 ? r : 0;
-}
+#define STATUS_OF_ROW "SELECT status FROM link WHERE n = ?1"
 
 #define INSERT_LINK                                                                            \
     "INSERT INTO link(" LINK_COLUMNS                                                           \
@@ -279,7 +272,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         stored = r == 0 && sqlite3_changes(s->db) > 0;
     }
     if (r == 0 && !stored) {
-        r = stored_status(s, n, &before, e);
+        r = db_int(s, STATUS_OF_ROW, WITH(as_int(n)), &before, e);
         if (r == 0)
             r = write_link(
                 s,
@@ -316,7 +309,7 @@ int link_remove(struct state *s, const char *entry_id, struct error *e)
     int r = identity_find(s, entry_id, &n, e);
 
     if (r == 0)
-        r = stored_status(s, n, &before, e);
+        r = db_int(s, STATUS_OF_ROW, WITH(as_int(n)), &before, e);
     link_watch_note(s, entry_id);
     if (r == 0)
         r = db_write(s, "DELETE FROM link WHERE n = " NUMBER_OF, WITH(as_id(entry_id)), e);

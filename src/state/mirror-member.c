@@ -183,13 +183,10 @@ static int member_remove(struct state *s, int64_t group_n, enum member_kind kind
 static int member_find(struct state *s, int64_t group_n, const struct member *m, int64_t *ret,
                        struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT m.name_n FROM name a CROSS JOIN member m ON m.name_n = a.n AND "
-                       "m.group_n = ?3 WHERE a.kind = ?1 AND a.key = ?2",
-                       WITH(as_int(m->kind), as_text(m->key), as_int(group_n)), e);
-    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
-    return r < 0 ? r : 0;
+    return db_int(s,
+                  "SELECT m.name_n FROM name a CROSS JOIN member m ON m.name_n = a.n AND "
+                  "m.group_n = ?3 WHERE a.kind = ?1 AND a.key = ?2",
+                  WITH(as_int(m->kind), as_text(m->key), as_int(group_n)), ret, e);
 }
 
 struct old_member {

@@ -139,11 +139,8 @@ static int merge_names(struct state *s, const struct renamed *x, int64_t into, s
 
 static int name_find(struct state *s, const char *key, int64_t *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_query(&q, s, "SELECT n FROM name WHERE kind = 1 AND key = ?1", WITH(as_text(key)), e);
-    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
-    return r < 0 ? r : 0;
+    return db_int(s, "SELECT n FROM name WHERE kind = 1 AND key = ?1", WITH(as_text(key)), ret,
+                  e);
 }
 
 static int rename_one(struct state *s, const struct renamed *x, struct error *e)

@@ -223,14 +223,10 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
 
 int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
-                       "kind IN (1, 2, 3) AND searches & ?1",
-                       WITH(as_int(INT64_C(1) << search)), e);
-    if (r == STMT_ROW)
-        *ret = (size_t)stmt_int(q, 0);
-    return r < 0 ? r : 0;
+    return db_size(s,
+                   "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
+                   "kind IN (1, 2, 3) AND searches & ?1",
+                   WITH(as_int(INT64_C(1) << search)), ret, e);
 }
 
 static int shape_names(const struct entry *entry, struct buffer *b)

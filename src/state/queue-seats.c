@@ -19,19 +19,9 @@
 #define WAITING                                                                                \
     "FROM operation INDEXED BY operation_cause WHERE cause = 'seats' AND reason = '" REASON_SEATS "'"
 
-static int count(struct state *s, const char *sql, size_t *ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, sql, NULL, e);
-    if (r != STMT_ROW)
-        return r;
-    *ret = (size_t)stmt_int(q, 0);
-    return 0;
-}
-
 int queue_seats_under_way(struct state *s, size_t *ret, struct error *e)
 {
-    return count(
+    return db_size(
         s,
         "SELECT (SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 4 "
         "AND kind IN (1, 2, 7)) + (SELECT count(*) FROM operation INDEXED BY "
@@ -39,17 +29,17 @@ int queue_seats_under_way(struct state *s, size_t *ret, struct error *e)
         ") + (SELECT count(*) FROM operation INDEXED BY operation_cause "
         "WHERE cause = 'unclear' AND reason = '" REASON_UNCLEAR
         "' AND state <> 4 AND kind IN (1, 7))",
-        ret, e);
+        NULL, ret, e);
 }
 
 int queue_seats_ready(struct state *s, size_t *ret, struct error *e)
 {
-    return count(s, "SELECT count(*) " READY, ret, e);
+    return db_size(s, "SELECT count(*) " READY, NULL, ret, e);
 }
 
 int queue_seats_waiting(struct state *s, size_t *ret, struct error *e)
 {
-    return count(s, "SELECT count(*) " WAITING, ret, e);
+    return db_size(s, "SELECT count(*) " WAITING, NULL, ret, e);
 }
 
 int queue_of_seats(struct state *s, bool waiting, size_t limit, struct operation_list *ret,

@@ -293,19 +293,9 @@ int queue_each(struct state *s, enum operation_state state,
 #define OVER(is) OF_BUDGET("operation_over", is) "o.state = 2 AND o.reason = 'budget'"
 static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
 
-static int count(struct state *s, const char *sql, struct bind of, size_t *ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, sql, WITH(of), e);
-
-    if (r == STMT_ROW)
-        *ret = (size_t)stmt_int(q, 0);
-    return r < 0 ? r : 0;
-}
-
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
 {
-    return count(s, "SELECT count(*)" LET_THROUGH("="), as_int(budget), ret, e);
+    return db_size(s, "SELECT count(*)" LET_THROUGH("="), WITH(as_int(budget)), ret, e);
 }
 
 int queue_shares(struct state *s, unsigned from, struct queue_shares *ret, size_t n,
@@ -428,10 +418,11 @@ int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
 
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e)
 {
-    return count(s,
-                 "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 AND "
-                 "not_before_usec > 0 AND not_before_usec > ?1",
-                 as_usec(now_usec), ret, e);
+    return db_size(
+        s,
+        "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 "
+        "AND not_before_usec > 0 AND not_before_usec > ?1",
+        WITH(as_usec(now_usec)), ret, e);
 }
 
 int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e)
@@ -440,10 +431,11 @@ int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e)
 
     ret[0] = 0;
     for (unsigned lane = QUEUE_REVOCATIONS; lane <= QUEUE_NEWCOMERS && r == 0; lane++)
-        r = count(s,
-                  "SELECT count(*) FROM operation o INDEXED BY operation_ready WHERE o.state = 1 "
-                  "AND " LANE " = ?1",
-                  as_int(lane), &ret[lane], e);
+        r = db_size(
+            s,
+            "SELECT count(*) FROM operation o INDEXED BY operation_ready WHERE o.state = "
+            "1 AND " LANE " = ?1",
+            WITH(as_int(lane)), &ret[lane], e);
     return r;
 }
 

@@ -32,15 +32,12 @@ void unresolved_forget(struct state *s)
 
 static int count_of_name(struct state *s, int64_t name_n, int64_t *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s,
-                       "SELECT count(*) FROM member m CROSS JOIN entry g ON g.n = m.group_n "
-                       "WHERE m.name_n = ?1 AND g.kind = 2 AND g.gone_usec = 0 AND "
-                       "((m.kind = 1 AND " NOT_HERE " AND " NONE_MEANT
-                       ") OR (m.kind = 2 AND " NO_LOGIN "))",
-                       WITH(as_int(name_n)), e);
-    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
-    return r < 0 ? r : 0;
+    return db_int(s,
+                  "SELECT count(*) FROM member m CROSS JOIN entry g ON g.n = m.group_n "
+                  "WHERE m.name_n = ?1 AND g.kind = 2 AND g.gone_usec = 0 AND "
+                  "((m.kind = 1 AND " NOT_HERE " AND " NONE_MEANT
+                  ") OR (m.kind = 2 AND " NO_LOGIN "))",
+                  WITH(as_int(name_n)), ret, e);
 }
 
 void unresolved_note(struct state *s, int64_t name_n)
