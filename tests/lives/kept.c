@@ -66,6 +66,33 @@ static void compare_json(const char *where, const json_t *kept, const json_t *fr
            a ? a : "?", b ? b : "?");
 }
 
+/* What the daemon counts as it goes is what a count of the rows gives. */
+static void check_counts(struct both *b, const json_t *status)
+{
+    static const struct {
+        const char *part, *name, *sql;
+    } rows[] = {
+        {"directory", "people", "SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind = 1"},
+        {"directory", "groups", "SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind = 2"},
+        {"tenant", "users_linked", "SELECT count(*) FROM link WHERE status = 1"},
+        {"tenant", "users_disabled", "SELECT count(*) FROM link WHERE status = 2"},
+        {"queue", "parked", "SELECT count(*) FROM operation WHERE state = 2"},
+        {"queue", "held", "SELECT count(*) FROM operation WHERE state = 3"},
+        {"queue", "started", "SELECT count(*) FROM operation WHERE state = 4"},
+        {"mapping", "dirty", "SELECT count(*) FROM dirty"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const json_t *told =
+            json_object_get(json_object_get(status, rows[i].part), rows[i].name);
+        int64_t n = 0;
+        world.n_checks++;
+        if (db_number(b->fresh->db, b->fresh->path, rows[i].sql, &n, &b->e) == 0 &&
+            (!json_is_integer(told) || json_integer_value(told) != n))
+            broken(15, "%s.%s is told to be %lld, and the state has %lld", rows[i].part,
+                   rows[i].name, (long long)json_integer_value(told), (long long)n);
+    }
+}
+
 static void check_status(struct both *b)
 {
     void *note = question_status.note(b->d, NULL, &b->e);
@@ -75,6 +102,7 @@ static void check_status(struct both *b)
         question_status.forget(note);
     world.n_checks++;
     compare_json("", kept, fresh);
+    check_counts(b, kept);
 }
 
 /* ---- what is decided about people ---- */

@@ -322,33 +322,6 @@ bool witness_follows(void)
     return follows;
 }
 
-/* What the daemon counts as it goes is what a count of the rows gives. */
-static void check_counts(sqlite3 *db)
-{
-    static const struct {
-        const char *part, *name, *statement;
-    } rows[] = {
-        {"directory", "people", "SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind = 1"},
-        {"directory", "groups", "SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind = 2"},
-        {"tenant", "users_linked", "SELECT count(*) FROM link WHERE status = 1"},
-        {"tenant", "users_disabled", "SELECT count(*) FROM link WHERE status = 2"},
-        {"queue", "parked", "SELECT count(*) FROM operation WHERE state = 2"},
-        {"queue", "held", "SELECT count(*) FROM operation WHERE state = 3"},
-        {"queue", "started", "SELECT count(*) FROM operation WHERE state = 4"},
-        {"mapping", "dirty", "SELECT count(*) FROM dirty"},
-    };
-    json_t *status = witness_status();
-    for (size_t i = 0; status && i < sizeof(rows) / sizeof(*rows); i++) {
-        const json_t *told = json_object_get(json_object_get(status, rows[i].part), rows[i].name);
-        long long n = ask(db, rows[i].statement, NULL);
-        world.n_checks++;
-        if (n >= 0 && (!json_is_integer(told) || json_integer_value(told) != n))
-            broken(15, "%s.%s is told to be %lld, and the state has %lld", rows[i].part, rows[i].name,
-                   (long long)json_integer_value(told), n);
-    }
-    json_decref(status);
-}
-
 void witness_day_end(uint64_t settled_usec)
 {
     sqlite3 *db = open_state();
@@ -356,7 +329,6 @@ void witness_day_end(uint64_t settled_usec)
         return;
     check_open(db);
     check_mirror(db, settled_usec);
-    check_counts(db);
 }
 
 void witness_begin(void)

@@ -19,8 +19,8 @@ void witness_forget(void); /* another state file */
 void witness_close(void);  /* before the daemon closes its own */
 struct sqlite3 *
 witness_database(void); /* a connection that can only read; NULL: there is none */
-/* After some quiet hours: the mirror is what the directory shows, what is counted as it goes is
- * what a count of the rows gives. */
+/* After some quiet hours: the mirror is what the directory shows, and nothing is under way for
+ * long. */
 void witness_day_end(uint64_t settled_usec);
 /* What an operator is told now; NULL: nothing. */
 struct json_t *witness_status(void);
