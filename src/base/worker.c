@@ -4,8 +4,6 @@
 #include "base/worker.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 
 struct worker {
     sd_event_source *source;
@@ -54,18 +53,6 @@ static int on_through(sd_event_source *source, int fd, uint32_t events, void *us
     return 0;
 }
 
-/* The thread inherits the mask: signals belong to the loop. */
-static int start_thread(struct worker *w)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = -pthread_create(&w->thread, NULL, thread_main, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    w->running = r == 0;
-    return r;
-}
-
 int worker_start(struct worker **ret, struct sd_event *event, void (*run)(void *data),
                  void (*done)(void *data), void *data, struct error *e)
 {
@@ -80,7 +67,8 @@ int worker_start(struct worker **ret, struct sd_event *event, void (*run)(void *
     if (r >= 0)
         r = sd_event_add_io(event, &w->source, w->through_fd, EPOLLIN, on_through, w);
     if (r >= 0)
-        r = start_thread(w);
+        r = thread_start(&w->thread, 0, thread_main, w);
+    w->running = r == 0;
     if (r < 0) {
         worker_free(w);
         return error_set(e, r, "cannot start a thread: %s", strerror(-r));

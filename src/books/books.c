@@ -20,6 +20,7 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "books/engine-types.h"
 #include "books/lag.h"
 #include "books/ledger.h"
@@ -481,8 +482,7 @@ static void export_soon(struct books *b)
         enabled != SD_EVENT_OFF)
         return;
     int r = b->export_timer ? sd_event_source_set_time(b->export_timer, at)
-                            : sd_event_add_time(b->o.event, &b->export_timer, CLOCK_MONOTONIC, at,
-                                                USEC_PER_MSEC, on_export, b);
+                            : timer_at(b->o.event, &b->export_timer, at, on_export, b);
     if (r >= 0)
         r = sd_event_source_set_enabled(b->export_timer, SD_EVENT_ONESHOT);
     if (r < 0)

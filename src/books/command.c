@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "books/books.h"
 
 #define COMMAND_LIMIT_USEC (30 * USEC_PER_SEC)
@@ -260,8 +261,7 @@ static int watch(struct command *c)
     int r =
         sd_event_add_child(c->list->event, &c->child, c->pid, WEXITED, on_exit_of_child, c);
     if (r >= 0)
-        r = sd_event_add_time_relative(c->list->event, &c->timer, CLOCK_MONOTONIC,
-                                       c->list->limit_usec, USEC_PER_SEC, on_too_long, c);
+        r = timer_in(c->list->event, &c->timer, c->list->limit_usec, on_too_long, c);
     return r;
 }
 

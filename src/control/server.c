@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "control/control.h"
 #include "control/listen.h"
 #include "control/outbox.h"
@@ -406,8 +407,7 @@ static int connection_new(struct control_server *s, int fd)
     c->role = role_of(s, fd, &peer);
     int r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_connection, c);
     if (r >= 0)
-        r = sd_event_add_time_relative(s->event, &c->timer, CLOCK_MONOTONIC, SLOW_CLIENT_USEC,
-                                       USEC_PER_SEC, on_slow, c);
+        r = timer_in(s->event, &c->timer, SLOW_CLIENT_USEC, on_slow, c);
     if (r >= 0)
         r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
     if (r < 0)

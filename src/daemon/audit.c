@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/timer.h"
 #include "daemon/daemon.h"
 #include "model/json.h"
 
@@ -174,9 +175,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 
 int daemon_audit_start(struct daemon *d, struct error *e)
 {
-    int r = d->audit ? sd_event_add_time(d->event, &d->audit_timer, CLOCK_MONOTONIC,
-                                         clock_monotonic_usec() + LOOK_EVERY, USEC_PER_SEC,
-                                         on_time, d)
+    int r = d->audit ? timer_at(d->event, &d->audit_timer, clock_monotonic_usec() + LOOK_EVERY,
+                                on_time, d)
                      : 0;
     return r < 0 ? error_set(e, r, "cannot set up the timer of the audit") : 0;
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
@@ -306,8 +307,7 @@ static int add_sources(struct candidate *l, struct error *e)
     if (r >= 0)
         r = sd_event_source_set_enabled(l->finish, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_time_relative(l->daemon->event, &l->limit, CLOCK_MONOTONIC,
-                                       CANDIDATE_LIMIT_USEC, USEC_PER_SEC, on_limit, l);
+        r = timer_in(l->daemon->event, &l->limit, CANDIDATE_LIMIT_USEC, on_limit, l);
     return r < 0 ? error_set(e, r, "cannot wait for the plan: %s", strerror(-r)) : 0;
 }
 

@@ -7,15 +7,17 @@
  */
 #include "config.h"
 
+#include "audit/erase.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/erase.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
@@ -76,8 +78,7 @@ static void erasure_fail(struct erasure *x, const struct error *e)
 {
     struct daemon *d = x->daemon;
     bool again = is_remembered(d) &&
-                 sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC,
-                                            d->settings->sync.hold_retry_usec, 0, on_again, d) >= 0;
+                 timer_in(d->event, NULL, d->settings->sync.hold_retry_usec, on_again, d) >= 0;
     const char *then = again ? "; it is tried again by itself until it is done" : "";
     log_error("Erasing from the audit stopped: %s%s", e->message, then);
     if (x->call)

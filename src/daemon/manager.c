@@ -16,6 +16,7 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "daemon/daemon.h"
 #include "daemon/parts.h"
 #include "render/output.h"
@@ -126,8 +127,8 @@ static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata
 static bool look_at_token_in(struct daemon *d, uint64_t usec)
 {
     d->token_timer = sd_event_source_disable_unref(d->token_timer);
-    if (sd_event_add_time(d->event, &d->token_timer, CLOCK_MONOTONIC,
-                          clock_monotonic_usec() + usec, 0, on_token_timer, d) < 0)
+    if (timer_at(d->event, &d->token_timer, clock_monotonic_usec() + usec, on_token_timer, d) <
+        0)
         d->token_timer = NULL;
     return d->token_timer;
 }

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "daemon/daemon.h"
 #include "daemon/reader.h"
 #include "render/output.h"
@@ -95,8 +96,7 @@ int metrics_start(struct daemon *d, struct error *e)
 {
     if (!d->settings->metrics_file || d->once)
         return 0;
-    int r = sd_event_add_time_relative(d->event, &d->metrics_timer, CLOCK_MONOTONIC,
-                                       USEC_PER_SEC, USEC_PER_MSEC, on_time, d);
+    int r = timer_in(d->event, &d->metrics_timer, USEC_PER_SEC, on_time, d);
     return r < 0 ? error_set(e, r, "the timer of the metrics: %s", strerror(-r)) : 0;
 }
 

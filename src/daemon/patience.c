@@ -7,14 +7,14 @@
 
 #include "daemon/patience.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define ASKED_MOST 3600 /* times; each is a second apart */
 #define ASK        "EXTEND_TIMEOUT_USEC=60000000"
@@ -29,9 +29,10 @@ struct patience {
 static void *ask(void *data)
 {
     struct patience *p = data;
-    struct timespec next;
+    uint64_t now = clock_monotonic_usec();
+    struct timespec next = {.tv_sec = (time_t)(now / USEC_PER_SEC),
+                            .tv_nsec = (long)(now % USEC_PER_SEC * 1000)};
 
-    clock_gettime(CLOCK_MONOTONIC, &next);
     pthread_mutex_lock(&p->mutex);
     for (unsigned n = 0; !p->over && n < ASKED_MOST; n++) {
         next.tv_sec++;
@@ -48,7 +49,6 @@ struct patience *patience_begin(void)
 {
     struct patience *p = getenv("NOTIFY_SOCKET") ? calloc(1, sizeof(*p)) : NULL;
     pthread_condattr_t monotonic;
-    sigset_t all, before;
 
     if (!p)
         return NULL;
@@ -57,13 +57,10 @@ struct patience *patience_begin(void)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&p->ended, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&p->thread, NULL, ask, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int r = thread_start(&p->thread, 0, ask, p);
     if (r == 0)
         return p;
-    log_debug("The service manager is not asked for more time: error %d", r);
+    log_debug("The service manager is not asked for more time: error %d", -r);
     pthread_cond_destroy(&p->ended);
     pthread_mutex_destroy(&p->mutex);
     free(p);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/meter.h"
+#include "base/timer.h"
 #include "daemon/daemon.h"
 #include "state/mirror.h"
 #include "state/person.h"
@@ -50,8 +51,7 @@ void progress_show(struct daemon *d)
         return;
     if (mirror_counts(d->state, &n, &e) == 0)
         d->n_read_before = n.people + n.groups + n.containers;
-    (void)sd_event_add_time_relative(d->event, &d->meter_timer, CLOCK_MONOTONIC, SHOW_USEC,
-                                     USEC_PER_MSEC, on_time, d);
+    (void)timer_in(d->event, &d->meter_timer, SHOW_USEC, on_time, d);
 }
 
 void progress_hide(struct daemon *d)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "daemon/daemon.h"
 #include "state/link.h"
 #include "state/queue.h"
@@ -197,8 +198,7 @@ int progress_start(struct daemon *d, struct error *e)
     if (d->dry_run)
         return 0;
     d->progress.looked_usec = clock_monotonic_usec();
-    int r = sd_event_add_time_relative(d->event, &d->progress_timer, CLOCK_MONOTONIC, USEC_PER_SEC,
-                                       USEC_PER_MSEC, on_time, d);
+    int r = timer_in(d->event, &d->progress_timer, USEC_PER_SEC, on_time, d);
     return r < 0 ? error_set(e, r, "the timer of the progress: %s", strerror(-r)) : 0;
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "base/worker.h"
 #include "model/json.h"
 
@@ -152,8 +153,7 @@ static bool start_thread(struct reader *r, struct asked *a)
         state_log_is_long(d->state) || !state_is_in_place(d->state))
         return false;
     if (state_open_to_read(&a->state, d->state, &a->e) < 0 ||
-        sd_event_add_time_relative(d->event, &r->limit, CLOCK_MONOTONIC, LONGEST_USEC,
-                                   USEC_PER_SEC, on_limit, r) < 0 ||
+        timer_in(d->event, &r->limit, LONGEST_USEC, on_limit, r) < 0 ||
         worker_start(&r->worker, d->event, run, on_done, a, &a->e) < 0) {
         log_debug("No thread reads for this question: %s", a->e.message);
         r->limit = sd_event_source_disable_unref(r->limit);

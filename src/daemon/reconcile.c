@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "base/worker.h"
 #include "daemon/daemon.h"
 #include "model/user.h"
@@ -199,8 +200,7 @@ static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
 /* Not while a transaction is open: its lines would be missed again. */
 static int begin_later(struct reconciliation *x)
 {
-    int r = sd_event_add_time_relative(x->daemon->event, &x->next, CLOCK_MONOTONIC, LATER_USEC, 0,
-                                       on_later, x);
+    int r = timer_in(x->daemon->event, &x->next, LATER_USEC, on_later, x);
     return r < 0 ? error_set(&x->e, r, "%s", strerror(-r)) : 0;
 }
 

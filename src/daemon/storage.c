@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "model/operation.h"
@@ -201,8 +202,8 @@ int storage_start(struct daemon *d, int (*renew)(struct daemon *d, struct error 
         return error_out_of_memory(e);
     d->storage->renew = renew;
     d->storage->stop = stop;
-    int r = sd_event_add_time(d->event, &d->storage->timer, CLOCK_MONOTONIC,
-                              clock_monotonic_usec() + LOOK_EVERY_USEC, USEC_PER_MSEC, on_time, d);
+    int r = timer_at(d->event, &d->storage->timer, clock_monotonic_usec() + LOOK_EVERY_USEC,
+                     on_time, d);
     if (r < 0)
         return error_set(e, r, "cannot set up the watch over the state file");
     storage_look(d);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "mapping/ruleset.h"
@@ -321,8 +322,7 @@ static int sync_begin(struct sync_one *x, const char *id, struct error *e)
     x->since_usec = clock_monotonic_usec();
     if (!x->id || !x->operations)
         return error_out_of_memory(e);
-    r = sd_event_add_time_relative(x->daemon->event, &x->timer, CLOCK_MONOTONIC, LOOK_USEC,
-                                   USEC_PER_MSEC, on_look, x);
+    r = timer_in(x->daemon->event, &x->timer, LOOK_USEC, on_look, x);
     return r < 0 ? error_set(e, r, "cannot wait for the person: %s", strerror(-r)) : 0;
 }
 

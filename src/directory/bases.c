@@ -13,10 +13,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/timer.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
 #include "directory/search.h"
-#include "directory/timer.h"
 
 struct bases {
     struct feed_environment *env;

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "base/trust.h"
 #include "directory/address.h"
 #include "directory/connect.h"
@@ -26,7 +27,6 @@
 #include "directory/rootdse.h"
 #include "directory/session.h"
 #include "directory/task.h"
-#include "directory/timer.h"
 
 /* A connection that lived this long was a good one, whatever ended it. */
 #define GOOD_CONNECTION_USEC (60 * USEC_PER_SEC)

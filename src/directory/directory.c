@@ -16,13 +16,13 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "directory/connect.h"
 #include "directory/connection.h"
 #include "directory/feeding.h"
 #include "directory/libldap.h"
 #include "directory/searches.h"
 #include "directory/session.h"
-#include "directory/timer.h"
 #include "directory/unanswered.h"
 
 /* Several doubts in a row (an OU moved out, then another) are one read. */

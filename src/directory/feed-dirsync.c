@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "directory/batch.h"
 #include "directory/cookie-identity.h"
 #include "directory/dirsync-change.h"
@@ -583,8 +584,7 @@ static int dirsync_start(void **ret, struct feed_environment *env, struct error 
     if (r == 0)
         r = feed_batch_new(&d->batch, env, &events, d, e);
     if (r == 0)
-        r = sd_event_add_time_relative(env->event, &d->timer, CLOCK_MONOTONIC, 0, 1000,
-                                       on_timer, d);
+        r = timer_in(env->event, &d->timer, 0, on_timer, d);
     if (r < 0) {
         dirsync_free(d);
         return r;

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "directory/batch.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
@@ -302,8 +303,7 @@ static int poll_start(void **ret, struct feed_environment *env, struct error *e)
     p->full_wanted = true;
     int r = feed_batch_new(&p->batch, env, &events, p, e);
     if (r == 0) {
-        r = sd_event_add_time_relative(env->event, &p->timer, CLOCK_MONOTONIC, 0, 1000,
-                                       on_timer, p);
+        r = timer_in(env->event, &p->timer, 0, on_timer, p);
         if (r < 0)
             error_set(e, r, "cannot make a timer: %s", strerror(-r));
     }

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "directory/batch.h"
 #include "directory/cookie-identity.h"
 #include "directory/environment.h"
@@ -658,8 +659,7 @@ static int syncrepl_start(void **ret, struct feed_environment *env, struct error
             r = error_out_of_memory(e);
     }
     if (r == 0 && !env->once) {
-        r = sd_event_add_time_relative(env->event, &f->reread, CLOCK_MONOTONIC,
-                                       reread_interval(f), USEC_PER_MSEC, on_reread, f);
+        r = timer_in(env->event, &f->reread, reread_interval(f), on_reread, f);
         if (r < 0)
             error_set(e, r, "cannot make a timer: %s", strerror(-r));
     }

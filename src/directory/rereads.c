@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 
 /* slapd's refint takes milliseconds, on a busy server a second. A minute of waiting would be
  * felt where no server repairs anything and a renamed person loses access by it. */
@@ -110,9 +111,7 @@ int rereads_new(struct rereads **ret, struct sd_event *event, bool patient,
     l->patient = patient;
     l->due = due;
     l->userdata = userdata;
-    int r = due ? sd_event_add_time_relative(event, &l->timer, CLOCK_MONOTONIC, 0, 1000,
-                                             on_timer, l)
-                : 0;
+    int r = due ? timer_in(event, &l->timer, 0, on_timer, l) : 0;
     if (r >= 0 && l->timer)
         r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
     if (r < 0) {

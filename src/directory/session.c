@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/timer.h"
 #include "directory/libldap.h"
 
 #define MESSAGES_PER_TURN 64
@@ -288,7 +289,7 @@ int session_new(struct session **ret, struct sd_event *event, LDAP *taken,
     if (r >= 0)
         r = sd_event_source_set_enabled(s->defer, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &s->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, s);
+        r = timer_in(event, &s->timer, 0, on_timer, s);
     if (r >= 0)
         r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
     if (r < 0) {

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/timer.h"
 
 /* After the interrupt a healthy library returns at once. */
 #define GRACE_USEC (2 * USEC_PER_SEC)
@@ -177,8 +178,7 @@ int task_start(struct task **ret, struct sd_event *event, struct task_slot *slot
     }
     int r = sd_event_add_io(event, &t->wake, s->wake_fd, EPOLLIN, on_wake, t);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &t->timer, CLOCK_MONOTONIC, timeout_usec, 1000,
-                                       on_timer, t);
+        r = timer_in(event, &t->timer, timeout_usec, on_timer, t);
     if (r < 0)
         error_set(e, r, "cannot watch a thread: %s", strerror(-r));
     else

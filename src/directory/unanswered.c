@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/timer.h"
 #include "directory/environment.h"
-#include "directory/timer.h"
 
 struct unanswered {
     const struct feed_sink *sink;

@@ -10,8 +10,6 @@
 #include "state/checkpoint.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,6 +18,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
+
+#define STACK_BYTES (256 << 10)
 
 struct checkpoint {
     char *path;
@@ -83,24 +84,6 @@ static void *thread_main(void *userdata)
     return NULL;
 }
 
-static int thread_start(struct checkpoint *c)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    int r = pthread_attr_init(&attributes);
-
-    if (r != 0)
-        return -r;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_attr_setstacksize(&attributes, 256 * 1024);
-    if (r == 0)
-        r = pthread_create(&c->thread, &attributes, thread_main, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return -r;
-}
-
 int checkpoint_new(struct checkpoint **ret, const char *path, struct error *e)
 {
     struct checkpoint *c = calloc(1, sizeof(*c));
@@ -112,7 +95,7 @@ int checkpoint_new(struct checkpoint **ret, const char *path, struct error *e)
     }
     pthread_mutex_init(&c->mutex, NULL);
     pthread_cond_init(&c->wake, NULL);
-    r = thread_start(c);
+    r = thread_start(&c->thread, STACK_BYTES, thread_main, c);
     if (r < 0) {
         pthread_cond_destroy(&c->wake);
         pthread_mutex_destroy(&c->mutex);

@@ -35,17 +35,16 @@ static int open_source_as(sqlite3 **ret, const char *path, const char *how, stru
 {
     CLEANUP(freep) char *uri = file_uri(path, how);
     int64_t schema = 0;
-    int rc, r;
+    int r;
 
     if (!uri)
         return error_out_of_memory(e);
-    rc = sqlite3_open_v2(uri, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
-    if (rc == SQLITE_OK) {
+    r = db_connect(ret, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, path, e);
+    if (r == 0) {
         sqlite3_extended_result_codes(*ret, 1);
         sqlite3_busy_timeout(*ret, 5000);
         r = db_number(*ret, path, "PRAGMA schema_version", &schema, e);
-    } else
-        r = db_error(*ret, path, rc, e);
+    }
     if (r == 0)
         return 0;
     sqlite3_close(*ret);
@@ -82,16 +81,14 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path ? path : "(no file)");
     bool empty = !path, here = path && state_is_open_here(path);
-    int version = 0, rc, r = 0;
+    int version = 0, r;
 
     if (!s)
         return error_out_of_memory(e);
     /* The empty name is a private database: in memory while small, else in a file that has no
      * name any more. */
-    rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
-    if (rc != SQLITE_OK)
-        return db_error(s->db, s->path, rc, e);
-    if (path && !here)
+    r = db_connect(&s->db, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, s->path, e);
+    if (r == 0 && path && !here)
         r = make_look(path, &empty, e);
     if (r == 0 && !empty)
         r = copy_from(s, path, e);

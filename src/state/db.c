@@ -102,6 +102,13 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
     }
 }
 
+int db_connect(sqlite3 **ret, const char *name, int flags, const char *path, struct error *e)
+{
+    int rc = sqlite3_open_v2(name, ret, flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+    return rc == SQLITE_OK ? 0 : db_error(*ret, path, rc, e);
+}
+
 static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, struct error *e,
                              int *ret_r)
 {

@@ -392,6 +392,9 @@ int later_touch(struct state *s, int64_t n, uint64_t run, enum person_bucket don
 int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e);
 /* One number out of a statement without parameters. */
 int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, struct error *e);
+/* By these flags of SQLite, with SQLITE_OPEN_NOMUTEX: each connection has one thread at a time.
+ * path: for the sentence. *ret is to be closed also when it fails. */
+int db_connect(sqlite3 **ret, const char *name, int flags, const char *path, struct error *e);
 /* The sentence for a failed call: what happened, and what the operator can do about it. */
 int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 

@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -97,11 +98,13 @@ static void read_left(int fd, const char *state_path, struct lock_left *ret)
 
 void lock_leave(int fd, const char *state_path, const char *facts)
 {
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+    uint64_t now = clock_now_usec();
+    struct timespec times[2] = {
+        {.tv_nsec = UTIME_OMIT},
+        {.tv_sec = (time_t)(now / USEC_PER_SEC), .tv_nsec = (long)(now % USEC_PER_SEC * 1000)}};
     char note[192], text[320];
 
-    if (clock_gettime(CLOCK_REALTIME, &times[1]) < 0 ||
-        utimensat(AT_FDCWD, state_path, times, 0) < 0 ||
+    if (utimensat(AT_FDCWD, state_path, times, 0) < 0 ||
         !describe(state_path, note, sizeof(note)))
         return;
     int n = snprintf(text, sizeof(text), "%ld\n%s\n%s\n", (long)getpid(), note, facts);

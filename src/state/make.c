@@ -117,9 +117,9 @@ static int begin_file(const char *beside, mode_t mode, struct error *e)
 
 static int open_beside(sqlite3 **ret, const char *beside, struct error *e)
 {
-    int rc = sqlite3_open_v2(beside, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int r = db_connect(ret, beside, SQLITE_OPEN_READWRITE, beside, e);
 
-    return rc == SQLITE_OK ? migrate_settings(*ret, beside, e) : db_error(*ret, beside, rc, e);
+    return r == 0 ? migrate_settings(*ret, beside, e) : r;
 }
 
 static int fill_file(const char *beside, struct error *e)

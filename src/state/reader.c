@@ -17,13 +17,14 @@ static int open_beside(struct state **ret, struct state *beside, int how, struct
 {
     struct state *s = state_alloc(beside->path);
     int64_t version;
-    int rc, r;
+    int r;
 
     assert(!beside->transaction.active);
     if (!s)
         return error_out_of_memory(e);
-    rc = sqlite3_open_v2(s->path, &s->db, how | SQLITE_OPEN_NOMUTEX, NULL);
-    r = rc == SQLITE_OK ? db_exec(s->db, s->path, "BEGIN", e) : db_error(s->db, s->path, rc, e);
+    r = db_connect(&s->db, s->path, how, s->path, e);
+    if (r == 0)
+        r = db_exec(s->db, s->path, "BEGIN", e);
     if (r == 0)
         r = db_number(s->db, s->path, "PRAGMA user_version", &version, e);
     if (r < 0) {

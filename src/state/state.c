@@ -152,11 +152,10 @@ static int check(struct state *s, bool sound, bool at_once, int *ret_version, st
 
 static int open_db(struct state *s, struct error *e)
 {
-    int rc =
-        sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int r = db_connect(&s->db, s->path, SQLITE_OPEN_READWRITE, s->path, e);
 
-    if (rc != SQLITE_OK)
-        return db_error(s->db, s->path, rc, e);
+    if (r < 0)
+        return r;
     keep_log(s, true);
     return migrate_settings(s->db, s->path, e);
 }

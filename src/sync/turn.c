@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "state/queue.h"
 #include "state/steady.h"
 #include "sync/engine-internal.h"
@@ -374,8 +375,8 @@ static void arm_timer(struct engine *n)
     if (!gathers)
         sooner(&due, commit_usec(n));
     int r = n->timer ? sd_event_source_set_time(n->timer, due)
-                     : sd_event_add_time(sd_event_source_get_event(n->turn_source), &n->timer,
-                                         CLOCK_MONOTONIC, due, USEC_PER_MSEC, on_timer, n);
+                     : timer_at(sd_event_source_get_event(n->turn_source), &n->timer, due,
+                                on_timer, n);
     if (r >= 0)
         r = sd_event_source_set_enabled(n->timer, SD_EVENT_ONESHOT);
     if (r < 0)

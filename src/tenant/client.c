@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/timer.h"
 #include "tenant/call.h"
 #include "tenant/http.h"
 #include "tenant/options.h"
@@ -57,8 +58,7 @@ static int add_sources(struct tenant_client *c, struct error *e)
     if (r >= 0)
         r = sd_event_source_set_enabled(c->pump_source, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_time(c->event, &c->pace_source, CLOCK_MONOTONIC, UINT64_MAX,
-                              USEC_PER_MSEC, on_pace, c);
+        r = timer_at(c->event, &c->pace_source, UINT64_MAX, on_pace, c);
     if (r >= 0)
         r = sd_event_source_set_enabled(c->pace_source, SD_EVENT_OFF);
     return r < 0 ? error_set(e, r, "the tenant client's event sources: %s", strerror(-r)) : 0;

@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/timer.h"
 
 #define EVENTS_PER_TURN   64
 #define TIMEOUTS_PER_TURN 16
@@ -231,8 +232,7 @@ static int add_sources(struct transfers *t, struct sd_event *event, struct error
     if (r >= 0)
         r = sd_event_source_set_prepare(t->io_source, before_sleep);
     if (r >= 0)
-        r = sd_event_add_time(event, &t->timer_source, CLOCK_MONOTONIC, UINT64_MAX,
-                              USEC_PER_MSEC, on_alarm, t);
+        r = timer_at(event, &t->timer_source, UINT64_MAX, on_alarm, t);
     if (r >= 0)
         r = sd_event_source_set_enabled(t->timer_source, SD_EVENT_OFF);
     if (r >= 0)
