@@ -432,6 +432,37 @@ static void test_starts_share_commits(void **state)
     is_idle(b);
 }
 
+static int count_statement(unsigned what, void *data, void *of, void *text)
+{
+    (void)what, (void)of;
+    *(size_t *)data +=
+        strncmp(text, "--", 2) != 0; /* a trigger's are a part of the statement */
+    return 0;
+}
+
+/* A hire alone: one commit has what came and what is intended, the other what was done. */
+static void test_statements_of_a_hire(void **state)
+{
+    struct bed *b = *state;
+    size_t n_commits = 0, n_statements = 0;
+    bed_person_uid(b, "u0");
+    bed_group_uids(b, "support", (const char *const[]){"u0", "u1", "u2"}, 3);
+    bed_person_uid(b, "u1");
+    bed_start(b);
+    bed_sync(b);
+    bed_person_uid(b, "u2");
+    sqlite3_commit_hook(b->state->db, count_commit, &n_commits);
+    sqlite3_trace_v2(b->state->db, SQLITE_TRACE_STMT, count_statement, &n_statements);
+    bed_tell(b, "id-u2");
+    bed_run(b);
+    sqlite3_trace_v2(b->state->db, 0, NULL, NULL);
+    sqlite3_commit_hook(b->state->db, NULL, NULL);
+    assert_int_equal(b->tenant->n_users, 3);
+    assert_int_equal(n_commits, 2);
+    if (n_statements > 80)
+        fail_msg("%zu statements", n_statements);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +481,7 @@ int main(int argc, char **argv)
         scenario(test_read_back),
         scenario(test_asked_while_outcomes_wait),
         scenario(test_starts_share_commits),
+        scenario(test_statements_of_a_hire),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
