@@ -297,7 +297,9 @@ static void end_round(struct dirsync *d)
         return;
     if (!d->notified)
         notify(d);
-    arm(d, d->again || d->full_wanted ? WAKE_PAUSE_USEC : interval_of(d));
+    bool due =
+        d->again || d->full_wanted || full; /* something may have changed amid that read */
+    arm(d, due ? WAKE_PAUSE_USEC : interval_of(d));
     d->again = false;
 }
 

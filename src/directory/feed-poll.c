@@ -112,8 +112,9 @@ static void end_round(struct poll *p)
     if (p->env->once)
         return;
     uint64_t interval = p->env->options->poll_interval_usec;
-    if (p->roll)
-        interval = 1; /* changes are due as well */
+    bool amid = p->full && !p->full_wanted && can_read_changes(p);
+    if (p->roll || amid)
+        interval = 1; /* changes are due as well, or there were some amid the read */
     arm_timer(p, interval > 0 ? interval : DEFAULT_INTERVAL_USEC);
 }
 

@@ -106,3 +106,33 @@ def test_a_death_amid_a_read(t):
     settled(d)
     need({u for u in people if tenant.user(u)["disabled"]} == {"r01", "r02", "r03", "r05"}, "as they were", tenant.users())
     need(len(tenant.writes()) == n, "and nothing was written for it", tenant.writes()[n:])
+
+
+def test_shown_by_a_page(t):
+    """Without changes that are pushed nobody is told of beside the read; but whom a page of it has shown as revoked is disabled
+    then, and not when the last page is there."""
+    server = t.server(Slapd)
+    ground = server.fresh()
+    people = ["r%02d" % i for i in range(8)]
+    ground.persons(people)
+    ground.persons(["x%03d" % i for i in range(600)])
+    group, tenant = life.group(ground, "crowd", people), t.simulator()
+    relay = LdapRelay(t, server, lambda raw: b"1.2.840.113556.1.4.319" in raw)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    directory_keys={"feed": "poll", "uri": relay.uri, "tls": "no", "tls_ca_file": None, "page_size": "1000",
+                                    "poll_interval": "1h"},
+                    lifecycle={"revoke_when": REVOKED}).start()
+    tenant.wait_users(people)
+    settled(d)
+    ground.replace("r01", employeeType="Revoked")
+    ground.replace("r02", employeeType="Revoked", mail=None)
+    ground.replace("r03", givenName="Other")
+    relay.hold(300)
+    d.ctl("sync")
+    wait_for(lambda: set(disables(tenant)) == {"r01", "r02"}, 20, "both are disabled", lambda: disables(tenant))
+    need(relay.held.is_set(), "and the read lasts", d.log())
+    need(tenant.users()["r03"]["firstName"] != "Other", "which everybody else waits for", tenant.users()["r03"])
+    relay.release()
+    tenant.wait_user("r03", firstName="Other")
+    settled(d)
+    need(set(disables(tenant)) == {"r01", "r02"}, "nobody else", disables(tenant))

@@ -195,16 +195,44 @@ static void test_dirsync_told_while_read(void **state)
     }
 }
 
+/* What changes amid a whole read, behind the page that showed it, is read right after that. */
+static void changed_amid(const struct directory_feed_ops *ops)
+{
+    bed.options.poll_interval_usec = 3600 * USEC_PER_SEC;
+    bed.options.page_size = 1;
+    start(ops);
+    for (int i = 0; i < 6; i++)
+        person((const char *[]){"uid=c,ou=p,dc=t", "uid=d,ou=p,dc=t", "uid=e,ou=p,dc=t",
+                                "uid=f,ou=p,dc=t", "uid=g,ou=p,dc=t", "uid=h,ou=p,dc=t"}[i],
+               "N");
+    unsigned n = bed.peer->n_searches;
+    bed.ops->request_full(bed.feed);
+    UNTIL(bed.peer->n_searches > n + 5);
+    peer_set(bed.peer, ana, "sn", "Amid", NULL);
+    UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), "Amid") == 0);
+    assert_false(bed.failed);
+}
+
+static void test_changed_amid_poll(void **state)
+{
+    (void)state;
+    changed_amid(&feed_poll_ops);
+}
+
+static void test_changed_amid_dirsync(void **state)
+{
+    (void)state;
+    changed_amid(&feed_dirsync_ops);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        feed_test(test_told_while_read),
-        feed_test(test_told_and_refused),
-        feed_test(test_back_while_asked),
-        feed_test(test_back_in_a_compare),
-        feed_test(test_deleted_while_asked),
-        feed_test(test_moved_while_asked),
-        feed_test(test_dirsync_told_while_read),
+        feed_test(test_told_while_read),         feed_test(test_told_and_refused),
+        feed_test(test_back_while_asked),        feed_test(test_back_in_a_compare),
+        feed_test(test_deleted_while_asked),     feed_test(test_moved_while_asked),
+        feed_test(test_dirsync_told_while_read), feed_test(test_changed_amid_poll),
+        feed_test(test_changed_amid_dirsync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
