@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -59,13 +60,14 @@ static int read_all(int fd, struct buffer *b, const char *path, struct error *e)
 /* It names programs that rosterd runs and servers that it trusts. */
 static int judge_writers(struct problem_list *problems, const char *path, const struct stat *st)
 {
-    if (file_is_open_to_all(st))
-        return problem_add(
-            problems, PROBLEM_ERROR, path, 0, 0,
-            "anybody on this machine may write to it (mode %04o), and it says "
-            "which programs rosterd runs: check whether somebody did, then chmod o-w "
-            "it",
-            (unsigned)st->st_mode & 07777U);
+    char group[96];
+    const char *who = file_who_may_write(st, group, sizeof(group));
+
+    if (who)
+        return problem_add(problems, PROBLEM_ERROR, path, 0, 0,
+                           "%s may write to it (mode %04o), and it says which programs rosterd "
+                           "runs: check whether somebody did, then chmod %s it",
+                           who, (unsigned)st->st_mode & 07777U, who == group ? "g-w" : "o-w");
     if (file_has_foreign_owner(st) && geteuid() == 0)
         return problem_add(problems, PROBLEM_WARNING, path, 0, 0,
                            "it belongs to user %u, who may change it at any time: chown it to "
@@ -77,14 +79,32 @@ static int judge_writers(struct problem_list *problems, const char *path, const 
 /* The folder as well: whoever may write there can put another file in the place of this one. */
 static int judge_folder(struct problem_list *problems, const char *folder)
 {
+    char group[96];
+    struct stat st;
+    const char *who =
+        stat(folder, &st) < 0 ? NULL : file_who_may_write(&st, group, sizeof(group));
+    bool is_group = who == group;
+
+    return !who
+               ? 0
+               : problem_add(problems, is_group ? PROBLEM_WARNING : PROBLEM_ERROR, folder, 0, 0,
+                             "%s may put files here (mode %04o), and they say which programs "
+                             "rosterd runs: chmod %s it",
+                             who, (unsigned)st.st_mode & 07777U, is_group ? "g-w" : "o-w");
+}
+
+/* Whoever may write where it leads to says what is read. */
+static int judge_link(struct problem_list *problems, const char *path)
+{
+    CLEANUP(freep) char *real = NULL;
     struct stat st;
 
-    return stat(folder, &st) < 0 || !file_is_open_to_all(&st)
-               ? 0
-               : problem_add(problems, PROBLEM_ERROR, folder, 0, 0,
-                             "anybody on this machine may put files here (mode %04o), and they "
-                             "say which programs rosterd runs: chmod o-w it",
-                             (unsigned)st.st_mode & 07777U);
+    if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) || !(real = realpath(path, NULL)))
+        return 0;
+    int r = problem_add(
+        problems, PROBLEM_WARNING, path, 0, 0,
+        "it is a symbolic link to %s, and whoever may change the link says what is read", real);
+    return r < 0 ? r : judge_folder(problems, dirname(real));
 }
 
 static bool is_utf16(const struct buffer *b)
@@ -119,7 +139,7 @@ static int read_file(struct settings_texts *t, const char *path, bool drop_in,
         return r;
     if (is_utf16(&b))
         return error_set(e, -EILSEQ, "%s is UTF-16, as some editors write: save it as UTF-8", path);
-    if (judge_writers(problems, path, &st) < 0)
+    if (judge_writers(problems, path, &st) < 0 || judge_link(problems, path) < 0)
         return error_out_of_memory(e);
     if (memory_grow(&t->items, &t->capacity, t->n_items + 1, sizeof(*t->items)) < 0)
         return error_out_of_memory(e);

@@ -185,6 +185,45 @@ def test_check_beside_a_running_rosterd(t):
     need("damaged" in answer.err, "a damaged state", answer)
 
 
+def test_files_that_a_foreign_group_may_write(t):
+    """Configuration, state and audit that a group may write which is neither root's nor our own are refused; folders of that
+    kind, and a configuration that is a link, are warned of. Our own group's are taken."""
+    if not ROOT:
+        return
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    daemon = t.rosterd(ground.server, t.simulator(), ground, rules=RULES)
+    os.mkdir(daemon.path("conf.d"), 0o755)
+    drop_in = t.write("rosterd/conf.d/10-a.conf", "[lifecycle]\nleave_grace = 1h\n", 0o644)
+    daemon.once()
+    for path in (daemon.config_file, drop_in, daemon.state_file, daemon.audit_file):
+        before = os.stat(path)
+        os.chmod(path, 0o660)
+        daemon.check()
+        os.chown(path, -1, 65534)
+        for answer in (daemon.check(code=2), daemon.once(code=None)):
+            need(answer.code in (1, 2) and path in answer.err and "the group " in answer.err and "may write to it" in answer.err,
+                 "refused", path, answer)
+        os.chmod(path, 0o640)
+        daemon.check()
+        os.chown(path, -1, before.st_gid)
+        os.chmod(path, before.st_mode & 0o777)
+    for path, word in ((daemon.path("conf.d"), "may put files here"), (os.path.dirname(daemon.state_file), "another file in the place of")):
+        os.chown(path, -1, 65534)
+        os.chmod(path, 0o775)
+        answer = daemon.check()
+        need(path in answer.err and "the group " in answer.err and word in answer.err, "warned of", path, answer)
+        os.chmod(path, 0o777)
+        answer = daemon.check(code=2)
+        need("anybody on this machine" in answer.err, "refused", path, answer)
+        os.chown(path, -1, 0)
+        os.chmod(path, 0o755)
+    os.rename(daemon.config_file, daemon.config_file + ".real")
+    os.symlink(daemon.config_file + ".real", daemon.config_file)
+    answer = daemon.check()
+    need("symbolic link" in answer.err and daemon.config_file + ".real" in answer.err, "a link", answer)
+
+
 def test_ctl_missing_config(t):
     """rosterctl -c with a path that is not there says so, and does not blame a socket."""
     daemon = t.rosterd(rules=RULES)
