@@ -16,7 +16,7 @@ def test_never_lock_out(t):
                     user={"login_id": "${employeeNumber}"},
                     lifecycle={"revoke_when": "(employeeType=Revoked)"},
                     guard={"privileged_roles": "administrator", "max_privileged": "unlimited",
-                           "max_disable": "unlimited", "protected_logins": "Boss, " + tenant.client_id})
+                           "max_disable": "unlimited", "protected_logins": "Boss, API, " + tenant.client_id})
     tenant.seed({"loginId": tenant.client_id})
     d.start()
     tenant.wait_users(people + [tenant.client_id])
@@ -30,14 +30,15 @@ def test_never_lock_out(t):
     ground.replace("api", employeeNumber="api2")
     d.ctl("resume")
     tenant.wait_user("ada", disabled=True)
-    held = wait_held(d, "never-lock-out", 2, state=HELD)
+    held = wait_held(d, "never-lock-out", 3, state=HELD)
     settled(d)
     users = tenant.users()
+    need("api" in users and "api2" not in users, "api is not renamed", list(users))
     need(not users["boss"]["disabled"], "boss is protected", users["boss"])
     need(users["chief1"]["disabled"] != users["chief2"]["disabled"], "one administrator stays", users)
     need("protected_logins" in " ".join(o["sentence"] for o in held), "why", held)
     need("last active user" in " ".join(o["sentence"] for o in held), "why", held)
-    need(len(d.audit(event="alarm", code="never-lock-out")) == 2, "alarms at once", d.audit(event="alarm"))
+    need(len(d.audit(event="alarm", code="never-lock-out")) == 3, "alarms at once", d.audit(event="alarm"))
     need(d.ctl("status", code=2), "status says so")
     last = "chief1" if not users["chief1"]["disabled"] else "chief2"
     # Somebody else gets the role: now the last one may go, and the alarm is over.

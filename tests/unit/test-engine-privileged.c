@@ -367,6 +367,46 @@ static void test_next_holder(void **state)
     }
 }
 
+/* Nobody is deleted who came to be protected after the disable, nor is a protected login
+ * renamed. */
+static void test_nobody_is_deleted(void **state)
+{
+    struct bed *b = new_bed(&fake_one_part);
+    (void)state;
+    char *protected[] = {(char *)"U1", (char *)"u3"};
+    struct error e = {0};
+    b->sync.api_login = "nobody";
+    b->sync.delete_after_usec = 10 * DAY;
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u0");
+    bed_leave(b, "id-u1");
+    bed_leave(b, "id-u2");
+    bed_sync(b);
+    bed_advance(b, DAY);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(
+            fake_tenant_find(b->tenant, (const char *[]){"u0", "u1", "u2"}[i])->user->disabled);
+    b->sync.api_login = "u0";
+    b->sync.protected_logins = protected;
+    b->sync.n_protected_logins = 2;
+    b->options.fingerprint = b->options.decisions = "another";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_person(b, "id-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "newname", "givenName",
+               "First u3", "sn", "u3", "mail", "u3@example.com", NULL);
+    bed_sync(b);
+    for (size_t i = 0; i < 12; i++)
+        bed_advance(b, DAY);
+    bed_sync(b);
+    assert_non_null(fake_tenant_find(b->tenant, "u0"));
+    assert_non_null(fake_tenant_find(b->tenant, "u1"));
+    assert_null(fake_tenant_find(b->tenant, "u2"));
+    assert_non_null(fake_tenant_find(b->tenant, "u3"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 3);
+    bed_free(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +422,7 @@ int main(int argc, char **argv)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_lost_it_there, setup, teardown),
         cmocka_unit_test(test_next_holder),
+        cmocka_unit_test(test_nobody_is_deleted),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
