@@ -268,8 +268,7 @@ static void check_privileged(struct config_context *c, struct settings *s,
     }
 }
 
-/* A role's name that promises power over other people's accounts. */
-static bool sounds_privileged(const char *role)
+bool settings_sounds_privileged(const char *role)
 {
     static const char *const words[] = {"admin",    "supervis", "manager", "superuser",
                                         "security", "owner",    "root",    "privileg"};
@@ -291,7 +290,8 @@ static void check_unprivileged(struct config_context *c, struct settings *s,
     if (!fold_roles(s->sync.privileged_roles, s->sync.n_privileged_roles, &privileged))
         c->result = -ENOMEM;
     for (size_t i = 0; i < roles->n_items; i++)
-        if (sounds_privileged(roles->items[i]) && !contains_role(&privileged, roles->items[i]))
+        if (settings_sounds_privileged(roles->items[i]) &&
+            !contains_role(&privileged, roles->items[i]))
             buffer_format(&names, "%s'%s'", names.size ? ", " : "", roles->items[i]);
     if (names.failed)
         c->result = -ENOMEM;

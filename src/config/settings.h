@@ -125,6 +125,9 @@ bool settings_is_usual_folder(const struct settings *s, const char *section, con
 bool settings_folder_is_foreign(const struct settings *s, const char *section,
                                 const char *name);
 
+/* A role's name that promises power over other people's accounts. */
+bool settings_sounds_privileged(const char *role);
+
 /* Effective values of all keys, with where each comes from; secrets shown as "(set)". Malloc'd
  * JSON. */
 char *settings_to_json(const struct settings *s);

@@ -117,6 +117,27 @@ static void judge(struct names *n, const char *kind, const struct string_list *w
     }
 }
 
+/* Whoever has such a role by hand may be its last holder, and is guarded only if it is listed.
+ */
+static void judge_privileged(struct names *n)
+{
+    const struct sync_options *options = &n->c->settings->sync;
+    const struct string_list *given = ruleset_roles(engine_ruleset(n->c->engine));
+    CLEANUP(buffer_done) struct buffer roles = {0};
+    for (size_t i = 0; i < n->roles.n_items; i++) {
+        const char *role = n->roles.items[i];
+        if (settings_sounds_privileged(role) && !options_role_is_privileged(options, role) &&
+            !string_list_contains(given, role)) /* of those it was said */
+            buffer_format(&roles, "%s'%s'", roles.size ? ", " : "", role);
+    }
+    if (roles.size)
+        check_add(
+            n->c, CHECK_WARNING, "[guard] privileged_roles",
+            "users of the tenant have %s, and the name sounds privileged: list it here, so that its "
+            "last holder is not disabled and nobody who has it is taken over without approval",
+            roles.data);
+}
+
 static void say_privilege(struct check *c)
 {
     const struct ruleset *rules = engine_ruleset(c->engine);
@@ -150,13 +171,12 @@ void check_names(struct check *c, struct tenant_client *client)
     struct names n = {.c = c};
     size_t n_known = 0, n_all = ruleset_roles(rules)->n_items + ruleset_skills(rules)->n_items;
     say_privilege(c);
-    if (n_all == 0)
-        return;
     check_progress(c, "Looking up which roles and skills users of the tenant have");
     look_at_users(&n, client);
     judge(&n, "role", ruleset_roles(rules), &n.roles, &unseen, &n_known);
     judge(&n, "skill", ruleset_skills(rules), &n.skills, &unseen, &n_known);
-    if (n.n_seen)
+    judge_privileged(&n);
+    if (n.n_seen && n_all)
         check_add(c, CHECK_OK, "roles and skills", "%zu of %zu are seen with users of the tenant%s%s%s",
                   n_known, n_all, unseen.size ? "; not seen, which need not mean anything: " : "",
                   unseen.size ? unseen.data : "",

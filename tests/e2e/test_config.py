@@ -282,6 +282,22 @@ def test_roles_without_approval(t):
     need("privileged" not in said, "in any case, they are listed", said)
 
 
+def test_check_names_roles_given_by_hand(t):
+    """rosterctl check names roles that sound privileged, that users have by hand, and that nobody listed."""
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    tenant = t.simulator()
+    tenant.add("roles", "Tenant Administrator", "Security Owner")
+    tenant.seed({"loginId": "boss", "roles": ["Tenant Administrator", "Security Owner", "Agent"]})
+    for listed in ("", "security owner"):
+        daemon = t.rosterd(ground.server, tenant, ground, rules={"All": {"team": "Sales"}}, name="by-hand" + listed[:1],
+                           guard={"privileged_roles": listed} if listed else {})
+        answer = daemon.run("--check-connections", code=None).out
+        said = [row for row in answer.splitlines() if "users of the tenant have" in row]
+        need(len(said) == 1 and "'Tenant Administrator'" in said[0] and ("'Security Owner'" in said[0]) == (not listed)
+             and "'Agent'" not in said[0], "names them", listed, answer)
+
+
 def test_check_names_roles_without_approval(t):
     """rosterctl check says which roles anybody gets whom a rule matches."""
     ground = t.shared(Slapd).fresh()
