@@ -46,6 +46,15 @@ uint64_t clock_boot_usec(void)
     return is_frozen ? frozen_monotonic + frozen_asleep : read_clock(CLOCK_BOOTTIME);
 }
 
+/* The later reading is of the clock that never stands still, so that the difference is never
+ * below zero; how long this thread waited in between is in it. */
+uint64_t clock_asleep_usec(void)
+{
+    uint64_t monotonic = clock_monotonic_usec(), boot = clock_boot_usec();
+
+    return boot > monotonic ? boot - monotonic : 0;
+}
+
 /* Threads ask, too, while the loop follows the clocks. To the clock of the boot; they may wrap.
  */
 static _Atomic uint64_t steady_offset, date_offset;

@@ -11,6 +11,8 @@ uint64_t clock_now_usec(void);       /* since 1970, CLOCK_REALTIME */
 uint64_t
 clock_monotonic_usec(void); /* for deadlines and durations; it stands still with the machine */
 uint64_t clock_boot_usec(void); /* since the boot, also while the machine was suspended */
+/* How long this machine has slept since its boot; a little more where the process waited. */
+uint64_t clock_asleep_usec(void);
 
 /* Two clocks that only pass, whatever the wall clock is set to: that of all that waits, and that
  * of the dates in a directory, which follows the wall clock as far as that is believed. Both are

@@ -61,7 +61,7 @@ static int intake_begin(void *userdata, unsigned search, bool full, struct error
     g->batch_search = search;
     g->batch_people = 0;
     if (search == 0)
-        g->asleep_then_usec = reading_asleep_usec();
+        g->asleep_then_usec = clock_asleep_usec();
     if (!full)
         return 0;
     g->under_way |= 1u << search;

@@ -40,8 +40,6 @@ struct reading {
     char vanished[512];     /* names, comma separated with a leading and a trailing comma */
 };
 
-uint64_t reading_asleep_usec(void); /* how long it has by now */
-
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct reading *g, bool whole, struct error *e);
 bool vanish_is_due(const struct reading *g);

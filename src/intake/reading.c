@@ -28,7 +28,7 @@ int reading_new(struct reading **ret, struct books *b, struct rules *rules, stru
         free(g);
         return r;
     }
-    g->asleep_usec = g->asleep_then_usec = reading_asleep_usec();
+    g->asleep_usec = g->asleep_then_usec = clock_asleep_usec();
     snprintf(g->vanished, sizeof(g->vanished), "%s", vanished ? vanished : "");
     *ret = g;
     return 0;
@@ -60,14 +60,9 @@ bool reading_has_ended(const struct reading *g)
     return g->has_ended;
 }
 
-uint64_t reading_asleep_usec(void)
-{
-    return clock_boot_usec() - clock_monotonic_usec();
-}
-
 static bool has_slept_since(uint64_t asleep_usec)
 {
-    return reading_asleep_usec() > asleep_usec + SLEPT_USEC;
+    return clock_asleep_usec() > asleep_usec + SLEPT_USEC;
 }
 
 bool reading_is_in_step(const struct reading *g)
@@ -85,7 +80,7 @@ void reading_look_for_sleep(struct reading *g)
 {
     if (!has_slept_since(g->asleep_usec) || !has_slept_since(g->asleep_told_usec))
         return;
-    g->asleep_told_usec = reading_asleep_usec();
+    g->asleep_told_usec = clock_asleep_usec();
     if (g->slept)
         g->slept(g->slept_userdata);
 }

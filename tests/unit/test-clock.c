@@ -87,6 +87,25 @@ static void test_freeze(void **state)
     assert_true(clock_monotonic_usec() >= before);
 }
 
+/* Between two looks at a clock time passes: a machine that never sleeps has not slept for ages.
+ */
+static void test_asleep(void **state)
+{
+    (void)state;
+    uint64_t most = 0;
+    for (unsigned i = 0; i < 200000; i++) {
+        uint64_t asleep = clock_asleep_usec();
+        most = asleep > most ? asleep : most;
+    }
+    assert_true(most < 100ULL * 365 * 24 * 3600 * USEC_PER_SEC);
+    clock_freeze(1000, 1000);
+    assert_int_equal(clock_asleep_usec(), 0);
+    clock_freeze_asleep(5 * USEC_PER_SEC);
+    assert_int_equal(clock_asleep_usec(), 5 * USEC_PER_SEC);
+    clock_freeze_asleep(0);
+    clock_freeze(0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +113,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_far_future_is_clamped),
         cmocka_unit_test(test_freeze),
+        cmocka_unit_test(test_asleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
