@@ -118,15 +118,14 @@ static int go_on(struct acquaintance *a, enum acquaintance_answer *ret, struct e
     return 0;
 }
 
-/* A 429 is no outage: another look is made later. That nobody can be read may be one. */
+/* That nobody can be read is no outage while the tenant answers what concerns nobody in
+ * particular, which is asked: another look is made later, after a wait that grows. */
 static void tell_health(struct acquaintance *a, enum acquaintance_answer known)
 {
-    if (known != ACQUAINTANCE_PUT_OFF)
-        health_looked(a->health);
-    else if (a->unread.class == TENANT_THROTTLED)
+    if (known == ACQUAINTANCE_PUT_OFF)
         health_put_off(a->health, &a->unread, a->link.entry_id, true);
     else
-        health_failed(a->health, &a->unread, NULL);
+        health_looked(a->health);
 }
 
 static void note_unread(struct acquaintance *a, const struct tenant_answer *answer)
