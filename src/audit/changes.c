@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json-write.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "model/operation.h"
 
 #define TEMPLATE         "[user] "
@@ -122,9 +123,18 @@ static void add_value(struct buffer *b, bool hide_contacts, const char *field, c
         line_add_string(b, value);
 }
 
+/* Of a create it says in the queue what was confirmed already, by what is wanted: it was gained
+ * all the same. */
+static const char *from_of(const struct change *change)
+{
+    return text_equal(change->from, change->to) ? NULL : change->from;
+}
+
 /* [field, to, place, from], as far as there is something to say. */
 static void add_change(struct buffer *b, bool hide_contacts, const struct change *change, int place)
 {
+    const char *from = from_of(change);
+
     buffer_add_text(b, "[");
     line_add_string(b, change->field);
     buffer_add_text(b, ",");
@@ -132,11 +142,11 @@ static void add_change(struct buffer *b, bool hide_contacts, const struct change
     if (place >= 0) {
         buffer_add(b, ",", 1);
         json_write_integer(b, place);
-    } else if (change->from)
+    } else if (from)
         buffer_add_text(b, ",null");
-    if (change->from) {
+    if (from) {
         buffer_add_text(b, ",");
-        add_value(b, hide_contacts, change->field, change->from);
+        add_value(b, hide_contacts, change->field, from);
     }
     buffer_add_text(b, "]");
 }

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "engine-test.h"
+#include "model/json.h"
 
 static char *privileged[] = {(char *)"Boss"};
 
@@ -237,6 +238,39 @@ static void test_ended_approval_of_a_create_with_several(void **state)
     }
 }
 
+static void count_gained(const json_t *row, void *userdata)
+{
+    size_t i, *n = userdata;
+    const json_t *change;
+    if (!json_text_is(row, "event", "outcome"))
+        return;
+    json_array_foreach(json_object_get(row, "changes"), i, change)
+    {
+        if (strncmp(json_text_of(change, "field"), "role:", 5) != 0)
+            continue;
+        assert_null(json_text_of(change, "from"));
+        ++*n;
+    }
+}
+
+/* What was confirmed is on record as gained, by whoever had none of it before. */
+static void test_record_of_a_create(void **state)
+{
+    struct bed *b = new_bed(&fake_hidden_groups);
+    size_t n = 0;
+    (void)state;
+    people(b, 1, "support");
+    b->rules[0].roles.text = (char *)"Agent, Boss";
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(bed_approve(b), 1);
+    bed_run(b);
+    assert_true(is_boss(b, "u0"));
+    bed_each_audit(b, count_gained, &n);
+    assert_int_equal(n, 2);
+    bed_free(b);
+}
+
 static void start_at(struct bed *b, size_t n)
 {
     may_revoke(b);
@@ -416,6 +450,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ended_approval_of_a_create),
         cmocka_unit_test(test_ended_approval_of_several),
         cmocka_unit_test(test_ended_approval_of_a_create_with_several),
+        cmocka_unit_test(test_record_of_a_create),
         cmocka_unit_test_setup_teardown(test_last_administrator, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_is_revoked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_administrator_since_a_moment, setup,
