@@ -270,7 +270,7 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
  * may be that one, until it was asked for often enough. */
 static void pass_over(struct gone *g, const struct tenant_answer *a, bool *ret_is_known)
 {
-    bool counts = a->class != TENANT_THROTTLED || g->n_looked;
+    bool counts = a->class != TENANT_THROTTLED || g->n_looked || g->is_served;
     unsigned n = vain_note(g->errors, g->login, counts);
     if (a->class != TENANT_THROTTLED)
         health_failed(g->health, a, g->login);

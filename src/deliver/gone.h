@@ -27,6 +27,7 @@ struct gone {
     bool search;               /* an id is not known: the others there are looked through */
     bool cannot_list;
     bool late;          /* others were read since the first of them was missing */
+    bool is_served;     /* others were answered for in the same verification */
     size_t n_looked;    /* at users that nobody claims */
     size_t n_again;     /* of people, who were read once more */
     bool unsure; /* one of those was not answered for: who is not found may be that one */

@@ -278,6 +278,7 @@ static void take_answer(struct walk *w, const struct tenant_answer *a)
     if (is_interrupted(w, a))
         return;
     w->n_read++;
+    w->gone.is_served |= a->class == TENANT_DONE;
     if (is_another(w, a) && keep_other(w, a, &e) < 0) {
         walk_broken(w, &e);
         return;

@@ -203,6 +203,31 @@ static void test_verified_but_for_one(void **state)
     }
 }
 
+/* A user is missing, and may be the only one whom nobody claims, of whom nothing but a 429
+ * comes while all others are answered for: people hear of it all the same. */
+static void test_missed_beside_throttled(void **state)
+{
+    struct bed *b = *state;
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_add(b->tenant, "a", "First", "a", "x@example.com", "Support");
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET,
+                                                    .login = "a",
+                                                    .times = -1,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429});
+    fake_tenant_remove(b->tenant, "u4");
+    engine_take_verified(b->engine);
+    bed_advance(b, 61 * MINUTE);
+    assert_int_equal(bed_audit(b, "drift", NULL, "u4"), 0);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(bed_audit(b, "drift", NULL, "u4"), 1);
+    assert_true(engine_take_verified(b->engine));
+    is_idle(b);
+}
+
 /* Nor do some keep an older state from being read anew, for no longer than one: what follows
  * from it is shown. */
 static void test_read_anew(void **state)
@@ -378,6 +403,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_many),
         scenario(test_verified),
         scenario(test_verified_in_an_outage),
+        scenario(test_missed_beside_throttled),
         scenario(test_read_anew),
         cmocka_unit_test(test_verified_but_for_one),
         cmocka_unit_test(test_first_contact),
