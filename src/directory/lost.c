@@ -43,7 +43,6 @@ struct lost {
     unsigned search;
     struct decoded decoded; /* the entry as it came */
     struct entry *missing;  /* what it lost */
-    size_t n_sorted;        /* of its members; those that were added since come after them */
     enum { ASK_NOTHING, ASK_ENTRY, ASK_PEOPLE } how;
     bool asked;             /* the first question was put */
     size_t n_asked;         /* of its members */
@@ -161,26 +160,22 @@ static bool asks_first(const struct lost *l)
                                                : l->n_asked < l->missing->n_members));
 }
 
-/* Those that it had from the beginning are sorted. */
-static bool has(const struct lost *l, const struct member *m)
+static int compare_members(const void *one, const void *other)
 {
-    size_t low = 0, high = l->n_sorted;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct member *x = &l->missing->members[middle];
-        int c = x->kind != m->kind ? (int)x->kind - (int)m->kind : strcmp(x->key, m->key);
-        if (c == 0)
-            return true;
-        if (c < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (size_t i = l->n_sorted; i < l->missing->n_members; i++)
-        if (l->missing->members[i].kind == m->kind &&
-            strcmp(l->missing->members[i].key, m->key) == 0)
-            return true;
-    return false;
+    const struct member *a = one, *b = other;
+    return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->key, b->key);
+}
+
+/* A list of the members as they are now, sorted; their texts are the entry's. */
+static struct member *sorted_members(const struct entry *e)
+{
+    struct member *list = calloc(e->n_members + 1, sizeof(*list));
+    if (!list)
+        return NULL;
+    if (e->n_members)
+        memcpy(list, e->members, e->n_members * sizeof(*list));
+    qsort(list, e->n_members, sizeof(*list), compare_members);
+    return list;
 }
 
 int lost_look_again(struct lost *l, struct error *e)
@@ -191,11 +186,20 @@ int lost_look_again(struct lost *l, struct error *e)
         return 0;
     l->visible.moved = false;
     int r = env->sink->lost(env->userdata, l->decoded.entry, &now, e);
-    for (size_t i = 0; now && i < now->n_members && r == 0; i++) {
+    if (r != 0 || !now)
+        return r;
+    /* What is added meanwhile is there once: `now` names nobody twice. */
+    size_t n_known = l->missing->n_members;
+    struct member *known = sorted_members(l->missing);
+    if (!known)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < now->n_members && r == 0; i++) {
         const struct member *m = &now->members[i];
-        if (!has(l, m) && entry_add_member(l->missing, m->kind, m->key, m->text) < 0)
+        if (!bsearch(m, known, n_known, sizeof(*known), compare_members) &&
+            entry_add_member(l->missing, m->kind, m->key, m->text) < 0)
             r = error_out_of_memory(e);
     }
+    free(known);
     return r;
 }
 
@@ -318,7 +322,6 @@ int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
     l->env = env;
     l->search = search;
     l->missing = missing_taken;
-    l->n_sorted = missing_taken->n_members;
     l->decoded = *taken;
     *taken = (struct decoded){0};
     bool foreign = l->decoded.foreign;
