@@ -96,11 +96,20 @@ static int forget_beside(const char *beside, const char *suffix, struct error *e
     return unlink(path) < 0 && errno != ENOENT ? cannot_make(beside, -errno, e) : 0;
 }
 
+/* Whose it was, it is: root, who may have been asked for once, is not who needs it next.
+ * Another user cannot give it away, and has it. */
+static void keep_owner(int fd, const struct stat *like)
+{
+    if (geteuid() == 0 && fchown(fd, like->st_uid, like->st_gid) < 0)
+        log_debug("The owner of a file cannot be kept: %s", strerror(errno));
+}
+
 /* With its mode before SQLite can create it with the umask's; what an earlier attempt left half
- * made is thrown away. */
-static int begin_file(const char *beside, mode_t mode, struct error *e)
+ * made is thrown away. like: whose owner and mode it has; NULL: ours. */
+static int begin_file(const char *beside, const struct stat *like, struct error *e)
 {
     static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    const mode_t mode = like ? like->st_mode & 0777 : 0600;
     int fd, r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(suffixes) && r == 0; i++)
@@ -108,6 +117,8 @@ static int begin_file(const char *beside, mode_t mode, struct error *e)
     if (r < 0)
         return r;
     fd = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && like)
+        keep_owner(fd, like);
     if (fd < 0 || fchmod(fd, mode) < 0)
         r = cannot_make(beside, -errno, e);
     if (fd >= 0)
@@ -162,7 +173,7 @@ int make_file(const char *path, struct error *e)
         beside = NULL;
         return error_out_of_memory(e);
     }
-    r = begin_file(beside, 0600, e);
+    r = begin_file(beside, NULL, e);
     if (r == 0)
         r = fill_file(beside, e);
     if (r == 0)
@@ -183,11 +194,11 @@ int make_copy(sqlite3 *to, sqlite3 *from, const char *path, struct error *e)
  */
 #define HALF_MADE "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF"
 
-static int copy_file(const char *beside, sqlite3 *from, mode_t mode, int version,
+static int copy_file(const char *beside, sqlite3 *from, const struct stat *like, int version,
                      struct error *e)
 {
     sqlite3 *db = NULL;
-    int r = begin_file(beside, mode, e);
+    int r = begin_file(beside, like, e);
 
     if (r == 0)
         r = open_beside(&db, beside, e);
@@ -203,11 +214,12 @@ static int copy_file(const char *beside, sqlite3 *from, mode_t mode, int version
 
 /* The old one has this name as well from now on; where no file can have two, a copy has it.
  * What an earlier rosterd left there under the name is older. */
-static int keep(const char *path, const char *kept, sqlite3 *db, mode_t mode, struct error *e)
+static int keep(const char *path, const char *kept, sqlite3 *db, const struct stat *like,
+                struct error *e)
 {
     if (unlink(kept) < 0 && errno != ENOENT)
         return cannot_make(kept, -errno, e);
-    int r = link(path, kept) < 0 ? copy_file(kept, db, mode, 0, e) : 0;
+    int r = link(path, kept) < 0 ? copy_file(kept, db, like, 0, e) : 0;
 
     if (r == 0 && (r = file_sync_folder(path)) < 0)
         r = cannot_make(kept, r, e);
@@ -240,9 +252,9 @@ int make_newer(sqlite3 **db, const char *path, int version, struct error *e)
         return error_out_of_memory(e);
     if (stat(path, &st) < 0)
         return cannot_make(path, -errno, e);
-    r = copy_file(beside, *db, st.st_mode & 0777, version, e);
+    r = copy_file(beside, *db, &st, version, e);
     if (r == 0)
-        r = keep(path, kept, *db, st.st_mode & 0777, e);
+        r = keep(path, kept, *db, &st, e);
     if (r == 0)
         r = close_old(db, path, e);
     if (r == 0)
