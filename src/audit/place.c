@@ -52,9 +52,9 @@ static int cannot_open(const char *path, int r, struct error *e)
 }
 
 /* Is it a file that only we append to? */
-static int judge(int fd, const char *path, struct error *warning, struct error *e)
+static int judge(int fd, const char *path, bool looks, struct error *warning, struct error *e)
 {
-    static const struct file_kind kind = {"audit file", " (`rosterctl audit verify`)", 0640};
+    const struct file_kind kind = {"audit file", " (`rosterctl audit verify`)", 0640, looks};
 
     return file_judge(fd, path, &kind, warning, e);
 }
@@ -78,7 +78,7 @@ int place_open(const char *path, int *ret_fd, struct error *e)
 
     if (r < 0)
         return cannot_open(path, r, e);
-    r = judge(fd, path, &warning, e);
+    r = judge(fd, path, false, &warning, e);
     if (r == 0 && warning.message[0])
         log_warning("%s", warning.message);
     if (r == 0)
@@ -101,7 +101,7 @@ int audit_look(const char *path, struct error *warning, struct error *e)
         return file_may_be_made(path, "audit file", e);
     if (r < 0)
         return cannot_open(path, r, e);
-    r = judge(fd, path, warning, e);
+    r = judge(fd, path, true, warning, e);
     if (r == 0)
         r = tail_read(fd, path, &t, e);
     close(fd);

@@ -27,6 +27,7 @@ const char *file_who_may_write(const struct stat *st, char *buffer, size_t size)
 struct file_kind {
     const char *what, *how_to_look;
     mode_t mode; /* that it should have */
+    bool looks;  /* only to see: root asks for whoever has the folder */
 };
 /* The open file must be one that nobody else writes, and neither may anybody else exchange it:
  * -EINVAL, -EPERM with a sentence. *warning: what is to be known all the same, or "". */

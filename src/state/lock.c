@@ -156,9 +156,10 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
 }
 
 /* Opened as it is for the lock; nothing is changed. */
-static int open_file(const char *path, int *ret_fd, struct error *warning, struct error *e)
+static int open_file(const char *path, bool looks, int *ret_fd, struct error *warning,
+                     struct error *e)
 {
-    static const struct file_kind kind = {"state file", "", 0600};
+    const struct file_kind kind = {"state file", "", 0600, looks};
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), r = -errno;
 
     if (fd < 0 && r == -ELOOP)
@@ -184,7 +185,7 @@ static int open_file(const char *path, int *ret_fd, struct error *warning, struc
 int lock_take_file(const char *state_path, int *ret_fd, struct error *e)
 {
     struct error warning;
-    int fd = -1, r = open_file(state_path, &fd, &warning, e);
+    int fd = -1, r = open_file(state_path, false, &fd, &warning, e);
 
     if (r < 0)
         return r;
@@ -213,7 +214,7 @@ int lock_look(const char *state_path, struct lock_left *ret, struct error *warni
     int fd = -1, r = file_may_be_made(state_path, "state file", e);
 
     if (r == 0 && lstat(state_path, &st) == 0)
-        r = open_file(state_path, &fd, warning, e);
+        r = open_file(state_path, true, &fd, warning, e);
     if (fd >= 0)
         close(fd);
     if (r < 0)

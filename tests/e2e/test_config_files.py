@@ -121,6 +121,27 @@ def test_state_and_audit_that_anybody_may_write(t):
     daemon.once()
 
 
+def test_check_by_root(t):
+    """Root looks at a configuration whose state and audit are, with their folder, the service's user's: nothing is wrong."""
+    if not ROOT:
+        return
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    daemon = t.rosterd(ground.server, t.simulator(), ground, rules=RULES)
+    daemon.once()
+    files = [daemon.state_file, daemon.audit_file]
+    folder = os.path.dirname(daemon.state_file)
+    need(os.path.dirname(daemon.audit_file) == folder, "they lie in one folder", files)
+    for path in files:
+        os.chown(path, 65534, -1)
+    answer = daemon.check()
+    need(answer.err.count("belongs to user 65534") == 2, "somebody else's files in root's folder", answer)
+    os.chown(folder, 65534, -1)
+    answer = daemon.check()
+    need("belongs to" not in answer.err, "the service's own", answer)
+    os.chown(folder, 0, -1)
+
+
 def others(path):
     """Mode, size and time of whatever lies beside a file: what a check must leave as it was."""
     folder = os.path.dirname(path)
