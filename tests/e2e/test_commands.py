@@ -202,7 +202,7 @@ def test_command_that_cannot_be_ended(t):
     t.cleanup(os.kill, pid, signal.SIGKILL)
     d.stop()
     os.kill(pid, 0)     # it is still there
-    need("cannot be ended" in d.log(), "it is said", d.log_tail())
+    need("cannot be stopped" in d.log(), "it is said", d.log_tail())
     t.write("stuck", "#!/bin/sh\ncat > '%s'\n" % t.path("told"), 0o755)
     d.start()
     wait_for(lambda: os.path.exists(t.path("told")) and "p000" in open(t.path("told"), encoding="utf-8").read(), 20, "another password is handed on")

@@ -126,7 +126,7 @@ def check_rows(g):
         (14, {}, {"QA": {"group": qa.replace("cc-quality", "cc-qualty")}},
          r"error rule \"QA\": .*:\d+: the group cn=cc-qualty,.* is not in the directory; did you mean 'cn=cc-quality", 2),
         (15, {}, {"All": {"when": "(preferedLanguage=es*)"}}, r"prefer(r)?edLanguage.*did you mean 'preferredLanguage'|nobody of \d+ "
-         r"people has the attribute preferedLanguage, which the mapping reads: is it spelled so", None),
+         r"people has the attribute preferedLanguage, which the mapping reads: is the name right", None),
         (16, {}, {"Contractors": {"when": "(employeeType=Contracter)", "roles": "Agent"}},
          r"Contractors: nobody: \(employeeType=Contracter\); seen values of employeeType: Employee 9, Contractor 1 \(did you mean "
          r"'Contractor'\?\)", 0),

@@ -154,7 +154,7 @@ def test_state_fails_at_the_end(t):
             d.process.send_signal(signal.SIGTERM)
         else:
             d.process.send_signal(signal.SIGTERM)
-            wait_for(lambda: "is finished first" in d.log(), 10, "it is to end", d.log_tail)
+            wait_for(lambda: "finishing what is under way first" in d.log(), 10, "it is to end", d.log_tail)
             other.execute("BEGIN IMMEDIATE")
         d.wait_end(25, code=1)
         other.execute("ROLLBACK")
