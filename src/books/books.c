@@ -38,7 +38,7 @@ struct books {
     struct steady steady;         /* all that waits is measured on it */
     unsigned work, epoch;
     bool in_turn, failed;
-    int64_t distrusted_until;
+    bool are_distrusted, were_distrusted;
     const char *epoch_why;
     uint64_t transaction_since_usec;
     uint64_t noted_usec; /* when the clocks were noted last; monotonic */
@@ -80,8 +80,9 @@ int books_new(struct books **ret, const struct books_options *o, struct error *e
         free(b);
         return r;
     }
-    bool older = state_meta_number(o->state, "distrusted", 0) != 0;
-    b->distrusted_until = older ? INT64_MAX : state_meta_number(o->state, META_PLANNED, 0);
+    b->are_distrusted = state_meta_number(o->state, "distrusted", 0) != 0;
+    b->were_distrusted =
+        b->are_distrusted || state_meta_number(o->state, META_RESTORED, 0) != 0;
     state_begin_by(o->state, begin, b);
     *ret = b;
     return 0;
@@ -388,15 +389,22 @@ void books_hurry(struct books *b, const char *entry_id)
         i->hurries |= text_equal(i->entry_id, entry_id);
 }
 
-int64_t books_distrusted_until(const struct books *b)
+bool books_are_distrusted(const struct books *b)
 {
-    return b->distrusted_until;
+    return b->are_distrusted;
 }
 
-int books_distrust(struct books *b, int64_t until, struct error *e)
+bool books_were_distrusted(const struct books *b)
 {
-    b->distrusted_until = until;
-    return state_meta_set(b->o.state, "distrusted", until == INT64_MAX ? "1" : NULL, e);
+    return b->were_distrusted;
+}
+
+int books_distrust(struct books *b, bool are, struct error *e)
+{
+    b->are_distrusted = are;
+    b->were_distrusted = true;
+    int r = state_meta_set(b->o.state, META_RESTORED, "1", e);
+    return r < 0 ? r : state_meta_set(b->o.state, "distrusted", are ? "1" : NULL, e);
 }
 
 uint64_t books_run(const struct books *b)

@@ -126,15 +126,12 @@ void books_close_intent(struct intent *i);
 void books_note_moved(struct books *b, const char *entry_id);
 void books_hurry(struct books *b, const char *entry_id);
 
-/* The state file is an older copy: removals and changes wait for approval. INT64_MAX;
- * afterwards the number of the last operation that was planned by then. */
-int64_t books_distrusted_until(const struct books *b);
-int books_distrust(struct books *b, int64_t until, struct error *e);
-#define META_PLANNED "planned-in-distrust"
-static inline bool books_are_distrusted(const struct books *b)
-{
-    return books_distrusted_until(b) == INT64_MAX;
-}
+/* The state file is an older copy: removals and changes wait for approval. */
+bool books_are_distrusted(const struct books *b);
+/* It is or once was one: a newer one may have made users of whom it knows nothing. */
+bool books_were_distrusted(const struct books *b);
+int books_distrust(struct books *b, bool are, struct error *e);
+#define META_RESTORED "was-distrusted"
 
 /* run.c: one pass from changes to what became of them. */
 uint64_t books_run(const struct books *b); /* 0: none is under way */

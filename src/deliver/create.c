@@ -57,8 +57,8 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     if (shown && quirks_learn_created(x->basis.wanted, shown, at_once, known, quirks) < 0)
         return error_out_of_memory(e);
     /* Whom an earlier attempt made enabled, somebody has disabled since. */
-    x->making.ours_if_disabled =
-        !x->making.was_there || x->basis.wanted->disabled || x->basis.is_distrusted;
+    x->making.ours_if_disabled = !x->making.was_there || x->basis.wanted->disabled ||
+                                 books_are_distrusted(x->delivery->books);
     int r = execution_start_link(x, "create", made, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);

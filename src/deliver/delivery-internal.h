@@ -59,7 +59,7 @@ struct basis {
     char *listed;               /* the login of whom to adopt, as the tenant writes it; or NULL */
     bool looked;                /* what the operation's `looks` was */
     bool was_unclear;           /* an earlier attempt's outcome was */
-    bool is_distrusted; /* a create, and an older state was restored before it was planned */
+    bool is_distrusted; /* a create, and an older state was restored at some time before it */
 };
 
 /* The call under way, and whether anything may have been done; written by calls.c. */

@@ -15,7 +15,6 @@
 #include "base/secret.h"
 #include "deliver/apply.h"
 #include "deliver/delivery-internal.h"
-#include "judge/gate.h"
 #include "mapping/ruleset.h"
 #include "model/json.h"
 #include "state/listing.h"
@@ -47,7 +46,7 @@ struct execution *execution_new(struct delivery *d, struct operation *taken,
                   .looked = taken->looks,
                   .was_unclear = unclear,
                   .is_distrusted =
-                      taken->kind == OPERATION_CREATE && distrust_create(d->books, taken)},
+                      taken->kind == OPERATION_CREATE && books_were_distrusted(d->books)},
         .learnt.is_unclear = unclear,
     };
     append(d, x);

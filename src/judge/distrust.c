@@ -2,13 +2,10 @@
  * An older copy of the state file was restored: what it says of the tenant's users is not what
  * rosterd wrote last. Every linked user is read again, what the tenant holds becomes what is
  * known, and whatever then differs for a linked person waits for approval. It ends by itself
- * when all were read and nothing waits any more. A create that was planned by then may be of a
- * user who is there, whenever its turn comes.
+ * when all were read and nothing waits any more. Of whom the newer state made nothing is known
+ * for good: a create may be of a user who is there, whenever it is planned.
  */
 #include "config.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -22,7 +19,7 @@
 int distrust_begin(struct books *b, struct error *e)
 {
     size_t n_ended;
-    int r = books_distrust(b, INT64_MAX, e);
+    int r = books_distrust(b, true, e);
     if (r == 0)
         r = person_mark_all_dirty(books_state(b), e);
     if (r == 0) /* it was about another plan */
@@ -44,25 +41,6 @@ static int count_waiting(const struct operation *o, void *userdata)
     return 0;
 }
 
-static int take_last(const struct operation *o, void *userdata)
-{
-    int64_t *last = userdata;
-    if (o->kind == OPERATION_CREATE && o->number > *last)
-        *last = o->number;
-    return 0;
-}
-
-static int end_distrust(struct books *b, struct error *e)
-{
-    char text[24];
-    int64_t last = 0;
-    int r = queue_each(books_state(b), 0, take_last, &last, e);
-    snprintf(text, sizeof(text), "%" PRId64, last);
-    if (r == 0)
-        r = state_meta_set(books_state(b), META_PLANNED, text, e);
-    return r < 0 ? r : books_distrust(b, last, e);
-}
-
 int distrust_check(struct books *b, struct error *e)
 {
     size_t n_waiting = 0;
@@ -73,10 +51,5 @@ int distrust_check(struct books *b, struct error *e)
         return r;
     alarm_over(b, REASON_STATE_RESTORED);
     log_notice("The tenant's users were read again: the state file is trusted");
-    return end_distrust(b, e);
-}
-
-bool distrust_create(struct books *b, const struct operation *o)
-{
-    return o->number <= books_distrusted_until(b);
+    return books_distrust(b, false, e);
 }

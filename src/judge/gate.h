@@ -110,5 +110,3 @@ void lockout_alarm(struct books *b, const struct lockout *l);
 int distrust_begin(struct books *b, struct error *e);
 /* Every linked user was read again: is it over? */
 int distrust_check(struct books *b, struct error *e);
-/* Is this create of somebody whom the tenant may have, by what a newer state knew? */
-bool distrust_create(struct books *b, const struct operation *o);

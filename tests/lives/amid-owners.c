@@ -233,11 +233,10 @@ static void check_books(const struct engine *n, struct state *s)
     bool is = amid_number(s->db, AMID "SELECT value FROM meta WHERE name = 'distrusted'", 0, 0);
     amid_same("the run", (int64_t)books_run(n->books), amid_number(s->db, run, 0, 0));
     amid_same("whether the state is distrusted", books_are_distrusted(n->books), is);
-    if (!is)
-        amid_same("up to where it was planned in distrust", books_distrusted_until(n->books),
-                  amid_number(s->db,
-                              AMID "SELECT value FROM meta WHERE name = '" META_PLANNED "'", 0,
-                              0));
+    amid_same("whether it ever was", books_were_distrusted(n->books),
+              is || amid_number(s->db,
+                                AMID "SELECT value FROM meta WHERE name = '" META_RESTORED "'",
+                                0, 0));
 }
 
 /* ---- the tenant ---- */

@@ -390,6 +390,42 @@ static void test_returned_and_not_made(void **state)
     returned(*state, false);
 }
 
+/* Made by a newer state than the one that was restored, and renamed since, while the rules give
+ * no user: found once they do, though the state is trusted by then. */
+static void forgotten(struct bed *b, bool disabled)
+{
+    struct error e = {0};
+    bed_start(b);
+    bed_sync(b);
+    bed_ok(b, engine_distrust_state(b->engine, &e));
+    bed_person_uid(b, "u0");
+    struct fake_user *u =
+        fake_tenant_add(b->tenant, "before", "Of", "before", "before@example.com", "Support");
+    u->our_id = strdup("id-u0");
+    u->user->disabled = disabled;
+    bed_sync(b);
+    bed_advance(b, 2 * USEC_PER_SEC);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_STATE_RESTORED, NULL), 1);
+    bed_group(b, "support", "u0", NULL);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_int_equal(fake_tenant_find(b->tenant, "u0")->user->disabled, disabled);
+    expect_origin(b, "id-u0", "u0", "create");
+    is_idle(b);
+}
+
+static void test_forgotten_and_renamed(void **state)
+{
+    forgotten(*state, false);
+}
+
+/* … and whom somebody has disabled stays so. */
+static void test_forgotten_and_disabled(void **state)
+{
+    forgotten(*state, true);
+}
+
 #define on_groups(fn) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
 #define on_hidden(fn) cmocka_unit_test_setup_teardown(fn, prepare_hidden, teardown)
 
@@ -425,6 +461,10 @@ int main(int argc, char **argv)
         on_groups(test_broken_for_a_while),
         on_groups(test_broken_after_throttling),
         on_hidden(test_lost_ids),
+        on_groups(test_forgotten_and_renamed),
+        on_hidden(test_forgotten_and_renamed),
+        on_groups(test_forgotten_and_disabled),
+        on_hidden(test_forgotten_and_disabled),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

@@ -87,6 +87,36 @@ static void test_create_ahead(void **state)
     assert_false(is_disabled(b, "u1"));
 }
 
+/* Made ahead by a newer state than the one that was restored, and to have no user until that
+ * one is trusted again: ours all the same, and enabled on the first day. */
+static void test_made_ahead_and_forgotten(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->sync.create_ahead_usec = 3 * DAY;
+    begin_with_starts(b);
+    uint64_t start = b->now + 2 * DAY;
+    bed_group(b, "support", "u0", NULL);
+    bed_start(b);
+    bed_sync(b);
+    starter(b, "u1", start, "Here");
+    fake_tenant_add(b->tenant, "u1", "First", "u1", "u1@example.com", "Support");
+    fake_tenant_find(b->tenant, "u1")->user->disabled = true;
+    fake_tenant_forget_calls(b->tenant);
+    bed_ok(b, engine_distrust_state(b->engine, &e));
+    bed_sync(b);
+    bed_advance(b, USEC_PER_SEC);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_STATE_RESTORED, NULL), 1);
+    bed_restart(b);
+    bed_group(b, "support", "u0", "u1", NULL);
+    bed_sync(b);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 0);
+    assert_true(is_disabled(b, "u1"));
+    bed_advance(b, start - b->now);
+    assert_false(is_disabled(b, "u1"));
+    no_waits(b);
+}
+
 /* A clock that is set ahead lets nobody in early, and is believed once as much time has passed. */
 static void test_start_and_the_clock(void **state)
 {
@@ -253,6 +283,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         scenario(test_start),
         scenario(test_create_ahead),
+        scenario(test_made_ahead_and_forgotten),
         scenario(test_start_and_the_clock),
         scenario(test_create_disabled),
         scenario(test_seats),
