@@ -37,8 +37,8 @@ void company_touch(struct person *p)
     }
     p->was_entitled = is;
     hands_touched(p);
-    /* Whoever has not begun has not left. */
-    if (!oracle_has_left(p->item) || (!p->item->gone && !dates_has_begun(p->item))) {
+    /* Whoever has not begun has not left, unless the rules give no team any more. */
+    if (!oracle_has_left(p->item)) {
         p->left_usec = 0;
     } else if (!p->left_usec) {
         p->left_usec = p->told_left_usec = world.steady_usec ? world.steady_usec : 1;

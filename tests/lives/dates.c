@@ -44,6 +44,13 @@ bool dates_came(const struct item *i, uint64_t ago_usec)
            (any && (belief_moved(ago_usec) || belief_is_unknown()));
 }
 
+/* When whoever is to begin is made, disabled; 0: not before the first day. */
+static uint64_t made_usec(const struct item *i)
+{
+    uint64_t ahead = rules.ahead * HOUR;
+    return ahead && i->first_usec > ahead ? i->first_usec - ahead : 0;
+}
+
 /* Whole seconds, which is what is written. */
 static uint64_t moment(uint64_t seconds, char text[24])
 {
@@ -73,7 +80,8 @@ static void passes(void *userdata, uint64_t at_usec)
 {
     struct person *p = userdata;
     const struct item *i = p->item;
-    if (i->gone || (i->first_usec != at_usec && i->last_usec != at_usec))
+    if (i->gone ||
+        (i->first_usec != at_usec && i->last_usec != at_usec && made_usec(i) != at_usec))
         return;
     if (at_usec > belief_usec()) { /* by another clock than was believed when it was noted */
         world_at(world.steady_usec + at_usec - belief_usec(), passes, p, at_usec);
@@ -83,7 +91,8 @@ static void passes(void *userdata, uint64_t at_usec)
     n_requests = world.n_requests;
     company_touch(p);
     p->told_usec = world.steady_usec;
-    seen(i->last_usec == at_usec ? POINT_ENDED : POINT_BEGAN);
+    if (made_usec(i) != at_usec)
+        seen(i->last_usec == at_usec ? POINT_ENDED : POINT_BEGAN);
     if (settled && !budgets_hold() && !belief_moved(HOUR) && !belief_is_unknown())
         world_at(world.steady_usec + TO_THE_SECOND, passed_by_now, p, world.steady_usec);
 }
@@ -92,6 +101,14 @@ static void await(struct person *p, uint64_t at_usec)
 {
     uint64_t now = belief_usec(), left = at_usec > now ? at_usec - now : 0;
     world_at(world.steady_usec + left, passes, p, at_usec);
+}
+
+/* Also when the user is to be made ahead of it. */
+static void await_first(struct person *p)
+{
+    if (made_usec(p->item) > belief_usec())
+        await(p, made_usec(p->item));
+    await(p, p->item->first_usec);
 }
 
 /* By the clock that is believed now some have begun or ended who had not, or the other way
@@ -105,7 +122,7 @@ void dates_belief_moved(void)
         company_touch(p);
         p->told_usec = world.steady_usec;
         if (p->item->first_usec > belief_usec())
-            await(p, p->item->first_usec);
+            await_first(p);
         if (p->item->last_usec > belief_usec())
             await(p, p->item->last_usec);
     }
@@ -138,7 +155,7 @@ void dates_begin(struct person *p, uint64_t seconds)
         return;
     p->item->first_usec = moment(seconds, text);
     item_add(p->item, FIRST_DAY, text);
-    await(p, p->item->first_usec);
+    await_first(p);
 }
 
 void dates_end(struct person *p, uint64_t seconds)

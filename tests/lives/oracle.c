@@ -117,7 +117,7 @@ static bool is_to_be_made(const struct item *i)
 
 bool oracle_has_left(const struct item *i)
 {
-    return !is_claimed(i);
+    return !is_placed(i);
 }
 
 bool oracle_is_entitled(const struct item *i)
