@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "belief.h"
 #include "causes.h"
 #include "directory.h"
 #include "life.h"
@@ -79,8 +80,9 @@ static void check_row(sqlite3 *db, const char *cause)
         broken(17, "the alarm %s stands, and its cause is over", cause);
     if (strcmp(cause, "read") == 0 && reads_last_usec() > directory_data.fine_usec + MINUTE)
         broken(17, "the alarm %s stands, and everything was read since", cause);
-    bool was_moved =
-        was_seen(world.points, POINT_CLOCK_BACK) || was_seen(world.points, POINT_CLOCK_FORWARD);
+    /* Nor does anybody know how long a machine was off, for which it looks the same. */
+    bool was_moved = was_seen(world.points, POINT_CLOCK_BACK) ||
+                     was_seen(world.points, POINT_CLOCK_FORWARD) || belief_is_unknown();
     if (strcmp(cause, "clock-set") == 0 && !was_moved)
         broken(17, "the alarm %s stands, and nobody has set it", cause);
 }
