@@ -229,6 +229,10 @@ static int keep(const char *path, const char *kept, sqlite3 *db, const struct st
 /* With its log in it; then nobody has it open. */
 static int close_old(sqlite3 **db, const char *path, struct error *e)
 {
+    int rc = sqlite3_wal_checkpoint_v2(*db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+        return db_error(*db, path, rc, e);
     sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     sqlite3_close(*db);
     *db = NULL;

@@ -63,6 +63,7 @@ static void make_then(struct fixture *f)
 
     f->s = state_close(f->s);
     assert_int_equal(unlink(f->path), 0);
+    (void)unlink(beside(f, "-wal"));
     (void)unlink(kept(f));
     (void)unlink(beside(f, ".lock"));
     assert_int_equal(
@@ -70,6 +71,8 @@ static void make_then(struct fixture *f)
         SQLITE_OK);
     ok(f, migrate_to(db, f->path, 0, THEN, &f->e));
     assert_int_equal(sqlite3_exec(db, rows, NULL, NULL, NULL), SQLITE_OK);
+    /* As a sudden end leaves it: the rows are in the log. */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     assert_int_equal(chmod(f->path, MODE), 0);
     assert_int_equal(chown(f->path, owner(), (gid_t)-1), 0);
@@ -135,6 +138,8 @@ static long open_and_end(struct fixture *f, long n, bool full)
         full_at = full ? n : 0;
         int r = state_open(&f->s, f->path, NULL, &f->e);
         full_at = 0;
+        if (full && r < 0 && strstr(f->e.message, "Another program"))
+            _exit(2); /* it was the disk */
         ssize_t size = write(counted[1], &n_calls, sizeof(n_calls));
         _exit(size == sizeof(n_calls) && (r == 0 || (full && r < 0)) ? 0 : 1);
     }
