@@ -221,6 +221,8 @@ static int keep(const char *path, const char *kept, sqlite3 *db, const struct st
         return cannot_make(kept, -errno, e);
     int r = link(path, kept) < 0 ? copy_file(kept, db, like, 0, e) : 0;
 
+    if (r < 0) /* nobody is to go on from the half of one */
+        unlink(kept);
     if (r == 0 && (r = file_sync_folder(path)) < 0)
         r = cannot_make(kept, r, e);
     return r;

@@ -16,6 +16,8 @@
 static long n_calls, dies_at; /* counted while dies_at is not 0; -1: never dies */
 static long full_at;          /* the call from which on the disk is full; 0: never */
 
+static bool no_links; /* no file can have two names here */
+
 /* -1: there is no room for it. */
 static int step(void)
 {
@@ -90,6 +92,10 @@ int rename(const char *from, const char *to)
 int link(const char *from, const char *to)
 {
     REAL(int, link, const char *, const char *);
+    if (no_links) {
+        errno = EPERM;
+        return -1;
+    }
     NEEDS_ROOM;
     return real(from, to);
 }
