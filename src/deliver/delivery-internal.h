@@ -96,6 +96,7 @@ struct learnt {
 struct proof {
     bool proved;    /* the login is that of the user that is known */
     bool id_failed; /* the remembered id is not there, or cannot be asked for */
+    bool other_id;  /* the login is shown with another one */
     bool knows_ours;                 /* nobody has the id that we gave the user */
     void (*go)(struct execution *x); /* what follows when it is proved */
     /* What is called anew when its id has proved whom a login is of. */
@@ -247,11 +248,12 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
  * with the 404 when that does not help. False: nothing is looked for. */
 bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn otherwise);
-/* The login answers under another id than the remembered one: true when that is another user,
- * and x is held. */
+/* Whoever has the login now was made anew by somebody: the link goes over to the user when that
+ * is the same one, on record before anything is written; else, true, and x is held. */
 bool execution_is_another(struct execution *x, const struct tenant_answer *a);
-/* A user with another name and another mail: its id is asked whether it is the one that was
- * known. True: `again` is called with the user when it is, else x ends. */
+/* A user with another name and another mail, or another id: the remembered one is asked whether
+ * it is the one that was known. True: `again` is called with the user when it is, else x ends.
+ */
 bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again);
 /* Before a write that concerns the account as a whole: the remembered id, or what is known of the

@@ -333,6 +333,15 @@ static int take_presence(struct books *b, struct link *l, const struct user *kno
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
+int drift_made_anew(struct books *b, struct link *l, const struct user *known, const char *id,
+                    struct error *e)
+{
+    free(TAKE(l->remote_id));
+    if (id && !(l->remote_id = strdup(id)))
+        return error_out_of_memory(e);
+    return take_presence(b, l, known, "the user was made anew there", e);
+}
+
 /* The login is there, and its user is not the one of the id that is known: that one was deleted,
  * and somebody made another. */
 static int take_another(const struct drift_look *look, struct link *l, const struct drift *d,
@@ -340,12 +349,8 @@ static int take_another(const struct drift_look *look, struct link *l, const str
 {
     struct books *b = look->books;
     const char *role = planner_gained_privilege(d->known, now, books_options(b)->sync);
-    if (!role && !are_roles_hidden(look) && planner_is_who_it_was(d->known, d->wanted, now)) {
-        free(l->remote_id);
-        l->remote_id = strdup(look->id);
-        return l->remote_id ? take_presence(b, l, d->known, "the user was made anew there", e)
-                            : error_out_of_memory(e);
-    }
+    if (!role && !are_roles_hidden(look) && planner_is_who_it_was(d->known, d->wanted, now))
+        return drift_made_anew(b, l, d->known, look->id, e);
     l->gone = LINK_GONE;
     if (look->anew || books_options(b)->sync->on_drift == DRIFT_REPAIR)
         l->status = LINK_DELETED;

@@ -28,5 +28,9 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
  * another person's link has that login, and nothing was changed. */
 int drift_follow_rename(struct books *b, struct link *l, const char *login, bool *ret_taken,
                         struct error *e);
+/* The link goes over to whoever somebody made in the place of its user, on record as drift. id:
+ * the tenant's own; NULL: not shown. */
+int drift_made_anew(struct books *b, struct link *l, const struct user *known, const char *id,
+                    struct error *e);
 /* Whether a verification found any, which is over when one of everybody finds none. */
 void drift_tell(struct books *b, bool any);

@@ -267,7 +267,7 @@ static void on_id(const struct tenant_answer *a, void *userdata)
         return;
     }
     int r = execution_learn_id(x, a->id, &e);
-    if (r == 0 && x->kind->keeps_id)
+    if (r == 0 && x->kind->keeps_id && !x->heard.id_was_stale) /* else it may be another's */
         r = keep_id(x, &e);
     if (r < 0)
         execution_broken(x, &e);

@@ -68,39 +68,93 @@ static bool is_who_it_was(const struct execution *x, const struct user *shown)
     return planner_is_who_it_was(x->basis.known, x->basis.wanted, shown);
 }
 
-/* role: a privileged one that the user of before had not; NULL: it is the mail that differs. */
-static void hold_another(struct execution *x, const struct tenant_answer *a, const char *role)
+/* Of the one who has the login, against the one who is known. */
+enum other {
+    OTHER_NONE, /* the same person */
+    OTHER_MAIL,
+    OTHER_ROLE,   /* a privileged one, which the user of before had not */
+    OTHER_UNSEEN, /* the tenant does not show whether it has such a role */
+};
+
+static void hold_another(struct execution *x, const struct tenant_answer *a, enum other why)
 {
-    char sentence[700], remedy[400];
+    const struct operation *o = x->operation;
+    const char *role = why == OTHER_ROLE ? planner_gained_privilege(x->basis.known, a->user,
+                                                                    x->delivery->options->sync)
+                                         : NULL;
+    char sentence[900], what[300], remedy[400];
     execution_set_unclear(x, false);
-    if (role)
+    if (why == OTHER_MAIL) {
+        snprintf(what, sizeof(what), "with another mail");
+        snprintf(remedy, sizeof(remedy), "give that user the mail of %s", o->dn);
+    } else if (role) {
+        snprintf(what, sizeof(what), "with the privileged role %s", role);
         snprintf(remedy, sizeof(remedy),
                  "take the role away there until the user is known again");
-    else
-        snprintf(remedy, sizeof(remedy), "give that user the mail of %s", x->operation->dn);
+    } else {
+        snprintf(what, sizeof(what), "of whom it does not show which roles that one has");
+        snprintf(remedy, sizeof(remedy), "restore the user who was deleted");
+    }
     snprintf(
         sentence, sizeof(sentence),
         "the user %s that was known is gone at the tenant, and the login belongs to another user "
-        "there, with %s%s: if it is the same person, %s, else give one of the two another login",
-        x->operation->login, role ? "the privileged role " : "another mail", role ? role : "",
-        remedy);
-    execution_hold_login(x, a, x->operation->login, sentence);
+        "there, %s: if it is the same person, %s, else give one of the two another login",
+        o->login, what, remedy);
+    execution_hold_login(x, a, o->login, sentence);
+}
+
+/* Made by somebody in the place of the one who is known: the same one by the mail alone, and
+ * nobody touches in passing whoever has more. Whoever leaves needs no roles for that. */
+static enum other who_was_made(const struct execution *x, const struct user *shown)
+{
+    const struct user *known = x->basis.known;
+    if (!known)
+        return OTHER_NONE;
+    if (!is_who_it_was(x, shown))
+        return OTHER_MAIL;
+    if (planner_gained_privilege(known, shown, x->delivery->options->sync))
+        return OTHER_ROLE;
+    bool hidden = delivery_parts(x->delivery)->hides & PART_ROLES;
+    return hidden && x->operation->kind != OPERATION_DISABLE ? OTHER_UNSEEN : OTHER_NONE;
+}
+
+/* The link goes over to the user, on record before anything is written. False: x has ended. */
+static bool take_made_anew(struct execution *x, const struct tenant_answer *a)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    enum other other = who_was_made(x, a->user);
+    if (other != OTHER_NONE) {
+        hold_another(x, a, other);
+        return false;
+    }
+    int r = drift_made_anew(d->books, &x->link, x->basis.known, a->id, &e);
+    if (r == 0)
+        r = books_commit(d->books, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return false;
+    }
+    x->heard.id_was_stale = false; /* it is learnt */
+    return true;
 }
 
 bool execution_is_another(struct execution *x, const struct tenant_answer *a)
 {
-    if (is_who_it_was(x, a->user))
-        return false;
-    hold_another(x, a, NULL);
-    return true;
+    return !take_made_anew(x, a);
+}
+
+static bool is_same_person(const struct execution *x, const struct user *shown)
+{
+    return planner_same_person(x->basis.known, shown) ||
+           (x->basis.wanted && planner_same_person(x->basis.wanted, shown));
 }
 
 bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
 {
-    if (x->proof.proved || !x->basis.known || planner_same_person(x->basis.known, a->user) ||
-        (x->basis.wanted && planner_same_person(x->basis.wanted, a->user)))
+    if (x->proof.proved || !x->basis.known || is_same_person(x, a->user))
         return false;
-    hold_another(x, a, NULL);
+    hold_another(x, a, OTHER_MAIL);
     return true;
 }
 
@@ -121,18 +175,12 @@ static void on_holder(const struct tenant_answer *a, void *userdata)
         return;
     }
     if (found && x->basis.known && x->proof.id_failed && !is_who_it_was(x, a->user)) {
-        hold_another(x, a, NULL);
+        hold_another(x, a, OTHER_MAIL);
         return;
     }
-    /* The one of before is not there any more: nobody touches in passing whoever has more. */
-    bool made_anew = found && x->basis.known && x->proof.id_failed && !x->link.remote_id;
-    const char *role = made_anew ? planner_gained_privilege(x->basis.known, a->user,
-                                                            x->delivery->options->sync)
-                                 : NULL;
-    if (role) {
-        hold_another(x, a, role);
+    /* The one of before is not there any more. */
+    if (found && x->proof.id_failed && !x->link.remote_id && !take_made_anew(x, a))
         return;
-    }
     if (found && execution_is_stranger(x, a))
         return;
     x->proof.proved = true;
@@ -175,28 +223,40 @@ void execution_prove(struct execution *x, void (*go)(struct execution *x))
         execution_read_id(x, on_proof);
 }
 
+static void read_again(struct execution *x)
+{
+    execution_read_login(x, x->proof.again);
+}
+
 static void on_doubted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     const char *login =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    bool refused = a->class == TENANT_UNSUPPORTED || a->class == TENANT_REFUSED;
     x->proof.proved = true;
-    if (a->class == TENANT_NOT_FOUND)
-        hold_another(x, a, NULL);
-    else if (!login)
+    if (a->class == TENANT_NOT_FOUND || (refused && x->proof.other_id)) {
+        x->proof.id_failed = true;
+        x->proof.go = read_again;
+        execution_forget_id(x);
+        ask_holder(x);
+    } else if (!login) {
         execution_fail(x, a);
-    else if (!text_equal_fold(login, x->link.login))
+    } else if (!text_equal_fold(login, x->link.login)) {
         execution_renamed(x, a, login);
-    else
-        execution_read_login(x, x->proof.again);
+    } else {
+        read_again(x);
+    }
 }
 
 bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again)
 {
     if (x->proof.proved || a->class != TENANT_DONE || !a->user || !x->basis.known ||
-        !x->link.remote_id || planner_same_person(x->basis.known, a->user) ||
-        (x->basis.wanted && planner_same_person(x->basis.wanted, a->user)))
+        !x->link.remote_id)
+        return false;
+    x->proof.other_id = a->id && !text_equal(a->id, x->link.remote_id);
+    if (!x->proof.other_id && is_same_person(x, a->user))
         return false;
     x->proof.again = again;
     execution_read_id(x, on_doubted);

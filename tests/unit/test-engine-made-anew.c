@@ -1,0 +1,183 @@
+/*
+ * Somebody at the tenant deleted a user and made another one with its login: what waits for the
+ * first goes on with the second only when that is the same one, on record before it is written to.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static void ten_with_ids(struct bed *b)
+{
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, 61 * MINUTE);
+    fake_tenant_forget_calls(b->tenant);
+}
+
+static struct fake_user *make_anew(struct bed *b, const char *mail)
+{
+    fake_tenant_remove(b->tenant, "u3");
+    return fake_tenant_add(b->tenant, "u3", "First", "u3", mail, "Support");
+}
+
+static void make_privileged(struct bed *b)
+{
+    static char *privileged[] = {(char *)"Admin"};
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    ten_with_ids(b);
+    struct fake_user *u = make_anew(b, "u3@example.com");
+    assert_int_equal(user_add_role(u->user, "Admin", NULL), 0);
+}
+
+/* By another name, which goes by the id; by another login, likewise; by a team, which goes by the
+ * login. */
+static void give_name(struct bed *b)
+{
+    bed_person(b, "id-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "u3", "givenName", "Other",
+               "sn", "u3", "mail", "u3@example.com", NULL);
+    bed_tell(b, "id-u3");
+    bed_run(b);
+}
+
+static void give_login(struct bed *b)
+{
+    bed_person(b, "id-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "married", "givenName",
+               "First", "sn", "u3", "mail", "u3@example.com", NULL);
+    bed_tell(b, "id-u3");
+    bed_run(b);
+}
+
+static void give_team(struct bed *b)
+{
+    static const char *const others[] = {"u0", "u1", "u2", "u4", "u5", "u6", "u7", "u8", "u9"};
+    static const char *const moved[] = {"u3"};
+    bed_group_uids(b, "support", (const char **)others, ARRAY_SIZE(others));
+    bed_group_uids(b, "sales", (const char **)moved, 1);
+    bed_tell(b, "group-support");
+    bed_tell(b, "group-sales");
+    bed_run(b);
+}
+
+static void is_held(struct bed *b)
+{
+    assert_true(bed_queue(b, OPERATION_HELD, REASON_CONFLICT) > 0);
+    bed_advance(b, 3 * DAY); /* also when it is tried again, and verified */
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_WRITES), 0);
+    assert_true(bed_queue(b, OPERATION_HELD, REASON_CONFLICT) > 0);
+}
+
+static void test_with_another_mail(void **state)
+{
+    static void (*const changes[])(struct bed *) = {give_name, give_login, give_team};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        struct bed *b = bed_new(false);
+        ten_with_ids(b);
+        make_anew(b, "other@example.net");
+        changes[i](b);
+        is_held(b);
+        bed_free(b);
+    }
+}
+
+static void test_with_a_privileged_role(void **state)
+{
+    static void (*const changes[])(struct bed *) = {give_name, give_login, give_team};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        struct bed *b = bed_new(false);
+        make_privileged(b);
+        changes[i](b);
+        is_held(b);
+        bed_free(b);
+    }
+}
+
+/* The tenant shows nobody's roles, so it may have any. */
+static void test_with_hidden_roles(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_hidden_groups;
+    ten_with_ids(b);
+    make_anew(b, "u3@example.com");
+    give_name(b);
+    is_held(b);
+}
+
+static size_t n_told(struct bed *b)
+{
+    sqlite3_stmt *q = NULL;
+    assert_int_equal(sqlite3_prepare_v2(b->state->db,
+                                        "SELECT count(*) FROM trail WHERE line LIKE "
+                                        "'%\"drift\"%made anew there%\"gone\":false%'",
+                                        -1, &q, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    size_t n = (size_t)sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    return n;
+}
+
+/* The tenant is about to be written to. */
+static void on_request(enum fake_kind kind, const char *login, const char *id, void *userdata)
+{
+    struct bed *b = userdata;
+    (void)kind, (void)login, (void)id;
+    assert_int_equal(n_told(b), 1);
+}
+
+/* With the same mail it is the same one, which is on record before anything is written to it, once,
+ * and the id is known from then on. */
+static void test_the_same_one(void **state)
+{
+    static void (*const changes[])(struct bed *) = {give_name, give_login, give_team};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        CLEANUP(link_done) struct link l = {0};
+        struct error e = {0};
+        struct bed *b = bed_new(false);
+        ten_with_ids(b);
+        struct fake_user *u = make_anew(b, "U3@example.com");
+        b->tenant->on_request = on_request;
+        b->tenant->request_data = b;
+        changes[i](b);
+        assert_true(fake_tenant_effects(b->tenant, FAKE_WRITES) > 0);
+        bed_advance(b, 3 * DAY);
+        assert_int_equal(n_told(b), 1);
+        bed_ok(b, link_load(b->state, "id-u3", &l, &e));
+        assert_string_equal(l.remote_id, u->scim_id);
+        assert_int_equal(bed_queue(b, 0, NULL), 0);
+        bed_free(b);
+    }
+}
+
+/* Whoever leaves is disabled under the same rule. */
+static void test_the_same_one_leaves(void **state)
+{
+    struct bed *b = *state;
+    ten_with_ids(b);
+    make_anew(b, "u3@example.com");
+    bed_leave(b, "id-u3");
+    bed_tell(b, "id-u3");
+    bed_run(b);
+    assert_true(is_disabled(b, "u3"));
+    assert_int_equal(n_told(b), 1);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_with_another_mail),
+        cmocka_unit_test(test_with_a_privileged_role),
+        scenario(test_with_hidden_roles),
+        cmocka_unit_test(test_the_same_one),
+        scenario(test_the_same_one_leaves),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
