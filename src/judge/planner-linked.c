@@ -28,8 +28,7 @@ static int plan_disable(const struct planner_input *in, struct planner_result *r
                                                      : NULL);
     if (rc == 0)
         o->not_before_usec = due_usec;
-    if (ret)
-        *ret = o;
+    *ret = o;
     return rc;
 }
 
@@ -274,7 +273,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     if (in->verdict.wanted->disabled) {
         if (may_be_enabled(in)) {
             char source[384], why[512];
-            struct operation *o;
+            struct operation *o = NULL;
             snprintf(why, sizeof(why), "disabled in the directory: %s",
                      source_text(&in->verdict.wanted->disabled_source, source, sizeof(source)));
             rc = plan_disable(in, r, why, in->now_usec, &o);

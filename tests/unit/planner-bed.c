@@ -134,6 +134,7 @@ static struct planner_link link_of(const struct planner_row *row, const struct u
         .used_usec = row->used,
         .vanished = row->user_vanished,
         .maybe_renamed = row->maybe_renamed,
+        .has_our_id = row->our_id,
         .leaving_usec = row->leaving,
         .disabled_usec = row->disabled,
     };

@@ -28,7 +28,8 @@ struct planner_row {
     bool looking, asking;
     uint64_t leaving, disabled, delete_after;
     const char *twin, *quirks, *other_tenant;
-    bool revoked, user_vanished, maybe_renamed, renamed_there, repair, state_restored, conflict;
+    bool revoked, user_vanished, maybe_renamed, our_id, renamed_there, repair, state_restored,
+        conflict;
     bool disabled_as_dormant, shown_disabled, dormant_disable, create_disabled;
     bool found_disabled, says_nothing;
     uint64_t start, ahead, used, dormant_after;

@@ -353,16 +353,32 @@ static void test_another_kind(void **state)
     assert_string_equal(decided(&teams, 403, "").remedy, "Renew the token.");
 }
 
+/* More than may be shown of one user is that one's matter; of a list, or of a token, it is not;
+ * and what was written may have been done. */
+static void test_too_large(void **state)
+{
+    (void)state;
+    struct answer_question one = questions[GET], list = questions[TEAMS],
+                           token = questions[GET], write = questions[PATCH];
+    struct tenant_answer a = {0};
+    token.api = ANSWER_TOKEN;
+    answer_too_large(&a, &one);
+    assert_true(a.too_large);
+    answer_too_large(&a, &list);
+    assert_false(a.too_large);
+    answer_too_large(&a, &token);
+    assert_false(a.too_large);
+    answer_too_large(&a, &write);
+    assert_false(a.too_large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_status),
-        cmocka_unit_test(test_remedies),
-        cmocka_unit_test(test_by_curl_code),
-        cmocka_unit_test(test_throttled_by_503),
-        cmocka_unit_test(test_longest_wait),
-        cmocka_unit_test(test_every_curl_code),
-        cmocka_unit_test(test_another_kind),
+        cmocka_unit_test(test_too_large),        cmocka_unit_test(test_by_status),
+        cmocka_unit_test(test_remedies),         cmocka_unit_test(test_by_curl_code),
+        cmocka_unit_test(test_throttled_by_503), cmocka_unit_test(test_longest_wait),
+        cmocka_unit_test(test_every_curl_code),  cmocka_unit_test(test_another_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,9 @@
 #include "base/text.h"
 #include "judge/conflict.h"
 #include "mapping/ruleset.h"
+#include "model/part.h"
 #include "planner-bed.h"
+#include "tenant/client.h"
 #include "unit.h"
 
 /* clang-format off */
@@ -73,6 +75,16 @@ static const struct planner_row rows[] = {
     ROW("gone there, disabled here", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "disable = pending", .user_vanished = true, .wanted_disabled = true),
     ROW("gone there, made anew", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create = pending", .user_vanished = true, .repair = true),
     ROW("gone there, perhaps renamed", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create!:user-gone = pending", .user_vanished = true, .maybe_renamed = true),
+    ROW("perhaps renamed, left", VERDICT_GONE, LINK_ACTIVE, NULL, SAME, SAME, "disable!:user-gone = leaving", .maybe_renamed = true),
+    ROW("perhaps renamed, left, counted as deleted", VERDICT_GONE, LINK_DELETED, NULL, SAME, SAME, "disable!:user-gone = leaving", .maybe_renamed = true),
+    ROW("perhaps renamed, skipped, counted as deleted", VERDICT_SKIP, LINK_DELETED, NULL, SAME, SAME, "disable!:user-gone = leaving", .maybe_renamed = true),
+    ROW("perhaps renamed, left, disabled before", VERDICT_GONE, LINK_DISABLED, NULL, SAME, SAME, "= leaving", .maybe_renamed = true),
+    ROW("perhaps renamed, and disabled in the directory", VERDICT_USER, LINK_DELETED, SAME, SAME, SAME, "disable!:user-gone = pending", .maybe_renamed = true, .user_vanished = true, .wanted_disabled = true),
+    ROW("perhaps renamed, and disabled in both", VERDICT_USER, LINK_DISABLED, SAME, SAME, SAME, "= unchanged", .maybe_renamed = true, .user_vanished = true, .wanted_disabled = true),
+    ROW("perhaps renamed, and wanted", VERDICT_USER, LINK_DELETED, SAME, SAME, SAME, "create!:user-gone = pending", .maybe_renamed = true, .user_vanished = true),
+    ROW("perhaps renamed, and invalid", VERDICT_INVALID, LINK_DELETED, NULL, SAME, SAME, "= skipped", .maybe_renamed = true),
+    ROW("perhaps renamed, and revoked", VERDICT_USER, LINK_DELETED, SAME, SAME, SAME, "disable!:user-gone = pending", .maybe_renamed = true, .revoked = true),
+    ROW("perhaps renamed, and the successor is revoked", VERDICT_GONE, LINK_DELETED, NULL, SAME, SAME, "disable!:user-gone = leaving", .maybe_renamed = true, .successor = true, .successor_revoked = true),
     ROW("renamed there, report", VERDICT_USER, LINK_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename:rename-policy profile = pending", .renamed_there = true),
     ROW("renamed there, repair", VERDICT_USER, LINK_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename profile = pending", .renamed_there = true, .repair = true),
 
@@ -101,6 +113,27 @@ static const struct planner_row rows[] = {
     ROW("ruled ones of no rule that is known", VERDICT_USER, LINK_ACTIVE, "anna a@x Sales - -", "anna a@x Sales Ruled RuledSkill:5", NULL, "= unchanged", .says_nothing = true),
 };
 /* clang-format on */
+
+/* A tenant that keeps our id is asked by that: nobody needs to decide. */
+static void test_renamed_with_our_id(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct parts parts = *tenant_configapi_ops.parts(NULL);
+        struct planner_row row = ROW("left", VERDICT_GONE, LINK_ACTIVE, NULL, SAME, SAME, "",
+                                     .maybe_renamed = true, .our_id = (i & 1) != 0);
+        struct planner_result r = {0};
+        parts.takes_our_id = (i & 2) != 0;
+        parts.keeps_our_id = (i & 4) != 0;
+        planner_parts = &parts;
+        planner_row_plan(&row, &r);
+        planner_parts = NULL;
+        assert_int_equal(r.operations.n_items, 1);
+        assert_int_equal(r.operations.items[0]->state,
+                         i == 7 ? OPERATION_READY : OPERATION_PARKED);
+        planner_result_done(&r);
+    }
+}
 
 /* Which conflict a role makes, as the tenant compares roles, and what is said of it. */
 static void test_conflicts(void **state)
@@ -265,6 +298,7 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_renamed_with_our_id),
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_twins),
