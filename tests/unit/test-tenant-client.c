@@ -166,6 +166,16 @@ static void test_endless_answer_is_cut_at_its_limit(void **state)
     struct seen *s = create_once(b, SCRIPTED_ENDLESS, 200, NULL, NULL);
     assert_int_equal(s->class, TENANT_UNCLEAR);
     assert_non_null(strstr(s->hint, "larger than 65536 bytes"));
+    b->client = tenant_client_free(b->client);
+
+    /* Of one user a mebibyte, whatever a list may have. */
+    b->options.max_answer_bytes = 64UL * 1024 * 1024;
+    connect_client(b);
+    s = create_once(b, SCRIPTED_ENDLESS, 200, NULL, NULL);
+    assert_non_null(strstr(s->hint, "larger than 1048576 bytes"));
+    s = get(b, "ada");
+    run_until(b, all_done);
+    assert_non_null(strstr(s->hint, "larger than 1048576 bytes"));
 }
 
 /* libcurl by itself would send a write again when a reused connection breaks. */

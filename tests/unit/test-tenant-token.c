@@ -185,6 +185,33 @@ static void test_token_is_renewed_before_it_expires(void **state)
     assert_int_equal(b->n_refused, 0);
 }
 
+/* A renewal that is refused leaves the token of before, for as long as that lasts. */
+static void test_renewal_refused(void **state)
+{
+    struct bed *b = *state;
+    b->token_body = "{\"access_token\":\"x\",\"expires_in\":100}";
+    connect_client(b);
+    create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_int_equal(b->n_tokens, 1);
+    b->token_status = 500;
+    b->token_body = "{\"error\":\"server_error\"}";
+    uint64_t began = clock_monotonic_usec();
+    clock_freeze(clock_now_usec(), began + 95 * USEC_PER_SEC);
+    for (int i = 0; i < 4; i++) {
+        struct seen *s = create(b, "ada", NULL);
+        run_until(b, all_done);
+        assert_int_equal(s->class, TENANT_DONE);
+    }
+    assert_int_equal(b->n_tokens, 2);
+    clock_freeze(clock_now_usec(), began + 101 * USEC_PER_SEC);
+    struct seen *s = create(b, "ada", NULL);
+    run_until(b, all_done);
+    clock_freeze(0, 0);
+    assert_int_equal(s->class, TENANT_AWAY);
+    assert_non_null(strstr(s->hint, "no access token"));
+}
+
 static void test_secret_is_read_again(void **state)
 {
     struct bed *b = *state;
@@ -313,6 +340,7 @@ int main(void)
         TEST(test_token_forms),
         TEST(test_token_of_another_tenant),
         TEST(test_token_is_renewed_before_it_expires),
+        TEST(test_renewal_refused),
         TEST(test_secret_is_read_again),
         TEST(test_another_given_token),
     };
