@@ -180,9 +180,30 @@ static void test_listed_while_asked_for(void **state)
     }
 }
 
+/* Whoever was to be taken over is deleted there before that is approved: it is on record that
+ * there was nobody, and the person gets a user of their own. */
+static void test_gone_before_adoption(void **state)
+{
+    struct bed *b = *state;
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "other@example.com", "Sales");
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 1);
+    fake_tenant_remove(b->tenant, "u0");
+    assert_int_equal(bed_approve(b), 1);
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_audit(b, "outcome", "dropped", "u0"), 1);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 1);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u0")->user, USER_TEAM),
+                        "Support");
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        scenario(test_gone_before_adoption),
         scenario(test_user_of_no_list),          scenario(test_user_of_no_list_in_an_outage),
         scenario(test_mail_under_another_login), scenario(test_disabled_though_in_no_list),
         scenario(test_disabled_without_a_list),  scenario(test_listed_while_asked_for),
