@@ -568,7 +568,7 @@ def test_readers_and_operators(t):
         need(done.returncode == 1 and operators in done.stderr and readers in done.stderr, "others may not", done)
     for verb in change:
         done = as_member(readers, *verb)
-        need(done.returncode == 1 and operators in done.stderr and "look only" in done.stderr, "readers may not", done)
+        need(done.returncode == 1 and operators in done.stderr and "only look" in done.stderr, "readers may not", done)
     need(ask(daemon, "status")["paused"] is False, "nothing was paused")
     need(as_member(operators, "pause").returncode == 0, "an operator pauses")
     need(ask(daemon, "status")["paused"] is True, "and it is paused")
