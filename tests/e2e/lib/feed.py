@@ -152,6 +152,10 @@ class Feed:
     def commits(self):
         return [e for e in self.events if e["event"] == "commit"]
 
+    def compared(self):
+        """The last commit that says who is there, or that it is not known; a read of changes, which may follow at once, says nothing of that."""
+        return [e for e in self.commits() if e["absence"] != "none"][-1]
+
     def say(self, word):
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
