@@ -142,7 +142,7 @@ def test_explain_case_of_somebody_else(t):
     daemon.start()
     wait_for(lambda: daemon.ctl("explain", "ada", code=None).code == 0, 30, "she is known")
     need("nobody is known" in daemon.ctl("explain", "zoe", "--case", code=1).err, "nobody")
-    need("means 2 people, and a case is one" in daemon.ctl("explain", "both@corp.test", "--case", code=1).err, "two")
+    need("matches 2 people, and a case is about one" in daemon.ctl("explain", "both@corp.test", "--case", code=1).err, "two")
 
 
 def test_the_examples_of_the_manual_page(t):
