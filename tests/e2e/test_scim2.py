@@ -443,7 +443,7 @@ def test_other_token_and_no_new_client(t):
     os.rename(ca, ca + ".away")
     x.change()
     x.d.wait_end(code=1)
-    need("The tenant cannot be asked with another token: " in x.d.log() and "rosterd ends" in x.d.log(), "said", x.d.log_tail())
+    need("The tenant cannot be asked with another token: " in x.d.log() and "rosterd stops" in x.d.log(), "said", x.d.log_tail())
     x.untouched()
     os.rename(ca + ".away", ca)
     x.d.start()

@@ -12,6 +12,7 @@ from lib import base, deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, outcomes, settled, wait_held
 
 USER = "/configapi/v2/user"
+TEAMS = "/configapi/v2/team"
 
 
 def people(n):
@@ -121,7 +122,8 @@ def test_secret_replaced_on_disk(t):
 def test_credentials_refused(t):
     """T45: a refreshed token that is refused too stops all writes with one alarm; it goes on when accepted."""
     ground, group, tenant = crowd(t, people(20))
-    tenant.fault("status", status=401, count=-1, path=USER)
+    for path in (USER, TEAMS):  # were the list of teams answered, it would be those users' matter alone
+        tenant.fault("status", status=401, count=-1, path=path)
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
     wait_for(lambda: d.audit(event="alarm", code="tenant-not-authorised"), 20, "an alarm", lambda: d.audit()[-5:])
     n = len(tenant.writes())
