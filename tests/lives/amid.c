@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/unresolved-by-hand.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -330,14 +331,7 @@ static void check_groups(struct state *s, const struct bound_groups *groups, uin
 /* How many members are nobody. Without what it noted it would count anew. */
 static void check_unresolved(struct state *s)
 {
-    static const char sql[] = AMID
-        "WITH here AS (SELECT * FROM entry WHERE gone_usec = 0), named AS (SELECT m.* FROM member m "
-        "JOIN here g ON g.n = m.group_n AND g.kind = 2) SELECT (SELECT count(*) FROM named WHERE "
-        "kind = 1 AND name_n NOT IN (SELECT name_n FROM here) AND (group_n, name_n) NOT IN (SELECT "
-        "t.group_n, t.name_n FROM stale t JOIN here o ON o.n = t.entry_n)) + (SELECT count(*) FROM "
-        "named m JOIN name a ON a.n = m.name_n WHERE m.kind = 2 AND a.key NOT IN (SELECT login_key "
-        "FROM here WHERE login_key NOT NULL UNION SELECT l.key FROM entry_login l JOIN here o ON "
-        "o.n = l.n))";
+    static const char sql[] = AMID UNRESOLVED_BY_HAND;
     struct unresolved before = s->unresolved;
     int64_t n = 0;
     if (!before.is_watched || !before.is_known || unresolved_count(s, &n, NULL) < 0)

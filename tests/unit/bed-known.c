@@ -2,16 +2,16 @@
  * of every test of the engine. */
 #include "config.h"
 
-#include "engine-bed.h"
-
 #include "audit/holdings.h"
 #include "base/text.h"
+#include "engine-bed.h"
 #include "model/user.h"
 #include "state/db.h"
 #include "state/link.h"
 #include "state/mirror.h"
 #include "state/person.h"
 #include "unit.h"
+#include "unresolved-by-hand.h"
 
 static void take_holding(const json_t *row, void *userdata)
 {
@@ -48,14 +48,7 @@ static int check_known(const struct link *l, void *userdata)
 /* Members that are no entry, of groups that are there: as test-unresolved counts them. */
 static void check_unresolved(struct bed *b)
 {
-    static const char sql[] =
-        "WITH here AS (SELECT * FROM entry WHERE gone_usec = 0), named AS (SELECT m.* FROM member m "
-        "JOIN here g ON g.n = m.group_n AND g.kind = 2) SELECT (SELECT count(*) FROM named WHERE "
-        "kind = 1 AND name_n NOT IN (SELECT name_n FROM here) AND (group_n, name_n) NOT IN (SELECT "
-        "t.group_n, t.name_n FROM stale t JOIN here o ON o.n = t.entry_n)) + (SELECT count(*) FROM "
-        "named m JOIN name a ON a.n = m.name_n WHERE m.kind = 2 AND a.key NOT IN (SELECT login_key "
-        "FROM here WHERE login_key NOT NULL UNION SELECT l.key FROM entry_login l JOIN here o ON "
-        "o.n = l.n))";
+    static const char sql[] = UNRESOLVED_BY_HAND;
     struct mirror_counts counts = {0};
     struct error e = {0};
     int64_t n = 0;

@@ -169,6 +169,13 @@ static void look_at_alarm(const json_t *row, void *userdata)
         ++*(size_t *)userdata;
 }
 
+static void give_u3_another_login_and_mail(struct bed *b)
+{
+    struct user *u = fake_tenant_find(b->tenant, "u3")->user;
+    assert_int_equal(user_set(u, USER_EMAIL, "another@example.com", NULL), 0);
+    fake_tenant_rename(fake_tenant_find(b->tenant, "u3"), "married");
+}
+
 /* Given another login and another mail before its id was learnt: nothing tells who it is, so
  * the end of its access waits for a person, who is told whom that concerns. Rows: found and
  * renamed back, or decided about. */
@@ -185,11 +192,8 @@ static void renamed_beyond_recognition(void (*leaves)(struct bed *b), enum on_dr
     people(b, 10, "support");
     bed_start(b);
     bed_sync(b);
-    struct fake_user *u = fake_tenant_find(b->tenant, "u3");
-    fake_tenant_rename(u, "married");
-    assert_int_equal(user_set(u->user, USER_EMAIL, "another@example.com", NULL), 0);
-    fake_tenant_remove(b->tenant,
-                       "u9"); /* whom that user is met for first, while u3 is there */
+    give_u3_another_login_and_mail(b);
+    fake_tenant_remove(b->tenant, "u9"); /* for whom that user is met first */
     bed_leave(b, "id-u9");
     bed_read_all(b);
     bed_advance(b, HOUR);
@@ -238,9 +242,7 @@ static void test_renamed_with_our_id(void **state)
         people(b, 10, "support");
         bed_start(b);
         bed_sync(b);
-        struct fake_user *u = fake_tenant_find(b->tenant, "u3");
-        fake_tenant_rename(u, "married");
-        assert_int_equal(user_set(u->user, USER_EMAIL, "another@example.com", NULL), 0);
+        give_u3_another_login_and_mail(b);
         (i & 1 ? revoke_one : leave_one)(b);
         bed_advance(b, HOUR);
         assert_true(is_disabled(b, "married"));

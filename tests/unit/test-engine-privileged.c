@@ -119,6 +119,22 @@ static void test_ended_approval(void **state)
     }
 }
 
+/* Somebody is made with two roles, and the answer to the second one is lost. */
+static void make_with_a_lost_answer(struct bed *b, const char *roles, bool takes_effect)
+{
+    people(b, 1, "support");
+    b->rules[0].roles.text = (char *)(uintptr_t)roles;
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH,
+                                                    .times = 1,
+                                                    .skips = 1,
+                                                    .class = TENANT_UNCLEAR,
+                                                    .takes_effect = takes_effect});
+    assert_int_equal(bed_approve(b), 1);
+    bed_run(b);
+}
+
 /* Of a create only what takes an approval is taken back: whoever was made goes on with the
  * rest. */
 static void test_ended_approval_of_a_create(void **state)
@@ -126,17 +142,7 @@ static void test_ended_approval_of_a_create(void **state)
     (void)state;
     for (unsigned effect = 0; effect < 2; effect++) {
         struct bed *b = new_bed(&fake_hidden_groups);
-        people(b, 1, "support");
-        b->rules[0].roles.text = (char *)"Agent, Boss";
-        bed_start(b);
-        bed_sync(b);
-        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH,
-                                                        .times = 1,
-                                                        .skips = 1, /* Agent */
-                                                        .class = TENANT_UNCLEAR,
-                                                        .takes_effect = effect});
-        assert_int_equal(bed_approve(b), 1);
-        bed_run(b);
+        make_with_a_lost_answer(b, "Agent, Boss", effect); /* after Agent */
         fake_tenant_fail(b->tenant, (struct fake_fault){
                                         .kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
         bed_advance(b, 2 * HOUR);
@@ -205,17 +211,7 @@ static void test_ended_approval_of_a_create_with_several(void **state)
         struct bed *b = new_bed(&fake_hidden_groups);
         b->sync.privileged_roles = both;
         b->sync.n_privileged_roles = 2;
-        people(b, 1, "support");
-        b->rules[0].roles.text = (char *)"Boss, Chief";
-        bed_start(b);
-        bed_sync(b);
-        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH,
-                                                        .times = 1,
-                                                        .skips = 1, /* Boss */
-                                                        .class = TENANT_UNCLEAR,
-                                                        .takes_effect = effect});
-        assert_int_equal(bed_approve(b), 1);
-        bed_run(b);
+        make_with_a_lost_answer(b, "Boss, Chief", effect); /* after Boss */
         const struct user *u = fake_tenant_find(b->tenant, "u0")->user;
         assert_true(user_role(u, "Boss") && !!user_role(u, "Chief") == effect);
         fake_tenant_fail(b->tenant, (struct fake_fault){

@@ -6,6 +6,7 @@
 #include "mirror-test.h"
 #include "state/db.h"
 #include "state/link.h"
+#include "unresolved-by-hand.h"
 
 #define N_PEOPLE 8
 #define N_GROUPS 4
@@ -25,14 +26,7 @@ static const char *a_name(void)
 
 static int64_t by_hand(sqlite3 *db)
 {
-    static const char sql[] =
-        "WITH here AS (SELECT * FROM entry WHERE gone_usec = 0), named AS (SELECT m.* FROM member m "
-        "JOIN here g ON g.n = m.group_n AND g.kind = 2) SELECT (SELECT count(*) FROM named WHERE "
-        "kind = 1 AND name_n NOT IN (SELECT name_n FROM here) AND (group_n, name_n) NOT IN (SELECT "
-        "t.group_n, t.name_n FROM stale t JOIN here o ON o.n = t.entry_n)) + (SELECT count(*) FROM "
-        "named m JOIN name a ON a.n = m.name_n WHERE m.kind = 2 AND a.key NOT IN (SELECT login_key "
-        "FROM here WHERE login_key NOT NULL UNION SELECT l.key FROM entry_login l JOIN here o ON "
-        "o.n = l.n))";
+    static const char sql[] = UNRESOLVED_BY_HAND;
     int64_t n = -1;
     struct error e = {0};
     assert_int_equal(db_number(db, "the state", sql, &n, &e), 0);
