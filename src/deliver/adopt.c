@@ -81,6 +81,22 @@ int adopt_learn(struct execution *x, const struct tenant_answer *a, const struct
     return r;
 }
 
+/* Whether we disabled the user of the entry before, or may have: an attempt without an answer
+ * is settled for nobody any more once its link has moved. */
+static int may_be_ours(struct state *s, const struct link *other, bool *ret, struct error *e)
+{
+    struct operation_list queue = {0};
+    int r = queue_of_person(s, other->entry_id, &queue, e);
+    *ret = other->disabled_by_us;
+    for (size_t i = 0; i < queue.n_items && r == 0; i++) {
+        const struct operation *o = queue.items[i];
+        *ret |= o->kind == OPERATION_DISABLE && o->budget != BUDGET_DORMANT &&
+                (o->state == OPERATION_STARTED || operation_is_unclear(o));
+    }
+    operation_list_done(&queue);
+    return r;
+}
+
 /* The login's link belonged to an entry that is gone: it moves to this person. */
 static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
 {
@@ -93,9 +109,10 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
     int r = link_load_by_login(d->state, key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
         /* Ours to undo for the one who returns. */
-        x->making.ours_if_disabled = other.disabled_by_us;
+        r = may_be_ours(d->state, &other, &x->making.ours_if_disabled, e);
         *ret_taken = true;
-        r = execution_recall(x, &other, e);
+        if (r == 0)
+            r = execution_recall(x, &other, e);
         if (r == 0)
             r = link_remove(d->state, other.entry_id, e);
         if (r == 0)

@@ -1,6 +1,8 @@
 /*
  * Somebody at the tenant deleted a user and made another one with its login: what waits for the
- * first goes on with the second only when that is the same one, on record before it is written to.
+ * first goes on with the second only when that is the same one, on record before it is written
+ * to. And an entry that was made anew, which takes over what may have been done to the one
+ * before.
  */
 #include "config.h"
 
@@ -167,14 +169,49 @@ static void test_the_same_one_leaves(void **state)
     assert_int_equal(n_told(b), 1);
 }
 
+/* Whoever left comes back as another entry, and takes the user over before it is known whether
+ * that was disabled: nobody is left for whom that could be settled, and what was done is taken
+ * back. */
+static void test_entry_made_anew(void **state)
+{
+    for (int done = 0; done < 2; done++) {
+        if (done)
+            setup(state);
+        struct bed *b = *state;
+        b->sync.leave_grace_usec = HOUR;
+        people(b, 6, "support");
+        bed_start(b);
+        bed_sync(b);
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT,
+                                                        .times = 1,
+                                                        .takes_effect = done,
+                                                        .class = TENANT_UNCLEAR});
+        bed_leave(b, "id-u1");
+        bed_sync(b);
+        bed_advance(b, HOUR);
+        assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_UNCLEAR), 1);
+        assert_int_equal(is_disabled(b, "u1"), done);
+        bed_person(b, "again-u1", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1",
+                   "givenName", "First u1", "sn", "u1", "mail", "u1@example.com", NULL);
+        bed_sync(b);
+        assert_int_equal(bed_approve(b), 1);
+        bed_advance(b, 5 * HOUR);
+        assert_int_equal(bed_audit(b, "outcome", "dropped", "u1"), 1);
+        assert_false(is_disabled(b, "u1"));
+        assert_int_equal(link_count(b->state, LINK_ACTIVE), 6);
+        assert_int_equal(bed_queue(b, 0, NULL), 0);
+        is_idle(b);
+        if (!done)
+            teardown(state);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_with_another_mail),
-        cmocka_unit_test(test_with_a_privileged_role),
-        scenario(test_with_hidden_roles),
-        cmocka_unit_test(test_the_same_one),
-        scenario(test_the_same_one_leaves),
+        cmocka_unit_test(test_with_another_mail), cmocka_unit_test(test_with_a_privileged_role),
+        scenario(test_with_hidden_roles),         cmocka_unit_test(test_the_same_one),
+        scenario(test_the_same_one_leaves),       scenario(test_entry_made_anew),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
