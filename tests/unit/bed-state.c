@@ -51,6 +51,7 @@ static const char *template_path(void)
         return path;
     struct error e = {0};
     struct state *s = NULL;
+    bed_lock_nothing();
     bed_make_folder(template_folder, path);
     atexit(template_remove);
     bed_ok(NULL, state_open(&s, path, NULL, &e));

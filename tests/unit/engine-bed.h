@@ -98,6 +98,7 @@ void bed_restart(struct bed *b); /* in good order */
 /* bed-state.c */
 void bed_prepare_state(void); /* so that chance is the same for the first bed as for the next */
 void bed_open_state(struct bed *b);
+void bed_lock_nothing(void);         /* bed-quick.c */
 void bed_close_state(struct bed *b); /* so that its file is whole */
 void bed_make_folder(char folder[static BED_PATH], char path[static BED_PATH]);
 void bed_remove_folder(const char *folder);
