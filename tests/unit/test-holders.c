@@ -308,12 +308,19 @@ static void by_hand(struct history *h)
     h->blind = h->revokes;
 }
 
+/* Whoever is in motion is not compared, and after a start no operation is tried before the
+ * directory was read. */
+static bool moves(struct history *h)
+{
+    return bed_queue(h->b, OPERATION_STARTED, NULL) || bed_queue(h->b, 0, REASON_UNCLEAR);
+}
+
 static void verify(struct history *h)
 {
     h->faults = 0;
     fake_tenant_release(h->b->tenant);
     bed_advance(h->b, 2 * h->b->sync.verify_interval_usec);
-    h->blind = false;
+    h->blind = moves(h);
 }
 
 static void begin(struct history *h)
@@ -419,6 +426,7 @@ static void come_to_rest(struct history *h)
         bed_approve(b);
         bed_advance(b, HOUR);
     }
+    h->blind = h->blind && (!h->revokes || moves(h));
     for (unsigned i = 0; i < N_PEOPLE && !h->by_hand; i++)
         check_person(h, i);
     memset(h->could_have, 0, sizeof(h->could_have));
@@ -448,9 +456,10 @@ static void never_met(void)
                  n_enabled, n_kept, n_lost_first);
 }
 
-/* Failed once: whose operation was tried in an outage, with nothing written, was not looked at any
- * more, and counted as the one who stays though disabled or demoted there; or all people left. */
-static const uint64_t kept_seeds[] = {10199, 10456, 10611, 10627, 990166};
+/* Failed once: whose operation was tried in an outage, with nothing written, was not looked at
+ * any more, and counted as the one who stays though disabled or demoted there; or all people
+ * left. Expected too much once: that whoever is in motion is compared (20261623). */
+static const uint64_t kept_seeds[] = {10199, 10456, 10611, 10627, 990166, 20261623};
 
 int main(int argc, char **argv)
 {
