@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "audit/compose.h"
 #include "audit/files.h"
 #include "audit/line.h"
 #include "audit/view.h"
@@ -70,22 +71,20 @@ static int add_once(struct string_list *l, const char *text)
 
 static int add_values(struct erase_plan *p, const json_t *changes)
 {
-    static const char *const fields[] = {"email", "work_phone", "mobile_phone"};
     json_t *change;
     size_t i;
 
     json_array_foreach((json_t *)(uintptr_t)changes, i, change)
-        for (size_t k = 0; k < ARRAY_SIZE(fields); k++)
-        {
-            const char *field = json_text_of(change, "field");
-            const char *to = json_text_of(change, "to"), *from = json_text_of(change, "from");
+    {
+        const char *field = json_text_of(change, "field");
+        const char *to = json_text_of(change, "to"), *from = json_text_of(change, "from");
 
-            if (!field || strcmp(field, fields[k]) != 0)
-                continue;
-            if ((to && strlen(to) >= SHORTEST_VALUE && add_once(&p->values, to) < 0) ||
-                (from && strlen(from) >= SHORTEST_VALUE && add_once(&p->values, from) < 0))
-                return -ENOMEM;
-        }
+        if (!field || !compose_is_contact(field))
+            continue;
+        if ((to && strlen(to) >= SHORTEST_VALUE && add_once(&p->values, to) < 0) ||
+            (from && strlen(from) >= SHORTEST_VALUE && add_once(&p->values, from) < 0))
+            return -ENOMEM;
+    }
     return 0;
 }
 

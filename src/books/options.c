@@ -6,6 +6,7 @@
 
 #include "books/options.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 
@@ -18,6 +19,12 @@ static const char *const kind_names[BUDGET_N_KINDS] = {
     [BUDGET_RENAME] = "rename",   [BUDGET_REVOKE] = "revoke",
     [BUDGET_REMAKE] = "remake",   [BUDGET_DORMANT] = "dormant",
 };
+
+static_assert(BUDGET_CREATE == 1 && BUDGET_UPDATE == 2 && BUDGET_TEAM == 3 &&
+                  BUDGET_PRIVILEGED == 4 && BUDGET_DISABLE == 5 && BUDGET_DELETE == 6 &&
+                  BUDGET_RENAME == 7 && BUDGET_REVOKE == 8 && BUDGET_REMAKE == 9 &&
+                  BUDGET_DORMANT == 10,
+              "operations and uses of budgets are stored with them");
 
 const char *budget_kind_name(enum budget_kind b)
 {

@@ -3,6 +3,7 @@
 
 #include "directory/options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -10,6 +11,10 @@
 
 #include "base/memory.h"
 #include "directory/feed.h"
+
+static_assert(DIRECTORY_FEED_AUTO == 0 && DIRECTORY_FEED_SYNCREPL == 1 &&
+                  DIRECTORY_FEED_DIRSYNC == 2 && DIRECTORY_FEED_POLL == 3,
+              "what was refused is stored with them");
 
 static char *copy_text(const char *text, int *r)
 {

@@ -7,15 +7,26 @@
  * access is to end is asked for by the login. That stands here, too, until the answer is known,
  * and after it, so that nobody is asked for again and again.
  *
- * stale: 0 it is there, 1 it was in an older listing, 2 it was asked for and is not there, 3 it is
- * to be asked for.
+ * The statements name the values of enum listed as numbers, which are pinned below.
  */
 #include "config.h"
+
+#include <assert.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "state/db.h"
 #include "state/listing.h"
+
+/* Column stale; stored: never renumber. */
+enum listed {
+    LISTED_NOW = 0,
+    LISTED_BEFORE = 1, /* in an older listing */
+    LISTED_ABSENT = 2, /* it was asked for and is not there */
+    LISTED_ASKED = 3,  /* it is to be asked for */
+};
+static_assert(LISTED_NOW == 0 && LISTED_BEFORE == 1 && LISTED_ABSENT == 2 && LISTED_ASKED == 3,
+              "the statements name them");
 
 int listing_clear(struct state *s, struct error *e)
 {

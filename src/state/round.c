@@ -8,6 +8,8 @@
 
 #include "state/round.h"
 
+#include <assert.h>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "state/db.h"
@@ -17,6 +19,7 @@ enum { /* stored */
     STAGE_ENTRIES = 1,
     STAGE_REMEMBERED = 2,
 };
+static_assert(STAGE_ENTRIES == 1 && STAGE_REMEMBERED == 2, "the statements name them");
 #define REMEMBERED_A_TIME 1000
 
 struct round {

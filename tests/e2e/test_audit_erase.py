@@ -226,10 +226,10 @@ def test_names_within_names(t):
     ground, _, daemon = scene(t, n=1)
     daemon.audit_is_spoilt = True
     chance, writer = random.Random(35), histories.Writer()
-    values = ["ann@example.com", "+44 20 555 1234", "uid=ann,ou=people,dc=example,dc=org", "0123456789abcdef-77"]
+    values = ["ann@example.com", "+44 20 555 1234", "uid=ann,ou=people,dc=example,dc=org", "0123456789abcdef-77", "204655"]
     person = {"id": values[3], "dn": values[2], "login": "annie"}
     writer.add(1, "outcome", {"no": 1, "op": "create", "code": "done"},
-               {**person, "set": [["email", values[0]], ["work_phone", values[1]]]})
+               {**person, "set": [["email", values[0]], ["work_phone", values[1]], ["extension", values[4]]]})
     around = ["", " ", "x", "7", ".", "-", "jo.", "jo-", "co_", ".au", ".", "99", "-99", ",", "\"", "\\", "\n", "\t", "\u0010", "\u00e9", "(", ">",
               "cn=x,", "a b "]
     erased = {1}

@@ -121,11 +121,11 @@ def test_own_naming_attribute(t):
     daemon.once()
     need_apart(tenant, 1)
     # Of an earlier version, or of another schema: the stored keys are made anew, and everything is read again.
+    # Both had the key of badge=anna then, which stood for two names.
+    anna, other = [daemon.state_query("SELECT n, key FROM name WHERE kind = MEMBER_DN AND key LIKE ?", "%badge=" + value + "\n")[0]
+                   for value in ("anna", "Anna")]
     database = sqlite3.connect(daemon.state_file)
     database.execute("UPDATE meta SET value = 'older' WHERE name = 'names'")
-    # Both had the key of badge=anna then, which stood for two names.
-    anna, other = [database.execute("SELECT n, key FROM name WHERE kind = 1 AND key LIKE ?", ("%badge=" + value + "\n",)).fetchone()
-                   for value in ("anna", "Anna")]
     if anna[1] != other[1]:
         database.execute("UPDATE entry SET dn = coalesce(dn, (SELECT text FROM name WHERE name.n = name_n)), name_n = ? "
                          "WHERE name_n = ?", (anna[0], other[0]))
