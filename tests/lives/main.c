@@ -318,8 +318,11 @@ static int play_short(void)
     } forms[] = {
         {{.seed = 1, .days = 10, .people = 30, .calm = true}, 1, 0, false},
         {{.seed = 100, .days = 3, .people = 15, .crash_percent = 80}, 25, 2, false},
-        {{.seed = 300, .days = 6, .people = 20}, 10, 1, false},
-        {{.seed = 200, .days = 2, .people = 10, .crash_percent = 80, .rests = true}, 2, 1, true},
+        {{.seed = 300, .days = 5, .people = 20}, 10, 1, false},
+        {{.seed = 200, .days = 2, .people = 10, .crash_percent = 80, .rests = true},
+         2,
+         1,
+         true},
         {{.seed = 400, .days = 1, .people = 12, .crash_percent = 200}, 4, 1, false},
     };
     if (play_kept() < 0)
