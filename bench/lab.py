@@ -30,8 +30,11 @@ __all__ = ["HERE", "RULES", "SUFFIX", "at_the_tenant", "base", "bench", "cpu_of"
 SUFFIX = "dc=example,dc=com"
 
 
-def bench(text, measure, smoke, **options):
+def bench(text, measure, smoke, promise=None, **options):
     """Runs measure(t, options) so many times in grounds of their own and prints the medians.
+
+    promise(figures, given): a sentence about one round that does not hold what was promised, else None; then it ends
+    with 1 after the figures.
 
     options: name=(default, help), integers, become --name; smoke: their values with --smoke. measure gives
     {figure: value}; a figure's name ends with its unit.
@@ -50,13 +53,16 @@ def bench(text, measure, smoke, **options):
     for _ in range(1 if given.smoke else given.times):
         with ground(os.path.basename(sys.argv[0])) as t:
             rounds.append(measure(t, given))
+    broken = list(filter(None, (promise(figures, given) for figures in rounds))) if promise else []
     medians = {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
     if given.json:
         sizes = {name: getattr(given, name) for name in options}
         print(json.dumps({"figures": medians, "sizes": sizes, "rounds": rounds}))
-        return
-    for name, value in medians.items():
-        print("%12s  %s" % ("%.0f" % value if value >= 1000 else "%.4g" % value, name))
+    else:
+        for name, value in medians.items():
+            print("%12s  %s" % ("%.0f" % value if value >= 1000 else "%.4g" % value, name))
+    if broken:
+        sys.exit("%s: %s" % (os.path.basename(sys.argv[0]), broken[0]))
 
 
 def cpu_of(pid):

@@ -1,6 +1,6 @@
 /*
  * The fake tenant: requests arrive in a list, one deferred source of the loop carries out and
- * answers the first of them. It opens no socket and keeps no time.
+ * answers the first of them. It opens no socket, and keeps no time but a pace.
  */
 #include "config.h"
 
@@ -40,6 +40,13 @@ static struct fake_fault find_fault(struct tenant_call *c)
     return none;
 }
 
+static void come_back(struct fake_tenant *t)
+{
+    t->n_under_way--;
+    if (t->pace)
+        pace_ended(t->pace, clock_monotonic_usec());
+}
+
 /* When it is answered. */
 static void trace_request(const struct tenant_call *c)
 {
@@ -67,7 +74,7 @@ static void answer_first(struct fake_tenant *t)
         t->last = NULL;
     c->next = c->previous = NULL;
     c->queued = false;
-    t->n_under_way--;
+    come_back(t);
     if (!fault.class || fault.takes_effect)
         fake_carry_out(c);
     if (fault.class) {
@@ -90,9 +97,10 @@ static void answer_first(struct fake_tenant *t)
 
 /* -- the line: what has left comes before what waits -- */
 
-static bool has_room(const struct fake_tenant *t, const struct tenant_call *c)
+static bool has_room(struct fake_tenant *t, const struct tenant_call *c)
 {
-    return !t->slots || t->n_under_way < t->slots + (c->hurries ? 2 : 0);
+    return (!t->slots || t->n_under_way < t->slots + (c->hurries ? 2 : 0)) &&
+           (!t->pace || pace_wait(t->pace, clock_monotonic_usec(), 0) == 0);
 }
 
 static struct tenant_call *first_waiting(const struct fake_tenant *t)
@@ -109,6 +117,8 @@ static void leave(struct fake_tenant *t, struct tenant_call *c)
     if (c->kind & FAKE_WRITES && t->on_request)
         t->on_request(c->kind, c->of_login, c->of_id, t->request_data);
     t->n_calls[kind_index(c->kind)]++;
+    if (t->pace)
+        pace_take(t->pace, clock_monotonic_usec());
     if (++t->n_under_way > t->most_under_way)
         t->most_under_way = t->n_under_way;
 }
@@ -121,7 +131,7 @@ static void let_leave(struct fake_tenant *t)
             leave(t, c);
 }
 
-static bool has_something_to_do(const struct fake_tenant *t)
+static bool has_something_to_do(struct fake_tenant *t)
 {
     const struct tenant_call *c = first_waiting(t);
     return (t->first && t->first->left && !t->hold) || (c && has_room(t, c));
@@ -266,7 +276,8 @@ static void unlink_call(struct tenant_call *c)
     struct fake_tenant *t = c->tenant;
     *(c->previous ? &c->previous->next : &t->first) = c->next;
     *(c->next ? &c->next->previous : &t->last) = c->previous;
-    t->n_under_way -= c->left;
+    if (c->left)
+        come_back(t);
 }
 
 static struct tenant_call *fake_call_free(struct tenant_call *c)
@@ -405,6 +416,18 @@ void fake_tenant_heal(struct fake_tenant *t)
 void fake_tenant_release(struct fake_tenant *t)
 {
     t->hold = false;
+    if (t->first)
+        sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
+}
+
+uint64_t fake_tenant_pace_usec(struct fake_tenant *t)
+{
+    return t->pace && first_waiting(t) ? pace_wait(t->pace, clock_monotonic_usec(), 0)
+                                       : UINT64_MAX;
+}
+
+void fake_tenant_pump(struct fake_tenant *t)
+{
     if (t->first)
         sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
 }

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "model/user.h"
 #include "tenant/client.h"
+#include "tenant/pace.h"
 
 struct fake_tenant;
 struct sd_event;
@@ -81,6 +82,7 @@ struct fake_tenant {
     bool shifts;       /* who moves while a list is read is missing from it */
     size_t slots, ahead; /* so many are under way at a time, and so many more may wait in a line; 0:
                             all that is started leaves in the next moment */
+    struct pace *pace;   /* borrowed: nothing leaves before it lets it; NULL: at once */
     bool hold;          /* requests arrive, and nothing is answered until this is false */
     const char *late; /* the next read of this login is carried out, and answered only by … */
     struct tenant_call *late_call; /* … fake_tenant_answer_late(); borrowed, NULL: none */
@@ -118,6 +120,9 @@ void fake_tenant_fail(struct fake_tenant *t, struct fake_fault fault);
 void fake_tenant_heal(struct fake_tenant *t);    /* forgets all faults */
 void fake_tenant_release(struct fake_tenant *t); /* ends `hold` */
 void fake_tenant_answer_late(struct fake_tenant *t);
+uint64_t fake_tenant_pace_usec(
+    struct fake_tenant *t); /* until the next one may leave; UINT64_MAX: never */
+void fake_tenant_pump(struct fake_tenant *t); /* time has passed */
 size_t fake_tenant_calls(const struct fake_tenant *t, unsigned kinds);
 size_t fake_tenant_effects(const struct fake_tenant *t, unsigned kinds);
 void fake_tenant_forget_calls(struct fake_tenant *t);

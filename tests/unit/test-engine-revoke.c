@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "dice.h"
 #include "engine-test.h"
 
 /* T64: neither grace nor shift nor a queue of creates nor an unusable entry keeps it, nor the
@@ -334,6 +335,109 @@ static void test_delete_unheard(void **state)
     assert_int_equal(b->tenant->n_users, 19);
 }
 
+/* -- how long each takes -- */
+
+#define N_QUEUED  10000
+#define N_REVOKED 200
+
+struct race {
+    struct bed *bed;
+    char login[16];
+    uint64_t told_usec, took_usec;
+    struct pace pace;
+};
+
+static void note_arrival(enum fake_kind kind, const char *login, const char *id, void *userdata)
+{
+    struct race *race = userdata;
+    (void)id;
+    if (kind == FAKE_PUT && text_equal(login, race->login) && !race->took_usec)
+        race->took_usec = race->bed->monotonic - race->told_usec + 1;
+}
+
+static void advance_paced(struct bed *b, uint64_t usec)
+{
+    for (uint64_t end = b->monotonic + usec; b->monotonic < end;) {
+        uint64_t left = end - b->monotonic, wait = fake_tenant_pace_usec(b->tenant);
+        bed_advance(b, wait > left ? left : wait > 0 ? wait : 1);
+        fake_tenant_pump(b->tenant);
+        bed_run(b);
+    }
+}
+
+static void many_uids(struct bed *b, size_t n)
+{
+    char(*names)[16] = calloc(n, sizeof(*names));
+    const char **uids = calloc(n, sizeof(*uids));
+    assert_true(names && uids);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(names[i], sizeof(names[i]), "u%zu", i);
+        uids[i] = names[i];
+        if (i >= N_REVOKED)
+            bed_person_uid(b, uids[i]);
+    }
+    bed_group_uids(b, "support", uids, n);
+    free(uids);
+    free(names);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Behind 10,000 creates, of which two a second leave, at any moment: from the directory's word
+ * to the request. */
+static void test_under_a_second(void **state)
+{
+    static struct race race;
+    struct bed *b = bed_new(true); /* so many take long to compare */
+    (void)state;
+    uint64_t took[N_REVOKED];
+    race = (struct race){.bed = b};
+    dice = 20261130;
+    may_revoke(b);
+    b->sync.budgets[BUDGET_REVOKE].unlimited = true;
+    people(b, N_REVOKED, "support");
+    bed_start(b);
+    bed_sync(b);
+    pace_init(&race.pace, 2, b->monotonic);
+    b->tenant->pace = &race.pace;
+    b->tenant->slots = 4;
+    b->tenant->ahead = 2;
+    b->tenant->on_request = note_arrival;
+    b->tenant->request_data = &race;
+    many_uids(b, N_REVOKED + N_QUEUED);
+    bed_read_all(b);
+    bed_run(b);
+    for (size_t i = 0; i < N_REVOKED; i++) {
+        advance_paced(b, below(3 * USEC_PER_SEC));
+        snprintf(race.login, sizeof(race.login), "u%zu", i);
+        race.told_usec = b->monotonic;
+        race.took_usec = 0;
+        revoke_uid(b, race.login, chance(75));
+        bed_run(b);
+        for (size_t n = 0; !race.took_usec && n < 200; n++)
+            advance_paced(b, 10 * USEC_PER_MSEC);
+        took[i] = race.took_usec - 1;
+        if (!race.took_usec)
+            fail_msg("the %zuth has not left after two seconds", i);
+    }
+    qsort(took, N_REVOKED, sizeof(*took), by_size);
+    assert_in_range(took[N_REVOKED * 99 / 100 - 1], 0, USEC_PER_SEC - 1);
+    assert_in_range(took[N_REVOKED - 1], 0, USEC_PER_SEC - 1);
+    assert_true(bed_queue(b, 0, NULL) > N_QUEUED * 9 / 10);
+    assert_true(took[N_REVOKED - 1] > 0); /* it does wait for the pace */
+    if (getenv("V"))
+        printf("the middle one %llu ms, the longest %llu ms\n",
+               (unsigned long long)took[N_REVOKED / 2] / 1000,
+               (unsigned long long)took[N_REVOKED - 1] / 1000);
+    pace_done(&race.pace);
+    b->tenant->pace = NULL;
+    bed_free(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +451,7 @@ int main(int argc, char **argv)
         scenario(test_stranger_with_the_login),
         scenario(test_grace_over_unheard),
         scenario(test_delete_unheard),
+        cmocka_unit_test(test_under_a_second),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
