@@ -20,9 +20,40 @@
 
 static struct search *followers;
 
+/* A message by its kind, and whom it is about: of a bind the name, and never the password. */
+static void trace_message(const struct line *l, bool is_answer, struct part message)
+{
+    static const struct {
+        unsigned tag;
+        const char *name;
+        unsigned shown; /* which of its parts is a text worth it; 0: none */
+    } kinds[] = {{LDAP_REQ_BIND, "bind", 2},         {LDAP_RES_BIND, "bound", 0},
+                 {LDAP_REQ_SEARCH, "search", 1},     {LDAP_RES_SEARCH_ENTRY, "entry", 1},
+                 {LDAP_RES_SEARCH_RESULT, "end", 0}, {LDAP_RES_INTERMEDIATE, "news", 0},
+                 {LDAP_REQ_UNBIND, "unbind", 0},     {LDAP_REQ_ABANDON, "abandon", 0}};
+    struct part id, body, part = {0}, first = {0};
+    char text[200] = "";
+    unsigned k = 0;
+    if (!part_take(&message, &id) || !part_take(&message, &body))
+        return;
+    while (k < 7 && kinds[k].tag != body.tag)
+        k++;
+    struct part left = body;
+    (void)(part_take(&left, &first) && kinds[k].shown > 1 && part_take(&left, &part));
+    if (kinds[k].shown)
+        part_text(kinds[k].shown > 1 ? &part : &first, text, sizeof(text));
+    else if (first.tag == LBER_ENUMERATED)
+        snprintf(text, sizeof(text), "%ld", part_number(&first));
+    trace("%s %d: %ld %s %s", is_answer ? "directory to" : "to directory from", l->fd,
+          part_number(&id), kinds[k].name, text);
+}
+
 static void line_answer(void *userdata, const void *data, size_t size)
 {
     struct line *l = userdata;
+    struct part all = {0, data, size}, message;
+    if (world.trace && part_take(&all, &message))
+        trace_message(l, true, message);
     /* A connection that breaks in the middle of a message (test_feed_faults.py). */
     if (directory_troubles("cuts short") && chance_percent(CHANCE_DIRECTORY, 5)) {
         line_say(l, data, size / 2);
@@ -222,8 +253,11 @@ void directory_hear(struct line *l)
     struct part left = {0, l->in, l->n_in}, message;
     secrets_check(l->in, l->n_in, PEER_DIRECTORY, "a request to the directory");
     line_ref(l);
-    while (l->fd >= 0 && part_take(&left, &message))
+    while (l->fd >= 0 && part_take(&left, &message)) {
+        if (world.trace)
+            trace_message(l, false, message);
         serve(l, message);
+    }
     line_eat(l, l->n_in - left.size);
     line_unref(l);
 }

@@ -147,6 +147,17 @@ static bool is_trouble(int fd, off_t end)
     return is;
 }
 
+static const char *name_of(const char *path)
+{
+    return path + strlen(world.folder);
+}
+
+static void note_write(const char *path, int fd, const void *data, size_t size, off_t at)
+{
+    trace("write %s, %zu bytes at %lld", name_of(path), size, (long long)at);
+    losses_note_write(path, fd, data, size, at);
+}
+
 static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
 {
     const char *path = path_of(fd);
@@ -157,7 +168,7 @@ static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
     if (path && is_trouble(fd, offset + (off_t)size))
         return -1;
     if (path)
-        losses_note_write(path, fd, data, size, offset);
+        note_write(path, fd, data, size, offset);
     return syscall(SYS_pwrite64, fd, data, size, offset);
 }
 
@@ -193,9 +204,9 @@ ssize_t write(int fd, const void *data, size_t size)
     off_t at = append && fstat(fd, &st) == 0 ? st.st_size : lseek(fd, 0, SEEK_CUR);
     if (is_trouble(fd, at + (off_t)size))
         return -1;
-    if (strcmp(path + strlen(world.folder), "audit.jsonl") == 0)
+    if (strcmp(name_of(path), "audit.jsonl") == 0)
         witness_audit(data, size);
-    losses_note_write(path, fd, data, size, at);
+    note_write(path, fd, data, size, at);
     age_note(fd);
     return syscall(SYS_write, fd, data, size);
 }
@@ -215,6 +226,7 @@ static int sync_file(int fd)
         seen(POINT_SYNC_FAILED);
         return -1;
     }
+    trace("sync %s", name_of(path));
     if (world.disk != DISK_LIES)
         losses_settle(path, false);
     return 0;
@@ -239,8 +251,10 @@ int ftruncate(int fd, off_t size)
     }
     if (path && is_trouble(fd, 0))
         return -1;
-    if (path)
+    if (path) {
+        trace("cut %s to %lld bytes", name_of(path), (long long)size);
         losses_note_cut(path, fd, size);
+    }
     return (int)syscall(SYS_ftruncate, fd, size);
 }
 
@@ -323,6 +337,7 @@ int rename(const char *from, const char *to)
     if (is_refused(from) || may_only_read(from))
         return -1;
     if (world.running && is_in_folder(from)) {
+        trace("rename %s to %s", name_of(from), name_of(to));
         losses_settle(to, true);
         losses_rename(from, to);
         for (unsigned i = 0; i < FD_MAX; i++)

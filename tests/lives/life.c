@@ -106,6 +106,7 @@ static void reload_again(void *userdata, uint64_t argument)
 static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata, (void)argument;
+    trace("the trouble is over");
     alarms_outage_ends(world.away_usec, up_since_usec);
     if (world.directory_away)
         company_heard(world.away_usec);
@@ -285,6 +286,7 @@ static void state_changed(void)
 
 void life_happen(const struct happening *h)
 {
+    plan_trace(h);
     switch ((unsigned)h->what) {
     case WHAT_CRASH:
         crash = h;
@@ -382,6 +384,7 @@ static bool run_daemon(void)
 static void after_death(void)
 {
     bool power = world.death == DEATH_POWER;
+    trace(power ? "the power failed" : "rosterd was killed");
     world.crash_at_audit = false;
     seen(power ? POINT_POWER_LOSS : POINT_KILLED);
     if (world.steady_usec - up_since_usec < SECOND)
@@ -409,21 +412,17 @@ static void after_death(void)
 
 static void begin(void)
 {
-    over = false;
+    over = reload_waits = false;
     log_begin();
-    world.quiet_usec = 0;
-    crash = NULL;
-    stopped_for = NULL;
+    crash = stopped_for = NULL;
     apart = NULL;
-    reload_waits = false;
-    hides_since_usec = 0;
-    next_happening = 0;
+    world.quiet_usec = hides_since_usec = next_happening = 0;
     world.n_broken = 0;
     memset(world.points, 0, sizeof(world.points));
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
-    world.other_tenant = false;
-    world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
+    world.other_tenant = world.directory_away = world.tenant_away = world.has_lied =
+        world.lost_by_lies = false;
     world.was_turned_back = false;
     world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;
@@ -448,8 +447,10 @@ static void begin(void)
     company_begin(plan);
     happen_next(NULL, 0);
     world_at(world.steady_usec + 23 * HOUR + 30 * MINUTE, day_end, NULL, 0);
-    world_at(world.steady_usec + plan->days * DAY - MINUTE, plan->rests ? rest_begin : life_end,
-             NULL, 0);
+    uint64_t end = plan->days * DAY;
+    bool stops = world.stop_usec && world.stop_usec < end;
+    world_at(world.steady_usec + (stops ? world.stop_usec : end) - MINUTE,
+             plan->rests && !stops ? rest_begin : life_end, NULL, 0);
 }
 
 static void end(void)

@@ -52,14 +52,15 @@ static void usage(FILE *f)
     fputs(
         "Usage: lives [--seeds N] [--first SEED] [--days D] [--people P] [--crashes PERCENT] [--calm] [--twice]\n"
         "             [--minutes M] [--keep] [--trace] [--as-it-is] [--until-broken] [--draw] [--hashes]\n"
-        "             [--written FOLDER] [PLAN]...\n"
+        "             [--stop DAY] [--written FOLDER] [PLAN]...\n"
         "Plays the lives of N companies of up to P people, each for D days, from the seeds SEED and following; or the\n"
         "plans; or, without any option, the short form of `make check`. A plan that breaks an invariant is made as\n"
         "small as it can be (unless --as-it-is), kept, and played once more with what a person needs to know.\n"
         "--crashes: how probable a death of the daemon is, several times a day; above 100 it dies every few writes.\n"
         "--calm: nothing but people. --twice: each life is lived twice, and the audits are compared. --minutes: no\n"
-        "life begins later. --keep: folders stay. --trace: each line of the log. --until-broken: the first thing that breaks\n"
-        "is the end. --draw: writes the plan and lives nothing. --hashes: that of each audit.\n"
+        "life begins later. --keep: folders stay. --trace: each line of the log, and what happens, each message and\n"
+        "each write, without secrets. --stop: each life ends after that day (the first is 0), and its folder stays.\n"
+        "--until-broken: the first thing that breaks is the end. --draw: writes the plan and lives nothing. --hashes: that of each audit.\n"
         "--written: quiet days are written there, for tests/lives/plain-oracle. Ends with 1 if an invariant broke (docs/reliability.md).\n",
         f);
 }
@@ -67,15 +68,25 @@ static void usage(FILE *f)
 static int parse(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"seeds", required_argument, NULL, 's'},   {"first", required_argument, NULL, 'f'},
-        {"days", required_argument, NULL, 'd'},    {"people", required_argument, NULL, 'p'},
-        {"crashes", required_argument, NULL, 'c'}, {"twice", no_argument, NULL, '2'},
-        {"keep", no_argument, NULL, 'k'},          {"trace", no_argument, NULL, 't'},
-        {"minutes", required_argument, NULL, 'm'}, {"calm", no_argument, NULL, 'q'},
-        {"as-it-is", no_argument, NULL, 'a'},      {"draw", no_argument, NULL, 'w'},
-        {"until-broken", no_argument, NULL, 'u'},  {"points", no_argument, NULL, 'z'},
-        {"hashes", no_argument, NULL, 'x'},        {"written", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"seeds", required_argument, NULL, 's'},
+        {"first", required_argument, NULL, 'f'},
+        {"days", required_argument, NULL, 'd'},
+        {"people", required_argument, NULL, 'p'},
+        {"crashes", required_argument, NULL, 'c'},
+        {"twice", no_argument, NULL, '2'},
+        {"keep", no_argument, NULL, 'k'},
+        {"trace", no_argument, NULL, 't'},
+        {"minutes", required_argument, NULL, 'm'},
+        {"calm", no_argument, NULL, 'q'},
+        {"as-it-is", no_argument, NULL, 'a'},
+        {"draw", no_argument, NULL, 'w'},
+        {"until-broken", no_argument, NULL, 'u'},
+        {"points", no_argument, NULL, 'z'},
+        {"hashes", no_argument, NULL, 'x'},
+        {"written", required_argument, NULL, 'o'},
+        {"stop", required_argument, NULL, 'e'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
         unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 0;
@@ -95,6 +106,10 @@ static int parse(int argc, char **argv)
         case 'z': show_points = true; break;
         case 'x': show_hashes = true; break;
         case 'u': until_broken = as_it_is = true; break;
+        case 'e':
+            world.stop_usec = (n + 1) * DAY;
+            keep = as_it_is = true;
+            break;
         case 't': world.trace = as_it_is = true; break;
         case 'h': usage(stdout); exit(0);
         default: return -1;
@@ -140,7 +155,7 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
         (void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){LARGEST_FILE, LARGEST_FILE});
         world.silent = silent;
         *shared_result = (struct life_result){0};
-        int r = life_run(p, keep, shared_result);
+        int r = life_run(p, keep && !(silent && world.trace), shared_result);
         shared_result->world = world;
         fflush(stdout);
         if (r == 0 && __lsan_do_recoverable_leak_check())

@@ -75,6 +75,7 @@ static void ask(struct talk *t, const char *method, json_t *parameters,
     json_t *message = json_pack("{s:s,s:o}", "method", name, "parameters", parameters);
     char *text = json_dumps(message, JSON_COMPACT);
     t->answered = answered;
+    trace("operator asks %s", text);
     line_say(t->line, text, strlen(text) + 1);
     free(text);
     json_decref(message);
@@ -120,6 +121,7 @@ void operator_hear(struct line *l)
                   "an answer to an operator");
     json_t *message = json_loads((const char *)l->in, 0, NULL);
     const char *error = json_string_value(json_object_get(message, "error"));
+    trace("operator is answered %s", error ? error : "");
     line_eat(l, (size_t)((const unsigned char *)end - l->in) + 1);
     if (!message)
         broken(0, "the answer to an operator is no JSON");

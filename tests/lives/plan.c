@@ -116,6 +116,16 @@ static json_t *write_line(const struct happening *h)
     return line;
 }
 
+void plan_trace(const struct happening *h)
+{
+    json_t *line = world.trace ? write_line(h) : NULL;
+    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    if (text)
+        trace("happens %s", text);
+    free(text);
+    json_decref(line);
+}
+
 static bool read_line(struct plan *p, json_t *line)
 {
     uint64_t at;

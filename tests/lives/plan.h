@@ -113,5 +113,6 @@ struct happening *plan_put(struct plan *p, uint64_t at_usec, enum what what, con
 void plan_sort(struct plan *p);
 int plan_read(struct plan *ret, const char *path);
 int plan_write(const struct plan *p, const char *path);
+void plan_trace(const struct happening *h); /* that it happens now */
 void plan_copy(struct plan *ret, const struct plan *p);
 void plan_done(struct plan *p);

@@ -25,18 +25,39 @@ unsigned world_day(void)
     return (unsigned)((world.steady_usec - BEGINNING) / DAY);
 }
 
-void log_keep(const char *line, size_t size)
+static void now_text(char *ret, size_t size)
 {
     uint64_t t = world.steady_usec - BEGINNING;
+    snprintf(ret, size, "day %3u %02u:%02u:%02u.%06u", world_day(), (unsigned)(t % DAY / HOUR),
+             (unsigned)(t % HOUR / MINUTE), (unsigned)(t % MINUTE / SECOND),
+             (unsigned)(t % SECOND));
+}
+
+void trace(const char *format, ...)
+{
+    va_list ap;
+    char now[40];
+    if (!world.trace || world.silent || !world.running)
+        return;
+    now_text(now, sizeof(now));
+    printf("%s   ", now);
+    va_start(ap, format);
+    vprintf(format, ap);
+    va_end(ap);
+    printf("\n");
+}
+
+void log_keep(const char *line, size_t size)
+{
+    char now[40];
+    now_text(now, sizeof(now));
     seen_in_log(line, size);
     alarms_hear(line, size);
     secrets_check(line, size, PEER_OPERATOR, "the log");
     char *to = log_lines[n_log_lines++ % LOG_LINES];
-    snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),
-             (unsigned)(t % DAY / HOUR), (unsigned)(t % HOUR / MINUTE),
-             (unsigned)(t % MINUTE / SECOND), (unsigned)(t % SECOND),
+    snprintf(to, sizeof(log_lines[0]), "%s %.*s", now,
              (int)(size && line[size - 1] == '\n' ? size - 1 : size), line);
-    if (world.trace)
+    if (world.trace && !world.silent)
         printf("%s\n", to);
 }
 

@@ -176,6 +176,8 @@ static void answer(void *userdata, uint64_t cut)
         for (size_t i = 0; i < q->n_headers; i++)
             n += snprintf(head + n, sizeof(head) - (size_t)n, "%s\r\n", q->header_text[i]);
         n += snprintf(head + n, sizeof(head) - (size_t)n, "\r\n");
+        trace("tenant to %d: %s %s: %u, %zu bytes%s", x->line->fd, q->method_text, q->target,
+              q->status, q->answer.length, cut ? ", cut" : "");
         if (!cut) {
             line_say(x->line, head, (size_t)n);
             if (q->answer.data)
@@ -308,6 +310,7 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     q->target = text_copy(target);
     buffer_append(&q->body, body, body_size);
     world.n_requests++;
+    trace("to tenant from %d: %s %s, %zu bytes", l->fd, q->method_text, target, body_size);
     /* A death as it arrives: it was carried out or not. */
     if (crash_point(NULL) && chance_percent(CHANCE_CRASH, 50)) {
         exchange_free(x);

@@ -90,6 +90,7 @@ struct world {
     bool crash_at_audit; /* of the files, only those of the audit count */
     uint64_t points[2]; /* what was seen */
     bool trace, silent;
+    uint64_t stop_usec; /* a life ends then at the latest; 0: when it is over */
     bool again; /* the second of two lives, on another machine: nothing of that may be heard */
 };
 extern struct world world;
@@ -97,6 +98,8 @@ extern struct world world;
 /* An invariant does not hold: said once with the day. */
 __attribute__((format(printf, 2, 3))) void broken(unsigned invariant, const char *format, ...);
 unsigned world_day(void);
+/* With --trace: a line beside the log, for what happens, each message and each write. */
+__attribute__((format(printf, 1, 2))) void trace(const char *format, ...);
 void log_begin(void);
 void log_dump(void); /* the last lines of the daemon's log */
 void log_keep(const char *line, size_t size);
