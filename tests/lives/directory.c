@@ -20,64 +20,10 @@
 
 static struct search *followers;
 
-/* A message by its kind, and whom it is about: of a bind the name, and never the password. */
-static void trace_message(const struct line *l, bool is_answer, struct part message)
-{
-    static const struct {
-        unsigned tag;
-        const char *name;
-        unsigned shown; /* which of its parts is a text worth it; 0: none */
-    } kinds[] = {{LDAP_REQ_BIND, "bind", 2},         {LDAP_RES_BIND, "bound", 0},
-                 {LDAP_REQ_SEARCH, "search", 1},     {LDAP_RES_SEARCH_ENTRY, "entry", 1},
-                 {LDAP_RES_SEARCH_RESULT, "end", 0}, {LDAP_RES_INTERMEDIATE, "news", 0},
-                 {LDAP_REQ_UNBIND, "unbind", 0},     {LDAP_REQ_ABANDON, "abandon", 0}};
-    struct part id, body, part = {0}, first = {0};
-    char text[200] = "";
-    unsigned k = 0;
-    if (!part_take(&message, &id) || !part_take(&message, &body))
-        return;
-    while (k < 7 && kinds[k].tag != body.tag)
-        k++;
-    struct part left = body;
-    (void)(part_take(&left, &first) && kinds[k].shown > 1 && part_take(&left, &part));
-    if (kinds[k].shown)
-        part_text(kinds[k].shown > 1 ? &part : &first, text, sizeof(text));
-    else if (first.tag == LBER_ENUMERATED)
-        snprintf(text, sizeof(text), "%ld", part_number(&first));
-    trace("%s %d: %ld %s %s", is_answer ? "directory to" : "to directory from", l->fd,
-          part_number(&id), kinds[k].name, text);
-}
-
-static void line_answer(void *userdata, const void *data, size_t size)
-{
-    struct line *l = userdata;
-    struct part all = {0, data, size}, message;
-    if (world.trace && part_take(&all, &message))
-        trace_message(l, true, message);
-    /* A connection that breaks in the middle of a message (test_feed_faults.py). */
-    if (directory_troubles("cuts short") && chance_percent(CHANCE_DIRECTORY, 5)) {
-        line_say(l, data, size / 2);
-        line_hang_up(l);
-        return;
-    }
-    line_say(l, data, size);
-}
-
-struct answer_to answer_by(const struct line *l)
-{
-    return (struct answer_to){line_answer, (void *)(uintptr_t)l};
-}
-
 static void answer(const struct search *s, BerElement *taken)
 {
     const struct answer_to to = answer_by(s->line);
     answer_say(&to, taken);
-}
-
-void say_end(const struct search *s, int code, const char *text)
-{
-    const struct answer_to to = answer_by(s->line);
-    answer_result(&to, s->q.id, LDAP_RES_SEARCH_RESULT, code, text, NULL, NULL);
 }
 
 BerElement *entry_begin(const struct search *s, const char *dn)
@@ -100,8 +46,7 @@ static void plain(const struct search *s)
     const struct answer_to to = answer_by(s->line);
     size_t n = 0, k = strtoul(s->q.page, NULL, 10);
     bool found = s->q.scope != LDAP_SCOPE_BASE;
-    /* test_feed_faults.py; test_feed_syncrepl.py:test_size_limit. */
-    bool limited = directory_troubles("limits") && s->q.scope != LDAP_SCOPE_BASE;
+    bool limited = s->q.scope != LDAP_SCOPE_BASE;
     if (directory_troubles("busy") && chance_percent(CHANCE_DIRECTORY, 50)) {
         bool busy = chance(CHANCE_DIRECTORY, 2);
         say_end(s, busy ? LDAP_BUSY : LDAP_UNAVAILABLE, "");
@@ -127,10 +72,8 @@ static void plain(const struct search *s)
         found = found || shows_base(s, i);
         if (!selects(s, i))
             continue;
-        if (limited && n == 3) {
-            say_end(s, LDAP_SIZELIMIT_EXCEEDED, "");
+        if (limited && n == 3 && ends_early(s))
             return;
-        }
         say_entry(s, i);
         n++;
     }
@@ -254,8 +197,7 @@ void directory_hear(struct line *l)
     secrets_check(l->in, l->n_in, PEER_DIRECTORY, "a request to the directory");
     line_ref(l);
     while (l->fd >= 0 && part_take(&left, &message)) {
-        if (world.trace)
-            trace_message(l, false, message);
+        trace_message(l, false, message);
         serve(l, message);
     }
     line_eat(l, l->n_in - left.size);

@@ -190,9 +190,9 @@ static void draw_weather(struct plan *p)
         uint64_t before = chance(CHANCE_TENANT, 5 * SECOND);
         struct happening *h = plan_put(p, at > before ? at - before : 0,
                                        directory ? WHAT_DIRECTORY : WHAT_TENANT, to);
-        h->seconds = strcmp(to, "hangs up") == 0    ? 1
-                     : chance(CHANCE_TENANT, 2) ? 60 + chance(CHANCE_TENANT, 600)
-                                                : 60 + chance(CHANCE_TENANT, 4 * 3600);
+        h->seconds = strcmp(to, "hangs up") == 0 ? 1
+                     : chance(CHANCE_TENANT, 2)  ? 60 + chance(CHANCE_TENANT, 600)
+                                                 : 60 + chance(CHANCE_TENANT, 6 * 3600);
         h->number = 5 + chance(CHANCE_TENANT, 95);
     }
 }
@@ -463,6 +463,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_containers(ret, o->seed);
         draw_ones(ret, o->seed);
         plan_draw_edits(ret, o->seed, n_hired);
+        plan_draw_peers(ret, o->seed);
     }
     plan_sort(ret);
 }

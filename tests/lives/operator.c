@@ -194,10 +194,30 @@ static void approved(struct talk *t, json_t *parameters, const char *error)
     hang_up(t);
 }
 
+/* The letter that is approved; NULL: all of them. "": there is none. */
+static const char *letter_of(const struct talk *t, const json_t *plan)
+{
+    const json_t *groups = json_object_get(plan, "groups");
+    size_t n = json_array_size(groups);
+    if (strcmp(t->why->to, "approve part") != 0)
+        return NULL;
+    const char *letter = json_string_value(
+        json_object_get(json_array_get(groups, n ? t->why->number % n : 0), "letter"));
+    return letter ? letter : "";
+}
+
+static void approved_part(struct talk *t, json_t *parameters, const char *error)
+{
+    if (!*error)
+        seen(POINT_PART_APPROVED);
+    approved(t, parameters, error);
+}
+
 static void saw_plan(struct talk *t, json_t *parameters, const char *error)
 {
     size_t i;
     json_t *o, *hash = json_object_get(parameters, "hash");
+    const char *letter = letter_of(t, parameters);
     json_decref(plan_seen);
     plan_seen = json_array();
     if (*error || !json_is_string(hash)) {
@@ -208,7 +228,11 @@ static void saw_plan(struct talk *t, json_t *parameters, const char *error)
     json_array_foreach(json_object_get(parameters, "operations"), i, o)
     {
         const char *state = json_string_value(json_object_get(o, "state"));
-        bool waits = state && strcmp(state, "parked") == 0;
+        const char *group = json_string_value(json_object_get(o, "group"));
+        bool waits = state && strcmp(state, "parked") == 0 &&
+                     (!letter || (group && strcmp(group, letter) == 0));
+        if (letter && !waits)
+            continue; /* nobody says yes to that */
         /* What goes by itself is not what is approved. */
         json_array_append_new(
             plan_seen, json_pack("[O?,O?]", json_object_get(json_object_get(o, "person"), "login"),
@@ -216,9 +240,17 @@ static void saw_plan(struct talk *t, json_t *parameters, const char *error)
         if (waits)
             seen(POINT_PARKED);
     }
+    if (letter && !*letter) {
+        hang_up(t);
+        return;
+    }
     each_seen(perhaps_approved);
     approved_usec = world.steady_usec; /* or perhaps it is not heard */
-    ask(t, "Approve", json_pack("{s:O}", "hash", hash), approved);
+    if (letter)
+        ask(t, "Approve", json_pack("{s:O,s:[s]}", "hash", hash, "groups", letter),
+            approved_part);
+    else
+        ask(t, "Approve", json_pack("{s:O}", "hash", hash), approved);
 }
 
 static void refused(struct talk *t, json_t *parameters, const char *error)
@@ -310,7 +342,7 @@ static json_t *login_of(const struct happening *h)
 void operator_happen(const struct happening *h)
 {
     /* Nobody approves what is planned for somebody else's tenant. */
-    bool approves = strcmp(h->to, "approve") == 0;
+    bool approves = strcmp(h->to, "approve") == 0 || strcmp(h->to, "approve part") == 0;
     struct talk *t = world.other_tenant && approves ? NULL : call(h);
     if (!t)
         return;

@@ -23,8 +23,6 @@ bool is_hidden(const struct item *i);
 void rights_change(void); /* there is another trouble, or there are other people */
 bool selects(const struct search *s, const struct item *i);
 bool shows_base(const struct search *s, const struct item *i);
-struct answer_to answer_by(const struct line *l);
-void say_end(const struct search *s, int code, const char *text);
 /* What of an entry is asked for; everything: and what is not. deleted: of what is left of it. */
 enum shown_how {
     SHOWN_AS_ASKED = 0,
@@ -35,6 +33,14 @@ void put_entry(const struct search *s, BerElement *ber, const struct item *i,
                enum shown_how how);
 /* A message that begins with the entry's name. */
 BerElement *entry_begin(const struct search *s, const char *dn);
+
+/* answers.c */
+struct answer_to answer_by(const struct line *l);
+void say_end(const struct search *s, int code, const char *text);
+/* After some entries: true: the search is over, and not all was said. */
+bool ends_early(const struct search *s);
+/* With --trace: by its kind, and whom it is about. */
+void trace_message(const struct line *l, bool is_answer, struct part message);
 
 /* syncrepl.c */
 bool sync_begin(struct search *s); /* true: it goes on */

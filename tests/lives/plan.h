@@ -101,6 +101,7 @@ struct draw_options {
 };
 
 void plan_draw_edits(struct plan *p, uint64_t seed, unsigned n_hired); /* a part of it */
+void plan_draw_peers(struct plan *p, uint64_t seed);
 void plan_draw_right(struct plan *p, uint64_t seed);
 void plan_draw_scarce(struct plan *p, uint64_t seed, unsigned n_hired, unsigned n_people);
 void plan_draw(struct plan *ret, const struct draw_options *o);

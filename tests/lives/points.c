@@ -117,6 +117,15 @@ static const struct {
     [POINT_AUDIT_FULL] = {"an audit file that cannot be written", NULL},
     [POINT_LOAD] = {"a load of many, as the status tells of it", NULL},
     [POINT_STATE_FULL] = {"a state file that cannot be written for long", NULL},
+    [POINT_SLOW_DIRECTORY] = {"a directory that answers slowly", NULL},
+    [POINT_CUT_SHORT] = {"a message that is cut at any byte", NULL},
+    [POINT_SIZE_LIMIT] = {"a read that a limit of size ends", NULL},
+    [POINT_TIME_LIMIT] = {"a read that a limit of time ends", NULL},
+    [POINT_ADMIN_LIMIT] = {"a read that an administrative limit ends", NULL},
+    [POINT_REFERRAL] = {"a referral to another server", NULL},
+    [POINT_VERY_LATE] = {"an answer of the tenant that is minutes late", NULL},
+    [POINT_PART_APPROVED] = {"a letter of a plan that was approved alone", NULL},
+    [POINT_WAITED_A_WEEK] = {"somebody who waits for a week", NULL},
     [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},
 };
 

@@ -134,10 +134,8 @@ static bool say_entries(const struct search *s)
         const struct item *i = directory_data.items[k];
         if ((*s->q.cookie && i->csn <= s->cookie_csn) || !selects(s, i))
             continue;
-        if (n++ == 3 && directory_troubles("limits")) {
-            say_end(s, LDAP_SIZELIMIT_EXCEEDED, "");
+        if (n++ == 3 && ends_early(s))
             return false;
-        }
         say_state(s, i, LDAP_SYNC_ADD, false);
     }
     return true;

@@ -23,7 +23,7 @@
 
 struct simulator tenant;
 static struct simulator other; /* another tenant, of somebody else */
-static bool is_slow;
+static uint64_t longest_usec;  /* that an answer takes */
 /* Whom alone something happens to; "": nobody. */
 static char refused[40], mistaken[40], taken_for[40];
 /* Since when every answer has this status; when one was another. */
@@ -117,7 +117,7 @@ static void end(struct simulator *s)
 void tenant_begin(void)
 {
     char login[24];
-    is_slow = false;
+    longest_usec = 0;
     *refused = *mistaken = '\0';
     secrets_begin();
     begin(&tenant, "10.0.0.2");
@@ -327,9 +327,10 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     }
     x->head = NULL;
     x->head_size = 0;
-    uint64_t longest = is_slow ? 40 * SECOND : 30000;
-    world_at(world.steady_usec + 2000 + chance(CHANCE_TENANT, longest), answer, x,
-             result != ROUTE_ANSWER);
+    uint64_t takes = 2000 + chance(CHANCE_TENANT, longest_usec ? longest_usec : 30000);
+    if (takes > 2 * MINUTE)
+        seen(POINT_VERY_LATE);
+    world_at(world.steady_usec + takes, answer, x, result != ROUTE_ANSWER);
 }
 
 void tenant_hear(struct line *l)
@@ -361,7 +362,9 @@ void tenant_trouble(const char *trouble, unsigned percent, uint64_t number)
                 {"lost creates", "lost-answer", 500}};
     long id;
     is_troubled = true;
-    is_slow = strcmp(trouble, "slow") == 0;
+    longest_usec = strcmp(trouble, "slow") == 0   ? 40 * SECOND
+                   : strcmp(trouble, "late") == 0 ? 5 * MINUTE
+                                                  : 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         if (strcmp(rows[i].name, trouble) != 0)
             continue;
@@ -401,7 +404,7 @@ void tenant_trouble_ends(void)
     is_troubled = false;
     denied_status = 0;
     world.refused_usec = 0;
-    is_slow = false;
+    longest_usec = 0;
     faults_clear(&tenant.faults);
 }
 

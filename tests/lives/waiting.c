@@ -85,6 +85,8 @@ static void check_alarm(const json_t *o, json_t *causes)
     json_object_set_new(causes, cause, json_true());
     json_object_set_new(causes, alarm, json_true());
     world.n_checks++;
+    if (parked && waited(o) > 7 * DAY)
+        seen(POINT_WAITED_A_WEEK);
     if (parked && strncmp(cause, "budget:", 7) == 0) {
         seen(POINT_BUDGET_ALARM);
         if (!witness_alarm(cause))

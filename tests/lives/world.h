@@ -148,6 +148,7 @@ struct line { /* a connection, seen from the world's end */
     size_t n_in, n_out, in_room, out_room;
     void *data; /* the peer's */
     bool is_other; /* to the other tenant */
+    uint64_t late_usec; /* what was said arrives until then */
 };
 bool sockets_run(void);                /* true: something was heard or said */
 void sockets_cut(enum peer_kind peer); /* every connection to it */
@@ -292,6 +293,16 @@ enum point {
     POINT_AUDIT_FULL,
     POINT_STATE_FULL,
     POINT_LOAD,
+    /* answers.c */
+    POINT_SLOW_DIRECTORY,
+    POINT_CUT_SHORT,
+    POINT_SIZE_LIMIT,
+    POINT_TIME_LIMIT,
+    POINT_ADMIN_LIMIT,
+    POINT_REFERRAL,
+    POINT_VERY_LATE,
+    POINT_PART_APPROVED,
+    POINT_WAITED_A_WEEK,
     POINTS
 };
 void seen(enum point p);
