@@ -164,6 +164,15 @@ void machine_read_back(struct execution *x)
     read_login(x, x->learnt.is_unclear && !x->content.completes, on_read_back);
 }
 
+/* That it was done says nothing of the tenant as a whole, which has just said otherwise. */
+static void confirm(struct execution *x, const struct tenant_answer *a)
+{
+    struct health *h = x->delivery->health;
+    conclude(x, &x->heard.answer, a->class == TENANT_DONE ? a->user : NULL);
+    if (a->concerns_all && a->class != TENANT_DONE)
+        health_failed(h, a, NULL);
+}
+
 static void go_on(struct execution *x, const struct tenant_answer *a, enum next next)
 {
     switch (next) {
@@ -178,9 +187,7 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
         machine_read_back(x);
         return;
     case NEXT_CONCLUDE: conclude(x, a, a->user); return;
-    case NEXT_CONFIRM:
-        conclude(x, &x->heard.answer, a->class == TENANT_DONE ? a->user : NULL);
-        return;
+    case NEXT_CONFIRM: confirm(x, a); return;
     case NEXT_FAIL: execution_fail(x, a); return;
     }
 }
