@@ -380,7 +380,7 @@ int erase_file(const char *path, const struct erase_lines *lines, struct error *
         return 0;
     if (stat(path, &st) < 0 ||
         snprintf(beside, sizeof(beside), "%s.erasing", path) >= (int)sizeof(beside))
-        return error_set(e, -errno, "%s cannot be looked at: %s", path, strerror(errno));
+        return error_set(e, -errno, "%s cannot be inspected: %s", path, strerror(errno));
     fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     int second = fd < 0 ? -1 : dup(fd);
     gzFile out = second < 0 ? NULL : gzdopen(second, is_compressed(path) ? "wb" : "wbT");

@@ -81,7 +81,7 @@ static int open_and_reconcile(struct audit_export *x, bool *ret_state_older, str
         return r;
     /* Who was killed may have written without syncing: what stands there is not yet on the disk. */
     if (fdatasync(x->fd) < 0)
-        return error_set(e, -errno, "The audit file %s cannot be synced: %s", x->path,
+        return error_set(e, -errno, "the audit file %s cannot be synced: %s", x->path,
                          strerror(errno));
     x->exported = found.exported;
     x->good_size = found.size;
@@ -193,7 +193,7 @@ static int failed(struct audit_export *x, int r, struct error *e)
     if (trail_head(x->state, &head, NULL) == 0)
         waiting = head.seq - x->exported;
     return error_set(e, r,
-                     "The audit file %s cannot be written: %s. %" PRId64
+                     "the audit file %s cannot be written: %s. %" PRId64
                      " audit lines wait in the state file and are appended when it can be",
                      x->path, strerror(-r), waiting);
 }

@@ -28,7 +28,7 @@ void audit_files_done(struct audit_files *f)
 
 static int cannot_read(const char *path, int r, struct error *e)
 {
-    return error_set(e, r, "The audit file %s cannot be read: %s", path, strerror(-r));
+    return error_set(e, r, "the audit file %s cannot be read: %s", path, strerror(-r));
 }
 
 static void close_file(struct line_reader *l)

@@ -42,11 +42,11 @@ static int cannot_open(const char *path, int r, struct error *e)
 {
     if (r == -ELOOP)
         return error_set(e, r,
-                         "The audit file %s is a symbolic link, which somebody may turn "
+                         "the audit file %s is a symbolic link, which somebody may turn "
                          "elsewhere: write the path of the file itself into [audit] file",
                          path);
     return error_set(e, r,
-                     "The audit file %s cannot be opened for appending: %s. Check that its "
+                     "the audit file %s cannot be opened for appending: %s. Check that its "
                      "folder exists and who may write there; audit lines wait in the state file until then",
                      path, strerror(-r));
 }
@@ -65,10 +65,10 @@ static int lock(int fd, const char *path, struct error *e)
         return 0;
     if (errno == EWOULDBLOCK)
         return error_set(e, -EBUSY,
-                         "Another rosterd appends to the audit file %s: stop that one, or give "
+                         "another rosterd appends to the audit file %s: stop that one, or give "
                          "this one its own audit file",
                          path);
-    return error_set(e, -errno, "Locking %s: %s", path, strerror(errno));
+    return error_set(e, -errno, "locking %s: %s", path, strerror(errno));
 }
 
 int place_open(const char *path, int *ret_fd, struct error *e)
@@ -84,7 +84,7 @@ int place_open(const char *path, int *ret_fd, struct error *e)
     if (r == 0)
         r = lock(fd, path, e);
     if (r == 0 && (r = file_sync_name(fd, path)) < 0)
-        error_set(e, r, "The folder of %s cannot be synced: %s", path, strerror(-r));
+        error_set(e, r, "the folder of %s cannot be synced: %s", path, strerror(-r));
     if (r < 0)
         close(fd);
     else

@@ -204,7 +204,7 @@ int audit_prove(int64_t seq, const char *const *paths, size_t n_files, struct bu
 
 static int not_proved(struct error *e, const char *why)
 {
-    return error_set(e, -EBADMSG, "This proves nothing: %s", why);
+    return error_set(e, -EBADMSG, "this proves nothing: %s", why);
 }
 
 /* The lines of a proof, each with its end taken off. */

@@ -185,7 +185,7 @@ static int cut_damage(struct reconciler *c, off_t at, off_t size, int64_t seq, s
     char sentence[512];
 
     if (ftruncate(c->fd, at) < 0)
-        return error_set(e, -errno, "The damaged end of %s cannot be cut off: %s", c->path,
+        return error_set(e, -errno, "the damaged end of %s cannot be cut off: %s", c->path,
                          strerror(errno));
     snprintf(sentence, sizeof(sentence),
              "The end of %.300s, from line %" PRId64
@@ -231,7 +231,7 @@ static int mend_damage(struct reconciler *c, struct error *e)
         return error_out_of_memory(e);
     r = tail_read_at(c->fd, window, (size_t)(size - at), at);
     if (r < 0)
-        return error_set(e, r, "Reading %s: %s", c->path, strerror(-r));
+        return error_set(e, r, "reading %s: %s", c->path, strerror(-r));
     return compare_window(c, window, (size_t)(size - at), at, e);
 }
 
@@ -242,7 +242,7 @@ static int cut_torn(struct reconciler *c, const struct tail *t, struct error *e)
     if (t->size == t->whole_size)
         return 0;
     if (ftruncate(c->fd, t->whole_size) < 0)
-        return error_set(e, -errno, "The torn last line of %s cannot be cut off: %s", c->path,
+        return error_set(e, -errno, "the torn last line of %s cannot be cut off: %s", c->path,
                          strerror(errno));
     snprintf(sentence, sizeof(sentence),
              "The last line of %.300s was torn (%lld bytes without an end, after a crash or a "

@@ -66,7 +66,7 @@ static int change_files(struct audit_export *x, struct error *e)
     if (r < 0)
         return r;
     if (rename(path, name) < 0)
-        return error_set(e, -errno, "The audit file %s cannot be renamed: %s", path,
+        return error_set(e, -errno, "the audit file %s cannot be renamed: %s", path,
                          strerror(errno));
     r = audit_export_reopen(x, e);
     if (r == 0)

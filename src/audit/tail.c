@@ -80,7 +80,7 @@ static int read_last(int fd, const char *path, off_t start, struct tail *t, stru
         return error_out_of_memory(e);
     r = tail_read_at(fd, t->line, size, start);
     if (r < 0)
-        return error_set(e, r, "Reading %s: %s", path, strerror(-r));
+        return error_set(e, r, "reading %s: %s", path, strerror(-r));
     t->line[size] = '\0';
     r = line_parse(t->line, size, &t->last);
     if (r < 0)
@@ -97,7 +97,7 @@ static int check_torn(int fd, const char *path, const struct tail *t, struct err
     int r = tail_read_at(fd, begin, size, 0);
 
     if (r < 0)
-        return error_set(e, r, "Reading %s: %s", path, strerror(-r));
+        return error_set(e, r, "reading %s: %s", path, strerror(-r));
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
         size_t n = strlen(heads[i]);
 
@@ -115,15 +115,15 @@ int tail_read(int fd, const char *path, struct tail *ret, struct error *e)
     int r;
 
     if (fstat(fd, &st) < 0)
-        return error_set(e, -errno, "Looking at %s: %s", path, strerror(errno));
+        return error_set(e, -errno, "looking at %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return error_set(e, -EINVAL, "The audit file %s is not a regular file", path);
+        return error_set(e, -EINVAL, "the audit file %s is not a regular file", path);
     t.size = st.st_size;
     r = line_start(fd, t.size, &t.whole_size);
     if (r == 0 && t.whole_size > 0)
         r = line_start(fd, t.whole_size - 1, &start);
     if (r < 0)
-        return error_set(e, r, "Reading %s: %s", path, strerror(-r));
+        return error_set(e, r, "reading %s: %s", path, strerror(-r));
     if (t.whole_size > 0)
         r = read_last(fd, path, start, &t, e);
     else if (t.size > 0)

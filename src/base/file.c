@@ -96,7 +96,7 @@ static int judge_folder(const char *path, const char *what, struct error *warnin
     if (file_is_open_to_all(&st))
         return error_set(
             e, -EPERM,
-            "The folder of the %s %s is refused: %s may put another file there (mode %04o): chmod "
+            "the folder of the %s %s is refused: %s may put another file there (mode %04o): chmod "
             "o-w %s",
             what, path, who, (unsigned)st.st_mode & 07777U, folder);
     error_set(
@@ -125,15 +125,15 @@ int file_judge(int fd, const char *path, const struct file_kind *kind, struct er
 
     *warning = (struct error){0};
     if (fstat(fd, &st) < 0)
-        return error_set(e, -errno, "Looking at the %s %s: %s", kind->what, path,
+        return error_set(e, -errno, "looking at the %s %s: %s", kind->what, path,
                          strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return error_set(e, -EINVAL, "The %s %s is not a regular file", kind->what, path);
+        return error_set(e, -EINVAL, "the %s %s is not a regular file", kind->what, path);
     const char *who = file_who_may_write(&st, group, sizeof(group));
     if (who)
         return error_set(
             e, -EPERM,
-            "The %s %s is refused: %s may write to it (mode %04o). Check whether somebody "
+            "the %s %s is refused: %s may write to it (mode %04o). Check whether somebody "
             "did%s, then chmod %04o it",
             kind->what, path, who, (unsigned)st.st_mode & 07777U, kind->how_to_look,
             (unsigned)kind->mode);
@@ -141,7 +141,7 @@ int file_judge(int fd, const char *path, const struct file_kind *kind, struct er
     if (r == 0 && file_has_foreign_owner(&st) && !(kind->looks && is_of_its_folder(path, &st)))
         error_set(
             warning, 0,
-            "The %s %s belongs to user %u, who may change it at any time: chown it to rosterd's user",
+            "the %s %s belongs to user %u, who may change it at any time: chown it to rosterd's user",
             kind->what, path, (unsigned)st.st_uid);
     return r;
 }
@@ -156,15 +156,15 @@ int file_may_be_made(const char *path, const char *what, struct error *e)
         return error_out_of_memory(e);
     if (stat(folder, &st) < 0)
         return error_set(e, -errno,
-                         "The %s %s cannot be made: its folder %s cannot be entered: %s", what,
+                         "the %s %s cannot be made: its folder %s cannot be entered: %s", what,
                          path, folder, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return error_set(e, -ENOTDIR, "The %s %s cannot be made: %s is not a folder", what, path,
+        return error_set(e, -ENOTDIR, "the %s %s cannot be made: %s is not a folder", what, path,
                          folder);
     if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
         return error_set(
             e, -errno,
-            "Nothing can be written beside the %s %s: %s. Check owner, mode and mount of the "
+            "nothing can be written beside the %s %s: %s. Check owner, mode and mount of the "
             "folder %s",
             what, path, strerror(errno), folder);
     return 0;

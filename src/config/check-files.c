@@ -60,7 +60,7 @@ static void check_secret(struct config_context *c, const struct settings *s,
                 "twice)",
                 path.data, path.data);
     else if (stat(path.data, &st) < 0)
-        WARNING(key->section, key->name, "%s cannot be looked at: %s", path.data,
+        WARNING(key->section, key->name, "%s cannot be inspected: %s", path.data,
                 strerror(errno));
     else if (!S_ISREG(st.st_mode))
         ERROR(key->section, key->name, "%s is not a file", path.data);
@@ -112,7 +112,7 @@ static void check_files(struct config_context *c, struct settings *s)
         if (key->flags & KEY_SECRET)
             check_secret(c, s, key, text);
         else if ((key->flags & KEY_FILE) && text[0] == '/' && stat(text, &st) < 0)
-            WARNING(key->section, key->name, "%s cannot be looked at: %s", text,
+            WARNING(key->section, key->name, "%s cannot be inspected: %s", text,
                     strerror(errno));
         else if ((key->flags & KEY_FILE) && text[0] == '/')
             check_kind(c, s, key, text, &st);
@@ -136,7 +136,7 @@ static void check_commands(struct config_context *c, struct settings *s)
 
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         if (commands[i].words && stat(commands[i].words[0], &st) < 0)
-            WARNING(commands[i].section, commands[i].name, "%s cannot be looked at: %s",
+            WARNING(commands[i].section, commands[i].name, "%s cannot be inspected: %s",
                     commands[i].words[0], strerror(errno));
         else if (commands[i].words &&
                  (!S_ISREG(st.st_mode) || (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0))

@@ -115,7 +115,7 @@ int control_look(const struct control_server_options *options, struct error *war
     if (r == 0 && !is_member(operators))
         error_set(
             warning, 0,
-            "this user is no member of the group '%s', so the socket cannot be given to it: "
+            "this user is not a member of the group '%s', so the socket cannot be given to it: "
             "rosterd's own needs SupplementaryGroups=%s in a drop-in of the unit",
             options->operators, options->operators);
     return r;

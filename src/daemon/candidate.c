@@ -363,7 +363,7 @@ void candidate_start(struct daemon *d, struct control_call *call,
 {
     struct error e = {0};
     if (d->candidate) {
-        control_fail(call, "busy", "another configuration is being looked at already");
+        control_fail(call, "busy", "another configuration is being examined already");
         return;
     }
     struct candidate *l = calloc(1, sizeof(*l));

@@ -419,7 +419,7 @@ static bool evaluate(struct check *c)
     engine_on_idle(c->engine, NULL, NULL);
     engine_status(c->engine, &status);
     if (r < 0 && r != -EINTR)
-        check_add(c, CHECK_ERROR, "people", "the people could not be looked at: %s",
+        check_add(c, CHECK_ERROR, "people", "the people could not be evaluated: %s",
                   status.state_error ? status.state_error : strerror(-r));
     return r == 0;
 }

@@ -109,7 +109,7 @@ static void judge(struct names *n, const char *kind, const struct string_list *w
         snprintf(subject, sizeof(subject), "%s %s", kind, name);
         if (near)
             check_add(n->c, CHECK_WARNING, subject,
-                      "none of the %zu users of the tenant that were looked at has the %s '%s'; did you "
+                      "none of the %zu users of the tenant that were read has the %s '%s'; did you "
                       "mean '%s'?",
                       n->n_seen, kind, name, near);
         else

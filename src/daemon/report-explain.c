@@ -149,7 +149,7 @@ static json_t *value_of(const struct value *v)
 {
     switch (v->state) {
     case VALUE_TEXT: return report_text(v->data);
-    case VALUE_BINARY: return json_sprintf("(%zu bytes that are no text)", v->size);
+    case VALUE_BINARY: return json_sprintf("(%zu bytes that are not text)", v->size);
     case VALUE_TOO_LARGE: return json_sprintf("(%zu bytes: too large)", v->size);
     }
     return json_null();

@@ -123,7 +123,7 @@ static void record(struct daemon *d, bool told, const char *sentence, uint64_t s
     if (told)
         engine_tell(d->engine, false, REASON_STATE_FAILED, sentence, since_usec);
     else
-        log_notice("Over %s: %s", REASON_STATE_FAILED, sentence);
+        log_notice("Alarm %s is over: %s", REASON_STATE_FAILED, sentence);
 }
 
 static void record_end(struct daemon *d, const struct storage *s)

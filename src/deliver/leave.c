@@ -175,7 +175,7 @@ static int note_shift_over(struct execution *x, bool still, struct error *e)
     char sentence[200];
     if (!text_equal(o->reason, REASON_ON_SHIFT))
         return 0;
-    snprintf(sentence, sizeof(sentence), "the user %s, and was looked at %u times",
+    snprintf(sentence, sizeof(sentence), "the user %s; checked %u times",
              still ? "is still logged in, [lifecycle] logged_in_wait is over"
                    : "is not logged in any more",
              o->attempts);

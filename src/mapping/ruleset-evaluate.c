@@ -175,7 +175,7 @@ static int take_skill_value(struct evaluation *x, const struct rule *rule,
             return r;
     } else {
         code = value->state == VALUE_BINARY ? INVALID_BINARY : INVALID_TOO_LARGE;
-        error_set(&e, r, "%zu bytes that are no skill", value->size);
+        error_set(&e, r, "%zu bytes that are not a skill", value->size);
     }
     if (r == 0)
         return user_add_skill(x->user, name, level, &rule->skills_from_source);
@@ -383,7 +383,7 @@ static int time_invalid(struct evaluation *x, const struct attribute_name *name,
                        : value->state == VALUE_BINARY ? INVALID_BINARY
                                                       : INVALID_TOO_LARGE;
     if (value->state != VALUE_TEXT)
-        error_set(e, 0, "%zu bytes that are no time", value->size);
+        error_set(e, 0, "%zu bytes that are not a time", value->size);
     error_wrap(e, 0, "%s: attribute '%s' of %s", x->dn, name->written, source->rule);
     STEP(x, "%s", e->message);
     return set_invalid(x, code, e->message);

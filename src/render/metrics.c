@@ -50,7 +50,7 @@ static const struct metric metrics[] = {
     { "rosterd_tenant_requests_in_flight", "gauge", "Requests that wait for their answer.", "tenant", "in_flight", VALUE_NUMBER },
     { "rosterd_adoption_needed", "gauge", "1 while users of the tenant wait to be adopted.", "adoption", "needed", VALUE_FLAG },
     { "rosterd_audit_line", "gauge", "Number of the newest line of the audit.", "audit", "last_seq", VALUE_NUMBER },
-    { "rosterd_people_to_look_at", "gauge", "People who changed and were not looked at yet.", "mapping", "dirty", VALUE_NUMBER },
+    { "rosterd_people_to_look_at", "gauge", "People who changed and were not evaluated yet.", "mapping", "dirty", VALUE_NUMBER },
 };
 
 /* Members of status.queue, by state. */

@@ -63,7 +63,7 @@ static int render(struct output *o, const json_t *answer, bool whole)
     output_format(o, "%lld case%s, %lld failed\n", passed + failed, passed + failed == 1 ? "" : "s",
                   failed);
     if (failed > 0 && !whole)
-        output_format(o, "--all shows what each rule looked at.\n");
+        output_format(o, "--all shows what each rule tested.\n");
     return failed > 0 ? EXIT_FOUND : EXIT_FINE;
 }
 

@@ -101,7 +101,7 @@ int checkpoint_new(struct checkpoint **ret, const char *path, struct error *e)
         pthread_mutex_destroy(&c->mutex);
         free(c->path);
         free(c);
-        return error_set(e, r, "The thread for checkpoints of the state file cannot start: %s",
+        return error_set(e, r, "the thread for checkpoints of the state file cannot start: %s",
                          strerror(-r));
     }
     *ret = c;

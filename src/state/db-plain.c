@@ -36,14 +36,14 @@ static int full_or_io(sqlite3 *db, const char *path, struct error *e)
     if (number == ENOSPC || number == EDQUOT || number == EFBIG)
         return error_set(
             e, -ENOSPC,
-            "The state file %s cannot grow: the disk, the quota or the file size "
+            "the state file %s cannot grow: the disk, the quota or the file size "
             "limit is exhausted (%s). Make room; nothing that was confirmed is lost",
             path, strerror(number));
     if (number == EROFS || number == EACCES || number == EPERM)
-        return error_set(e, -number, "The state file %s cannot be written: %s", path,
+        return error_set(e, -number, "the state file %s cannot be written: %s", path,
                          strerror(number));
     return error_set(e, -EIO,
-                     "Reading or writing the state file %s failed: %s. Look at the kernel log "
+                     "reading or writing the state file %s failed: %s. Look at the kernel log "
                      "for errors of the disk",
                      path, number ? strerror(number) : sqlite3_errmsg(db));
 }
@@ -54,14 +54,14 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
     case SQLITE_NOMEM: return error_out_of_memory(e);
     case SQLITE_FULL:
         return error_set(e, -ENOSPC,
-                         "The disk with the state file %s is full. Make room; nothing that was "
+                         "the disk with the state file %s is full. Make room; nothing that was "
                          "confirmed is lost",
                          path);
     case SQLITE_IOERR: return full_or_io(db, path, e);
     case SQLITE_READONLY:
         return error_set(
             e, -EROFS,
-            "The state file %s or its folder may not be written: check owner, mode "
+            "the state file %s or its folder may not be written: check owner, mode "
             "and mount options",
             path);
     case SQLITE_CANTOPEN:
@@ -69,28 +69,28 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
     case SQLITE_AUTH:
         return error_set(
             e, -EACCES,
-            "The state file %s (or its -wal and -shm files) cannot be opened: check "
+            "the state file %s (or its -wal and -shm files) cannot be opened: check "
             "that the folder exists and that owner and mode permit it",
             path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return error_set(e, -EBUSY,
-                         "Another program holds the state file %s, perhaps an open transaction "
+                         "another program holds the state file %s, perhaps an open transaction "
                          "in sqlite3: end it",
                          path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return error_set(e, -EBADMSG,
-                         "The state file %s is damaged (%s). Stop rosterd, keep the file aside "
+                         "the state file %s is damaged (%s). Stop rosterd, keep the file aside "
                          "and start again: the state is rebuilt by adoption",
                          path, sqlite3_errmsg(db));
     case SQLITE_INTERRUPT:
-        return error_set(e, -ECANCELED, "Reading the state file %s was given up", path);
+        return error_set(e, -ECANCELED, "reading the state file %s was given up", path);
     case SQLITE_CONSTRAINT:
-        return error_set(e, -EEXIST, "The state file %s refused a row: %s", path,
+        return error_set(e, -EEXIST, "the state file %s refused a row: %s", path,
                          sqlite3_errmsg(db));
     default:
-        return error_set(e, -EIO, "The state file %s: %s", path,
+        return error_set(e, -EIO, "the state file %s: %s", path,
                          db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
     }
 }

@@ -140,7 +140,7 @@ int state_write(struct state *s, struct error *e)
     if (s->transaction.active)
         return 0;
     if (!s->transaction.begin)
-        return error_set(e, -EIO, "The state file %s may not be written now", s->path);
+        return error_set(e, -EIO, "the state file %s may not be written now", s->path);
     return s->transaction.begin(s->transaction.userdata, e);
 }
 
@@ -161,7 +161,7 @@ int stmt_step(struct stmt *q, struct error *e)
             s->transaction.broken = true;
             return error_set(
                 e, -EIO,
-                "The state file %s: an earlier write of this transaction failed, so "
+                "the state file %s: an earlier write of this transaction failed, so "
                 "it is rolled back",
                 s->path);
         }

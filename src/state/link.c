@@ -201,7 +201,7 @@ static int login_taken(struct state *s, const struct link *l, struct error *e)
     wanted_by = name_of(s, l->entry_id);
     held_by = name_of(s, holder.entry_id);
     return error_set(
-        e, -EEXIST, "The login %s, wanted by %s, belongs to %s: give one of them another login",
+        e, -EEXIST, "the login %s, wanted by %s, belongs to %s: give one of them another login",
         l->login, wanted_by ? wanted_by : l->entry_id, held_by ? held_by : holder.entry_id);
 }
 

@@ -42,7 +42,7 @@ static int locked_sentence(int fd, const char *state_path, struct error *e)
     pid[strcspn(pid, "\n")] = '\0';
     error_set(
         e, 0,
-        "Another rosterd (process %s) uses the state file %s: stop that one, or give this "
+        "another rosterd (process %s) uses the state file %s: stop that one, or give this "
         "one its own state file",
         pid[0] ? pid : "unknown", state_path);
     return STATE_LOCKED;
@@ -120,7 +120,7 @@ void lock_doubt(int fd, bool doubt)
 static int cannot_open(const char *path, int r, struct error *e)
 {
     return error_set(e, r,
-                     "The lock file %s cannot be opened: %s. Check that the folder exists, "
+                     "the lock file %s cannot be opened: %s. Check that the folder exists, "
                      "is not on a read-only file system and may be written by rosterd's user",
                      path, strerror(-r));
 }
@@ -140,7 +140,7 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         r = errno == EWOULDBLOCK
                 ? locked_sentence(fd, state_path, e)
-                : error_set(e, -errno, "Locking %s: %s", path, strerror(errno));
+                : error_set(e, -errno, "locking %s: %s", path, strerror(errno));
         close(fd);
         return r;
     }
@@ -149,7 +149,7 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
     r = write_pid(fd, !ret->is_so && !ret->is_unended);
     if (r < 0 && r != -ENOSPC && r != -EDQUOT && r != -EFBIG) {
         close(fd);
-        return error_set(e, r, "Writing the lock file %s: %s", path, strerror(-r));
+        return error_set(e, r, "writing the lock file %s: %s", path, strerror(-r));
     }
     *ret_fd = fd;
     return 0;
@@ -165,13 +165,13 @@ static int open_file(const char *path, bool looks, int *ret_fd, struct error *wa
     if (fd < 0 && r == -ELOOP)
         return error_set(
             e, r,
-            "The state file %s is a symbolic link, which somebody may turn elsewhere: "
+            "the state file %s is a symbolic link, which somebody may turn elsewhere: "
             "write the path of the file itself into [state] file",
             path);
     if (fd < 0)
         return error_set(
             e, r,
-            "The state file %s cannot be opened for writing: %s. Check owner, mode "
+            "the state file %s cannot be opened for writing: %s. Check owner, mode "
             "and mount of the file and its folder",
             path, strerror(-r));
     r = file_judge(fd, path, &kind, warning, e);
@@ -193,9 +193,9 @@ int lock_take_file(const char *state_path, int *ret_fd, struct error *e)
         log_warning("%s", warning.message);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         r = errno != EWOULDBLOCK
-                ? error_set(e, -errno, "Locking %s: %s", state_path, strerror(errno))
+                ? error_set(e, -errno, "locking %s: %s", state_path, strerror(errno))
                 : (error_set(e, 0,
-                             "Another rosterd uses the state file %s under another path: stop "
+                             "another rosterd uses the state file %s under another path: stop "
                              "that one, or give this one its own state file",
                              state_path),
                    STATE_LOCKED);

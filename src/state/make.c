@@ -47,21 +47,21 @@ int make_look(const char *path, bool *ret_empty, struct error *e)
     if (fd < 0 && errno != ENOENT) {
         int r = -errno;
 
-        return error_set(e, r, "The state file %s cannot be read: %s", path, strerror(-r));
+        return error_set(e, r, "the state file %s cannot be read: %s", path, strerror(-r));
     }
     if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
         close(fd);
-        return error_set(e, -EINVAL, "The state file %s is not a regular file", path);
+        return error_set(e, -EINVAL, "the state file %s is not a regular file", path);
     }
     n = fd < 0 ? 0 : read(fd, head, sizeof(head));
     if (fd >= 0)
         close(fd);
     if (n < 0)
-        return error_set(e, -EIO, "The state file %s cannot be read", path);
+        return error_set(e, -EIO, "the state file %s cannot be read", path);
     *ret_empty = n == 0;
     if (n == 0 && make_size(path, "-wal") > 0) {
         error_set(e, 0,
-                  "The state file %s is missing or empty, but its write-ahead log %s-wal is "
+                  "the state file %s is missing or empty, but its write-ahead log %s-wal is "
                   "there: the file was removed or cut. Restore it, or move the log aside to "
                   "rebuild the state by adoption",
                   path, path);
@@ -80,7 +80,7 @@ int make_look(const char *path, bool *ret_empty, struct error *e)
 static int cannot_make(const char *path, int r, struct error *e)
 {
     return error_set(e, r,
-                     "The state file %s cannot be made: %s. Check owner, mode and mount of its "
+                     "the state file %s cannot be made: %s. Check owner, mode and mount of its "
                      "folder",
                      path, strerror(-r));
 }
@@ -242,7 +242,7 @@ static int close_old(sqlite3 **db, const char *path, struct error *e)
         return 0;
     return error_set(
         e, -EBUSY,
-        "Another program holds the state file %s, which is to be brought to another "
+        "another program holds the state file %s, which is to be brought to another "
         "form: end it",
         path);
 }

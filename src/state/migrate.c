@@ -296,7 +296,7 @@ static int damaged(const char *path, const char *how, const char *work, struct e
 {
     error_set(
         e, 0,
-        "The state file %s is damaged: %s. %s. Move it aside, with its -wal file, and start "
+        "the state file %s is damaged: %s. %s. Move it aside, with its -wal file, and start "
         "again: the state is rebuilt by adoption and nobody is removed",
         path, how, work);
     return STATE_DAMAGED;
@@ -352,7 +352,7 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
     }
     if (version > newest()) {
         error_set(e, 0,
-                  "The state file %s was written by a newer rosterd (form %d, this one knows "
+                  "the state file %s was written by a newer rosterd (form %d, this one knows "
                   "%d); nothing was changed. Install that version again, or move the file aside "
                   "to rebuild the state by adoption",
                   path, (int)version, newest());
@@ -449,7 +449,7 @@ int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error 
     if (r < 0) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         space_empty_log(db, path); /* which may have filled the disk */
-        return error_wrap(e, r, "Bringing the state file from form %d to form %d", version, to);
+        return error_wrap(e, r, "bringing the state file from form %d to form %d", version, to);
     }
     return 0;
 }

@@ -35,7 +35,7 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
                      WITH(as_int(row.n), as_usec(now_usec ? now_usec : 1), as_text(why)), e);
     if (r == 0 && row.kind == ENTRY_GROUP)
         r = dirty_below(s, row.n, e);
-    return r < 0 ? error_wrap(e, r, "Marking %s as gone", row.dn) : 0;
+    return r < 0 ? error_wrap(e, r, "marking %s as gone", row.dn) : 0;
 }
 
 /* What is left of the entry elsewhere knows its DN through it until now. */

@@ -404,7 +404,7 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     }
     for (size_t i = 0; r == 0 && i < n_added; i++)
         r = member_add(s, row.n, &added[i], e);
-    return r < 0 ? error_wrap(e, r, "Storing members of %s", row.dn) : 0;
+    return r < 0 ? error_wrap(e, r, "storing members of %s", row.dn) : 0;
 }
 
 /* The number of the living group that was taken from these bytes, with the members that it
@@ -439,7 +439,7 @@ int mirror_grew(struct state *s, const char *group_id,
                  WITH(as_int(n), as_blob(is, ENTRY_RAW_SIZE)), e);
     for (size_t i = 0; r == 0 && i < n_added; i++)
         r = member_add(s, n, &added[i], e);
-    return r < 0 ? error_wrap(e, r, "Storing members of %s", group_id)
+    return r < 0 ? error_wrap(e, r, "storing members of %s", group_id)
                  : stale_settle(s, n, false, e);
 }
 

@@ -276,7 +276,7 @@ int mirror_use_schema(struct state *s, const struct schema *schema, struct error
         s->schema = old;
         dn_memory_done(&s->dn_memory);
     }
-    return r < 0 ? error_wrap(e, r, "Making the keys of names anew") : 0;
+    return r < 0 ? error_wrap(e, r, "making the keys of names anew") : 0;
 }
 
 void mirror_drop_schema(struct state *s, const struct schema *schema)

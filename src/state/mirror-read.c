@@ -62,7 +62,7 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     if (r == 0 && with_members && m.entry->kind == ENTRY_GROUP)
         r = load_members(s, stmt_int(q, 0), m.entry, e);
     if (r < 0)
-        return error_wrap(e, r, "Reading %s from the mirror", id);
+        return error_wrap(e, r, "reading %s from the mirror", id);
     *ret = m;
     m = (struct mirror_entry){0};
     return 0;
@@ -104,7 +104,7 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
     CLEANUP(freep) char *folded = text_fold(text, strlen(text));
 
     if (!folded)
-        return error_set(e, -EINVAL, "The name of a person must be UTF-8 text");
+        return error_set(e, -EINVAL, "the name of a person must be UTF-8 text");
     if (!lower)
         return error_out_of_memory(e);
     for (char *p = lower; *p; p++)

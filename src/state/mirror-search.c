@@ -26,7 +26,7 @@ int search_check(unsigned search, struct error *e)
 {
     if (search < MIRROR_MAX_SEARCHES)
         return 0;
-    return error_set(e, -EINVAL, "The mirror knows %d searches, and this is number %u",
+    return error_set(e, -EINVAL, "the mirror knows %d searches, and this is number %u",
                      MIRROR_MAX_SEARCHES, search);
 }
 
@@ -156,7 +156,7 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
         r = db_write(s, "DELETE FROM cookie", NULL, e);
     if (r == 0)
         r = state_meta_set(s, "searches", text, e);
-    return r < 0 ? error_wrap(e, r, "Storing which bases are searched") : 0;
+    return r < 0 ? error_wrap(e, r, "storing which bases are searched") : 0;
 }
 
 /* Why is kept for the moment when it is gone. */
@@ -351,7 +351,7 @@ static int each_unseen(struct state *s, unsigned search, bool alone, unseen_fn *
 
     if (r == 0 && !s->searches.seen[search].active)
         return error_set(
-            e, -EINVAL, "No full read of search %u has begun, so nothing is known to be absent",
+            e, -EINVAL, "no full read of search %u has begun, so nothing is known to be absent",
             search);
     if (r == 0 && s->searches.seen[search].looked)
         return each_found(s, &s->searches.seen[search], bit, alone, fn, userdata, e);

@@ -371,7 +371,7 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
             r = put_consequences(s, &p, n, e);
     }
     if (r < 0)
-        return error_wrap(e, r, "Storing %s", entry->dn);
+        return error_wrap(e, r, "storing %s", entry->dn);
     if (entry->kind == ENTRY_GROUP) {
         r = stale_settle(s, n, false, e);
         if (r < 0)

@@ -149,7 +149,7 @@ int person_logins(struct state *s, const char *prefix, unsigned max, struct stri
     CLEANUP(freep) char *folded = text_fold(prefix, strlen(prefix));
 
     if (!folded)
-        return error_set(e, -EINVAL, "The beginning of a login must be UTF-8 text");
+        return error_set(e, -EINVAL, "the beginning of a login must be UTF-8 text");
     /* Up to the last character that there is. */
     return db_ids(s,
                   "SELECT DISTINCT login_key FROM person WHERE login_key >= ?1 AND "

@@ -50,7 +50,7 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     if (r == -ENOMEM)
         return error_out_of_memory(e);
     if (r < 0)
-        return error_set(e, r, "The changes of operation %lld in the queue cannot be read",
+        return error_set(e, r, "the changes of operation %lld in the queue cannot be read",
                          (long long)o->number);
     *ret = TAKE(o);
     return 0;
@@ -123,7 +123,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     if (o->number == 0)
         o->number = sqlite3_last_insert_rowid(s->db);
     else if (sqlite3_changes(s->db) == 0)
-        return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
+        return error_set(e, -ENOENT, "operation %lld is no longer in the queue",
                          (long long)o->number);
     return 0;
 }

@@ -122,7 +122,7 @@ static int use_wal(struct state *s, struct error *e)
         r = db_error(s->db, s->path, rc, e);
     else if (!word || strcmp(word, "wal") != 0)
         r = error_set(e, -ENOTSUP,
-                      "The file system of the state file %s does not support a write-ahead log "
+                      "the file system of the state file %s does not support a write-ahead log "
                       "(SQLite stays with '%s'); network file systems don't: use a local one",
                       s->path, word ? word : "?");
     sqlite3_finalize(q);
@@ -183,7 +183,7 @@ static int open_checked(struct state *s, bool as_left, bool at_once, struct erro
         return r;
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return error_set(e, -EROFS,
-                         "The state file %s may only be read: check owner, mode and mount "
+                         "the state file %s may only be read: check owner, mode and mount "
                          "options",
                          s->path);
     r = version && !migrate_is_done(version) ? renew(s, version, e)

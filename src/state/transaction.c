@@ -37,7 +37,7 @@ int state_commit(struct state *s, struct error *e)
     assert(s->transaction.active);
     if (s->transaction.broken || sqlite3_get_autocommit(s->db))
         r = error_set(e, -EIO,
-                      "The state file %s: a write of this transaction failed, so all of it was "
+                      "the state file %s: a write of this transaction failed, so all of it was "
                       "rolled back",
                       s->path);
     if (r == 0)

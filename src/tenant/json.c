@@ -16,14 +16,21 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/text.h"
+
+int json_not_made(const char *what, const char *text, struct error *e)
+{
+    return text && !text_is_utf8(text, strlen(text))
+               ? error_set(e, -EINVAL, "the value of %s is not UTF-8", what)
+               : error_out_of_memory(e);
+}
 
 int json_put_text(json_t *object, const char *property, const char *text, const char *what,
                   struct error *e)
 {
     json_t *value = json_string(text);
     if (!value)
-        return error_set(e, -EINVAL, "the value of %s is not UTF-8 or there is no memory",
-                         what);
+        return json_not_made(what, text, e);
     if (json_object_set_new_nocheck(object, property, value) < 0)
         return error_out_of_memory(e);
     return 0;

@@ -12,6 +12,9 @@ struct error;
  */
 int json_put_text(json_t *object, const char *property, const char *text, const char *what,
                   struct error *e);
+/* Why no JSON could be made of a text: -EINVAL when it is not UTF-8, else -ENOMEM; with a sentence.
+ * `what` names the property; text: NULL where it is known to be UTF-8. */
+int json_not_made(const char *what, const char *text, struct error *e);
 /* The roles as an array of names. NULL when out of memory or not UTF-8. */
 json_t *json_roles(const struct user *u);
 /* Compact text, malloc'd; no copy of it is left in freed memory. */

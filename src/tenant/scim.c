@@ -307,13 +307,12 @@ static json_t *one_mail(const char *address)
     return json_pack("[{s:s, s:s, s:b}]", "value", address, "type", "work", "primary", 1);
 }
 
-/* Takes `value`; NULL there stands for a value that could not be made. */
+/* Takes `value`; NULL there stands for one that could not be made, of `text` if there is one. */
 static int add_operation(json_t *operations, const char *op, const char *path, json_t *value,
-                         const char *what, struct error *e)
+                         const char *what, const char *text, struct error *e)
 {
     if (!value)
-        return error_set(e, -EINVAL, "the value of %s is not UTF-8 or there is no memory",
-                         what);
+        return json_not_made(what, text, e);
     json_t *operation = json_pack("{s:s, s:s, s:o}", "op", op, "path", path, "value", value);
     if (json_array_append_new(operations, operation) < 0)
         return error_out_of_memory(e);
@@ -329,9 +328,9 @@ static int add_phone(json_t *operations, enum user_field f, const char *text,
     if (current && !user_get(current, f))
         return add_operation(operations, "add", "phoneNumbers",
                              json_pack("[{s:s, s:s}]", "type", places[f].phone, "value", text),
-                             name, e);
+                             name, text, e);
     return add_operation(operations, current ? "replace" : "add", places[f].path,
-                         json_string(text), name, e);
+                         json_string(text), name, text, e);
 }
 
 static int add_field(json_t *operations, enum user_field f, const char *text,
@@ -347,7 +346,7 @@ static int add_field(json_t *operations, enum user_field f, const char *text,
     if (places[f].phone)
         return add_phone(operations, f, text, current, e);
     json_t *value = f == USER_EMAIL ? one_mail(text) : json_string(text);
-    return add_operation(operations, "replace", places[f].path, value, name, e);
+    return add_operation(operations, "replace", places[f].path, value, name, text, e);
 }
 
 static json_t *role_objects(const struct user *u)
@@ -380,7 +379,7 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
     if (r == 0 && roles_of)
         r = add_operation(operations, "replace", "roles",
                           roles_as_objects ? role_objects(roles_of) : json_roles(roles_of),
-                          "roles", e);
+                          "roles", NULL, e);
     if (r < 0)
         return r;
     if (json_array_size(operations) == 0)
@@ -401,14 +400,14 @@ int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, s
                        : json_pack("[{s:s, s:s}]", "op", "remove", "path", path);
     return operations
                ? patch_to_body(ret, ret_size, operations, e)
-               : error_set(e, -EINVAL, "the id %s is not UTF-8 or there is no memory", id);
+               : json_not_made("the id", id, e);
 }
 
 int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e)
 {
     json_t *value = json_string(password);
     json_auto_t *operations = json_array();
-    int r = operations ? add_operation(operations, "replace", "password", value, "password", e)
+    int r = operations ? add_operation(operations, "replace", "password", value, "password", password, e)
                        : error_out_of_memory(e);
     if (r == 0)
         r = patch_to_body(ret, ret_size, operations, e);
@@ -420,7 +419,7 @@ int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e)
 {
     json_auto_t *operations = json_array();
     int r = operations ? add_operation(operations, "replace", "active", json_boolean(active),
-                                       "active", e)
+                                       "active", NULL, e)
                        : error_out_of_memory(e);
     return r < 0 ? r : patch_to_body(ret, ret_size, operations, e);
 }
@@ -448,7 +447,7 @@ static int add_phones(json_t *object, const struct user *u, struct error *e)
         if (type && number && *number &&
             json_array_append_new(phones,
                                   json_pack("{s:s, s:s}", "value", number, "type", type)))
-            r = error_set(e, -EINVAL, "a phone number is not UTF-8 or there is no memory");
+            r = json_not_made("a phone number", number, e);
     }
     if (r < 0 || !json_array_size(phones)) {
         json_decref(phones);

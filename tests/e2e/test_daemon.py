@@ -224,7 +224,7 @@ def test_once_exit_codes(t):
 
     daemon.start()
     answer = daemon.once(code=75)
-    need(re.search("Another rosterd .process %d" % daemon.pid, answer.err), "it says why", answer)
+    need(re.search("another rosterd .process %d" % daemon.pid, answer.err), "it says why", answer)
     tenant.wait_user("late")
     daemon.stop()
     daemon.once(code=0)

@@ -215,10 +215,10 @@ def test_second_path_by_a_mount(t):
     both = t.rosterd(ground.server, tenant, ground, rules=rules, name="both",
                      state={"file": os.path.join(place, "state.db")}, audit={"file": os.path.join(place, "audit.jsonl")})
     answer = both.run("--once", code=None)
-    need(answer.code == 75 and "Another rosterd" in answer.err, "the state is in use", answer)
+    need(answer.code == 75 and "another rosterd" in answer.err, "the state is in use", answer)
     audit = t.rosterd(ground.server, tenant, ground, rules=rules, name="audit", audit={"file": os.path.join(place, "audit.jsonl")})
     answer = audit.run("--once", code=None)
-    need(answer.code not in (0, 2) and "Another rosterd" in answer.err, "the audit is in use", answer)
+    need(answer.code not in (0, 2) and "another rosterd" in answer.err, "the audit is in use", answer)
     ground.person("eve")
     ground.join(group, "eve")
     tenant.wait_user("eve")

@@ -69,7 +69,7 @@ def test_second_daemon(t):
     for option in ("--once", ""):
         second = d.run(*filter(None, [option]), code=None)
         need(second.code == 75, "exit code 75", second)
-        need("Another rosterd" in second.err and d.state_file in second.err, "says which file", second)
+        need("another rosterd" in second.err and d.state_file in second.err, "says which file", second)
     ground.person("p99")
     ground.join(group, "p99")
     tenant.wait_user("p99")

@@ -237,7 +237,7 @@ def test_two_audits(t):
     second = t.rosterd(ground.server, tenant, ground, rules={"Agents": dict(AGENTS, group=group)}, name="second",
                        audit={"file": d.audit_file})
     answer = second.run("--once", code=None)
-    need(answer.code not in (0, 2) and "Another rosterd" in answer.err and d.audit_file in answer.err, "refused", answer)
+    need(answer.code not in (0, 2) and "another rosterd" in answer.err and d.audit_file in answer.err, "refused", answer)
     ground.person("eve")
     ground.join(group, "eve")
     tenant.wait_user("eve")

@@ -92,7 +92,7 @@ static void test_not_ours_alone(void **state)
     ok(f, audit_export_run(x, &f->e));
     assert_int_equal(audit_export_open(&second, f->s, audit_path, false, &older, &f->e),
                      -EBUSY);
-    assert_non_null(strstr(f->e.message, "Another rosterd"));
+    assert_non_null(strstr(f->e.message, "another rosterd"));
     assert_int_equal(rename(audit_path, rotated_path), 0);
     assert_int_equal(symlink(rotated_path, audit_path), 0);
     record(f, "skip", "2");

@@ -138,7 +138,7 @@ static long open_and_end(struct fixture *f, long n, bool full)
         full_at = full ? n : 0;
         int r = state_open(&f->s, f->path, NULL, &f->e);
         full_at = 0;
-        if (full && r < 0 && strstr(f->e.message, "Another program"))
+        if (full && r < 0 && strstr(f->e.message, "another program"))
             _exit(2); /* it was the disk */
         ssize_t size = write(counted[1], &n_calls, sizeof(n_calls));
         _exit(size == sizeof(n_calls) && (r == 0 || (full && r < 0)) ? 0 : 1);

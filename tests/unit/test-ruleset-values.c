@@ -65,7 +65,7 @@ static const struct row {
     {"ends never", {BASE, "shadowExpire", "-1"}, "user", .expires = "shadowExpire", .step = "shadowExpire is '-1': never"},
     {"no end", {BASE}, "user", .expires = "shadowExpire", .step = "shadowExpire is absent: never"},
     {"an end that is none", {BASE, "end", "soon"}, "value-malformed", .expires = "end", .step = "is not a time"},
-    {"an end of bytes", {BASE, "end", "x"}, "value-not-text", .expires = "end", .last = RAW, .step = "2 bytes that are no time"},
+    {"an end of bytes", {BASE, "end", "x"}, "value-not-text", .expires = "end", .last = RAW, .step = "2 bytes that are not a time"},
     {"a large end", {BASE, "end", "x"}, "value-too-large", .expires = "end", .last = BIG},
     {"the usable one of two ends", {BASE, "end", " ", "end", "1900000000"}, "user recheck=1900000000", .expires = "end"},
     {"disabled, and ended", {BASE, "end", "1700000000"}, "user disabled by=[user] disabled_when", .disabled = "(cn=Anna)", .expires = "end"},
