@@ -18,6 +18,7 @@
 #include "deliver/content.h"
 #include "deliver/delivery.h"
 #include "deliver/password.h"
+#include "deliver/slowed.h"
 #include "deliver/sweep.h"
 #include "intake/rules.h"
 #include "judge/gate.h"
@@ -46,6 +47,8 @@ struct delivery {
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     struct vain our_id_errors;
+    struct slowed slowed;
+    bool newcomer_next; /* of two that are tried while it is slow */
 };
 
 /* What is asked, and what was known, when it began; written by execution.c. */

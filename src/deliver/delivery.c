@@ -43,6 +43,7 @@ struct delivery *delivery_free(struct delivery *d)
     while (d->executions)
         execution_free(d->executions);
     vain_done(&d->our_id_errors);
+    slowed_done(&d->slowed);
     free(d);
     return NULL;
 }
@@ -239,7 +240,7 @@ int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum 
     struct operation_list due = {0};
     struct guard_input in;
     struct guard_verdict v;
-    if (!ids->n_items)
+    if (!ids->n_items || d->slowed.is_slow)
         return 0;
     int r = gate_budgets(d->gate, &in, &v, e);
     for (size_t i = 0; i < ids->n_items && r == 0; i++) {
@@ -260,6 +261,31 @@ int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum 
     return r;
 }
 
+bool delivery_is_slowed(const struct delivery *d)
+{
+    return d->slowed.is_slow;
+}
+
+uint64_t delivery_slowed_usec(const struct delivery *d)
+{
+    return slowed_due_usec(&d->slowed);
+}
+
+/* First of this kind, then of the other, as long as there is room. */
+static int next_due(struct delivery *d, bool lets_remove, size_t room,
+                    struct operation_list *ret, struct error *e)
+{
+    enum queue_lane due = lets_remove ? QUEUE_DUE : QUEUE_DUE_KEEPING;
+    bool newcomer = d->slowed.is_slow && d->newcomer_next;
+    uint64_t now = clock_steady_usec();
+    d->newcomer_next = !newcomer;
+    int r = queue_next(d->state, newcomer ? QUEUE_NEWCOMERS : due, now, room, ret, e);
+    if (r == 0 && ret->n_items < room)
+        r = queue_next(d->state, newcomer ? due : QUEUE_NEWCOMERS, now, room - ret->n_items,
+                       ret, e);
+    return r;
+}
+
 #define PICK_MOST 128 /* in one turn: it takes some milliseconds */
 
 int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct error *e)
@@ -270,20 +296,17 @@ int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct er
     if (r == 0 && any)
         r = delivery_pick_revocations(d, ret_n, e);
     size_t most = most_under_way(d);
-    if (r < 0 || !any || d->n_executions >= most)
+    if (r < 0 || !any || d->n_executions >= most ||
+        !slowed_lets(&d->slowed, d->n_executions - n_revocations(d)))
         return r;
     missing_forget_old(health_missing(d->health), d->options->sync->hold_retry_usec);
     size_t room = most - d->n_executions;
     /* Few at first, so that the first leaves soon. With many under way nobody waits for a slot,
      * and what starts in one commit shares its pages. */
     size_t at_once = delivery_has_many(d) ? PICK_MOST : d->options->max_concurrent;
-    room = room < at_once ? room : at_once;
+    room = d->slowed.is_slow ? 1 : room < at_once ? room : at_once;
     struct operation_list due = {0};
-    r = queue_next(d->state, lets_remove ? QUEUE_DUE : QUEUE_DUE_KEEPING, clock_steady_usec(),
-                   room, &due, e);
-    if (r == 0 && due.n_items < room)
-        r = queue_next(d->state, QUEUE_NEWCOMERS, clock_steady_usec(), room - due.n_items, &due,
-                       e);
+    r = next_due(d, lets_remove, room, &due, e);
     if (r == 0)
         r = begin_due(d, &due, ret_n, e);
     operation_list_done(&due);

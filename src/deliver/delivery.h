@@ -38,6 +38,9 @@ int delivery_settle_crash(struct delivery *d, struct error *e);
 /* Write the intents of what may start, and count them. lets_remove: else nobody is taken away,
  * but by revocations. */
 int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct error *e);
+/* Few are tried at a time (slowed.h); when the next one may be, 0: now. */
+bool delivery_is_slowed(const struct delivery *d);
+uint64_t delivery_slowed_usec(const struct delivery *d);
 int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e);
 /* The next ones of these people, before the plan is whole. */
 enum delivery_ahead {

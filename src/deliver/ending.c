@@ -226,6 +226,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
     health_fine(d->health);
+    slowed_answered(&d->slowed, d->books, o->entry_id, true);
     end(x);
 }
 

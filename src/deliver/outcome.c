@@ -163,17 +163,43 @@ static void hold_too_large(struct execution *x, const struct tenant_answer *a)
     execution_hold_long(x, a, REASON_TOO_LARGE, "user-too-large", sentence);
 }
 
+/* Of what may be the matter of more than this person. */
+static uint64_t outage_wait(struct execution *x, const struct tenant_answer *a)
+{
+    struct delivery *d = x->delivery;
+    const struct operation *o = x->operation;
+    uint64_t wait = execution_next_wait(x);
+    if (o->revokes || a->class == TENANT_LOST_RACE)
+        return wait;
+    return slowed_failed(&d->slowed, d->books, o->entry_id, o->attempts, wait);
+}
+
+/* No call of this person's was made: one that is nobody's in particular failed. */
+static bool fails_for_all(struct execution *x, const struct tenant_answer *a)
+{
+    if (!a->concerns_all || a->class == TENANT_NOT_AUTHORISED)
+        return false;
+    health_failed(x->delivery->health, a, NULL);
+    execution_return(x, a);
+    return true;
+}
+
+static bool is_answer(const struct tenant_answer *a)
+{
+    return a->too_large || a->class == TENANT_REFUSED || a->class == TENANT_REFERENCE_MISSING ||
+           a->class == TENANT_CONFLICT || a->class == TENANT_NOT_FOUND ||
+           a->class == TENANT_UNSUPPORTED;
+}
+
 void execution_fail(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
     char sentence[900], what[600];
     describe(a, what, sizeof(what));
-    /* No call of this person's was made: one that is nobody's in particular failed. */
-    if (a->concerns_all && a->class != TENANT_NOT_AUTHORISED) {
-        health_failed(d->health, a, NULL);
-        execution_return(x, a);
+    if (fails_for_all(x, a))
         return;
-    }
+    if (is_answer(a))
+        slowed_answered(&d->slowed, d->books, x->operation->entry_id, false);
     if (a->too_large) {
         hold_too_large(x, a);
         return;
@@ -206,7 +232,7 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     case TENANT_LOST_RACE:
         snprintf(sentence, sizeof(sentence),
                  "the tenant did not take the call; it is tried again: %s", what);
-        execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, execution_next_wait(x));
+        execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, outage_wait(x, a));
         return;
     case TENANT_THROTTLED: {
         uint64_t wait = execution_next_wait(x);
@@ -224,5 +250,5 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         sentence, sizeof(sentence),
         "whether the tenant did it is not known: it is settled by reading, then tried again; %s",
         what);
-    execution_hold(x, a, REASON_UNCLEAR, "unclear", sentence, execution_next_wait(x));
+    execution_hold(x, a, REASON_UNCLEAR, "unclear", sentence, outage_wait(x, a));
 }

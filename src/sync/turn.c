@@ -80,7 +80,7 @@ static bool lets_remove(const struct engine *n)
  * state file is being checked or the directory is away: the run is not over, the work is. */
 static int end_run(struct engine *n, char **ret_ledger, struct error *e)
 {
-    bool may = turn_may_send(n) && lets_remove(n);
+    bool may = turn_may_send(n) && lets_remove(n) && !delivery_is_slowed(n->delivery);
     bool blocked = !may && !n->options.plan_only;
     return books_run(n->books) && !blocked && !n->stopping ? run_close(n->books, ret_ledger, e)
                                                            : 0;
@@ -350,6 +350,7 @@ uint64_t turn_due_usec(const struct engine *n, uint64_t now)
     /* While the tenant is being asked, its answer is what comes next. */
     sooner(&at, health_is_asking(n->health) ? 0 : health_probe_usec(n->health));
     sooner(&at, sweep_due_usec(n->sweep));
+    sooner(&at, delivery_slowed_usec(n->delivery));
     sooner(&at, passwords_due_usec(n->passwords));
     sooner(&at, books_alarms_due_usec(n->books));
     sooner(&at, run_rests_usec(n->books));
