@@ -258,6 +258,10 @@ static bool begin(struct execution *x, const struct user *current)
 static bool is_not_meant(struct execution *x, const struct tenant_answer *a)
 {
     const char *login = user_get(a->user, USER_LOGIN);
+    if (execution_is_unproved(x, a))
+        return true;
+    if (execution_part(x)->key != PART_BY_ID)
+        return false;
     if (!login || text_equal_fold(login, x->link.login))
         return x->heard.id_was_stale && execution_is_another(x, a);
     execution_renamed(x, a, login);
@@ -318,7 +322,7 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
 {
     const struct part *part = execution_part(x);
     struct error e = {0};
-    if (part->key == PART_BY_ID && is_not_meant(x, a))
+    if (is_not_meant(x, a))
         return NEXT_NOTHING;
     bool moves = part->tenant_acts && new_team(x);
     if (moves && x->basis.was_unclear && has_new_team(x, a->user))

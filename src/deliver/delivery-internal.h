@@ -100,6 +100,7 @@ struct proof {
     bool proved;    /* the login is that of the user that is known */
     bool id_failed; /* the remembered id is not there, or cannot be asked for */
     bool other_id;  /* the login is shown with another one */
+    bool is_alike;  /* by the name or the mail; no id is shown with the login */
     bool knows_ours;                 /* nobody has the id that we gave the user */
     void (*go)(struct execution *x); /* what follows when it is proved */
     /* What is called anew when its id has proved whom a login is of. */
@@ -268,5 +269,7 @@ bool execution_ends_unread(const struct execution *x, const struct tenant_answer
 /* The user that was read has neither mail nor name of the one that was known, and no id tells:
  * true, and x is held. */
 bool execution_is_stranger(struct execution *x, const struct tenant_answer *a);
+/* Likewise, of one whose id was not remembered when the operation began. */
+bool execution_is_unproved(struct execution *x, const struct tenant_answer *a);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);

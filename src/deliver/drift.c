@@ -216,6 +216,7 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     bool levels_alone = text_equal(drift, d->levels.data);
     bool repair =
         look->anew || (books_options(b)->sync->on_drift == DRIFT_REPAIR && !levels_alone);
+    repair = repair && look->whose == DRIFT_OF_OURS;
     /* The same drift is reported once. */
     bool known_already = none ? !l->drift : text_equal(l->drift, drift);
     if (none && known_already)
@@ -426,6 +427,7 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
         r = take_hidden(look, &d, &now, e);
     bool by_id = r == 0 && look->id && l.remote_id;
     bool same = by_id && text_equal(look->id, l.remote_id);
+    bool gave_way = look->whose == DRIFT_OF_ANOTHER || (by_id && !same);
     bool gone = r == 0 && l.gone && d.known && !same; /* and not restored */
     const char *role =
         gone ? planner_gained_privilege(d.known, now, books_options(look->books)->sync) : NULL;
@@ -437,7 +439,7 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
         r = report_another(look, &l, role, e);
     } else if (r == 0 && l.gone) {
         r = take_presence(look->books, &l, d.known, "the user is there again", e);
-    } else if (r == 0 && d.known && by_id && !same) {
+    } else if (r == 0 && d.known && gave_way) {
         r = look->waits ? 0 : take_another(look, &l, &d, now, e);
         *ret_differs = !look->waits;
     } else if (r == 0 && d.known) {

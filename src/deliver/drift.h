@@ -12,11 +12,18 @@ struct link;
 struct rules;
 struct user;
 
+enum drift_whose {
+    DRIFT_OF_OURS,     /* for all we know */
+    DRIFT_OF_ANOTHER,  /* who has the login, and the link's own user is not there by its id */
+    DRIFT_OF_WHOMEVER, /* nobody can tell: reported, and never what is known */
+};
+
 struct drift_look {
     struct books *books;
     struct rules *rules;
     const char *entry_id;
     const char *id; /* the tenant's own of whom it shows; NULL: not shown */
+    enum drift_whose whose;
     bool waits; /* an operation does, which looks itself whose login it is */
     bool anew; /* the state is an older copy: what is read becomes what is known */
 };

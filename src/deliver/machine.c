@@ -23,8 +23,9 @@ static bool goes_by_id(const struct execution *x)
 
 static bool reads_first(const struct execution *x)
 {
-    unsigned when = (x->operation->revokes && x->kind->write ? 0 : READS_FIRST) |
-                    (x->learnt.is_unclear ? READS_UNCLEAR : 0) |
+    /* Of one who is gone the login may be another's by now. */
+    bool at_once = x->operation->revokes && x->kind->write && x->link.gone == LINK_THERE;
+    unsigned when = (at_once ? 0 : READS_FIRST) | (x->learnt.is_unclear ? READS_UNCLEAR : 0) |
                     (x->basis.is_distrusted ? READS_DISTRUSTED : 0) |
                     (x->is_recorded ? 0 : READS_HELD);
     return x->kind->reads & when;
@@ -221,6 +222,20 @@ void machine_written(const struct tenant_answer *a, void *userdata)
         go_on(x, &seen, x->kind->written(x, &seen));
 }
 
+/* One that was looked up just now, and is the user's for all that was read since. */
+static bool is_id_to_be_kept(const struct execution *x)
+{
+    return x->kind->keeps_id && x->link.remote_id && !x->basis.made_before &&
+           !x->heard.id_was_stale; /* else it is kept already */
+}
+
+/* Without an id a user whose renaming got no answer could not be found again. */
+static int keep_id(struct execution *x, struct error *e)
+{
+    int r = link_store(x->delivery->state, &x->link, e);
+    return r < 0 ? r : books_commit(x->delivery->books, e);
+}
+
 void machine_write(struct execution *x)
 {
     const struct part *part = execution_part(x);
@@ -228,6 +243,10 @@ void machine_write(struct execution *x)
     bool by_id = part ? part->key == PART_BY_ID : x->content.completes;
     if (by_id && !x->link.remote_id) { /* looked up, then back here */
         find_id(x);
+        return;
+    }
+    if (is_id_to_be_kept(x) && keep_id(x, &e) < 0) {
+        execution_broken(x, &e);
         return;
     }
     if (!execution_stays(x) || !execution_intend(x))
@@ -246,13 +265,6 @@ int machine_send(struct execution *x, const struct tenant_write *w, struct error
 }
 
 /* -- find, and read -- */
-
-/* Without an id a user whose renaming got no answer could not be found again. */
-static int keep_id(struct execution *x, struct error *e)
-{
-    int r = link_store(x->delivery->state, &x->link, e);
-    return r < 0 ? r : books_commit(x->delivery->books, e);
-}
 
 static void on_id(const struct tenant_answer *a, void *userdata)
 {
@@ -273,10 +285,7 @@ static void on_id(const struct tenant_answer *a, void *userdata)
             execution_fail(x, &gone);
         return;
     }
-    int r = execution_learn_id(x, a->id, &e);
-    if (r == 0 && x->kind->keeps_id && !x->heard.id_was_stale) /* else it may be another's */
-        r = keep_id(x, &e);
-    if (r < 0)
+    if (execution_learn_id(x, a->id, &e) < 0)
         execution_broken(x, &e);
     else if (goes_by_id(x))
         read_user(x);

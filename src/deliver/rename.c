@@ -19,7 +19,7 @@ enum next rename_decide(struct execution *x, const struct tenant_answer *a)
     const char *login = user_get(a->user, USER_LOGIN);
     if (!login)
         return NEXT_FAIL;
-    if (x->heard.id_was_stale && execution_is_another(x, a))
+    if (execution_is_unproved(x, a) || (x->heard.id_was_stale && execution_is_another(x, a)))
         return NEXT_NOTHING;
     return text_equal(login, new_login(x)) ? NEXT_CONCLUDE : NEXT_WRITE;
 }

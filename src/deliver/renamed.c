@@ -158,6 +158,12 @@ bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
+bool execution_is_unproved(struct execution *x, const struct tenant_answer *a)
+{
+    bool by_us = x->basis.was_unclear; /* an earlier attempt may have given both */
+    return !x->basis.made_before && !by_us && execution_is_stranger(x, a);
+}
+
 /* Its id is not there, cannot be asked for, or was never learnt: what is known of the user
  * tells. */
 bool execution_ends_unread(const struct execution *x, const struct tenant_answer *a)
@@ -223,6 +229,13 @@ void execution_prove(struct execution *x, void (*go)(struct execution *x))
         execution_read_id(x, on_proof);
 }
 
+/* Where no id is shown with the login. */
+static bool is_certain(const struct execution *x, const struct user *shown)
+{
+    return is_who_it_was(x, shown) &&
+           !planner_gained_privilege(x->basis.known, shown, x->delivery->options->sync);
+}
+
 static void read_again(struct execution *x)
 {
     execution_read_login(x, x->proof.again);
@@ -235,7 +248,9 @@ static void on_doubted(const struct tenant_answer *a, void *userdata)
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     bool refused = a->class == TENANT_UNSUPPORTED || a->class == TENANT_REFUSED;
     x->proof.proved = true;
-    if (a->class == TENANT_NOT_FOUND || (refused && x->proof.other_id)) {
+    if (refused && x->proof.is_alike)
+        read_again(x);
+    else if (a->class == TENANT_NOT_FOUND || (refused && x->proof.other_id)) {
         x->proof.id_failed = true;
         x->proof.go = read_again;
         execution_forget_id(x);
@@ -256,8 +271,9 @@ bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
         !x->link.remote_id)
         return false;
     x->proof.other_id = a->id && !text_equal(a->id, x->link.remote_id);
-    if (!x->proof.other_id && is_same_person(x, a->user))
+    if (!x->proof.other_id && (a->id ? is_same_person(x, a->user) : is_certain(x, a->user)))
         return false;
+    x->proof.is_alike = !a->id && is_same_person(x, a->user);
     x->proof.again = again;
     execution_read_id(x, on_doubted);
     return true;

@@ -22,6 +22,7 @@
 #include "deliver/drift.h"
 #include "deliver/gone.h"
 #include "deliver/motion.h"
+#include "deliver/other.h"
 #include "deliver/verified.h"
 #include "model/operation.h"
 #include "model/user.h"
@@ -51,9 +52,7 @@ struct walk {
     char *entry_id;  /* the one that is read now; the next is the one after it */
     char *login;     /* of its link */
     char *remote_id; /* of its link; NULL: not looked up yet */
-    /* Who has the login by now, while the one of the link is looked for by its id. */
-    struct user *other;
-    char *other_id;
+    struct other other;
     /* What was known when it was asked for. */
     char *known;
     uint64_t confirmed_usec;
@@ -71,19 +70,13 @@ struct walk {
 
 static void walk_on(struct walk *w);
 
-static void forget_other(struct walk *w)
-{
-    user_free(TAKE(w->other));
-    free(TAKE(w->other_id));
-}
-
 static void walk_free(struct walk *w)
 {
     struct sweep *s = w->sweep;
     if (w->call)
         s->options->tenant_ops->call_free(w->call);
     gone_cancel(&w->gone);
-    forget_other(w);
+    other_done(&w->other);
     free(w->entry_id);
     free(w->login);
     free(w->remote_id);
@@ -152,11 +145,16 @@ static int has_moved_on(const struct walk *w, bool *ret, struct error *e)
 }
 
 /* now NULL: the user is not there. id: the tenant's own, or NULL. */
-static int compare(struct walk *w, const struct user *now, const char *id, struct error *e)
+static int compare(struct walk *w, const struct user *now, const char *id,
+                   enum drift_whose whose, struct error *e)
 {
     struct sweep *s = w->sweep;
-    struct drift_look look = {
-        .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .id = id, .anew = w->anew};
+    struct drift_look look = {.books = s->books,
+                              .rules = s->rules,
+                              .entry_id = w->entry_id,
+                              .id = id,
+                              .whose = whose,
+                              .anew = w->anew};
     bool differs = false, over = false, moved_on;
     vain_forget(&s->unread, w->entry_id); /* it was answered for */
     int r = has_moved_on(w, &moved_on, e);
@@ -199,7 +197,10 @@ static int follow_or_compare(struct walk *w, const struct tenant_answer *a, stru
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     bool taken = false, moved_on;
     if (a->class == TENANT_NOT_FOUND)
-        return compare(w, w->other, w->other_id, e);
+        return compare(w, w->other.user, w->other.id, DRIFT_OF_ANOTHER, e);
+    if (w->other.doubted && (!login || text_equal_fold(login, w->login)))
+        return compare(w, w->other.user, login ? w->remote_id : NULL,
+                       login ? DRIFT_OF_OURS : DRIFT_OF_WHOMEVER, e);
     int r = has_moved_on(w, &moved_on, e);
     if (r < 0 || moved_on)
         return r;
@@ -242,21 +243,6 @@ static void on_id(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-/* The login may have been given away after the one who had it was renamed. */
-static bool is_another(const struct walk *w, const struct tenant_answer *a)
-{
-    return a->class == TENANT_DONE && a->user && a->id && w->remote_id &&
-           !text_equal(a->id, w->remote_id);
-}
-
-static int keep_other(struct walk *w, const struct tenant_answer *a, struct error *e)
-{
-    forget_other(w);
-    w->other = user_copy(a->user);
-    w->other_id = strdup(a->id);
-    return w->other && w->other_id ? 0 : error_out_of_memory(e);
-}
-
 /* Whoever does not answer to its login is looked for by its id, and ids are learnt in time for
  * that. True: a call was made. */
 static bool ask_by_id(struct walk *w, const struct tenant_answer *a)
@@ -265,9 +251,9 @@ static bool ask_by_id(struct walk *w, const struct tenant_answer *a)
     const struct tenant_ops *ops = s->options->tenant_ops;
     struct error e = {0};
     int r = -ENOENT;
-    if ((a->class == TENANT_NOT_FOUND && w->remote_id) || w->other)
+    if ((a->class == TENANT_NOT_FOUND && w->remote_id) || w->other.user)
         r = ops->read(s->options->tenant, &w->call, by_id(w->remote_id), on_read_by_id, w, &e);
-    else if (a->class == TENANT_DONE && !w->remote_id && !w->no_ids)
+    else if (a->class == TENANT_DONE && !w->remote_id && !w->no_ids && !w->other.stranger)
         r = ops->find(s->options->tenant, &w->call, w->login, on_id, w, &e);
     return r == 0;
 }
@@ -279,14 +265,15 @@ static void take_answer(struct walk *w, const struct tenant_answer *a)
         return;
     w->n_read++;
     w->gone.is_served |= a->class == TENANT_DONE;
-    if (is_another(w, a) && keep_other(w, a, &e) < 0) {
+    if (other_take(&w->other, w->sweep->books, w->entry_id, w->remote_id, a, &e) < 0) {
         walk_broken(w, &e);
         return;
     }
-    if ((a->class == TENANT_NOT_FOUND || w->other) && ask_by_id(w, a))
+    if ((a->class == TENANT_NOT_FOUND || w->other.user) && ask_by_id(w, a))
         return;
-    const struct user *now = a->class == TENANT_DONE && !w->other ? a->user : NULL;
-    if ((now || a->class == TENANT_NOT_FOUND) && compare(w, now, a->id, &e) < 0)
+    const struct user *now = a->class == TENANT_DONE && !w->other.user ? a->user : NULL;
+    enum drift_whose whose = w->other.stranger ? DRIFT_OF_ANOTHER : DRIFT_OF_OURS;
+    if ((now || a->class == TENANT_NOT_FOUND) && compare(w, now, a->id, whose, &e) < 0)
         walk_broken(w, &e);
     else if (!ask_by_id(w, a))
         walk_on(w);
@@ -317,7 +304,7 @@ static void walk_on(struct walk *w)
                 walk_end(w);
             return;
         }
-        forget_other(w);
+        other_done(&w->other);
         free(w->entry_id);
         w->entry_id = TAKE(l.entry_id);
         free(w->login);

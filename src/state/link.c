@@ -297,7 +297,7 @@ int link_learn_id(struct state *s, const char *entry_id, const char *login, cons
 {
     CLEANUP(link_done) struct link l = {0};
     int r = link_load(s, entry_id, &l, e);
-    if (r != 0 || l.remote_id || !text_equal(l.login, login))
+    if (r != 0 || l.remote_id || l.gone || !text_equal(l.login, login))
         return r < 0 ? r : 0;
     l.remote_id = strdup(id);
     return l.remote_id ? link_store(s, &l, e) : error_out_of_memory(e);

@@ -287,7 +287,7 @@ static void do_get(struct tenant_call *c)
     c->answer.logged_in = u->logged_in;
     c->answer.our_id = u->our_id;
     snprintf(c->shown_id, sizeof c->shown_id, "%s", u->scim_id);
-    c->answer.id = c->shown_id;
+    c->answer.id = c->tenant->keeps_ids ? NULL : c->shown_id;
     fake_answer(c, TENANT_DONE, 200, "");
 }
 

@@ -69,6 +69,8 @@ struct fake_tenant {
     bool no_scim;                     /* no integration account */
     bool no_rename;
     bool no_listing;
+    bool
+        keeps_ids; /* a look at a login does not show the user's id, as with the vendor's own */
     bool shuns_active, ignores_active; /* what SCIM does to another `active` */
     unsigned forgets; /* so many PUTs that change something are answered with OK, and do nothing */
     bool merges_skills; /* a PUT adds skills and never takes one away */

@@ -156,15 +156,93 @@ static void test_the_same_one(void **state)
     }
 }
 
+static void leave(struct bed *b)
+{
+    bed_leave(b, "id-u3");
+    bed_tell(b, "id-u3");
+    bed_run(b);
+}
+
+static void end_access(struct bed *b)
+{
+    revoke_uid(b, "u3", true);
+    bed_run(b);
+}
+
+/* Of whom the tenant shows no id with the login, as the vendor's own kind; whose id is known or
+ * not, met by the verification first or not. */
+struct stranger {
+    const char *first, *last;
+    void (*change)(struct bed *b);
+    bool learnt, verified, repairs;
+};
+
+static bool has_stranger(const struct fake_tenant *t, const struct user *as)
+{
+    for (size_t i = 0; i < t->n_users; i++)
+        if (t->users[i].user == as)
+            return true;
+    return false;
+}
+
+static void test_stranger(const struct stranger *s)
+{
+    struct bed *b = bed_new(false);
+    b->sync.on_drift = s->repairs ? DRIFT_REPAIR : DRIFT_REPORT;
+    b->sync.verify_interval_usec = 8 * HOUR;
+    b->mapping.revoke_when = (struct mapping_text){
+        .text = (char *)"(employeeType=Revoked)", .file = (char *)"test.conf", .line = 46};
+    b->tenant->keeps_ids = true;
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    if (s->learnt)
+        bed_advance(b, 9 * HOUR);
+    fake_tenant_remove(b->tenant, "u3");
+    const struct fake_user *u =
+        fake_tenant_add(b->tenant, "u3", s->first, s->last, "other@example.net", "Support");
+    const struct user *is = u->user;
+    CLEANUP(freep) char *was = user_to_json(is, false);
+    if (s->verified)
+        bed_advance(b, 9 * HOUR);
+    s->change(b);
+    bed_advance(b, DAY);
+    assert_true(has_stranger(b->tenant, is));
+    CLEANUP(freep) char *now = user_to_json(is, false);
+    assert_string_equal(now, was);
+    assert_true(bed_queue(b, 0, NULL) > 0 || bed_audit(b, "drift", NULL, "u3") > 0);
+    bed_free(b);
+}
+
+static void test_a_stranger_without_an_id(void **state)
+{
+    static void (*const changes[])(struct bed *) = {give_name, give_login, give_team, leave,
+                                                    end_access};
+    (void)state;
+    for (unsigned i = 0; i < 8 * ARRAY_SIZE(changes); i++) {
+        struct stranger s = {.first = "Jim",
+                             .last = "Other",
+                             .change = changes[i / 8],
+                             .learnt = i & 1,
+                             .verified = i & 2,
+                             .repairs = i & 4};
+        if (s.change == end_access && !s.learnt && !s.verified)
+            continue; /* there is no time to ask, and nothing to ask by */
+        test_stranger(&s);
+        s.first = "First u3"; /* has the same name by chance, which an id alone tells */
+        s.last = "u3";
+        if (s.learnt)
+            test_stranger(&s);
+    }
+}
+
 /* Whoever leaves is disabled under the same rule. */
 static void test_the_same_one_leaves(void **state)
 {
     struct bed *b = *state;
     ten_with_ids(b);
     make_anew(b, "u3@example.com");
-    bed_leave(b, "id-u3");
-    bed_tell(b, "id-u3");
-    bed_run(b);
+    leave(b);
     assert_true(is_disabled(b, "u3"));
     assert_int_equal(n_told(b), 1);
 }
@@ -209,9 +287,13 @@ static void test_entry_made_anew(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_with_another_mail), cmocka_unit_test(test_with_a_privileged_role),
-        scenario(test_with_hidden_roles),         cmocka_unit_test(test_the_same_one),
-        scenario(test_the_same_one_leaves),       scenario(test_entry_made_anew),
+        cmocka_unit_test(test_with_another_mail),
+        cmocka_unit_test(test_with_a_privileged_role),
+        scenario(test_with_hidden_roles),
+        cmocka_unit_test(test_the_same_one),
+        cmocka_unit_test(test_a_stranger_without_an_id),
+        scenario(test_the_same_one_leaves),
+        scenario(test_entry_made_anew),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
