@@ -43,8 +43,18 @@ static struct {
 static size_t n_prepared;
 static sqlite3_stmt *asked; /* to be reset */
 
+/* Lines are in the file, and the state does not know it yet. */
+static void see_death(const struct daemon *d)
+{
+    const struct trail_known *known = d && d->state ? &d->state->trail.known : NULL;
+    if (known && known->has_noted && d->state->trail.exported > known->noted)
+        seen(POINT_DEAD_BEFORE_NOTE);
+}
+
 void amid_close(void)
 {
+    if (world.death)
+        see_death(life_running());
     for (size_t i = 0; i < n_prepared; i++)
         sqlite3_finalize(prepared[i].q);
     n_prepared = 0;

@@ -122,6 +122,20 @@ static bool refers(const struct search *s)
     return all;
 }
 
+static struct line *cut_sync; /* over which a synchronisation ended so; NULL: none */
+
+static void note_cut(struct line *l)
+{
+    if (cut_sync)
+        line_unref(cut_sync);
+    cut_sync = line_ref(l);
+}
+
+bool directory_cut_sync(void)
+{
+    return cut_sync && cut_sync->fd >= 0;
+}
+
 /* test_proof.py:test_ended_early, test_syncrepl.py:test_limits_in_refresh;
  * test_feed_syncrepl.py:test_size_limit. */
 bool ends_early(const struct search *s)
@@ -139,6 +153,8 @@ bool ends_early(const struct search *s)
         if (!directory_troubles(limits[i].trouble))
             continue;
         seen(limits[i].point);
+        if (s->q.sync)
+            note_cut(s->line);
         say_end(s, limits[i].code, "");
         return true;
     }

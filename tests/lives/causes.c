@@ -56,13 +56,24 @@ static uint64_t directory_frozen(unsigned which, char cause[CAUSE])
     return directory_troubles("freezes") ? directory_data.trouble_usec + HOUR : 0;
 }
 
+/* After a start nobody is looked at, and no group, before the tenant has answered something. */
+static uint64_t known_usec(void)
+{
+    uint64_t began = tenant_trouble_usec(), quiet = world.quiet_usec;
+    if (began && life_up_since_usec() >= began)
+        return UINT64_MAX;
+    return quiet != UINT64_MAX && quiet > life_up_since_usec() ? quiet + 12 * MINUTE : 0;
+}
+
 static uint64_t group_gone(unsigned which, char cause[CAUSE])
 {
     const struct item *group = company_group(which);
     snprintf(cause, CAUSE, "group:%s", group->dn);
+    if (!group->gone || known_usec() == UINT64_MAX)
+        return 0;
     bool counts = directory_data.polled ||
                   (directory_data.server == SERVER_AD && !directory_data.session_log);
-    return group->gone && is_heard() ? group->changed_usec + (counts ? ROLL_CALL : 0) : 0;
+    return is_heard() ? later(group->changed_usec, known_usec()) + (counts ? ROLL_CALL : 0) : 0;
 }
 
 /* It was shown with fewer than it has, as it is now, and those are believed all the same. */

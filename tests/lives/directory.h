@@ -79,6 +79,9 @@ void directory_cut(void);
 void directory_trouble(const char *name);
 void directory_trouble_ends(void);
 bool directory_troubles(const char *name);
+/* A limit has ended a synchronisation over the connection that there is: it is not asked for
+ * again before the next one. */
+bool directory_cut_sync(void);
 bool directory_hides(void); /* an access rule is in the way */
 /* How many of a group's members whoever asks is shown now. */
 long long directory_shown_members(const struct item *group);

@@ -32,6 +32,8 @@ void oracle_dues(const struct item *i, struct dues *ret);
 bool oracle_has_access(const char *login);
 /* Somebody's access has to end now (revoked.c). */
 void oracle_revoked(struct person *p);
+/* The tenant takes no request about this login now. */
+void oracle_throttled(const char *login);
 /* A request reaches the tenant, before and after it is carried out. n_under_way: with it. */
 void oracle_request(struct request *q, unsigned n_under_way);
 void oracle_answered(struct request *q);

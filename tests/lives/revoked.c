@@ -3,6 +3,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "company.h"
 #include "directory.h"
 #include "dormant.h"
@@ -77,4 +79,12 @@ void oracle_revoked(struct person *p)
     if (settled && !p->forgotten && !dormant_was_just_woken(p) && !p->apart_until_usec &&
         !guarded && !rules.limits[LIMIT_REVOKE] && works(p) && witness_follows())
         await_revocation(p);
+}
+
+void oracle_throttled(const char *login)
+{
+    for (size_t i = 0; i < company.n_people; i++)
+        if (strcmp(company.people[i]->login, login) == 0 &&
+            oracle_is_revoked(company.people[i]->item))
+            seen(POINT_THROTTLED_REVOCATION);
 }

@@ -51,7 +51,7 @@ static void expect(const json_t *status, const char *part, const char *name, con
 
 static const char *feed_expected(void)
 {
-    if (directory_data.polled)
+    if (directory_data.polled || directory_cut_sync())
         return "poll";
     switch (directory_data.server) {
     case SERVER_OPENLDAP:

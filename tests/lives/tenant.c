@@ -29,7 +29,7 @@ static char refused[40], mistaken[40], taken_for[40];
 /* Since when every answer has this status; when one was another. */
 static unsigned denied_status;
 static uint64_t denied_usec, answered_usec, refused_usec;
-static bool is_troubled;
+static uint64_t trouble_usec; /* when it began; 0: there is none */
 
 struct exchange { /* one request and its answer */
     struct exchange *next;
@@ -190,6 +190,12 @@ static void answer(void *userdata, uint64_t cut)
     exchange_free(x);
 }
 
+static void see_throttled(const struct request *q)
+{
+    seen(POINT_THROTTLED);
+    oracle_throttled(q->login);
+}
+
 static void see_trouble(const struct request *q, enum route_result result)
 {
     if (q->method == METHOD_GET || !q->login)
@@ -197,7 +203,7 @@ static void see_trouble(const struct request *q, enum route_result result)
     if (result == ROUTE_CUT)
         seen(POINT_LOST_ANSWER);
     else if (q->status == 429)
-        seen(POINT_THROTTLED);
+        see_throttled(q);
     else if (q->status == 401)
         seen(POINT_UNAUTHORISED);
     else if (q->status == 503)
@@ -251,7 +257,12 @@ static void note_answer(const struct request *q, enum route_result result)
 
 bool tenant_is_troubled(void)
 {
-    return is_troubled || world.tenant_away;
+    return trouble_usec || world.tenant_away;
+}
+
+uint64_t tenant_trouble_usec(void)
+{
+    return world.tenant_away ? world.away_usec : trouble_usec;
 }
 
 uint64_t tenant_denies_usec(unsigned status)
@@ -361,7 +372,7 @@ void tenant_trouble(const char *trouble, unsigned percent, uint64_t number)
                 {"pages", "html", 500},               {"forgets", "revoke", 500},
                 {"lost creates", "lost-answer", 500}};
     long id;
-    is_troubled = true;
+    trouble_usec = world.steady_usec;
     longest_usec = strcmp(trouble, "slow") == 0   ? 40 * SECOND
                    : strcmp(trouble, "late") == 0 ? 5 * MINUTE
                                                   : 0;
@@ -401,7 +412,7 @@ void tenant_trouble_of_ends(void)
 
 void tenant_trouble_ends(void)
 {
-    is_troubled = false;
+    trouble_usec = 0;
     denied_status = 0;
     world.refused_usec = 0;
     longest_usec = 0;

@@ -14,6 +14,7 @@ void tenant_trouble_ends(void);
 void tenant_trouble_of(const char *trouble, const char *login, const char *other_login);
 void tenant_trouble_of_ends(void);
 bool tenant_is_troubled(void);
+uint64_t tenant_trouble_usec(void); /* when that began; 0: there is none */
 /* Since when it has answered everything so, and nothing otherwise; 0: it does not. */
 uint64_t tenant_denies_usec(unsigned status);
 /* When it answered anything well last; 0: never. */
