@@ -286,6 +286,25 @@ static int next_due(struct delivery *d, bool lets_remove, size_t room,
     return r;
 }
 
+#define FRESH_AMONG 64
+
+/* One who was not tried yet. Whoever was is among those that are due for a moment only. */
+static int next_fresh(struct delivery *d, bool lets_remove, struct operation_list *ret,
+                      struct error *e)
+{
+    struct operation_list due = {0};
+    int r = next_due(d, lets_remove, FRESH_AMONG, &due, e);
+    for (size_t i = 0; i < due.n_items && r == 0; i++) {
+        if (due.items[i]->attempts)
+            continue;
+        slowed_tries(&d->slowed);
+        r = operation_list_add(ret, TAKE(due.items[i])) < 0 ? error_out_of_memory(e) : 0;
+        break;
+    }
+    operation_list_done(&due);
+    return r;
+}
+
 #define PICK_MOST 128 /* in one turn: it takes some milliseconds */
 
 int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct error *e)
@@ -296,8 +315,8 @@ int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct er
     if (r == 0 && any)
         r = delivery_pick_revocations(d, ret_n, e);
     size_t most = most_under_way(d);
-    if (r < 0 || !any || d->n_executions >= most ||
-        !slowed_lets(&d->slowed, d->n_executions - n_revocations(d)))
+    bool again = slowed_lets(&d->slowed, d->n_executions - n_revocations(d));
+    if (r < 0 || !any || d->n_executions >= most || !(again || slowed_lets_fresh(&d->slowed)))
         return r;
     missing_forget_old(health_missing(d->health), d->options->sync->hold_retry_usec);
     size_t room = most - d->n_executions;
@@ -306,7 +325,7 @@ int delivery_pick(struct delivery *d, bool lets_remove, size_t *ret_n, struct er
     size_t at_once = delivery_has_many(d) ? PICK_MOST : d->options->max_concurrent;
     room = d->slowed.is_slow ? 1 : room < at_once ? room : at_once;
     struct operation_list due = {0};
-    r = next_due(d, lets_remove, room, &due, e);
+    r = again ? next_due(d, lets_remove, room, &due, e) : next_fresh(d, lets_remove, &due, e);
     if (r == 0)
         r = begin_due(d, &due, ret_n, e);
     operation_list_done(&due);

@@ -21,6 +21,7 @@
 #define DELAY_PART   10
 #define WAIT_PART    5
 #define LONGEST_USEC (24 * 60 * 60 * USEC_PER_SEC)
+#define FRESH_USEC USEC_PER_SEC /* between two who are tried for the first time */
 /* So often each is tried as if alone, while others are answered. */
 #define TRIES_ALONE 8
 
@@ -96,9 +97,22 @@ bool slowed_lets(const struct slowed *s, uint64_t n_under_way)
     return !s->is_slow || (!n_under_way && s->next_usec <= clock_steady_usec());
 }
 
+bool slowed_lets_fresh(const struct slowed *s)
+{
+    return s->is_slow && s->fresh_usec <= clock_steady_usec();
+}
+
+void slowed_tries(struct slowed *s)
+{
+    s->fresh_usec = clock_steady_usec() + FRESH_USEC;
+}
+
 uint64_t slowed_due_usec(const struct slowed *s)
 {
-    return s->is_slow && s->next_usec > clock_steady_usec() ? s->next_usec : 0;
+    uint64_t now = clock_steady_usec();
+    uint64_t next = s->next_usec > now ? s->next_usec : 0;
+    bool sooner = s->fresh_usec > now && (!next || s->fresh_usec < next);
+    return !s->is_slow ? 0 : sooner ? s->fresh_usec : next;
 }
 
 void slowed_done(struct slowed *s)

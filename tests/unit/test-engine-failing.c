@@ -94,7 +94,7 @@ static void test_some_fail(void **state)
         for (n += 5; n < n_fail + 18; n++) {
             people(b, n + 1, "support");
             bed_sync(b);
-            bed_advance(b, 2 * MINUTE);
+            bed_advance(b, 2 * USEC_PER_SEC);
             if (b->tenant->n_users != n + 1 - n_fail)
                 fail_msg("seed %llu: of %zu newcomers %zu are there", (unsigned long long)dice,
                          n + 1 - n_fail, b->tenant->n_users);
@@ -108,6 +108,39 @@ static void test_some_fail(void **state)
         bed_advance(b, DAY);
         assert_int_equal(b->tenant->n_users, n);
         is_idle(b);
+        bed_check_ledgers(b);
+        bed_free(b);
+    }
+}
+
+/* Nobody was answered for since hours, and it is thought to be slow: whoever comes is not one of
+ * those, and is made at once; so are several, one after the other. */
+static void test_newcomer_while_slow(void **state)
+{
+    (void)state;
+    for (unsigned h = 0; h < n_histories; h++) {
+        struct bed *b = bed_new(true);
+        size_t n = 30 + h * 20;
+        dice = first_seed + h;
+        bed_start(b);
+        bed_sync(b);
+        for (size_t i = 0; i < n; i++) {
+            char login[24];
+            snprintf(login, sizeof(login), "u%zu", i);
+            let_fail(b, FAKE_WRITES, login);
+        }
+        people(b, n, "support");
+        bed_sync(b);
+        bed_advance(b, HOUR + below(3600) * USEC_PER_SEC);
+        assert_true(bed_audit(b, "alarm", REASON_TENANT_AWAY, NULL) > 0);
+        assert_int_equal(b->tenant->n_users, 0);
+        size_t more = 1 + below(3);
+        people(b, n + more, "support");
+        bed_sync(b);
+        bed_advance(b, more * USEC_PER_SEC);
+        if (b->tenant->n_users != more)
+            fail_msg("seed %llu: of %zu newcomers %zu are there", (unsigned long long)dice, more,
+                     b->tenant->n_users);
         bed_check_ledgers(b);
         bed_free(b);
     }
@@ -136,6 +169,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_fail),
         cmocka_unit_test(test_some_fail),
+        cmocka_unit_test(test_newcomer_while_slow),
         scenario(test_revocation),
     };
     read_arguments(argc, argv, &first_seed, &n_histories);
