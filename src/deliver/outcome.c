@@ -238,8 +238,9 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         uint64_t wait = execution_next_wait(x);
         snprintf(sentence, sizeof(sentence),
                  "the tenant asks to slow down; it is tried again: %s", what);
-        execution_hold(x, a, REASON_THROTTLED, "throttled", sentence,
-                       a->retry_after_usec > wait ? a->retry_after_usec : wait);
+        execution_hold(
+            x, a, REASON_THROTTLED, "throttled", sentence,
+            a->retry_after_usec > wait && !x->operation->revokes ? a->retry_after_usec : wait);
         return;
     }
     case TENANT_UNSUPPORTED: hold_not_offered(x, a); return;

@@ -401,7 +401,8 @@ static size_t n_silent(const struct tenant_client *c, uint64_t now)
 /* Whether the pace lets one leave now; if not, it is asked again in time. */
 static bool pace_lets(struct tenant_client *c, const struct tenant_call *call, uint64_t now)
 {
-    uint64_t wait = pace_wait(&c->pace, now, call->hurries ? n_silent(c, now) : 0);
+    uint64_t wait = call->hurries ? pace_wait_hurried(&c->pace, now, n_silent(c, now))
+                                  : pace_wait(&c->pace, now, 0);
     if (wait == PACE_WAIT_FOR_END && call->hurries)
         wait = LOOK_AGAIN_USEC;
     if (wait > 0 && wait != PACE_WAIT_FOR_END)

@@ -25,6 +25,9 @@
 #define GROW_USEC      (10 * USEC_PER_SEC)
 #define GROW_FACTOR    1.25
 #define PLAIN_PAUSE    (USEC_PER_SEC)
+/* So long the word of one refusal is taken for everybody's, and what hurries waits. */
+#define LONE_USEC      (60 * USEC_PER_SEC)
+#define HURRIED_USEC   (60 * USEC_PER_SEC)
 #define CEILING_FACTOR 4.0
 /* How much of a second's requests may leave in one go. */
 #define BUCKET_SECONDS 0.1
@@ -119,6 +122,14 @@ uint64_t pace_wait(struct pace *p, uint64_t now_usec, size_t n_silent)
     return wait > room ? wait : room;
 }
 
+uint64_t pace_wait_hurried(struct pace *p, uint64_t now_usec, size_t n_silent)
+{
+    uint64_t at = p->taken_usec + HURRIED_USEC;
+    if (now_usec >= p->paused_until_usec || p->paused_until_usec <= at)
+        return pace_wait(p, now_usec, n_silent);
+    return at > now_usec ? at - now_usec : wait_for_room(p, now_usec, n_silent);
+}
+
 static void turn_window(struct pace *p, uint64_t now_usec)
 {
     if (now_usec < p->window_usec + USEC_PER_SEC)
@@ -150,6 +161,7 @@ void pace_take(struct pace *p, uint64_t now_usec)
     turn_window(p, now_usec);
     p->n_window++;
     p->n_under_way++;
+    p->taken_usec = now_usec;
     if (p->rate > 0)
         p->tokens -= 1.0;
 }
@@ -213,6 +225,8 @@ void pace_served(struct pace *p, uint64_t who)
 {
     bool alike = (who & PACE_WRITES) == (p->cut_who & PACE_WRITES);
     refused_served(refused_of(p, who), who);
+    if ((who & PACE_WRITES) == (p->lone_who & PACE_WRITES) && who != p->lone_who && p->lone_who)
+        p->lone_until_usec = 0;
     p->served_since |= alike && who != p->cut_who;
 }
 
@@ -222,6 +236,26 @@ static void take_back(struct pace *p)
     p->rate = p->rate_before;
     p->cut_usec = 0;
     p->cut_who = 0;
+}
+
+/* A refusal speaks of the account (RFC 6585, 4), but it may be one user's call that it comes to
+ * again and again. The next person who is refused tells: then it holds for as long as either
+ * was told. */
+static uint64_t until_when(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec,
+                           uint64_t who)
+{
+    uint64_t until = now_usec + retry_after_usec;
+    bool stands = p->lone_until_usec > now_usec;
+    if (stands && p->lone_until_usec > until)
+        until = p->lone_until_usec;
+    if (!who || (stands && (p->lone_who & ~PACE_WRITES) != (who & ~PACE_WRITES))) {
+        p->lone_who = 0;
+        p->lone_until_usec = until;
+        return until;
+    }
+    p->lone_who = who;
+    p->lone_until_usec = until;
+    return until < now_usec + LONE_USEC ? until : now_usec + LONE_USEC;
 }
 
 void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who)
@@ -236,8 +270,7 @@ void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec
     p->cut_who = 0;
     bool same_burst =
         p->cut_usec && (now_usec < p->cut_usec + BURST_USEC || now_usec < p->paused_until_usec);
-    if (retry_after_usec)
-        pause_until(p, now_usec + retry_after_usec);
+    pause_until(p, until_when(p, now_usec, retry_after_usec, who));
     if (!same_burst && is_single(p))
         return;
     pause_until(p, now_usec + PLAIN_PAUSE);

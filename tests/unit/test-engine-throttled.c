@@ -324,6 +324,23 @@ static void test_no_token(void **state)
     }
 }
 
+/* The tenant names an hour to somebody whose access is to end: that is tried again all the
+ * same. */
+static void test_revocation_put_off(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    throttle(b, FAKE_WRITES, 3, HOUR);
+    revoke_uid(b, "u8", true);
+    bed_sync(b);
+    bed_advance(b, 15 * MINUTE);
+    assert_true(is_disabled(b, "u8"));
+    is_idle(b);
+}
+
 /* Who is to be taken over works all the while, whatever that waits for: a newcomer gets none of
  * those seats. */
 static void test_adoptions_keep_their_seats(void **state)
@@ -364,6 +381,7 @@ int main(int argc, char **argv)
         scenario(test_look_put_off_and_an_outage),
         scenario(test_look_put_off_long),
         scenario(test_no_token),
+        scenario(test_revocation_put_off),
         scenario(test_adoptions_keep_their_seats),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

@@ -137,9 +137,46 @@ static void test_everybodys_refusals_count_each_time(void **state)
     pace_done(&p);
 }
 
+/* One person's refusal stops the others for a minute, whatever time it names; the next person's
+ * says that it is the account's matter, and both times count. Whoever is served in between says
+ * that it was not. */
+static void test_long_retry_after(void **state)
+{
+    (void)state;
+    uint64_t now = START, hour = 3600 * USEC_PER_SEC, end = START + hour;
+    struct pace p;
+    pace_init(&p, 0, START);
+    pace_take(&p, now);
+    pace_throttled(&p, now, hour, 1 | PACE_WRITES);
+    assert_int_equal(pace_wait(&p, now, 0), 60 * USEC_PER_SEC);
+    pace_throttled(&p, now, hour, 1); /* the same person */
+    assert_int_equal(pace_wait(&p, now, 0), 60 * USEC_PER_SEC);
+    now += 60 * USEC_PER_SEC;
+    pace_throttled(&p, now, 0, 2 | PACE_WRITES);
+    assert_int_equal(pace_wait(&p, now, 0), end - now);
+    pace_throttled(&p, now, 2 * hour, 3 | PACE_WRITES);
+    assert_int_equal(pace_wait(&p, now, 0), 2 * hour);
+    pace_done(&p);
+    for (int reads = 0; reads < 2; reads++) {
+        now = START;
+        pace_init(&p, 0, START);
+        pace_throttled(&p, now, hour, 1 | PACE_WRITES);
+        now += 61 * USEC_PER_SEC;
+        pace_served(&p, 2 | (reads ? 0 : PACE_WRITES)); /* that of a read says nothing */
+        pace_throttled(&p, now, hour, 3 | PACE_WRITES);
+        assert_int_equal(pace_wait(&p, now, 0), reads ? hour : 60 * USEC_PER_SEC);
+        pace_done(&p);
+    }
+    pace_init(&p, 0, START); /* nobody's: the token, say */
+    pace_throttled(&p, START, hour, 0);
+    assert_int_equal(pace_wait(&p, START, 0), hour);
+    pace_done(&p);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_long_retry_after),
         cmocka_unit_test(test_one_users_refusals_slow_nobody),
         cmocka_unit_test(test_many_users_refusals_slow_nobody),
         cmocka_unit_test(test_one_users_refused_writes_slow_nobody),

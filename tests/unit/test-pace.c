@@ -281,6 +281,35 @@ static void test_retry_after_pauses(void **state)
     assert_true(pace_wait(&p, end, 0) > 0);
 }
 
+/* What hurries asks once a minute while the tenant has named a longer time, and waits as the
+ * others do otherwise. */
+static void test_hurried_amid_a_pause(void **state)
+{
+    (void)state;
+    uint64_t now = START;
+    struct pace p;
+    pace_init(&p, 10, START);
+    pace_take(&p, now);
+    pace_throttled(&p, now, 30 * USEC_PER_SEC, 0);
+    pace_ended(&p, now);
+    assert_int_equal(pace_wait_hurried(&p, now, 0), 30 * USEC_PER_SEC);
+    pace_throttled(&p, now, 3600 * USEC_PER_SEC, 0);
+    unsigned n = 0;
+    while (now < START + 3600 * USEC_PER_SEC) {
+        uint64_t wait = pace_wait_hurried(&p, now, 0);
+        assert_in_range(wait, 0, 60 * USEC_PER_SEC);
+        if (wait == 0) {
+            assert_true(pace_wait(&p, now, 0) > 0);
+            pace_take(&p, now);
+            pace_ended(&p, now);
+            n++;
+        }
+        now += wait ? wait : 1;
+    }
+    assert_in_range(n, 58, 60);
+    pace_done(&p);
+}
+
 static void test_unlimited_learns_a_rate_and_forgets_it(void **state)
 {
     (void)state;
@@ -421,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_idle_time_is_not_saved_up),
         cmocka_unit_test(test_throttling_halves_once_for_a_burst),
         cmocka_unit_test(test_retry_after_pauses),
+        cmocka_unit_test(test_hurried_amid_a_pause),
         cmocka_unit_test(test_unlimited_learns_a_rate_and_forgets_it),
         cmocka_unit_test(test_recovery_is_slow_and_ends_at_the_limit),
         cmocka_unit_test(test_rate_has_a_floor),
