@@ -217,14 +217,34 @@ static void on_failed(struct search *s, int r, const struct error *e, void *user
     fetch_failed(userdata, r, &copy);
 }
 
+/* The server answers, and not with this entry: refused to the account, or gone amid its ranges.
+ * That is this entry's matter. A read of everything goes on, and proves nothing; a difference
+ * would never come again, so everything is read. */
+static void pass_over(struct fetch *f, const struct search_outcome *outcome, const char *what)
+{
+    struct fetches *l = f->owner;
+    struct error e = {0};
+    int r = libldap_error(&e, outcome->code, outcome->said, "%s", what);
+    if (l->full || libldap_is_no_answer(outcome->code)) {
+        fetch_failed(f, r, &e);
+        return;
+    }
+    log_debug("%s", e.message);
+    feed_doubts(l->env, e.message);
+    end(f, 0, NULL);
+}
+
 static void range_done(struct fetch *f, const struct search_outcome *outcome)
 {
     struct fetches *l = f->owner;
     struct error e = {0};
     int r = 0;
     if (outcome->code != LDAP_SUCCESS || outcome->n_entries == 0) {
-        r = libldap_error(&e, outcome->code, outcome->said,
-                          "the members of %s cannot be read to the end", f->decoded.dn);
+        char what[400];
+        snprintf(what, sizeof(what), "the members of %.300s cannot be read to the end",
+                 f->decoded.dn);
+        pass_over(f, outcome, what);
+        return;
     } else if (f->found) {
         r = complete_ranges(f, &e);
         end(f, r, &e);
@@ -315,8 +335,9 @@ static void read_again_failed(struct fetch *f, const struct search_outcome *outc
         end(f, r, &e);
         return;
     }
-    int r = libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
-    fetch_failed(f, r, &e);
+    char what[400];
+    snprintf(what, sizeof(what), "%.300s cannot be read again", f->base);
+    pass_over(f, outcome, what);
 }
 
 static bool is_asked_anew(const struct fetch *f)

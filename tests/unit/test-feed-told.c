@@ -195,6 +195,33 @@ static void test_dirsync_told_while_read(void **state)
     }
 }
 
+/* A group of which a difference was told may not be read, or the rest of its members may not:
+ * that is this group's matter. What else was told is taken, and everything is read, since the
+ * difference does not come again. */
+static void test_dirsync_group_refused(void **state)
+{
+    static const int codes[] = {LDAP_INSUFFICIENT_ACCESS, LDAP_ADMINLIMIT_EXCEEDED,
+                                LDAP_SIZELIMIT_EXCEEDED};
+    (void)state;
+    start(&feed_dirsync_ops);
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(codes); i++) {
+        char sn[] = {(char)('A' + i), 0};
+        bed.peer->lookup_code = 0;
+        bed.peer->value_range = i % 2;
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", "uid=bob,ou=p,dc=t", NULL);
+        full();
+        bed.doubts = false;
+        bed.peer->refused = "cn=crew,dc=t";
+        bed.peer->lookup_code = codes[i / 2];
+        peer_set(bed.peer, crew, "member", "uid=ana,ou=p,dc=t", NULL);
+        peer_set(bed.peer, ana, "sn", sn, NULL);
+        UNTIL(strcmp(sn_of("uid=ana,ou=p,dc=t"), sn) == 0 || bed.failed);
+        UNTIL(bed.doubts || bed.failed);
+        assert_false(bed.failed);
+        assert_in_range(members_of("cn=crew,dc=t"), 1, 2);
+    }
+}
+
 /* What changes amid a whole read, behind the page that showed it, is read right after that. */
 static void changed_amid(const struct directory_feed_ops *ops)
 {
@@ -228,11 +255,11 @@ static void test_changed_amid_dirsync(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        feed_test(test_told_while_read),         feed_test(test_told_and_refused),
-        feed_test(test_back_while_asked),        feed_test(test_back_in_a_compare),
-        feed_test(test_deleted_while_asked),     feed_test(test_moved_while_asked),
-        feed_test(test_dirsync_told_while_read), feed_test(test_changed_amid_poll),
-        feed_test(test_changed_amid_dirsync),
+        feed_test(test_told_while_read),       feed_test(test_told_and_refused),
+        feed_test(test_back_while_asked),      feed_test(test_back_in_a_compare),
+        feed_test(test_deleted_while_asked),   feed_test(test_moved_while_asked),
+        feed_test(test_dirsync_group_refused), feed_test(test_dirsync_told_while_read),
+        feed_test(test_changed_amid_poll),     feed_test(test_changed_amid_dirsync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
