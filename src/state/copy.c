@@ -112,15 +112,15 @@ static int open_unchanged(sqlite3 **ret, const char *path, struct error *e)
                           e);
 }
 
-/* Whoever has it open has read its pages; otherwise all are read, unless it is as it was left.
- */
+/* Whoever has it open has read its pages, or does; otherwise all are read, with a log that was
+ * left behind, unless it is as it was left. */
 static int look_inside(const char *path, const struct lock_left *left, struct error *e)
 {
     sqlite3 *db = NULL;
     int version = 0, r = open_unchanged(&db, path, e);
 
     if (r == 0)
-        r = migrate_check(db, path, left->is_so || make_size(path, "-wal") >= 0, &version, e);
+        r = migrate_check(db, path, left->is_so || left->is_open, &version, e);
     sqlite3_close(db);
     return r;
 }

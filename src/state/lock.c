@@ -206,6 +206,15 @@ int lock_take_file(const char *state_path, int *ret_fd, struct error *e)
     return 0;
 }
 
+/* Each connection to a database with a log holds SQLite's lock of this range shared, for as
+ * long as it is open (os.h of SQLite). It is asked for, and not taken. */
+static bool is_open(int fd)
+{
+    struct flock range = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510};
+    return fcntl(fd, F_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
 int lock_look(const char *state_path, struct lock_left *ret, struct error *warning,
               struct error *e)
 {
@@ -215,10 +224,12 @@ int lock_look(const char *state_path, struct lock_left *ret, struct error *warni
 
     if (r == 0 && lstat(state_path, &st) == 0)
         r = open_file(state_path, true, &fd, warning, e);
+    bool open_now = fd >= 0 && is_open(fd);
     if (fd >= 0)
         close(fd);
     if (r < 0)
         return r;
+    ret->is_open = open_now;
     if (asprintf(&path, "%s.lock", state_path) < 0) {
         path = NULL;
         return error_out_of_memory(e);
@@ -227,6 +238,7 @@ int lock_look(const char *state_path, struct lock_left *ret, struct error *warni
     if (fd < 0)
         return errno == ENOENT ? 0 : cannot_open(path, -errno, e);
     read_left(fd, state_path, ret);
+    ret->is_open = open_now;
     close(fd);
     return 0;
 }

@@ -9,6 +9,7 @@ struct error;
 struct lock_left {
     bool is_so;      /* closed in good order, and nobody has written to it since, … */
     char facts[64];  /* … with what lock_leave() was given; or "" */
+    bool is_open;    /* another process has it open; of lock_look() alone */
     bool is_unended; /* it ended without closing it, and had read all its pages, or had no need
                         to */
 };

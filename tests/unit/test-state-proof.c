@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -140,16 +141,24 @@ static void test_form_of_before(void **state)
     assert_true(f->s->file.checked && state_is_proven(f->s));
 }
 
-static char *slurp(const struct fixture *f, size_t *ret_size)
+static char *slurp_beside(const struct fixture *f, const char *suffix, size_t *ret_size)
 {
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    char path[128];
 
-    *ret_size = (size_t)size_of(f, "");
+    snprintf(path, sizeof(path), "%s%s", f->path, suffix);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    *ret_size = (size_t)size_of(f, suffix);
     char *data = malloc(*ret_size);
     assert_true(fd >= 0 && data);
     assert_int_equal(read(fd, data, *ret_size), (ssize_t)*ret_size);
     close(fd);
     return data;
+}
+
+static char *slurp(const struct fixture *f, size_t *ret_size)
+{
+    return slurp_beside(f, "", ret_size);
 }
 
 /* Two leaves of indexes change places: each is sound in itself. */
@@ -196,6 +205,56 @@ static void test_damaged(void **state)
     assert_memory_equal(before, after, size);
 }
 
+static int look(struct fixture *f)
+{
+    struct error warning = {0};
+    size_t sizes[4];
+    CLEANUP(freep) char *before = slurp(f, &sizes[0]);
+    CLEANUP(freep) char *log_before = slurp_beside(f, "-wal", &sizes[1]);
+    int r = state_look(f->path, &warning, &f->e);
+    CLEANUP(freep) char *after = slurp(f, &sizes[2]);
+    CLEANUP(freep) char *log_after = slurp_beside(f, "-wal", &sizes[3]);
+
+    assert_true(sizes[0] == sizes[2] && sizes[1] == sizes[3]);
+    assert_memory_equal(before, after, sizes[0]);
+    assert_memory_equal(log_before, log_after, sizes[1]);
+    return r;
+}
+
+/* A check, before the start: beside a log that was left behind all pages are read, with what
+ * stands in the log, and nothing is changed; not where somebody works with it, who has read
+ * them. */
+static void test_looked_at(void **state)
+{
+    struct fixture *f = *state;
+    int pipe_of[2], status;
+    char byte;
+
+    fill(f, 0, 2000);
+    end_suddenly(f, 3000);
+    assert_true(size_of(f, "-wal") > 0);
+    assert_int_equal(look(f), 0);
+    swap_pages(f);
+    assert_int_equal(look(f), STATE_DAMAGED);
+    assert_non_null(strstr(f->e.message, "is damaged"));
+    assert_int_equal(pipe(pipe_of), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(pipe_of[0]);
+        ok(f, state_open_at_once(&f->s, f->path, NULL, &f->e));
+        assert_int_equal(write(pipe_of[1], "x", 1), 1);
+        for (;;)
+            pause();
+    }
+    close(pipe_of[1]);
+    assert_int_equal(read(pipe_of[0], &byte, 1), 1);
+    assert_int_equal(look(f), 0);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(pipe_of[0]);
+    assert_int_equal(look(f), STATE_DAMAGED);
+}
+
 /* A value of another type than the program writes there. */
 static void test_another_type(void **state)
 {
@@ -226,8 +285,9 @@ static void test_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_sound),   test(test_first),        test(test_form_of_before),
-        test(test_damaged), test(test_another_type), test(test_given_up),
+        test(test_sound),     test(test_first),        test(test_form_of_before),
+        test(test_damaged),   test(test_another_type), test(test_given_up),
+        test(test_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
