@@ -228,7 +228,8 @@ static int keep(const char *path, const char *kept, sqlite3 *db, const struct st
     return r;
 }
 
-/* With its log in it; then nobody has it open. */
+/* With its log in it; then nobody has it open. A log that a power loss brings back would be
+ * taken for that of the new one. */
 static int close_old(sqlite3 **db, const char *path, struct error *e)
 {
     int rc = sqlite3_wal_checkpoint_v2(*db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -238,8 +239,10 @@ static int close_old(sqlite3 **db, const char *path, struct error *e)
     sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     sqlite3_close(*db);
     *db = NULL;
-    if (make_size(path, "-wal") < 0)
-        return 0;
+    if (make_size(path, "-wal") < 0) {
+        int r = file_sync_folder(path);
+        return r < 0 ? cannot_make(path, r, e) : 0;
+    }
     return error_set(
         e, -EBUSY,
         "another program holds the state file %s, which is to be brought to another "

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,10 @@ static long n_calls, dies_at; /* counted while dies_at is not 0; -1: never dies 
 static long full_at;          /* the call from which on the disk is full; 0: never */
 
 static bool no_links; /* no file can have two names here */
+
+/* A power loss may take back that a log was removed, and not what was renamed since, until its
+ * folder is synced: it would be taken for the log of that file. */
+static bool log_may_be_back, renamed_beside_log;
 
 /* -1: there is no room for it. */
 static int step(void)
@@ -87,6 +92,7 @@ int rename(const char *from, const char *to)
 {
     REAL(int, rename, const char *, const char *);
     NEEDS_ROOM;
+    renamed_beside_log |= log_may_be_back;
     return real(from, to);
 }
 int link(const char *from, const char *to)
@@ -103,7 +109,10 @@ int unlink(const char *path)
 {
     REAL(int, unlink, const char *);
     (void)room;
-    return real(path);
+    size_t size = strlen(path);
+    int r = real(path);
+    log_may_be_back |= r == 0 && size > 4 && strcmp(path + size - 4, "-wal") == 0;
+    return r;
 }
 int fchmod(int fd, mode_t mode)
 {
@@ -125,8 +134,10 @@ int futimens(int fd, const struct timespec times[2])
 }
 int fsync(int fd)
 {
-    (void)fd;
+    struct stat st;
     (void)step();
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        log_may_be_back = false;
     return 0;
 }
 int fdatasync(int fd)

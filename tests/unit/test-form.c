@@ -116,7 +116,9 @@ static void test_kept(void **state)
     struct fixture *f = *state;
 
     make_then(f);
+    log_may_be_back = renamed_beside_log = false;
     opens(f);
+    assert_false(renamed_beside_log);
     /* The one of before comes back, is used, and is taken over anew. */
     assert_int_equal(unlink(f->path), 0);
     assert_int_equal(link(kept(f), f->path), 0);
