@@ -81,7 +81,31 @@ const char *file_who_may_write(const struct stat *st, char *buffer, size_t size)
     return buffer;
 }
 
-static int judge_folder(const char *path, const char *what, struct error *warning,
+/* Root looks for the user who has the folder, whose own group is as good as that user. */
+static bool is_of_its_own_group(const struct stat *st, const struct stat *folder)
+{
+    char room[4096];
+    struct passwd entry, *found = NULL;
+
+    return geteuid() == 0 && folder->st_uid != 0 &&
+           getpwuid_r(folder->st_uid, &entry, room, sizeof(room), &found) == 0 && found &&
+           found->pw_gid == st->st_gid;
+}
+
+/* looks: of root, for whoever has the folder. */
+static const char *who_may_write(const char *path, const struct stat *st, bool looks,
+                                 char *buffer, size_t size)
+{
+    CLEANUP(freep) char *copy = strdup(path);
+    struct stat folder;
+
+    if (looks && !file_is_open_to_all(st) && copy && stat(dirname(copy), &folder) == 0 &&
+        is_of_its_own_group(st, &folder))
+        return NULL;
+    return file_who_may_write(st, buffer, size);
+}
+
+static int judge_folder(const char *path, const char *what, bool looks, struct error *warning,
                         struct error *e)
 {
     CLEANUP(freep) char *copy = strdup(path);
@@ -92,6 +116,8 @@ static int judge_folder(const char *path, const char *what, struct error *warnin
     if (!folder)
         return error_out_of_memory(e);
     if (stat(folder, &st) < 0 || !(who = file_who_may_write(&st, group, sizeof(group))))
+        return 0;
+    if (looks && !file_is_open_to_all(&st) && is_of_its_own_group(&st, &st))
         return 0;
     if (file_is_open_to_all(&st))
         return error_set(
@@ -129,7 +155,7 @@ int file_judge(int fd, const char *path, const struct file_kind *kind, struct er
                          strerror(errno));
     if (!S_ISREG(st.st_mode))
         return error_set(e, -EINVAL, "the %s %s is not a regular file", kind->what, path);
-    const char *who = file_who_may_write(&st, group, sizeof(group));
+    const char *who = who_may_write(path, &st, kind->looks, group, sizeof(group));
     if (who)
         return error_set(
             e, -EPERM,
@@ -137,7 +163,7 @@ int file_judge(int fd, const char *path, const struct file_kind *kind, struct er
             "did%s, then chmod %04o it",
             kind->what, path, who, (unsigned)st.st_mode & 07777U, kind->how_to_look,
             (unsigned)kind->mode);
-    int r = judge_folder(path, kind->what, warning, e);
+    int r = judge_folder(path, kind->what, kind->looks, warning, e);
     if (r == 0 && file_has_foreign_owner(&st) && !(kind->looks && is_of_its_folder(path, &st)))
         error_set(
             warning, 0,
