@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "bed-order.h"
 #include "dice.h"
 #include "engine-bed.h"
 #include "same-again.h"
@@ -47,7 +48,9 @@ struct known {
 
 struct counter {
     struct bed *bed;
-    size_t limit[N_SORTS]; /* SIZE_MAX: none */
+    size_t limits[N_STEPS + 8][N_SORTS]; /* of each configuration; SIZE_MAX: none */
+    unsigned configuration;
+    unsigned left[N_PEOPLE]; /* in which the person's last request left */
     struct {
         enum sort sort;
         uint64_t at;
@@ -129,8 +132,19 @@ static int sort_of(enum fake_kind kind, const struct known *before, const struct
     return text_equal(before->all, now->all) ? 0 : UPDATE;
 }
 
-static void count(struct counter *c, enum sort sort)
+/* What left is measured by the limits of that moment, however late it arrives. */
+static void on_request(enum fake_kind kind, const char *login, const char *id, void *userdata)
 {
+    struct counter *c = userdata;
+    if (login)
+        c->left[atoi(login + 1)] = c->configuration;
+    if (c->bed->order)
+        order_request(c->bed->order, kind, login, id);
+}
+
+static void count(struct counter *c, enum sort sort, unsigned person)
+{
+    size_t limit = c->limits[c->left[person]][sort];
     size_t within = 1;
     for (size_t i = 0; i < c->n; i++)
         within += c->did[i].sort == sort && c->did[i].at + DAY > c->bed->monotonic;
@@ -138,10 +152,10 @@ static void count(struct counter *c, enum sort sort)
     c->did[c->n].sort = sort;
     c->did[c->n++].at = c->bed->monotonic;
     seen[sort]++;
-    if (c->limit[sort] != SIZE_MAX && within > c->limit[sort])
+    if (limit != SIZE_MAX && within > limit)
         fail_msg("seed %llu: %zu of kind %u within a day, allowed are %zu",
-                 (unsigned long long)seed, within, sort, c->limit[sort]);
-    if (within == c->limit[sort])
+                 (unsigned long long)seed, within, sort, limit);
+    if (within == limit)
         stopped[sort]++;
 }
 
@@ -149,9 +163,8 @@ static void on_write(enum fake_kind kind, const struct fake_user *after, const c
                      void *userdata)
 {
     struct counter *c = userdata;
-    (void)login;
     if (!after) {
-        count(c, DELETE);
+        count(c, DELETE, (unsigned)atoi(login + 1));
         return;
     }
     struct known *k = known_of(c, after->scim_id), before = *k;
@@ -166,7 +179,7 @@ static void on_write(enum fake_kind kind, const struct fake_user *after, const c
     int sort = sort_of(kind, &before, k, again);
     free(before.all);
     if (sort)
-        count(c, (enum sort)sort);
+        count(c, (enum sort)sort, i);
 }
 
 /* -- the company -- */
@@ -276,11 +289,12 @@ static bool coin(void *userdata)
 static void configure(struct history *h, bool limited)
 {
     struct error e = {0};
+    assert_true(++h->c.configuration < ARRAY_SIZE(h->c.limits));
     for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
         size_t limit = below(5);
         h->b->sync.budgets[k] =
             limited ? (struct budget){.floor = limit} : (struct budget){.unlimited = true};
-        h->c.limit[k] = limited ? limit : SIZE_MAX;
+        h->c.limits[h->c.configuration][k] = limited ? limit : SIZE_MAX;
     }
     snprintf(h->fingerprint, sizeof h->fingerprint, "configuration %u", h->n_reloads++);
     h->b->options.fingerprint = h->b->options.decisions = h->fingerprint;
@@ -346,10 +360,7 @@ static void step(struct history *h)
         bed_set_clock(b, b->now + below(10) * DAY);
         break;
     case 7: bed_set_clock(b, b->now - below(10) * DAY); break;
-    case 8:
-        if (!b->tenant->n_under_way) /* else what left already is measured by the new limit */
-            configure(h, true);
-        break;
+    case 8: configure(h, true); break;
     case 9: bed_advance(b, below(3 * 3600) * USEC_PER_SEC); break;
     case 10: bed_advance(b, below(30) * HOUR); break;
     case 11: bed_read_all(b); break;
@@ -387,6 +398,8 @@ static void begin(struct history *h)
     b->sync.leave_grace_usec = chance(70) ? 0 : DAY;
     b->options.max_concurrent = 1 + below(8);
     b->options.slice = 1 + seed % 5;
+    b->tenant->on_request = on_request;
+    b->tenant->request_data = &h->c;
     b->tenant->on_write = on_write;
     b->tenant->write_data = &h->c;
     b->tenant->chaos = chaos;
