@@ -1,6 +1,7 @@
 /*
- * Who did not log in for long: disabled within a budget of its own, unless somebody logs in until
- * then; and who leaves, or is disabled by others, on the way.
+ * Who did not log in for long: disabled within a budget of its own, unless somebody logs in
+ * until then; and who leaves, or is disabled by others, on the way. And what a step of the
+ * clock, which brings none of that on, means for those who leave.
  */
 #include "config.h"
 
@@ -239,6 +240,29 @@ static void test_brought_back_there(void **state)
     }
 }
 
+/* A step brings no removal on and puts none off: whoever left goes when the time of grace is
+ * over, also while the clock is doubted, or at once where there is none. Else whoever may set
+ * the clock could keep people in. */
+static void test_leavers_and_a_step(void **state)
+{
+    static const int64_t steps[] = {10 * (int64_t)DAY, -10 * (int64_t)DAY, 365 * (int64_t)DAY};
+    struct bed *b = *state;
+    b->sync.leave_grace_usec = HOUR;
+    people(b, 9, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        bed_leave(b, (char[]){'i', 'd', '-', 'u', (char)('0' + i), 0});
+        bed_sync(b);
+        bed_advance(b, HOUR / 2);
+        bed_set_clock(b, b->now + (uint64_t)steps[i]);
+        bed_advance(b, HOUR / 2 - MINUTE);
+        assert_int_equal(n_disabled(b), i);
+        bed_advance(b, 2 * MINUTE);
+        assert_int_equal(n_disabled(b), i + 1);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +276,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unreadable_last_login),
         cmocka_unit_test(test_disabled_and_enabled_there),
         cmocka_unit_test(test_brought_back_there),
+        scenario(test_leavers_and_a_step),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
