@@ -383,6 +383,7 @@ static enum next value_written(struct execution *x, const struct tenant_answer *
     else if (goes_on) {
         if (execution_next_value(x))
             return NEXT_WRITE;
+        execution_set_unclear(x, false); /* each was answered */
         if (!x->content.refused->n_roles)
             return NEXT_READ_BACK;
         a = &x->heard.answer;

@@ -401,6 +401,21 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
     return r < 0 ? r : link_store(books_state(look->books), l, e);
 }
 
+/* What the tenant had given by itself and shows no more, it has taken: nobody has that role. */
+static int forget_roles(const struct drift_look *look, struct link *l, struct drift *d,
+                        const struct user *now, struct error *e)
+{
+    size_t n_before = d->quirks->n_roles;
+    for (size_t i = n_before; i-- > 0;)
+        if (!user_role(now, d->quirks->roles[i].name))
+            user_remove_role(d->quirks, d->quirks->roles[i].name);
+    if (d->quirks->n_roles == n_before)
+        return 0;
+    free(l->quirks);
+    l->quirks = user_to_json(d->quirks, false);
+    return l->quirks ? link_store(books_state(look->books), l, e) : error_out_of_memory(e);
+}
+
 /* What the tenant never shows is as it was confirmed last. */
 static int take_hidden(const struct drift_look *look, struct drift *d, const struct user **now,
                        struct error *e)
@@ -437,6 +452,8 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
                     !planner_is_who_it_was(d.known, d.wanted, now));
     if (r == 0 && l.gone && (role || another)) {
         r = report_another(look, &l, role, e);
+    } else if (r == 0 && l.gone && gave_way && look->id) {
+        r = drift_made_anew(look->books, &l, d.known, look->id, e);
     } else if (r == 0 && l.gone) {
         r = take_presence(look->books, &l, d.known, "the user is there again", e);
     } else if (r == 0 && d.known && gave_way) {
@@ -447,6 +464,8 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
             r = learn_unread(look, &l, &d, now, e);
         if (r == 0)
             r = note_use(look, &l, &d, now, e);
+        if (r == 0 && !are_roles_hidden(look))
+            r = forget_roles(look, &l, &d, now, e);
         if (r == 0)
             r = describe_drift(look, &d, now);
         if (r == 0)

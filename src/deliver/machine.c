@@ -374,7 +374,10 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         next = k->decide(x, a);
     else if (absent && k->absent)
         next = k->absent(x, a);
-    if (next == NEXT_WRITE && x->basis.was_unclear && !writes_unseen(x))
+    bool unseen = next == NEXT_WRITE && x->basis.was_unclear && writes_unseen(x);
+    if (unseen) /* until the tenant has answered it */
+        execution_set_unclear(x, true);
+    if (next == NEXT_WRITE && x->basis.was_unclear && !unseen)
         execution_undone(x, a);
     else if (next != NEXT_WRITE ||
              (!hold_lockout(x, a) && (!k->hold_back || !k->hold_back(x, a))))

@@ -168,13 +168,13 @@ static bool may_adopt(const struct history *h, const struct there *t)
     bool mail = false;
     for (unsigned m = h->mail_at_rest[t->who]; m <= h->people[t->who].mail; m++)
         mail |= has_mail(t, m);
-    return mail && !t->before && !*t->was.is[ADMIN];
+    return mail && !t->before && (!*t->was.is[ADMIN] || h->was_admin[t->who]);
 }
 
 /* By the one that the person has. */
 static bool is_to_adopt(const struct history *h, const struct there *t)
 {
-    return may_adopt(h, t) && has_mail(t, h->people[t->who].mail);
+    return may_adopt(h, t) && !*t->was.is[ADMIN] && has_mail(t, h->people[t->who].mail);
 }
 
 /* What somebody there made of it is reported at most. */

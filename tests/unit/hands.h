@@ -96,6 +96,7 @@ struct history {
     uint32_t touched[N_PEOPLE]; /* what was wanted otherwise at any time since then */
     uint32_t kept[N_PEOPLE], open[N_PEOPLE]; /* changed by hand at rest; meanwhile: who knows */
     bool gone[N_PEOPLE], noticed[N_PEOPLE];  /* somebody deleted the user; which is on record */
+    bool was_admin[N_PEOPLE];                /* whom somebody deleted */
     struct there there[MOST];
     size_t n_there;
     struct intent intents[MOST];

@@ -171,7 +171,7 @@ static void make_foreign(struct history *h, unsigned who)
     t->off = u->user->disabled;
     /* Who was not missed meanwhile, and is known by the login alone, is the same user for all
      * we know. */
-t->excused = h->gone[who] && !id_is_known(h, who);
+    t->excused = h->gone[who] && !id_is_known(h, who);
     h->kept[who] = h->open[who] = 0;
 }
 
@@ -252,8 +252,10 @@ static void by_hand(struct history *h, bool at_rest)
     t->shows = false;
     t->stale = true;
     if (chance(8)) {
-        if (who >= 0)
-            h->gone[who] |= is_ours(t);
+        if (who >= 0 && is_ours(t)) {
+            h->gone[who] = true;
+            h->was_admin[who] = *t->was.is[ADMIN];
+        }
         t->who = -1;
         trace_line("hand: %s deleted", t->was.is[LOGIN]);
         fake_tenant_remove(tenant, t->was.is[LOGIN]);
@@ -316,6 +318,7 @@ static void begin(struct history *h)
     b->options.slice = 1 + hands_seed % 5;
     struct fake_tenant *t = b->tenant;
     some_tenant(t, hands_seed / 2);
+    t->keeps_ids = !t->parts && hands_seed / 8 % 2;
     t->on_write = on_write;
     t->write_data = h;
     h->bed_request = t->on_request;
@@ -428,10 +431,12 @@ static void never_met(void)
  * (3407); in the place of one who was deleted, whoever was made with the same mail and a
  * privileged role was given skills (20262652), or one without was taken over by no line of the
  * audit (20261553). Expected too much once: that somebody with the mail of before is taken over
- * (2058, 2303, 3309, 3717), that a skill is given back which somebody lowered and then took
- * there (3016), a login that another user has (3105). */
-static const uint64_t kept_seeds[] = {17,   242,  558,  1279, 2058, 2303,     2315,    3016,
-                                      3105, 3309, 3407, 3717, 4043, 20261553, 20262652};
+ * (2058, 2303, 3309, 3717) or not, with a privileged role that the one of before had
+ * (20271085), that a skill is given back which somebody lowered and then took there (3016), a
+ * login that another user has (3105). */
+static const uint64_t kept_seeds[] = {17,   242,      558,      1279,    2058, 2303,
+                                      2315, 3016,     3105,     3309,    3407, 3717,
+                                      4043, 20261553, 20262652, 20271085};
 
 int main(int argc, char **argv)
 {
