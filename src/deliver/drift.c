@@ -447,9 +447,9 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     const char *role =
         gone ? planner_gained_privilege(d.known, now, books_options(look->books)->sync) : NULL;
     /* Whoever may only have been renamed there comes back with whatever somebody made of it. */
-    bool another = gone && l.gone == LINK_GONE &&
-                   ((by_id && are_roles_hidden(look)) ||
-                    !planner_is_who_it_was(d.known, d.wanted, now));
+    bool another =
+        gone && (l.gone == LINK_GONE || look->whose == DRIFT_OF_ANOTHER) &&
+        ((by_id && are_roles_hidden(look)) || !planner_is_who_it_was(d.known, d.wanted, now));
     if (r == 0 && l.gone && (role || another)) {
         r = report_another(look, &l, role, e);
     } else if (r == 0 && l.gone && gave_way && look->id) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deliver/apply.h"
 #include "deliver/drift.h"
 #include "deliver/machine.h"
 
@@ -158,9 +159,17 @@ bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
+/* Both the mail and the name, which then tell nothing. */
+static bool may_have_given_both(const struct execution *x)
+{
+    const struct operation *o = x->operation;
+    return x->basis.was_unclear && apply_field_change(o, USER_EMAIL) &&
+           (apply_field_change(o, USER_FIRST_NAME) || apply_field_change(o, USER_LAST_NAME));
+}
+
 bool execution_is_unproved(struct execution *x, const struct tenant_answer *a)
 {
-    bool by_us = x->basis.was_unclear; /* an earlier attempt may have given both */
+    bool by_us = may_have_given_both(x);
     return !x->basis.made_before && !by_us && execution_is_stranger(x, a);
 }
 
