@@ -78,8 +78,9 @@ int drift_follow_rename(struct books *b, struct link *l, const char *login, bool
     free(l->login_key);
     l->login = strdup(login);
     l->renamed_there = !text_equal(key, wanted);
-    if (l->gone && l->status == LINK_DELETED) /* so it was not deleted */
-        l->status = LINK_ACTIVE;
+    /* So it was not deleted, and is disabled if we had done that before. */
+    if (l->gone && l->status == LINK_DELETED)
+        l->status = known && known->disabled && l->disabled_usec ? LINK_DISABLED : LINK_ACTIVE;
     l->gone = LINK_THERE;
     l->login_key = TAKE(key);
     if (!l->login || (known && user_set(known, USER_LOGIN, login, NULL) < 0))
