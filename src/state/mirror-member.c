@@ -149,22 +149,53 @@ static int member_add(struct state *s, int64_t group_n, const struct member *m, 
     return r < 0 || !name_n ? r : touch(s, group_n, m->kind, name_n, e);
 }
 
-/* Most members are entries that are there, so that their names are as well. */
-static int member_put(struct state *s, int64_t group_n, const struct member *m, struct error *e)
-{
-    int64_t name_n;
-    int r;
+/* Those whose names are there, as of most members, who are entries. */
+#define PUT(named)                                                                             \
+    "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) SELECT a.n, ?1, ?2, "           \
+    "NULLIF(v.column2, a.text) FROM (VALUES " named ") v CROSS JOIN name a WHERE a.kind = ?2 " \
+    "AND a.key = v.column1"
 
-    if (s->unresolved.is_watched)
-        return member_insert(s, group_n, m, &name_n, e);
-    r = db_write(
-        s,
-        "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) SELECT a.n, ?1, a.kind, "
-        "NULLIF(?4, a.text) FROM name a WHERE a.kind = ?2 AND a.key = ?3",
-        WITH(as_int(group_n), as_int(m->kind), as_text(m->key), as_text(m->text)), e);
-    if (r < 0 || sqlite3_changes(s->db) > 0)
+static int put_named(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                     size_t *ret_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, n == 1 ? PUT("(?, ?)") : PUT(MANY_OF("(?, ?)")), e);
+
+    if (r < 0)
         return r;
-    return member_insert(s, group_n, m, &name_n, e);
+    stmt_bind_int(q, 1, group_n);
+    stmt_bind_int(q, 2, members->kind);
+    for (size_t i = 0; i < (n == 1 ? 1 : MANY); i++) {
+        const struct member *m = &members[i < n ? i : n - 1];
+
+        stmt_bind_text(q, (int)(2 * i) + 3, m->key);
+        stmt_bind_text(q, (int)(2 * i) + 4, m->text);
+    }
+    r = stmt_run(q, e);
+    *ret_n = r == 0 ? (size_t)sqlite3_changes(s->db) : 0;
+    return r;
+}
+
+/* So many of one kind at once. */
+static size_t alike(const struct member *members, size_t n)
+{
+    size_t i = 1;
+
+    while (i < n && i < MANY && members[i].kind == members->kind)
+        i++;
+    return i < SOME ? 1 : i;
+}
+
+static int put_some(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                    struct error *e)
+{
+    size_t n_put = 0;
+    int64_t name_n;
+    int r = s->unresolved.is_watched ? 0 : put_named(s, group_n, members, n, &n_put, e);
+
+    for (size_t i = 0; r == 0 && n_put < n && i < n; i++)
+        r = member_insert(s, group_n, &members[i], &name_n, e);
+    return r;
 }
 
 /* Those whom it named are looked at while the name is there: it may go with its last member. */
@@ -282,8 +313,10 @@ int members_put(struct state *s, int64_t group_n, const struct member *members, 
 {
     int r = n ? dirty_below(s, group_n, e) : 0;
 
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = member_put(s, group_n, &members[i], e);
+    for (size_t i = 0, some; r == 0 && i < n; i += some) {
+        some = alike(members + i, n - i);
+        r = put_some(s, group_n, members + i, some, e);
+    }
     return r;
 }
 

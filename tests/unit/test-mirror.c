@@ -51,6 +51,64 @@ static void test_changes(void **state)
     commit(f);
 }
 
+static struct entry *large_group(const char *id)
+{
+    static char texts[120][40];
+    const char *members[121] = {NULL};
+
+    for (int i = 0; i < 120; i++) {
+        snprintf(texts[i], sizeof(texts[i]),
+                 i % 10 == 9 ? "uid:l%d"
+                 : i % 7     ? "uid=p%d,dc=t"
+                             : "UID=p%d, dc=t",
+                 i);
+        members[i] = texts[i];
+    }
+    return group(id, "cn=large,dc=t", members);
+}
+
+/* Members of all kinds, as many as are written together and more; some are nobody's name yet,
+ * and some are spelt otherwise than the entry's own name. Each is there once, as it was spelt.
+ */
+static void test_large_group(void **state)
+{
+    struct fixture *f = *state;
+    struct mirror_counts counts;
+
+    begin(f);
+    for (int i = 0; i < 120; i++) {
+        char id[8], dn[24];
+
+        snprintf(id, sizeof(id), "p%d", i);
+        snprintf(dn, sizeof(dn), "uid=p%d,dc=t", i);
+        if (i < 60 || i % 13)
+            put(f, person(id, dn, NULL));
+    }
+    for (int watched = 0; watched < 2; watched++) {
+        CLEANUP(entry_freep) struct entry *put_in = large_group("g");
+        struct mirror_entry m = {0};
+
+        if (watched) /* how many are nobody is known from here on */
+            ok(f, mirror_counts(f->s, &counts, &f->e));
+        assert_int_equal(put(f, large_group("g")), MIRROR_NEW);
+        ok(f, mirror_load(f->s, "g", true, &m, &f->e));
+        entry_sort(m.entry);
+        assert_int_equal(m.entry->n_members, 120);
+        for (size_t i = 0; i < 120; i++) {
+            assert_int_equal(m.entry->members[i].kind, put_in->members[i].kind);
+            assert_string_equal(m.entry->members[i].key, put_in->members[i].key);
+            assert_string_equal(m.entry->members[i].text, put_in->members[i].text);
+        }
+        mirror_entry_done(&m);
+        ok(f, mirror_counts(f->s, &counts, &f->e));
+        assert_int_equal(counts.members_unresolved,
+                         5 + 12); /* p65, p78, p91, p104, p117; the logins */
+        ok(f, mirror_gone(f->s, "g", "deleted", 77, &f->e));
+        ok(f, mirror_forget(f->s, "g", &f->e));
+    }
+    commit(f);
+}
+
 static void test_full_read(void **state)
 {
     struct fixture *f = *state;
@@ -380,7 +438,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_absent_until_changed),
         test(test_changes),
-        test(test_full_read), test(test_number_without_an_entry),
+        test(test_large_group),
+        test(test_full_read),
+        test(test_number_without_an_entry),
         test(test_kind_changes),
         test(test_kind_changes_to_own_member),
         test(test_looking_up),
