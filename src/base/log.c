@@ -169,13 +169,15 @@ void log_write(int level, const char *message_id, const char *const *fields, con
                ...)
 {
     char raw[MESSAGE_SIZE + 64]; /* more than fits, so that a cut is shown as one */
-    char message[sizeof(MESSAGE_PREFIX) + MESSAGE_SIZE] = MESSAGE_PREFIX;
+    char message[sizeof(MESSAGE_PREFIX) + MESSAGE_SIZE];
     char *text = message + strlen(MESSAGE_PREFIX);
     int saved = errno;
     va_list ap;
 
     if (level > max_level)
         return;
+    memcpy(message, MESSAGE_PREFIX,
+           strlen(MESSAGE_PREFIX)); /* and no zeros for what is not said */
     va_start(ap, format);
     if (vsnprintf(raw, sizeof(raw), format, ap) < 0)
         snprintf(raw, sizeof(raw), "a message that cannot be formatted: %s", format);
