@@ -1,12 +1,13 @@
 /*
  * How many creates a second the tenant client carries, and what one costs in processor time.
  *
- *     tenant-creates URL CLIENT SECRET_FILE SCOPE CA_FILE|- COUNT CONCURRENT [TEAM]
+ *     tenant-creates URL CLIENT SECRET_FILE SCOPE CA_FILE|- COUNT CONCURRENT [TEAM [RATE]]
  *
  * CA_FILE "-" means plain HTTP. Users are new ones each time (the login holds time and number).
- * The measure begins after the first create, so that the token and the first handshake are out
- * of it; it includes building the bodies and understanding the answers. Anything but "done" for
- * a create is counted and makes the exit status 1.
+ * RATE: no more than so many a second, which is for one at a time: each begins with cold
+ * caches. The measure begins after the first create, so that the token and the first handshake
+ * are out of it; it includes building the bodies and understanding the answers. Anything but
+ * "done" for a create is counted and makes the exit status 1.
  */
 #include "config.h"
 
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -31,6 +33,7 @@ struct bench {
     const char *team;
     uint64_t count, n_started, n_done, n_bad;
     uint64_t run; /* makes the logins new */
+    uint64_t pause_usec, next_usec;
     bool failed;
     struct slot {
         struct bench *bench;
@@ -85,12 +88,21 @@ static int start(struct slot *slot, struct error *e)
                                         e);
 }
 
+static void wait_for_its_time(struct bench *b)
+{
+    uint64_t now = clock_monotonic_usec();
+    if (b->next_usec > now)
+        usleep((useconds_t)(b->next_usec - now));
+    b->next_usec = (b->next_usec ? b->next_usec : now) + b->pause_usec;
+}
+
 static void fill_slot(struct slot *slot)
 {
     struct bench *b = slot->bench;
     struct error e;
     if (b->n_started >= b->count)
         return;
+    wait_for_its_time(b);
     if (start(slot, &e) < 0) {
         fprintf(stderr, "%s\n", e.message);
         b->failed = true;
@@ -128,12 +140,14 @@ static void report(const struct bench *b, uint64_t count, uint64_t wall_usec, ui
 
 int main(int argc, char **argv)
 {
-    uint64_t count = 0, concurrent = 0;
+    uint64_t count = 0, concurrent = 0, rate = 0;
     if (argc < 8 || text_parse_unsigned(argv[6], 100000000, &count) < 0 ||
-        text_parse_unsigned(argv[7], 1024, &concurrent) < 0 || count < 2 || concurrent < 1) {
-        fprintf(stderr,
-                "usage: %s URL CLIENT SECRET_FILE SCOPE CA_FILE|- COUNT CONCURRENT [TEAM]\n",
-                argv[0]);
+        text_parse_unsigned(argv[7], 1024, &concurrent) < 0 || count < 2 || concurrent < 1 ||
+        (argc > 9 && text_parse_unsigned(argv[9], 100000, &rate) < 0)) {
+        fprintf(
+            stderr,
+            "usage: %s URL CLIENT SECRET_FILE SCOPE CA_FILE|- COUNT CONCURRENT [TEAM [RATE]]\n",
+            argv[0]);
         return 2;
     }
     bool plain = strcmp(argv[5], "-") == 0;
@@ -150,7 +164,8 @@ int main(int argc, char **argv)
         .max_answer_bytes = 1024 * 1024,
     };
     struct bench b = {.team = argc > 8 ? argv[8] : "Customer Service",
-                      .run = clock_now_usec() / USEC_PER_SEC};
+                      .run = clock_now_usec() / USEC_PER_SEC,
+                      .pause_usec = rate ? USEC_PER_SEC / rate : 0};
     struct error e;
     b.slots = calloc(concurrent, sizeof(*b.slots));
     if (!b.slots || sd_event_new(&b.event) < 0 ||
