@@ -24,7 +24,10 @@ bool life_was_quiet(uint64_t since_usec);
 /* What waits in the daemon that runs now, as it tells an operator. */
 json_t *life_plan(void);
 json_t *life_explain(const char *person); /* NULL: it cannot */
-void life_check_explained(void);          /* one of them a day, as an operator is told */
+void life_check_explained(void);          /* some of them a day, as an operator is told */
+struct person;
+/* What is told of somebody is what was done, whatever is still to be done. */
+void life_check_answer(const struct person *p, const json_t *answer);
 struct daemon *life_running(void);        /* NULL: it does not */
 uint64_t life_up_since_usec(void);
 

@@ -333,6 +333,14 @@ static void erase(struct talk *t)
         json_pack("{s:s,s:s}", "person", p ? p->login : "nobody", "reason", "asked"), erased);
 }
 
+static void explained(struct talk *t, json_t *parameters, const char *error)
+{
+    const struct person *p = company_person(t->why->who);
+    if (p && !*error)
+        life_check_answer(p, parameters);
+    done(t, parameters, error);
+}
+
 static json_t *login_of(const struct happening *h)
 {
     const struct person *p = company_person(h->who);
@@ -368,7 +376,8 @@ void operator_happen(const struct happening *h)
         static const char *const methods[] = {"Status", "Explain", "Holds", "History"};
         unsigned which = (unsigned)(h->seconds % 4);
         ask(t, methods[which],
-            which % 2 ? json_pack("{s:o}", "person", login_of(h)) : json_object(), done);
+            which % 2 ? json_pack("{s:o}", "person", login_of(h)) : json_object(),
+            which == 1 ? explained : done);
     }
 }
 

@@ -127,6 +127,7 @@ static const struct {
     [POINT_THROTTLED_REVOCATION] = {"a revocation that was throttled", NULL},
     [POINT_DEAD_BEFORE_NOTE] = {"a death between lines of the audit file and the note of them",
                                 NULL},
+    [POINT_EXPLAINED] = {"an explanation that was compared with the tenant", NULL},
     [POINT_PART_APPROVED] = {"a letter of a plan that was approved alone", NULL},
     [POINT_WAITED_A_WEEK] = {"somebody who waits for a week", NULL},
     [POINT_VALUES_HIDDEN] = {"names or mails that the account may not see any more", NULL},

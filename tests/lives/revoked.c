@@ -83,6 +83,7 @@ void oracle_revoked(struct person *p)
 
 void oracle_throttled(const char *login)
 {
+    seen(POINT_THROTTLED);
     for (size_t i = 0; i < company.n_people; i++)
         if (strcmp(company.people[i]->login, login) == 0 &&
             oracle_is_revoked(company.people[i]->item))

@@ -190,12 +190,6 @@ static void answer(void *userdata, uint64_t cut)
     exchange_free(x);
 }
 
-static void see_throttled(const struct request *q)
-{
-    seen(POINT_THROTTLED);
-    oracle_throttled(q->login);
-}
-
 static void see_trouble(const struct request *q, enum route_result result)
 {
     if (q->method == METHOD_GET || !q->login)
@@ -203,7 +197,7 @@ static void see_trouble(const struct request *q, enum route_result result)
     if (result == ROUTE_CUT)
         seen(POINT_LOST_ANSWER);
     else if (q->status == 429)
-        see_throttled(q);
+        oracle_throttled(q->login);
     else if (q->status == 401)
         seen(POINT_UNAUTHORISED);
     else if (q->status == 503)
@@ -464,6 +458,12 @@ bool tenant_dues(const char *login, struct dues *ret)
                 ret->of[d] = u->skills[i].level;
     }
     return u;
+}
+
+const char *tenant_team(const char *login)
+{
+    const struct user *u = store_user(&tenant.store, login);
+    return !u ? NULL : u->team ? u->team->text : "";
 }
 
 bool tenant_set(const char *login, const char *fact, int level)

@@ -28,6 +28,7 @@ bool tenant_enable(const char *login);
 void tenant_logs_in(const char *login, uint64_t seconds_ago);
 /* The level of a skill there; 0: it is taken away, or the role is. false: it was not there. */
 bool tenant_set(const char *login, const char *fact, int level);
+const char *tenant_team(const char *login); /* NULL: there is no such user */
 struct dues;
 /* Who has what; false: there is no such user. */
 bool tenant_dues(const char *login, struct dues *ret);

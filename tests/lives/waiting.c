@@ -15,6 +15,7 @@
 #include "rest.h"
 #include "rules.h"
 #include "scarce.h"
+#include "tenant.h"
 #include "witness.h"
 #include "world.h"
 
@@ -36,16 +37,35 @@ static bool is_guarded(const struct person *p)
     return is;
 }
 
-/* For what anybody may wait in this world. */
+/* Whose user no state knows: it was lost, or is older; or the user is somebody else's. */
+static bool may_be_taken_over(const struct person *p)
+{
+    return p->forgotten || p->orphaned || p->twin || p->item->shares ||
+           strcasecmp(p->login, API_USER) == 0;
+}
+
+/* They have been somebody before, or others with their login were. */
+static bool may_be_another(const struct person *p)
+{
+    return p->n_returns || p->twin || p->item->shares;
+}
+
+/* Nobody has the login there, or a state that is older knows another one. */
+static bool may_be_gone(const struct person *p)
+{
+    return p->forgotten || p->orphaned || !tenant_team(p->login);
+}
+
+/* For what they may wait in this world. */
 static void check_reason(const char *reason, const struct person *p)
 {
-    bool expected =
-        reason && ((strcmp(reason, "budget") == 0 && budgets_hold()) ||
-                   (strcmp(reason, "never-lock-out") == 0 && is_guarded(p)) ||
-                   (strcmp(reason, "no-seat") == 0 && scarce_is_full()) ||
-                   (strcmp(reason, "state-restored") == 0 && p->forgotten) ||
-                   strcmp(reason, "adoption") == 0 || strcmp(reason, "relink") == 0 ||
-                   strcmp(reason, "user-gone") == 0);
+    bool expected = reason && ((strcmp(reason, "budget") == 0 && budgets_hold()) ||
+                               (strcmp(reason, "never-lock-out") == 0 && is_guarded(p)) ||
+                               (strcmp(reason, "no-seat") == 0 && scarce_is_full()) ||
+                               (strcmp(reason, "state-restored") == 0 && p->forgotten) ||
+                               (strcmp(reason, "adoption") == 0 && may_be_taken_over(p)) ||
+                               (strcmp(reason, "relink") == 0 && may_be_another(p)) ||
+                               (strcmp(reason, "user-gone") == 0 && may_be_gone(p)));
     bool lasts =
         reason && (strcmp(reason, "never-lock-out") == 0 || strcmp(reason, "no-seat") == 0);
     if (rest_is() && !(expected && lasts))
