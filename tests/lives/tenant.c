@@ -14,6 +14,7 @@
 
 #include "../simulator/http.h"
 #include "causes.h"
+#include "commands.h"
 #include "hands.h"
 #include "oracle.h"
 #include "secrets.h"
@@ -284,7 +285,10 @@ static enum route_result carry_out(struct request *q)
     note_answer(q, result);
     oracle_answered(q);
     see_trouble(q, result);
-    if (q->method != METHOD_GET && q->login && q->status < 300)
+    /* Another first password, since that could not be handed on, is nothing of a load. */
+    bool again =
+        q->method == METHOD_PUT && commands_tells_password(q->body.data, q->body.length);
+    if (q->method != METHOD_GET && q->login && q->status < 300 && !again)
         status_written();
     return result;
 }
