@@ -48,6 +48,13 @@ static bool holds_now(const struct user *u)
     return has_role(u, "Lead") && !u->disabled;
 }
 
+/* Nor whoever a state that is new, or older, does not know (any more). */
+static bool holds_as_known(const struct user *u)
+{
+    const struct person *p = oracle_person(u->field[USER_LOGIN]);
+    return holds_now(u) && p && !p->forgotten;
+}
+
 static unsigned count(bool (*those)(const struct user *u))
 {
     unsigned n = 0;
@@ -64,7 +71,8 @@ static bool is_last(const char *login, bool (*of)(const struct user *u))
 
 bool guarded_is(const char *login)
 {
-    return is_named(login) || is_last(login, holds) || is_last(login, holds_now);
+    return is_named(login) || is_last(login, holds) || is_last(login, holds_now) ||
+           is_last(login, holds_as_known);
 }
 
 void guarded_before(const char *login)
