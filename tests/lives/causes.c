@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "company.h"
 #include "directory.h"
+#include "groups.h"
 #include "hands.h"
 #include "life.h"
 #include "operator.h"
@@ -67,7 +68,7 @@ static uint64_t known_usec(void)
 
 static uint64_t group_gone(unsigned which, char cause[CAUSE])
 {
-    const struct item *group = company_group(which);
+    const struct item *group = group_of(which);
     snprintf(cause, CAUSE, "group:%s", group->dn);
     if (!group->gone || known_usec() == UINT64_MAX)
         return 0;
@@ -79,7 +80,7 @@ static uint64_t group_gone(unsigned which, char cause[CAUSE])
 /* It was shown with fewer than it has, as it is now, and those are believed all the same. */
 static uint64_t members_hidden(unsigned which, char cause[CAUSE])
 {
-    const struct item *group = company_group(which);
+    const struct item *group = group_of(which);
     snprintf(cause, CAUSE, "members:%s", group->dn);
     return !group->gone && directory_hides() && group->less_usec >= group->changed_usec &&
                    group->less_usec >= group->moved_usec &&

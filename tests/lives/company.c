@@ -1,7 +1,6 @@
 /*
- * A company: people are hired, move, marry, learn, fall ill of the payroll and come back, as the
- * plan says. Group memberships follow people at once, as a server with referential integrity keeps
- * them.
+ * A company: people are hired, move, marry, learn, fall ill of the payroll and come back, as
+ * the plan says.
  */
 #include "config.h"
 
@@ -15,17 +14,17 @@
 #include "dates.h"
 #include "directory.h"
 #include "edits.h"
+#include "groups.h"
 #include "life.h"
 #include "oracle.h"
 #include "plan.h"
+#include "shape.h"
 #include "tenant.h"
 #include "world.h"
 
 struct company company;
 
-static struct item *support, *sales, *night, *leads;
 static struct item *container; /* below the people; NULL: there is none yet */
-static uint64_t groups_usec;   /* since when no rule lacks its group */
 
 void company_touch(struct person *p)
 {
@@ -44,56 +43,6 @@ void company_touch(struct person *p)
         p->left_usec = p->told_left_usec = world.steady_usec ? world.steady_usec : 1;
         p->off_before_usec = world.off_usec;
     }
-}
-
-static void group_change(struct item *group, const char *dn, bool add)
-{
-    if (item_has(group, "member", dn) == add)
-        return;
-    change_begin(group);
-    if (add)
-        item_add(group, "member", dn);
-    else
-        item_drop(group, "member", dn);
-    change_end(group);
-}
-
-/* The member's entry has another name, or none any more. Of an entry that no search shows
- * nobody is told where links follow by themselves: a full compare finds it, each day. */
-static void link_follows(struct item *group, const char *before, const char *now, bool shown)
-{
-    if (!item_has(group, "member", before))
-        return;
-    if (directory_data.server == SERVER_AD) {
-        item_link_follows(group, before, now);
-        group->moved_usec = shown ? group->moved_usec : world.steady_usec + DAY;
-        return;
-    }
-    change_begin(group);
-    item_drop(group, "member", before);
-    if (now)
-        item_add(group, "member", now);
-    change_end(group);
-}
-
-struct item *company_group(unsigned which)
-{
-    struct item *const all[GROUPS] = {support, sales, night, leads};
-    return all[which];
-}
-
-static struct item *team_of(const char *name)
-{
-    return strcmp(name, "support") == 0 ? support
-           : strcmp(name, "sales") == 0 ? sales
-           : strcmp(name, "night") == 0 ? night
-                                        : NULL;
-}
-
-static void join_team(struct person *p, const char *team)
-{
-    for (unsigned i = 0; i < 3; i++)
-        group_change(company_group(i), p->item->dn, company_group(i) == team_of(team));
 }
 
 /* A new entry for a person; the same login and mail if they were here before. */
@@ -120,12 +69,13 @@ static void enter(struct person *p, const struct happening *h)
     item_add(i, "mail", text); /* it tells who comes back */
     if (h->number % 3 == 0)
         item_add(i, "preferredLanguage", "es");
+    shape_enter(i, h->number);
     if (h->what == WHAT_HIRE && h->seconds)
         dates_begin(p, h->seconds);
     change_begin(i);
     i->gone = false;
     change_end(i);
-    join_team(p, h->to);
+    groups_enter(p->item, h->to);
 }
 
 static struct person *person_new(unsigned number)
@@ -160,18 +110,12 @@ static void set(struct person *p, const char *name, const char *text)
     change_end(p->item);
 }
 
-static void links_follow(const struct item *i, const char *before, const char *now)
-{
-    for (unsigned k = 0; k < GROUPS; k++)
-        link_follows(company_group(k), before, now, item_has(i, "objectClass", "person"));
-}
-
 static void leave(struct person *p)
 {
     change_begin(p->item);
     p->item->gone = true;
     change_end(p->item);
-    links_follow(p->item, p->item->dn, NULL);
+    groups_follow(p->item, p->item->dn, NULL);
 }
 
 static void move_below(struct person *p, const char *parent)
@@ -182,7 +126,7 @@ static void move_below(struct person *p, const char *parent)
     snprintf(p->item->dn, sizeof(p->item->dn), "%.*s,%.100s", (int)strcspn(before, ","), before,
              parent);
     change_end(p->item);
-    links_follow(p->item, before, p->item->dn);
+    groups_follow(p->item, before, p->item->dn);
 }
 
 /* To the other organisational unit, with the same id. */
@@ -262,20 +206,8 @@ void company_part_twins(void)
 static bool may_leave_login(enum what w)
 {
     return w == WHAT_LEAVE || w == WHAT_LOGIN || w == WHAT_TEAM || w == WHAT_TYPE ||
-           w == WHAT_CLASS || w == WHAT_END || w == WHAT_EMPTY || w == WHAT_HAND;
-}
-
-static struct item *make(const char *dn, const char *class, const char *name, const char *value)
-{
-    struct item *i = item_new(dn);
-    item_add(i, "objectClass", class);
-    item_add(i, name, value);
-    if (strcmp(class, "groupOfNames") == 0) /* it must have a member */
-        item_add(i, "member", "cn=placeholder," SUFFIX);
-    change_begin(i);
-    i->gone = false;
-    change_end(i);
-    return i;
+           w == WHAT_CLASS || w == WHAT_END || w == WHAT_EMPTY || w == WHAT_HAND ||
+           w == WHAT_JOIN || w == WHAT_ATTRIBUTE;
 }
 
 /* ---- containers ---- */
@@ -283,7 +215,8 @@ static struct item *make(const char *dn, const char *class, const char *name, co
 static void place(struct person *p)
 {
     if (!container)
-        container = make("ou=floor,ou=people," SUFFIX, "organizationalUnit", "ou", "floor");
+        container =
+            groups_make("ou=floor,ou=people," SUFFIX, "organizationalUnit", "ou", "floor");
     move_below(p, container->dn);
 }
 
@@ -313,7 +246,7 @@ static void rename_container(const struct happening *h)
             continue;
         int size = (int)strcspn(p->item->dn, ",");
         snprintf(old, sizeof(old), "%.*s%.120s", size, p->item->dn, before);
-        links_follow(p->item, old, p->item->dn);
+        groups_follow(p->item, old, p->item->dn);
         company_touch(p);
         if (directory_hides())
             p->told_usec = world.steady_usec;
@@ -321,75 +254,27 @@ static void rename_container(const struct happening *h)
     seen(POINT_CONTAINER);
 }
 
-/* ---- groups ---- */
-
-/* All of them leave it at once. */
-static void empty_group(struct item *group)
-{
-    change_begin(group);
-    for (size_t k = 0; k < company.n_people; k++) {
-        struct person *p = company.people[k];
-        if (p->item->gone || !item_has(group, "member", p->item->dn))
-            continue;
-        item_drop(group, "member", p->item->dn);
-        company_touch(p);
-        p->told_usec = world.steady_usec;
-    }
-    change_end(group);
-    seen(POINT_GROUP_EMPTIED);
-}
-
-/* Another entry under the same name, with the same members (test_groups.py:test_group_deleted). */
-static void group_comes_back(struct item **group)
-{
-    struct item *old = *group, *now = item_new(old->dn);
-    for (size_t n = 0; n < old->n_values; n++)
-        item_add(now, old->values[n].name, old->values[n].text);
-    *group = now;
-    oracle_groups(support, sales, night, leads);
-    change_begin(now);
-    now->gone = false;
-    change_end(now);
-    groups_usec = world.steady_usec;
-    if (directory_hides())
-        edit_anew(now, now == support ? night : NULL);
-    seen(POINT_GROUP_ANEW);
-}
-
-static void group_happens(const struct happening *h)
-{
-    struct item **group = h->who % 2 ? &support : &sales;
-    bool cycle = strcmp(h->to, "cycle") == 0;
-    if (cycle || strcmp(h->to, "straight") == 0) {
-        group_change(night, support->dn, cycle);
-        seen(POINT_CYCLE);
-    } else if (strcmp(h->to, "empty") == 0) {
-        empty_group(*group);
-    } else if (strcmp(h->to, "anew") == 0 && (*group)->gone) {
-        group_comes_back(group);
-    } else if (strcmp(h->to, "delete") == 0 && !(*group)->gone) {
-        change_begin(*group);
-        (*group)->gone = true;
-        change_end(*group);
-        causes_group_gone();
-    }
-}
-
-uint64_t company_quiet_usec(void)
-{
-    return support->gone || sales->gone ? UINT64_MAX : groups_usec;
-}
-
-void company_calms(void)
-{
-    company_part_twins();
-    if (support->gone)
-        group_comes_back(&support);
-    if (sales->gone)
-        group_comes_back(&sales);
-}
-
 /* ---- what happens ---- */
+
+static void join(const struct person *p, const struct happening *h)
+{
+    struct item *unit = group_numbered(h->number);
+    if (!unit)
+        return;
+    group_change(unit, p->item->dn, strcmp(h->to, "in") == 0);
+    if (!item_has(group_of(0), "member", p->item->dn) && group_holds(group_of(0), p->item->dn))
+        seen(POINT_UNIT_JOINED);
+}
+
+static void attribute(const struct person *p, const struct happening *h)
+{
+    if (!shape_is())
+        return;
+    change_begin(p->item);
+    shape_attribute(p->item, h->to, h->number);
+    change_end(p->item);
+    seen(POINT_ATTRIBUTE);
+}
 
 static void change(struct person *p, const struct happening *h)
 {
@@ -401,16 +286,18 @@ static void change(struct person *p, const struct happening *h)
         snprintf(text, sizeof(text), "Name%u", (unsigned)(h->number % 1000));
         set(p, "sn", text);
         break;
-    case WHAT_TEAM: join_team(p, h->to); break;
+    case WHAT_TEAM: groups_join_team(p->item, h->to); break;
     case WHAT_LANGUAGE: set(p, "preferredLanguage", to); break;
     case WHAT_TYPE: set(p, "employeeType", to); break;
-    case WHAT_LEAD: group_change(leads, p->item->dn, to); break;
+    case WHAT_LEAD: group_change(group_of(GROUP_LEADS), p->item->dn, to); break;
     case WHAT_MOVE: move(p); break;
     case WHAT_PLACE: place(p); break;
     case WHAT_LOGIN: marry(p, h); break;
     case WHAT_END: dates_end(p, h->seconds); break;
     case WHAT_EMPTY: edit_empty(p, h->to); break;
     case WHAT_CLASS: edit_class(p, h->to); break;
+    case WHAT_JOIN: join(p, h); break;
+    case WHAT_ATTRIBUTE: attribute(p, h); break;
     case WHAT_SHIFT:
     case WHAT_LOG_IN:
     case WHAT_HAND: hands_happen(p, h); break;
@@ -420,8 +307,8 @@ static void change(struct person *p, const struct happening *h)
 
 void company_happen(const struct happening *h)
 {
-    if (h->what == WHAT_GROUP) {
-        group_happens(h);
+    if (h->what == WHAT_GROUP || h->what == WHAT_UNIT) {
+        groups_happen(h);
         return;
     }
     if (h->what == WHAT_CONTAINER) {
@@ -477,17 +364,10 @@ void company_begin(const struct plan *p)
 {
     company = (struct company){.two_bases = p->two_bases, .api_person = p->api_person};
     container = NULL;
-    groups_usec = 0;
-    make(SUFFIX, "domain", "dc", "example");
-    make("ou=people," SUFFIX, "organizationalUnit", "ou", "people");
-    make("ou=contractors," SUFFIX, "organizationalUnit", "ou", "contractors");
-    make("ou=groups," SUFFIX, "organizationalUnit", "ou", "groups");
-    support = make("cn=support,ou=groups," SUFFIX, "groupOfNames", "cn", "support");
-    sales = make("cn=sales,ou=groups," SUFFIX, "groupOfNames", "cn", "sales");
-    night = make("cn=night,ou=groups," SUFFIX, "groupOfNames", "cn", "night");
-    leads = make("cn=leads,ou=groups," SUFFIX, "groupOfNames", "cn", "leads");
-    group_change(support, night->dn, true);
-    oracle_groups(support, sales, night, leads);
+    groups_make(SUFFIX, "domain", "dc", "example");
+    groups_make("ou=people," SUFFIX, "organizationalUnit", "ou", "people");
+    groups_make("ou=contractors," SUFFIX, "organizationalUnit", "ou", "contractors");
+    groups_begin(p);
 }
 
 void company_end(void)
@@ -495,5 +375,6 @@ void company_end(void)
     for (size_t i = 0; i < company.n_people; i++)
         free(company.people[i]);
     free(company.people);
+    groups_end();
     company = (struct company){0};
 }

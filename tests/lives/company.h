@@ -74,10 +74,4 @@ void company_touch(struct person *p); /* what is expected of them may be another
 void company_heard(uint64_t since_usec);
 /* Everybody is looked at again: the rules changed. */
 void company_rules_changed(void);
-/* Since when each group that a rule names is there; UINT64_MAX: one is not. */
-uint64_t company_quiet_usec(void);
-#define GROUPS          4
-#define GROUPS_OF_TEAMS 2 /* the first ones: they may be gone */
-struct item *company_group(unsigned which);
-void company_calms(void); /* they are all there again */
 void company_part_twins(void); /* everybody is given their own login */

@@ -13,6 +13,7 @@
 #include "budgets.h"
 #include "company.h"
 #include "directory.h"
+#include "groups.h"
 #include "life.h"
 #include "operator.h"
 #include "oracle.h"
@@ -71,7 +72,7 @@ static void passed_by_now(void *userdata, uint64_t since_usec)
     bool alone = world.n_requests < n_requests + 8 && p->changed_usec == since_usec &&
                  !p->forgotten && !p->apart_until_usec;
     if (alone && life_was_quiet(since_usec - HOUR) && operator_quiet_usec() < since_usec &&
-        company_quiet_usec() < since_usec)
+        groups_quiet_usec() < since_usec)
         oracle_one(p);
 }
 

@@ -8,6 +8,7 @@
 
 #include "company.h"
 #include "directory.h"
+#include "groups.h"
 #include "world.h"
 
 static void set(struct item *i, const char *name, const char *text)
@@ -55,12 +56,9 @@ void edit_class(struct person *p, const char *class)
 }
 
 /* Whoever is hidden was never seen in it, as nobody was in the one before. */
-void edit_anew(const struct item *group, const struct item *below)
+void edit_anew(const struct item *group)
 {
-    for (size_t k = 0; k < company.n_people; k++) {
-        struct person *p = company.people[k];
-        if (item_has(group, "member", p->item->dn) ||
-            (below && item_has(below, "member", p->item->dn)))
-            p->told_usec = world.steady_usec;
-    }
+    for (size_t k = 0; k < company.n_people; k++)
+        if (group_holds(group, company.people[k]->item->dn))
+            company.people[k]->told_usec = world.steady_usec;
 }

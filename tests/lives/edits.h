@@ -8,5 +8,5 @@ struct person;
 void edit_empty(struct person *p, const char *name);
 /* One class more, or not any more: posixGroup; or account, instead of any that is looked for. */
 void edit_class(struct person *p, const char *class);
-/* A group is another entry since now, with `below` in it, or NULL; members are hidden. */
-void edit_anew(const struct item *group, const struct item *below);
+/* A group is another entry since now; members are hidden. */
+void edit_anew(const struct item *group);

@@ -7,6 +7,7 @@
 
 #include "company.h"
 #include "dormant.h"
+#include "dues.h"
 #include "life.h"
 #include "oracle.h"
 #include "plan.h"
@@ -15,13 +16,14 @@
 #include "tenant.h"
 #include "world.h"
 
-const char *const due_names[DUES] = {"",        "Agent",   "Lead",   "Trainer",
-                                     "English", "Spanish", "Billing"};
+const char *const due_names[DUES] = {"",        "Agent",   "Lead",    "Trainer",
+                                     "Coach",   "Auditor", "English", "Spanish",
+                                     "Billing", "French",  "Chat"};
 
 static int wanted_of(const struct person *p, enum due fact)
 {
     struct dues d;
-    oracle_dues(p->item, &d);
+    dues_of(p->item, &d);
     return d.of[fact];
 }
 

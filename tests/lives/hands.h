@@ -9,15 +9,19 @@
 struct happening;
 struct person;
 
-/* What the rules give to somebody who works: three roles, three skills. */
+/* What the rules give to somebody who works: roles, and skills from English on. */
 enum due {
     DUE_NONE,
     DUE_AGENT,
     DUE_LEAD,
     DUE_TRAINER, /* where it conflicts with the one before */
+    DUE_COACH,   /* this one, and what else has a line of its own, by drawn rules alone */
+    DUE_AUDITOR,
     DUE_ENGLISH,
     DUE_SPANISH,
     DUE_BILLING,
+    DUE_FRENCH,
+    DUE_CHAT,
     DUES
 };
 extern const char *const due_names[DUES];

@@ -23,6 +23,7 @@
 #include "company.h"
 #include "daemon/daemon.h"
 #include "directory.h"
+#include "groups.h"
 #include "operator.h"
 #include "oracle.h"
 #include "plan.h"
@@ -192,7 +193,7 @@ void life_calms(void)
     world.crash_countdown = 0;
     commands_trouble(NULL, 0);
     trouble_of_ends(NULL, 0);
-    company_calms();
+    groups_calm();
     trouble_ends(NULL, 0);
 }
 
@@ -307,6 +308,7 @@ void life_happen(const struct happening *h)
         if (running && !world.death)
             operator_happen(h);
         break;
+    case WHAT_RULE:
     case WHAT_CONFIGURATION: reconfigure(h); break;
     case WHAT_CLOCK: set_clock(h); break;
     case WHAT_STATE: change_state(h); break;
@@ -417,13 +419,11 @@ static void begin(void)
     crash = stopped_for = NULL;
     apart = NULL;
     world.quiet_usec = hides_since_usec = next_happening = 0;
-    world.n_broken = 0;
+    world.n_broken = world.crash_countdown = 0;
     memset(world.points, 0, sizeof(world.points));
     world.death = DEATH_NOT;
-    world.crash_countdown = 0;
     world.other_tenant = world.directory_away = world.tenant_away = world.has_lied =
-        world.lost_by_lies = false;
-    world.was_turned_back = false;
+        world.lost_by_lies = world.was_turned_back = false;
     world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;
     world.deaf_since_usec = world.disk_usec = world.off_usec = world.down_usec =
@@ -443,8 +443,8 @@ static void begin(void)
     tenant_begin();
     commands_begin();
     operator_begin();
-    rules_begin(plan);
     company_begin(plan);
+    rules_begin(plan);
     happen_next(NULL, 0);
     world_at(world.steady_usec + 23 * HOUR + 30 * MINUTE, day_end, NULL, 0);
     uint64_t end = plan->days * DAY;

@@ -22,6 +22,8 @@
 #include "deeds.h"
 #include "directory.h"
 #include "dormant.h"
+#include "dues.h"
+#include "groups.h"
 #include "growth.h"
 #include "guarded.h"
 #include "hands.h"
@@ -46,7 +48,6 @@ extern struct simulator tenant;
 #define SHIFT        (12 * HOUR + SETTLE)
 #define DELETE_AFTER (3 * DAY)
 
-static const struct item *support, *sales, *night, *leads;
 /* When the state was kept, and what its clock knows. */
 static uint64_t kept_usec, kept_noted_usec, kept_off_usec, lost_usec, restored_usec;
 
@@ -64,28 +65,10 @@ void oracle_end(void)
     budgets_end();
 }
 
-void oracle_groups(struct item *a, struct item *b, struct item *c, struct item *d)
-{
-    support = a;
-    sales = b;
-    night = c;
-    leads = d;
-}
-
 static bool is_type(const struct item *i, const char *type)
 {
     const char *t = item_get(i, "employeeType");
     return t && strcasecmp(t, type) == 0;
-}
-
-static bool in_support(const struct item *i)
-{
-    return item_has(support, "member", i->dn) || item_has(night, "member", i->dn);
-}
-
-static bool has_team(const struct item *i)
-{
-    return in_support(i) || item_has(sales, "member", i->dn);
 }
 
 bool oracle_is_revoked(const struct item *i)
@@ -98,7 +81,7 @@ static bool is_placed(const struct item *i)
 {
     return !i->gone && !i->shares && item_has(i, "objectClass", "person") &&
            !is_type(i, "Service") && !(rules.without_visitors && is_type(i, "Visitor")) &&
-           has_team(i);
+           dues_team(i);
 }
 
 static bool is_claimed(const struct item *i)
@@ -291,45 +274,6 @@ void oracle_state_changed(bool restored)
     }
 }
 
-static const char *text_of(const struct user *u, enum user_field field)
-{
-    return u->field[field] ? u->field[field] : "";
-}
-
-void oracle_dues(const struct item *i, struct dues *ret)
-{
-    const char *language = item_get(i, "preferredLanguage");
-    bool spanish = language && strncasecmp(language, "es", 2) == 0;
-    *ret = (struct dues){
-        .of = {[DUE_AGENT] = has_team(i),
-               [DUE_LEAD] = item_has(leads, "member", i->dn),
-               [DUE_TRAINER] = rules.conflicts && spanish,
-               [DUE_ENGLISH] = in_support(i) ? 100 : 50,
-               [DUE_SPANISH] = spanish ? 80 : 0,
-               [DUE_BILLING] = item_has(sales, "member", i->dn) ? (int)rules.billing : 0}};
-}
-
-static void write_dues(const struct dues *d, bool more, char *to, size_t size)
-{
-    snprintf(to, size, ", roles %s%s%s%sEnglish %d Spanish %d Billing %d",
-             d->of[DUE_AGENT] ? "Agent " : "", d->of[DUE_LEAD] ? "Lead " : "",
-             d->of[DUE_TRAINER] ? "Trainer " : "", more ? "more " : "", d->of[DUE_ENGLISH],
-             d->of[DUE_SPANISH], d->of[DUE_BILLING]);
-}
-
-/* Who works: everything about them, in one line to compare. */
-static void describe(const struct user *u, const struct dues *has, char *to, size_t size)
-{
-    bool more = false;
-    char rest[160];
-    for (size_t i = 0; i < u->n_roles; i++)
-        more |= strcmp(u->roles[i]->text, "Administrator") == 0;
-    write_dues(has, more, rest, sizeof(rest));
-    snprintf(to, size, "%s %s <%s> in %s%s%s", text_of(u, USER_FIRST_NAME),
-             text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL),
-             u->team ? u->team->text : "no team", rest, u->disabled ? ", disabled" : "");
-}
-
 /* A name that is not there makes an entry that nothing follows from; a mail that is not there is
  * kept as it is. */
 static bool is_usable(const struct item *i)
@@ -337,26 +281,10 @@ static bool is_usable(const struct item *i)
     return item_get(i, "givenName") && item_get(i, "sn");
 }
 
-static void expect(const struct person *p, const struct user *u, const struct dues *has, char *to,
-                   size_t size)
-{
-    const struct item *i = p->item;
-    const char *mail = item_get(i, "mail");
-    struct dues due;
-    char rest[160];
-    oracle_dues(i, &due);
-    hands_apply(p, has, &due);
-    scarce_apply(p, has, &due);
-    write_dues(&due, false, rest, sizeof(rest));
-    snprintf(to, size, "%s %s <%s> in %s%s", item_get(i, "givenName"), item_get(i, "sn"),
-             mail ? mail : text_of(u, USER_EMAIL), in_support(i) ? "Customer Service" : "Sales",
-             rest);
-}
-
 __attribute__((format(printf, 2, 3))) static void differs(const struct person *p,
                                                           const char *format, ...)
 {
-    char text[800];
+    char text[1200];
     va_list ap;
     if (waiting_is(p))
         return;
@@ -418,7 +346,7 @@ static bool is_in_doubt(const struct person *p)
 
 static void check_person(struct person *p)
 {
-    char is[300], should[320];
+    char is[500], should[500];
     const struct user *u = store_user(&tenant.store, p->login);
     if (is_protected(p) || p->apart_until_usec > world.steady_usec || is_in_doubt(p))
         return;
@@ -435,8 +363,8 @@ static void check_person(struct person *p)
     } else {
         struct dues has = {0};
         tenant_dues(p->login, &has);
-        describe(u, &has, is, sizeof(is));
-        expect(p, u, &has, should, 300);
+        dues_are(u, &has, is, sizeof(is));
+        dues_should_be(p, u, &has, should, 480);
         if (u->disabled && (p->disabled_before || p->is_dormant))
             strcat(should, ", disabled");
         if (strcmp(is, should) != 0)
@@ -474,7 +402,7 @@ void oracle_day_end(uint64_t since_usec)
     uint64_t quiet = operator_quiet_usec();
     causes_look();
     quiet = quiet > since_usec ? quiet : since_usec;
-    quiet = company_quiet_usec() > quiet ? company_quiet_usec() : quiet;
+    quiet = groups_quiet_usec() > quiet ? groups_quiet_usec() : quiet;
     if (quiet > world.steady_usec || world.steady_usec - quiet < SETTLE)
         return;
     for (size_t i = 0; i < company.n_people; i++)

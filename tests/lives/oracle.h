@@ -11,8 +11,6 @@ struct request;
 
 void oracle_begin(void);
 void oracle_end(void);
-void oracle_groups(struct item *support, struct item *sales, struct item *night,
-                   struct item *leads);
 struct person *oracle_person(const char *login); /* NULL: nobody has or had it */
 /* Who cannot have heard of a change of somebody yet is not to blame. */
 bool oracle_is_news(const struct person *p);
@@ -27,8 +25,6 @@ uint64_t oracle_state_restored_usec(void);
 /* The daemon knows less than before: what it did does not count against its budgets. restored:
  * it knows what it knew when the state was kept. */
 void oracle_state_changed(bool restored);
-struct dues;
-void oracle_dues(const struct item *i, struct dues *ret);
 bool oracle_has_access(const char *login);
 /* Somebody's access has to end now (revoked.c). */
 void oracle_revoked(struct person *p);

@@ -27,6 +27,8 @@ static const char *const names[WHAT_KINDS] = {
     [WHAT_EMPTY] = "empty",         [WHAT_CLASS] = "class",
     [WHAT_TWIN] = "twin",           [WHAT_COMMAND] = "command",
     [WHAT_LOG_IN] = "log in",       [WHAT_SECOND] = "second",
+    [WHAT_UNIT] = "unit",           [WHAT_JOIN] = "join",
+    [WHAT_RULE] = "rule",           [WHAT_ATTRIBUTE] = "attribute",
 };
 
 static const char *const servers[SERVERS] = {"OpenLDAP", "389", "Active Directory", "other"};
@@ -166,9 +168,9 @@ static const struct place flags[] = {
     PLACE(passwords),      PLACE(privileged),       PLACE(api_person),
     PLACE(conflicts),      PLACE(dormant_disables), PLACE(makes_disabled),
 };
-static const struct place numbers[] = {PLACE(days),  PLACE(rate),    PLACE(at_once),
-                                       PLACE(seats), PLACE(dormant), PLACE(ahead),
-                                       PLACE(vanish)};
+static const struct place numbers[] = {PLACE(days),   PLACE(rate),     PLACE(at_once),
+                                       PLACE(seats),  PLACE(dormant),  PLACE(ahead),
+                                       PLACE(vanish), PLACE(templates)};
 
 static void *place_of(struct plan *p, const struct place *all, size_t n, unsigned which,
                       const char **ret_name)

@@ -50,6 +50,12 @@ enum what {
     WHAT_COMMAND,       /* to: fails, hangs, cannot be killed; seconds */
     WHAT_LOG_IN, /* who logs in at the tenant; seconds: so long ago; to: unreadable, when that
                     was */
+    WHAT_UNIT, /* who: a unit (groups.h); number: what it lies in; to: all, everybody is in it.
+                  At the very beginning it is made, later it moves */
+    WHAT_JOIN, /* who; number: a unit; to: in or out */
+    WHAT_RULE, /* who: which one (shape.h); points: group, filter, team, role, skill, level;
+                  to: gone. At the very beginning, or with another configuration */
+    WHAT_ATTRIBUTE,     /* who; to: its name; number: which value it has from then on */
     WHAT_SECOND,        /* somebody starts another one with the same configuration */
     WHAT_KINDS
 };
@@ -88,6 +94,7 @@ struct plan {
     bool makes_disabled;     /* whoever is disabled by the directory gets a user */
     unsigned dormant;        /* days without a log-in until somebody is; 0: nobody ever */
     bool dormant_disables;   /* whoever is; else they are reported */
+    unsigned templates;      /* other ones (shape.h) */
     bool conflicts;          /* nobody may have the roles Lead and Trainer together */
     struct happening *all;
     size_t n, room;
@@ -102,6 +109,8 @@ struct draw_options {
 
 void plan_draw_edits(struct plan *p, uint64_t seed, unsigned n_hired); /* a part of it */
 void plan_draw_peers(struct plan *p, uint64_t seed);
+/* Units, rules, templates and reorganisations, of which the rest knows nothing. */
+void plan_draw_shape(struct plan *p, uint64_t seed, bool calm);
 void plan_draw_right(struct plan *p, uint64_t seed);
 void plan_draw_scarce(struct plan *p, uint64_t seed, unsigned n_hired, unsigned n_people);
 void plan_draw(struct plan *ret, const struct draw_options *o);

@@ -13,6 +13,7 @@
 #include "directory.h"
 #include "plan.h"
 #include "secrets.h"
+#include "shape.h"
 #include "tenant.h"
 #include "world.h"
 
@@ -50,9 +51,12 @@ static void write_budgets(char *to, size_t size)
 /* The administrator's hand is none of the daemon's. */
 static void write_configuration(const char *name, const char *state, const char *socket)
 {
-    char text[4096], budgets[LIMITS * 40];
+    static char text[32768], before[12000], behind[12000];
+    char budgets[LIMITS * 40];
     bool running = world.running;
     write_budgets(budgets, sizeof(budgets));
+    (void)shape_write_rules(true, before, sizeof(before));
+    (void)shape_write_rules(false, behind, sizeof(behind));
     snprintf(
         text, sizeof(text),
         "%s[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
@@ -61,13 +65,13 @@ static void write_configuration(const char *name, const char *state, const char 
         "%s[tenant]\nurl = http://10.0.0.%s\ntls = no\nclient_id = " API_USER
         "\nclient_secret_file = %sclient-secret\nmax_rate = %u\nmax_concurrent = %u\n%s"
         "[scope]\nwhen = (!(|(employeeType=Service)%s))\n"
-        "[user]\ndisabled_when = (employeeType=Terminated)\n%s"
+        "[user]\ndisabled_when = (employeeType=Terminated)\n%s%s%s"
         "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
         "\nteam = Customer Service\nroles = Agent\nskills = English:100\n"
         "[rule \"Sales\"]\ngroup = cn=sales,ou=groups," SUFFIX
         "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:%u\n"
         "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
-        "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n%s"
+        "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n%s%s"
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
         "dormant_after = %ud\ndormant = %s\ncreate_ahead = %uh\ncreate_disabled = %s\n"
         "[guard]\n%smax_users = %u\nattribute_vanish = %u%%\n%s%s"
@@ -82,8 +86,8 @@ static void write_configuration(const char *name, const char *state, const char 
         plan->passwords ? "initial_password = generate\npassword_command = /bin/true\n" : "",
         rules.without_visitors ? "(employeeType=Visitor)" : "",
         plan->dates ? "starts_at = " FIRST_DAY "\nexpires_at = " LAST_DAY "\n" : "",
-        rules.billing, rules.conflicts ? CONFLICT : "", rules.deletes ? "3d" : "0",
-        plan->often_verified ? "1d" : "7d", rules.dormant,
+        shape_templates(), before, rules.billing, rules.conflicts ? CONFLICT : "", behind,
+        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", rules.dormant,
         rules.dormant_disables ? "disable" : "report", rules.ahead,
         rules.makes_disabled ? "yes" : "no", budgets, rules.seats,
         rules.vanish ? rules.vanish : 100, rules.privileged ? "privileged_roles = Lead\n" : "",
@@ -114,13 +118,18 @@ void rules_begin(const struct plan *p)
                            .deletes = p->deletes,
                            .often_verified = p->often_verified,
                            .protects = p->protects};
+    shape_begin(p);
     memcpy(rules.limits, p->limits, sizeof(rules.limits));
     write_configuration("rosterd.conf", "state.db", "control.sock");
 }
 
 void rules_change(const struct happening *h)
 {
-    if (strcmp(h->to, "billing") == 0)
+    if (h->what == WHAT_RULE && !h->at_usec)
+        return; /* the file was written with it */
+    if (h->what == WHAT_RULE)
+        shape_change(h);
+    else if (strcmp(h->to, "billing") == 0)
         rules.billing = (unsigned)(h->number % 101);
     else if (strcmp(h->to, "visitors") == 0)
         rules.without_visitors = h->number % 2;

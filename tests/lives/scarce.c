@@ -8,6 +8,7 @@
 
 #include "company.h"
 #include "directory.h"
+#include "dues.h"
 #include "guarded.h"
 #include "hands.h"
 #include "oracle.h"
@@ -96,7 +97,7 @@ static void check_roles(const struct person *p, const char *method, const struct
     struct dues due;
     bool lost = (was.dues.of[DUE_LEAD] && !is->of[DUE_LEAD]) ||
                 (was.dues.of[DUE_TRAINER] && !is->of[DUE_TRAINER]);
-    oracle_dues(p->item, &due);
+    dues_of(p->item, &due);
     world.n_checks++;
     if (both(is) && !both(&was.dues))
         broken(25, "a %s gives %s the roles Lead and Trainer together", method, p->login);
@@ -170,7 +171,7 @@ static void check_conflict(const json_t *operations, const struct person *p)
     struct dues due;
     const json_t *o = conflict_of(operations, p);
     const char *sentence = text_of(o, "sentence");
-    oracle_dues(p->item, &due);
+    dues_of(p->item, &due);
     world.n_checks++;
     /* The role that the last one has who may not lose it is in the way of another one. */
     if (o && !both(&due) && !guarded_is(p->login) && !guarded_is(p->old_login)) {

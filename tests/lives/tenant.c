@@ -101,8 +101,8 @@ static void begin(struct simulator *s, const char *domain)
     s->oauth.secret = text_copy(CLIENT_SECRET);
     s->access_numbers = json_array();
     seed_names(s, NAME_TEAM, "Customer Service,Sales,Back Office");
-    seed_names(s, NAME_ROLE, "Agent,Lead,Trainer,Administrator");
-    seed_names(s, NAME_SKILL, "English,Spanish,Billing");
+    seed_names(s, NAME_ROLE, "Agent,Lead,Trainer,Coach,Auditor,Administrator");
+    seed_names(s, NAME_SKILL, "English,Spanish,Billing,French,Chat");
     seed_one(s, API_USER, "Back Office", "Administrator");
 }
 

@@ -306,6 +306,10 @@ enum point {
     POINT_EXPLAINED,
     POINT_PART_APPROVED,
     POINT_WAITED_A_WEEK,
+    POINT_UNIT_MOVED,
+    POINT_UNIT_JOINED,
+    POINT_RULE_CHANGED,
+    POINT_ATTRIBUTE,
     POINTS
 };
 void seen(enum point p);

@@ -50,10 +50,12 @@ static json_t *user_of(const struct user *u)
         json_array_append_new(roles, json_string(u->roles[i]->text));
     for (size_t i = 0; i < u->n_skills; i++)
         json_object_set_new(skills, u->skills[i].name->text, json_integer(u->skills[i].level));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "first_name",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "first_name",
                      text_or_null(u->field[USER_FIRST_NAME]), "last_name",
                      text_or_null(u->field[USER_LAST_NAME]), "email",
-                     text_or_null(u->field[USER_EMAIL]), "team",
+                     text_or_null(u->field[USER_EMAIL]), "work_phone",
+                     text_or_null(u->field[USER_WORK_PHONE]), "mobile_phone",
+                     text_or_null(u->field[USER_MOBILE_PHONE]), "team",
                      text_or_null(u->team ? u->team->text : NULL), "roles", roles, "skills",
                      skills, "disabled", u->disabled, "logged_in", u->logged_in);
 }
@@ -69,7 +71,8 @@ static json_t *users(void)
 
 static json_t *configuration(void)
 {
-    char path[160], text[8192];
+    static char text[32768];
+    char path[160];
     snprintf(path, sizeof(path), "%srosterd.conf", world.folder);
     FILE *f = fopen(path, "re");
     size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;

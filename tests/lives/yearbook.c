@@ -17,6 +17,7 @@
 #include "company.h"
 #include "hands.h"
 #include "oracle.h"
+#include "shape.h"
 #include "tenant.h"
 #include "world.h"
 
@@ -92,12 +93,20 @@ static void check(unsigned which, enum due fact, const struct audit_who *w)
     }
 }
 
+/* By no rule that each company has. */
+static bool is_drawn_alone(enum due fact)
+{
+    return fact == DUE_COACH || fact == DUE_AUDITOR || fact == DUE_FRENCH || fact == DUE_CHAT;
+}
+
 void yearbook_check(const char *const *files, size_t n_files)
 {
     if (world.was_turned_back) /* of two evenings by one clock nobody knows which is meant */
         return;
     for (unsigned which = 0; which < EVENINGS; which++) {
         for (enum due fact = DUE_AGENT; fact < DUES && evenings[which].n; fact++) {
+            if (!shape_is() && is_drawn_alone(fact))
+                continue;
             struct error e = {0};
             struct audit_who w = {.field = fact < DUE_ENGLISH ? "role" : "skill",
                                   .name = due_names[fact],
