@@ -15,6 +15,7 @@
 #include "directory.h"
 #include "edits.h"
 #include "groups.h"
+#include "habits.h"
 #include "life.h"
 #include "oracle.h"
 #include "plan.h"
@@ -36,6 +37,7 @@ void company_touch(struct person *p)
     }
     p->was_entitled = is;
     hands_touched(p);
+    habits_touched(p);
     /* Whoever has not begun has not left, unless the rules give no team any more. */
     if (!oracle_has_left(p->item)) {
         p->left_usec = 0;
@@ -311,6 +313,10 @@ void company_happen(const struct happening *h)
         groups_happen(h);
         return;
     }
+    if (h->what == WHAT_HABIT) {
+        habits_happen(h);
+        return;
+    }
     if (h->what == WHAT_CONTAINER) {
         if (container && (strcmp(h->to, "moved") != 0 || company.two_bases))
             rename_container(h);
@@ -376,5 +382,6 @@ void company_end(void)
         free(company.people[i]);
     free(company.people);
     groups_end();
+    habits_end();
     company = (struct company){0};
 }

@@ -36,6 +36,7 @@ struct person {
     bool disabled_by_hand; /* at the tenant, after the daemon had enabled them */
     bool disabled_when_kept; /* and the kept state knows who did it */
     uint64_t apart_until_usec; /* the tenant has a trouble with them alone, or had */
+    struct preset preset;
     struct hand hands[HANDS]; /* what somebody did at the tenant, if not to their access */
     uint64_t revoked_usec; /* when that began */
     uint64_t written_usec; /* when a request that writes was about them last */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "habits.h"
 #include "simulated.h"
 #include "world.h"
 
@@ -60,6 +61,16 @@ void deed_begins(const char *login, const char *line)
     intent = json_loads(line, 0, NULL);
 }
 
+void deed_finds(const char *login)
+{
+    const struct user *u = store_user(&tenant.store, login);
+    if (!before || !u)
+        return;
+    json_decref(before);
+    before = facts_of(u);
+    snprintf(subject, sizeof(subject), "%s", u->id);
+}
+
 /* Another login does not make another user. */
 static const struct user *subject_now(const char *login)
 {
@@ -90,6 +101,21 @@ static bool says(const char *name, const char *to)
     return false;
 }
 
+/* What it says that becomes of it; NULL: nothing. */
+static const char *told_of(const char *name)
+{
+    const json_t *set = json_object_get(json_object_get(intent, "p"), "set");
+    size_t i;
+    json_t *change;
+    json_array_foreach(set, i, change)
+    {
+        const char *its = json_string_value(json_array_get(change, 0));
+        if (its && strcmp(its, name) == 0)
+            return json_string_value(json_array_get(change, 1));
+    }
+    return NULL;
+}
+
 static void describe(struct deed *ret)
 {
     const json_t *set = json_object_get(json_object_get(intent, "p"), "set");
@@ -118,12 +144,15 @@ bool deed_ends(const char *login, const char *method, struct deed *ret)
     {
         const char *to = json_string_value(value),
                    *was = json_string_value(json_object_get(before, name));
-        if ((!was || strcmp(was, to) != 0) && !says(name, to))
+        if ((!was || strcmp(was, to) != 0) && !says(name, to) &&
+            !habits_explain(name, was, to, told_of(name)))
             broken(21, "a %s makes %s of %s, which its intent does not say", method, name, to);
     }
-    json_object_foreach(before, name, value)
-        if (is && !json_object_get(after, name) && !says(name, NULL))
-            broken(21, "a %s takes %s away, which its intent does not say", method, name);
+    json_object_foreach(before, name, value) if (is && !json_object_get(after, name) &&
+                                                 !says(name, NULL) &&
+                                                 !habits_explain(name, json_string_value(value),
+                                                                 NULL, told_of(name)))
+        broken(21, "a %s takes %s away, which its intent does not say", method, name);
     bool changed = before && !json_equal(before, after);
     describe(ret);
     json_decref(after);

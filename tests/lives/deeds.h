@@ -4,6 +4,8 @@
 
 /* Before it is carried out, and after. intent: the line of the audit; NULL: nothing is held. */
 void deed_begins(const char *login, const char *intent);
+/* Somebody else made the user in between: what is there now was there before. */
+void deed_finds(const char *login);
 struct deed {
     long long number; /* of the operation */
     char op[12];

@@ -10,6 +10,7 @@
 #include "company.h"
 #include "directory.h"
 #include "groups.h"
+#include "habits.h"
 #include "hands.h"
 #include "rules.h"
 #include "scarce.h"
@@ -70,15 +71,16 @@ static const char *text_of(const struct user *u, enum user_field field)
 void dues_are(const struct user *u, const struct dues *has, char *to, size_t size)
 {
     bool more = false;
-    char rest[240], phones[80];
+    char rest[240], phones[140], mail[80];
     for (size_t i = 0; i < u->n_roles; i++)
         more |= strcmp(u->roles[i]->text, "Administrator") == 0;
     write_dues(has, more, rest, sizeof(rest));
     shape_phones_of(u, phones, sizeof(phones));
+    snprintf(mail, sizeof(mail), "%s", text_of(u, USER_EMAIL));
+    habits_form(false, mail, sizeof(mail));
     snprintf(to, size, "%s %s <%s> in %s%s%s%s", text_of(u, USER_FIRST_NAME),
-             text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL),
-             u->team ? u->team->text : "no team", rest, phones,
-             u->disabled ? ", disabled" : "");
+             text_of(u, USER_LAST_NAME), mail, u->team ? u->team->text : "no team", rest,
+             phones, u->disabled ? ", disabled" : "");
 }
 
 void dues_should_be(const struct person *p, const struct user *u, const struct dues *has,
@@ -87,13 +89,15 @@ void dues_should_be(const struct person *p, const struct user *u, const struct d
     const struct item *i = p->item;
     const char *team = dues_team(i);
     struct dues due;
-    char rest[240], phones[80], name[100], mail[80];
+    char rest[240], phones[140], name[100], mail[80];
     dues_of(i, &due);
     hands_apply(p, has, &due);
+    habits_apply(p, has, &due);
     scarce_apply(p, has, &due);
     write_dues(&due, false, rest, sizeof(rest));
     shape_name(i, name, sizeof(name));
     shape_mail(i, text_of(u, USER_EMAIL), mail, sizeof(mail));
+    habits_form(false, mail, sizeof(mail));
     shape_phones(i, u, phones, sizeof(phones));
     snprintf(to, size, "%s <%s> in %s%s%s", name, mail, team ? team : "no team", rest, phones);
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct happening;
 struct person;
@@ -27,6 +28,14 @@ enum due {
 extern const char *const due_names[DUES];
 struct dues {
     int of[DUES]; /* a level; of a role: 1; 0: none */
+};
+
+/* Everybody of a team has another level of a skill for a while (habits.h). */
+struct preset {
+    enum due fact; /* DUE_NONE: nothing such */
+    int level, before;
+    uint64_t until_usec;
+    bool is_doubtful; /* something changed meanwhile: one or the other may come after it */
 };
 
 struct hand {

@@ -26,6 +26,7 @@
 #include "groups.h"
 #include "growth.h"
 #include "guarded.h"
+#include "habits.h"
 #include "hands.h"
 #include "kept.h"
 #include "life.h"
@@ -193,6 +194,9 @@ void oracle_answered(struct request *q)
     struct person *p = *login ? oracle_person(login) : NULL;
     struct deed deed;
     dormant_answered(q);
+    bool made = q->method == METHOD_POST && q->status == 409 && p && habits_make_users();
+    if (made)
+        deed_finds(login);
     bool changed = deed_ends(login, q->method_text, &deed);
     guarded_after(login, q->method_text, q->target);
     if (changed && p) {
@@ -202,7 +206,9 @@ void oracle_answered(struct request *q)
     }
     if (p && q->method != METHOD_GET && q->status < 300)
         commands_password(p, q->body.data, q->body.length);
-    if (q->method == METHOD_POST && q->status == 409 && p)
+    if (made)
+        seen(POINT_MADE_BY_LOG_IN);
+    else if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
     /* Whom rosterd disables itself, not knowing that somebody had, is its own from then on. */
     if (p && q->method == METHOD_PUT && !had_access && !oracle_has_access(login) &&
@@ -392,7 +398,7 @@ static int is_excused(struct person *p)
     bool entitled = oracle_is_entitled(p->item);
     return is_protected(p) || p->apart_until_usec > world.steady_usec || is_in_doubt(p) ||
            p->forgotten || p->orphaned || p->disabled_before || p->twin || p->item->shares ||
-           hands_any(p) || p->item->first_usec || p->item->last_usec ||
+           hands_any(p) || habits_hold(p) || p->item->first_usec || p->item->last_usec ||
            world.steady_usec - p->changed_usec < (entitled ? SETTLE : SHIFT) || waiting_is(p) ||
            (entitled && !works(p));
 }

@@ -28,7 +28,8 @@ static const char *const names[WHAT_KINDS] = {
     [WHAT_TWIN] = "twin",           [WHAT_COMMAND] = "command",
     [WHAT_LOG_IN] = "log in",       [WHAT_SECOND] = "second",
     [WHAT_UNIT] = "unit",           [WHAT_JOIN] = "join",
-    [WHAT_RULE] = "rule",           [WHAT_ATTRIBUTE] = "attribute",
+    [WHAT_HABIT] = "habit",         [WHAT_RULE] = "rule",
+    [WHAT_ATTRIBUTE] = "attribute",
 };
 
 static const char *const servers[SERVERS] = {"OpenLDAP", "389", "Active Directory", "other"};

@@ -56,6 +56,8 @@ enum what {
     WHAT_RULE, /* who: which one (shape.h); points: group, filter, team, role, skill, level;
                   to: gone. At the very beginning, or with another configuration */
     WHAT_ATTRIBUTE,     /* who; to: its name; number: which value it has from then on */
+    WHAT_HABIT, /* to: what the tenant does by itself (habits.h); of a preset seconds, and
+                   number: which */
     WHAT_SECOND,        /* somebody starts another one with the same configuration */
     WHAT_KINDS
 };

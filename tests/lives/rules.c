@@ -11,6 +11,7 @@
 
 #include "company.h"
 #include "directory.h"
+#include "habits.h"
 #include "plan.h"
 #include "secrets.h"
 #include "shape.h"
@@ -119,6 +120,7 @@ void rules_begin(const struct plan *p)
                            .often_verified = p->often_verified,
                            .protects = p->protects};
     shape_begin(p);
+    habits_begin(p);
     memcpy(rules.limits, p->limits, sizeof(rules.limits));
     write_configuration("rosterd.conf", "state.db", "control.sock");
 }

@@ -11,6 +11,7 @@
 #include "company.h"
 #include "directory.h"
 #include "groups.h"
+#include "habits.h"
 #include "hands.h"
 #include "plan.h"
 #include "simulated.h"
@@ -241,7 +242,7 @@ void shape_enter(struct item *i, unsigned long number)
     shape_attribute(i, "title", number / 7);
     shape_attribute(i, "telephoneNumber", number);
     shape_attribute(i, "mobile", number / 11);
-    if (!(templates & TEMPLATE_CASE) || !had)
+    if (!(templates & TEMPLATE_CASE || habits_lower_mail()) || !had)
         return;
     snprintf(mail, sizeof(mail), "%c%s", toupper((unsigned char)*had), had + 1);
     item_set(i, "mail", mail);
@@ -292,6 +293,18 @@ static const char *text_of(const struct user *u, enum user_field field)
     return u->field[field] ? u->field[field] : "";
 }
 
+static void write_phones(const char *work, const char *mobile, char *to, size_t size)
+{
+    char one[60], two[60];
+    snprintf(one, sizeof(one), "%s", work);
+    snprintf(two, sizeof(two), "%s", mobile);
+    habits_form(true, one, sizeof(one));
+    habits_form(true, two, sizeof(two));
+    *to = '\0';
+    if (templates & TEMPLATE_PHONES)
+        snprintf(to, size, ", work %s mobile %s", one, two);
+}
+
 /* A number that is not there any more is kept as it was. */
 void shape_phones(const struct item *i, const struct user *kept, char *to, size_t size)
 {
@@ -302,17 +315,11 @@ void shape_phones(const struct item *i, const struct user *kept, char *to, size_
         if (isdigit((unsigned char)*c))
             digits[n++] = *c;
     digits[n] = '\0';
-    *to = '\0';
-    if (templates & TEMPLATE_PHONES)
-        snprintf(to, size, ", work %s mobile %s",
-                 work ? digits : text_of(kept, USER_WORK_PHONE),
-                 mobile ? mobile : text_of(kept, USER_MOBILE_PHONE));
+    write_phones(work ? digits : text_of(kept, USER_WORK_PHONE),
+                 mobile ? mobile : text_of(kept, USER_MOBILE_PHONE), to, size);
 }
 
 void shape_phones_of(const struct user *u, char *to, size_t size)
 {
-    *to = '\0';
-    if (templates & TEMPLATE_PHONES)
-        snprintf(to, size, ", work %s mobile %s", text_of(u, USER_WORK_PHONE),
-                 text_of(u, USER_MOBILE_PHONE));
+    write_phones(text_of(u, USER_WORK_PHONE), text_of(u, USER_MOBILE_PHONE), to, size);
 }

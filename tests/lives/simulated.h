@@ -18,7 +18,12 @@
 #define text_copy     simulated_text_copy
 #define buffer_append simulated_buffer_append
 #define buffer_done   simulated_buffer_done
+#define settings_set            simulated_settings_set
+#define itself_turn             simulated_itself_turn
+#define itself_done             simulated_itself_done
+#define itself_settings_changed simulated_itself_settings_changed
 
+#include "../simulator/itself.h"
 #include "../simulator/route.h"
 #include "../simulator/seed.h"
 #include "../simulator/settings.h"

@@ -96,12 +96,13 @@ static void begin(struct simulator *s, const char *domain)
     store_init(&s->store);
     faults_init(&s->faults);
     TAILQ_INIT(&s->waiting);
+    TAILQ_INIT(&s->presets);
     s->oauth.client = text_copy(API_USER);
     s->oauth.domain = text_copy(domain);
     s->oauth.secret = text_copy(CLIENT_SECRET);
     s->access_numbers = json_array();
     seed_names(s, NAME_TEAM, "Customer Service,Sales,Back Office");
-    seed_names(s, NAME_ROLE, "Agent,Lead,Trainer,Coach,Auditor,Administrator");
+    seed_names(s, NAME_ROLE, "Agent,Lead,Trainer,Coach,Auditor,Guest,Administrator");
     seed_names(s, NAME_SKILL, "English,Spanish,Billing,French,Chat");
     seed_one(s, API_USER, "Back Office", "Administrator");
 }

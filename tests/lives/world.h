@@ -310,6 +310,10 @@ enum point {
     POINT_UNIT_JOINED,
     POINT_RULE_CHANGED,
     POINT_ATTRIBUTE,
+    POINT_TEAM_SKILL,
+    POINT_PRESET,
+    POINT_OWN_FORM,
+    POINT_MADE_BY_LOG_IN,
     POINTS
 };
 void seen(enum point p);

@@ -15,6 +15,7 @@
 #include "audit/audit.h"
 #include "base/error.h"
 #include "company.h"
+#include "habits.h"
 #include "hands.h"
 #include "oracle.h"
 #include "shape.h"
@@ -55,8 +56,9 @@ void yearbook_note(void)
         bool settled = world.steady_usec - p->changed_usec > 2 * HOUR &&
                        world.steady_usec - p->written_usec > MINUTE;
         /* What somebody else did there, the audit has when rosterd has looked. */
-        if (!settled || p->forgotten || p->disabled_before || hands_any(p) || p->apart_until_usec ||
-            *p->old_login || strcmp(p->login, API_USER) == 0 || !tenant_dues(p->login, &has))
+        if (!settled || p->forgotten || p->disabled_before || hands_any(p) || habits_hold(p) ||
+            p->apart_until_usec || *p->old_login || strcmp(p->login, API_USER) == 0 ||
+            !tenant_dues(p->login, &has))
             continue;
         size_t n = evenings[which].n++;
         evenings[which].people[n].person = p;
@@ -105,7 +107,7 @@ void yearbook_check(const char *const *files, size_t n_files)
         return;
     for (unsigned which = 0; which < EVENINGS; which++) {
         for (enum due fact = DUE_AGENT; fact < DUES && evenings[which].n; fact++) {
-            if (!shape_is() && is_drawn_alone(fact))
+            if ((!shape_is() && is_drawn_alone(fact)) || habits_give(fact))
                 continue;
             struct error e = {0};
             struct audit_who w = {.field = fact < DUE_ENGLISH ? "role" : "skill",
