@@ -307,6 +307,7 @@ static void test_hurried_amid_a_pause(void **state)
         now += wait ? wait : 1;
     }
     assert_in_range(n, 58, 60);
+    assert_int_equal(pace_wait_hurried(&p, now + 10 * USEC_PER_SEC, 0), 0); /* it is over */
     pace_done(&p);
 }
 
