@@ -353,6 +353,8 @@ class Swapped:
         self.d.start()
         for login in ("p0", "p1"):
             self.service.wait(lambda: self.service.user(login) and self.service.roles(login) == ["Agent", "Seller"], login)
+        # What was done is known, too: else the other token comes amid the creates.
+        wait_for(lambda: not self.d.state_query("SELECT 1 FROM operation"), 20, "both are known", self.d.log_tail)
 
     def swap(self, token, users, groups):
         ours = (self.service.token, self.service.users, self.service.groups)
