@@ -32,7 +32,7 @@ static inline int teardown(void **state)
 /* u0 to u(n-1), all in this group. */
 static inline void people(struct bed *b, size_t n, const char *group)
 {
-    char names[1000][16];
+    char names[1000][24];
     const char *uids[1000];
     assert_true(n <= 1000);
     for (size_t i = 0; i < n; i++) {
