@@ -41,6 +41,13 @@ static bool gather_outcomes(const struct engine *n, bool more)
            clock_monotonic_usec() - since < GATHER_USEC;
 }
 
+/* The guard does, since it looked in this turn: what may not start after all is parked by that. */
+static bool looks_again(const struct engine *n)
+{
+    return books_have(n->books, WORK_GUARD) && judge_may(n->judge) &&
+           !reading_is_under_way(n->reading);
+}
+
 static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
 {
     return !more && !n_picked && !delivery_in_flight(n->delivery) &&
@@ -291,6 +298,7 @@ static int turn(struct engine *n, struct error *e)
     if (r < 0)
         return r;
     contact_look(n->contact);
+    more |= looks_again(n);
     bool settled = nothing_under_way(n, more, n_picked);
     look_at_alarms(n, settled);
     if (books_have_failed(n->books))

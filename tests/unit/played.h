@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "dice.h"
+#include "engine-bed.h"
 #include "same-again.h"
 #include "unit.h"
 
@@ -20,6 +21,16 @@ static uint64_t seed; /* of the history that is played */
         printf("\n");                                                                          \
         fail_msg("the history of seed %llu went wrong", (unsigned long long)seed);             \
     } while (0)
+
+/* To the end, or a part of the way, so that what comes next comes amid it. */
+static inline void run_some(struct bed *b)
+{
+    if (chance(60))
+        bed_run(b);
+    else
+        for (unsigned i = below(20); i > 0 && sd_event_run(b->event, 0) > 0; i--)
+            ;
+}
 
 struct played {
     void (*history)(void);   /* plays that of the seed */

@@ -8,21 +8,17 @@
  */
 #include "config.h"
 
-#include "base/log.h"
 #include "base/random.h"
 #include "bed-order.h"
-#include "dice.h"
 #include "engine-bed.h"
-#include "same-again.h"
+#include "played.h"
 #include "state/queue.h"
 #include "sync/engine-internal.h"
-#include "unit.h"
 
 #define N_PEOPLE 20
 #define N_STEPS  60
 #define MOST     8192
 
-static uint64_t seed;
 
 /* -- the counter -- */
 
@@ -370,11 +366,7 @@ static void step(struct history *h)
         for (unsigned i = 1 + below(4); i > 0; i--)
             change_one(h);
     }
-    if (chance(60))
-        bed_run(b);
-    else
-        for (unsigned i = below(20); i > 0 && sd_event_run(b->event, 0) > 0; i--)
-            ;
+    run_some(b);
 }
 
 static void begin(struct history *h)
@@ -467,34 +459,26 @@ static void one_history(void)
     free(h);
 }
 
-static uint64_t first_seed = 1;
-static unsigned n_histories = 40;
-
-static void test_histories(void **state)
+/* The histories are no test of a budget that they never reach. */
+static void never_met(void)
 {
-    (void)state;
-    for (unsigned i = 0; i < n_histories; i++) {
-        seed = first_seed + i;
-        one_history();
-    }
-    /* The histories are no test of a budget that they never reach. */
-    for (int k = 1; k < N_SORTS && n_histories >= 40; k++)
+    for (int k = 1; k < N_SORTS; k++)
         if (!stopped[k])
             fail_msg("kind %d never reached its limit (%zu seen)", k, seen[k]);
 }
 
-static void test_same_again(void **state)
-{
-    (void)state;
-    seed = first_seed;
-    same_again(one_history);
-}
+/* Failed once: a run ended with somebody whose operation was found to be beyond its budget when it
+ * was to begin, and was not parked yet. */
+static const uint64_t kept_seeds[] = {20261797};
 
 int main(int argc, char **argv)
 {
-    log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
-    read_arguments(argc, argv, &first_seed, &n_histories);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories),
-                                       cmocka_unit_test(test_same_again)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const struct played played = {
+        .history = one_history,
+        .never_met = never_met,
+        .kept = kept_seeds,
+        .n_kept = ARRAY_SIZE(kept_seeds),
+        .n = 40,
+    };
+    return play_histories(argc, argv, &played);
 }

@@ -368,11 +368,7 @@ static void step(struct history *h)
     case 11: by_hand(h, false); break;
     default: change_person(h);
     }
-    if (chance(60))
-        bed_run(b);
-    else
-        for (unsigned i = below(20); i > 0 && sd_event_run(b->event, 0) > 0; i--)
-            ;
+    run_some(b);
     if (!bed_queue(b, OPERATION_PARKED, REASON_ADOPTION))
         end_contact(h);
 }

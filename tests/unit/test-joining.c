@@ -316,11 +316,7 @@ static void step(struct history *h)
     case 8: bed_read_all(b); break;
     default: change_person(h);
     }
-    if (chance(60))
-        bed_run(b);
-    else
-        for (unsigned i = below(20); i > 0 && sd_event_run(b->event, 0) > 0; i--)
-            ;
+    run_some(b);
 }
 
 /* -- at rest -- */

@@ -311,11 +311,7 @@ static void step(struct history *h)
     case 12: by_hand(h); break;
     default: change_person(h);
     }
-    if (chance(60))
-        bed_run(b);
-    else
-        for (unsigned i = below(20); i > 0 && sd_event_run(b->event, 0) > 0; i--)
-            ;
+    run_some(b);
 }
 
 static void check_leaver(struct history *h, unsigned who)
