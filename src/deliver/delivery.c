@@ -286,22 +286,19 @@ static int next_due(struct delivery *d, bool lets_remove, size_t room,
     return r;
 }
 
-#define FRESH_AMONG 64
-
-/* One who was not tried yet. Whoever was is among those that are due for a moment only. */
+/* One who was not tried yet, of this kind or of the other. */
 static int next_fresh(struct delivery *d, bool lets_remove, struct operation_list *ret,
                       struct error *e)
 {
-    struct operation_list due = {0};
-    int r = next_due(d, lets_remove, FRESH_AMONG, &due, e);
-    for (size_t i = 0; i < due.n_items && r == 0; i++) {
-        if (due.items[i]->attempts)
-            continue;
+    enum queue_lane lanes[] = {QUEUE_NEWCOMERS, lets_remove ? QUEUE_DUE : QUEUE_DUE_KEEPING};
+    uint64_t now = clock_steady_usec();
+    unsigned first = d->newcomer_next ? 0 : 1;
+    int r = 0;
+    d->newcomer_next = first == 1;
+    for (unsigned i = 0; i < 2 && r == 0 && !ret->n_items; i++)
+        r = queue_next_untried(d->state, lanes[(first + i) % 2], now, ret, e);
+    if (r == 0 && ret->n_items)
         slowed_tries(&d->slowed);
-        r = operation_list_add(ret, TAKE(due.items[i])) < 0 ? error_out_of_memory(e) : 0;
-        break;
-    }
-    operation_list_done(&due);
     return r;
 }
 

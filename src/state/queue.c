@@ -197,8 +197,8 @@ int queue_any_ready(struct state *s, bool *ret, struct error *e)
     return r < 0 ? r : 0;
 }
 
-int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
-               struct operation_list *ret, struct error *e)
+static int next_of(struct state *s, enum queue_lane lane, bool untried, uint64_t now_usec,
+                   size_t limit, struct operation_list *ret, struct error *e)
 {
     /* Nothing goes beside what is under way for the same person, nor before the person's create
      * or adoption, whatever that waits for, nor before what may have been done is known, since
@@ -217,15 +217,28 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
         "((x.reason IS '" REASON_UNCLEAR "') > (o.reason IS '" REASON_UNCLEAR "')) OR "
         "((x.reason IS '" REASON_UNCLEAR "') = (o.reason IS '" REASON_UNCLEAR "') AND "
         "x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
-        "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))))) "
+        "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))))) AND "
+        "(?5 = 0 OR o.attempts = 0) "
         "ORDER BY o.due_usec, o.number LIMIT ?2";
     bool keeping = lane == QUEUE_DUE_KEEPING;
 
     static_assert(OPERATION_DISABLE == 6 && OPERATION_DELETE == 8, "the statement names them");
     return read_list(s, sql,
                      WITH(as_usec(now_usec), as_int(limit > INT64_MAX ? -1 : (int64_t)limit),
-                          as_int(keeping ? QUEUE_DUE : lane), as_int(keeping)),
+                          as_int(keeping ? QUEUE_DUE : lane), as_int(keeping), as_int(untried)),
                      ret, e);
+}
+
+int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
+               struct operation_list *ret, struct error *e)
+{
+    return next_of(s, lane, false, now_usec, limit, ret, e);
+}
+
+int queue_next_untried(struct state *s, enum queue_lane lane, uint64_t now_usec,
+                       struct operation_list *ret, struct error *e)
+{
+    return next_of(s, lane, true, now_usec, 1, ret, e);
 }
 
 int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e)

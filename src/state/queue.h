@@ -41,6 +41,9 @@ int queue_any_ready(struct state *s, bool *ret, struct error *e); /* due or not 
  * STARTED; one for each person; renames before updates. */
 int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
                struct operation_list *ret, struct error *e);
+/* Of those the first that was not tried yet; it passes over all that were. */
+int queue_next_untried(struct state *s, enum queue_lane lane, uint64_t now_usec,
+                       struct operation_list *ret, struct error *e);
 /* When, after `after_usec`, the next READY or HELD operation becomes due; 0: none will.
  * after_usec is the time of the last look at what is due, so that nothing that became due since
  * is missed. */

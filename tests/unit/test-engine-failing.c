@@ -27,6 +27,15 @@ static void let_fail(struct bed *b, unsigned kinds, const char *login)
     fake_tenant_fail(b->tenant, f);
 }
 
+static void let_fail_from(struct bed *b, size_t first, size_t n)
+{
+    for (size_t i = first; i < n; i++) {
+        char login[24];
+        snprintf(login, sizeof(login), "u%zu", i);
+        let_fail(b, FAKE_WRITES, login);
+    }
+}
+
 /* Reads are answered, or not; writes are not. */
 static void fail_all(struct bed *b)
 {
@@ -83,11 +92,7 @@ static void test_some_fail(void **state)
         dice = first_seed + h;
         bed_start(b);
         bed_sync(b);
-        for (size_t i = 0; i < n_fail; i++) {
-            char login[24];
-            snprintf(login, sizeof(login), "u%zu", i);
-            let_fail(b, FAKE_WRITES, login);
-        }
+        let_fail_from(b, 0, n_fail);
         people(b, n + 5, "support"); /* nobody knows yet that not all fail */
         bed_sync(b);
         bed_advance(b, 2 * HOUR);
@@ -124,11 +129,7 @@ static void test_newcomer_while_slow(void **state)
         dice = first_seed + h;
         bed_start(b);
         bed_sync(b);
-        for (size_t i = 0; i < n; i++) {
-            char login[24];
-            snprintf(login, sizeof(login), "u%zu", i);
-            let_fail(b, FAKE_WRITES, login);
-        }
+        let_fail_from(b, 0, n);
         people(b, n, "support");
         bed_sync(b);
         bed_advance(b, HOUR + below(3600) * USEC_PER_SEC);
@@ -142,6 +143,35 @@ static void test_newcomer_while_slow(void **state)
             fail_msg("seed %llu: of %zu newcomers %zu are there", (unsigned long long)dice, more,
                      b->tenant->n_users);
         bed_check_ledgers(b);
+        bed_free(b);
+    }
+}
+
+/* One of them is answered for, which frees all the others, and they fail again: a newcomer does
+ * not stand behind all those who are due by that. */
+static void test_newcomer_behind_many(void **state)
+{
+    (void)state;
+    for (unsigned h = 0; h < n_histories; h++) {
+        struct bed *b = bed_new(true);
+        size_t n = 120 + h * 60;
+        dice = first_seed + h;
+        bed_start(b);
+        bed_sync(b);
+        let_fail_from(b, 0, n);
+        people(b, n, "support");
+        bed_sync(b);
+        bed_advance(b, HOUR);
+        fake_tenant_heal(b->tenant);
+        let_fail_from(b, 1, n);
+        while (!fake_tenant_find(b->tenant, "u0"))
+            bed_advance(b, 10 * MINUTE);
+        bed_advance(b, 2 * MINUTE);
+        people(b, n + 1, "support");
+        bed_sync(b);
+        bed_advance(b, USEC_PER_SEC);
+        if (b->tenant->n_users != 2)
+            fail_msg("seed %llu: the newcomer waits behind %zu", (unsigned long long)dice, n);
         bed_free(b);
     }
 }
@@ -170,6 +200,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_all_fail),
         cmocka_unit_test(test_some_fail),
         cmocka_unit_test(test_newcomer_while_slow),
+        cmocka_unit_test(test_newcomer_behind_many),
         scenario(test_revocation),
     };
     read_arguments(argc, argv, &first_seed, &n_histories);
