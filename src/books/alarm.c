@@ -314,10 +314,13 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
 {
     char since[CLOCK_TEXT_SIZE], sentence[256];
     size_t n_due = 0;
-    uint64_t due = 0, now = clock_steady_usec();
+    uint64_t due = 0, next = 0, now = clock_steady_usec();
     int r = facts->paused ? queue_count_due(books_state(b), now, &n_due, &due, e) : 0;
+    if (r == 0 && facts->paused && !n_due)
+        r = queue_next_time(books_state(b), now, &next, e);
     if (r < 0)
         return r;
+    books_alarms_at(b, next);
     if (!n_due) {
         alarm_over(b, REASON_PAUSED);
         return 0;

@@ -454,6 +454,25 @@ static void test_another_tenant_by_groups(void **state)
     it_is_theirs(b);
 }
 
+/* Who falls due hours later, with nothing else happening, waits from then on. */
+static void test_pause_and_a_grace(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->sync.leave_grace_usec = 3 * HOUR;
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_ok(b, engine_pause(b->engine, true, 1000, &e));
+    bed_leave(b, "id-u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    bed_advance(b, 3 * HOUR + 9 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 0);
+    bed_advance(b, 2 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +490,7 @@ int main(int argc, char **argv)
         scenario(test_death_before_acceptance),
         scenario(test_another_tenant_while_busy),
         scenario(test_another_tenant_by_groups),
+        scenario(test_pause_and_a_grace),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
