@@ -21,15 +21,12 @@ static int compare_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static json_t *sorted_attributes(char *const *attributes)
+static json_t *sorted_names(char *const *names, size_t n)
 {
-    size_t n = 0;
-    while (attributes && attributes[n])
-        n++;
     const char **sorted = calloc(n + 1, sizeof(*sorted));
     json_t *list = json_array();
     for (size_t i = 0; sorted && i < n; i++)
-        sorted[i] = attributes[i];
+        sorted[i] = names[i];
     if (sorted)
         qsort(sorted, n, sizeof(*sorted), compare_text);
     for (size_t i = 0; sorted && list && i < n; i++)
@@ -38,6 +35,16 @@ static json_t *sorted_attributes(char *const *attributes)
     return list;
 }
 
+static json_t *asked_attributes(char *const *attributes)
+{
+    size_t n = 0;
+    while (attributes && attributes[n])
+        n++;
+    return sorted_names(attributes, n);
+}
+
+/* What is kept of an entry belongs to it as well: some of what is asked for is for the decoder
+ * alone, and whoever was read before a rule named it has no value of it in the mirror. */
 char *cookie_identity(const struct feed_environment *env, unsigned search,
                       enum directory_feed_kind kind, const char *server_uri, uint64_t usn)
 {
@@ -45,10 +52,11 @@ char *cookie_identity(const struct feed_environment *env, unsigned search,
     const struct rootdse *d = env->server;
     const char *bind = env->options->bind_dn ? env->options->bind_dn : env->options->principal;
     json_auto_t *j = json_pack(
-        "{s:s, s:s, s:s*, s:s*, s:s*, s:s, s:i, s:s, s:o, s:s*, s:i, s:s}", "feed",
+        "{s:s, s:s, s:s*, s:s*, s:s*, s:s, s:i, s:s, s:o, s:o, s:s*, s:i, s:s}", "feed",
         directory_feed_name(kind), "product", d->product_text, "suffix", d->suffix_ids[search],
         "invocation", d->invocation_id, "uri", server_uri, "base", s->base, "scope", s->scope,
-        "filter", s->filter, "attributes", sorted_attributes(env->attributes), "bind", bind,
+        "filter", s->filter, "attributes", asked_attributes(env->attributes), "kept",
+        sorted_names(env->decoder.wanted.items, env->decoder.wanted.n_items), "bind", bind,
         "bind_method", (int)env->options->bind, "id", env->decoder.id_attribute);
     if (j && usn > 0)
         json_object_set_new(j, "usn", json_integer((json_int_t)usn));

@@ -253,6 +253,30 @@ def test_reload_reads_a_new_attribute(t):
     need(len(d.audit(event="leave")) == 2, "nobody else was about to leave", d.audit(event="leave"))
 
 
+def test_reload_keeps_an_attribute_that_is_read_anyway(t):
+    """T54: rosterd asks for some attributes for its own use (classes, the login, the primary group). A scope or a rule that names one
+    of them for the first time, by a reload or at a start, judges by what the directory has, and not by what was not kept."""
+    ground, group, tenant = crowd(t, {uid: {"gidNumber": str(500 + n), "objectClass": ["inetOrgPerson", "posixAccount"],
+                                            "uidNumber": str(n), "homeDirectory": "/"} for n, uid in enumerate(people(10))})
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    guard={"max_disable": "unlimited"}).start()
+    tenant.wait_users(people(10))
+    settled(d)
+    tenant.forget_requests()
+    d.configure(scope={"when": "(objectClass=posixAccount)"})
+    d.reload()
+    settled(d)
+    d.configure(scope={"when": None}, rules={"Agents": dict(AGENTS, group=group),
+                                             "Lows": {"when": "(gidNumber<=501)", "roles": "Supervisor"}})
+    d.stop()
+    d.start()
+    for uid in people(2):
+        wait_for(lambda: "Supervisor" in str(tenant.user(uid)), 20, uid, d.log_tail)
+    settled(d)
+    need(not d.audit(event="leave") and not disabled(tenant), "nobody was about to leave", d.audit(event="leave"))
+    need({w["login"] for w in tenant.writes()} == set(people(2)), "those two and nobody else", tenant.writes())
+
+
 def test_privileged_roles(t):
     """A role of privileged_roles needs approval, for a newcomer too; other changes go on."""
     ground, group, tenant = crowd(t, ["ada", "bob"])
