@@ -87,8 +87,7 @@ static void forget_behind(struct approvals *a, const json_t *view)
     json_t *one;
     void *next;
 
-    json_object_foreach_safe(a->by_number, next, number, one)
-    {
+    json_object_foreach_safe (a->by_number, next, number, one) {
         if (json_integer_value(json_object_get(one, "seq")) > known)
             json_object_del(a->by_number, number);
     }

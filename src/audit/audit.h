@@ -55,9 +55,9 @@ struct audit_row {
     const char *answer_text; /* printable, shortened */
     unsigned attempts;
     uint64_t duration_usec;
-    uint64_t lag_usec; /* of an intent: since the operation was due; 0: not known */
-    const char *fingerprint; /* of the configuration */
-    const char *details;     /* further JSON object text, merged as "details"; or NULL */
+    uint64_t lag_usec;               /* of an intent: since the operation was due; 0: not known */
+    const char *fingerprint;         /* of the configuration */
+    const char *details;             /* further JSON object text, merged as "details"; or NULL */
     const struct audit_actor *actor; /* or NULL */
     const char *plan;                /* the hash that was approved, or NULL */
     const char *groups;              /* of that plan: "b (team)"; NULL: all of it */
@@ -70,8 +70,8 @@ struct audit_export;
  * may lag behind (a crash before the export: the rest is appended) or hold a torn last line
  * (repaired, and said in a "repair" row). *ret_state_older: the file is ahead of the state: an
  * older state file was restored. */
-int audit_export_open(struct audit_export **ret, struct state *s, const char *path,
-                      bool to_journal, bool *ret_state_older, struct error *e);
+int audit_export_open(struct audit_export **ret, struct state *s, const char *path, bool to_journal,
+                      bool *ret_state_older, struct error *e);
 /* Would both take these files? Changes and makes nothing, and asks for no lock. *warning: what
  * opening would log, or "". key_path: a key that is not there would be made. */
 int audit_look(const char *path, struct error *warning, struct error *e);
@@ -110,7 +110,7 @@ struct audit_export *audit_export_close(struct audit_export *x);
 struct audit_finding {
     char *file;
     unsigned line;
-    int64_t seq; /* 0: it has no number */
+    int64_t seq;        /* 0: it has no number */
     char sentence[512]; /* begins with its kind: "changed: …" */
 };
 struct audit_verify_options {
@@ -127,12 +127,12 @@ struct audit_verify_result {
     uint64_t n_more; /* findings that there was no room for */
     uint64_t n_checkpoints, n_unsigned, n_old, n_erased;
     uint64_t n_erased_unsigned; /* of those, by acts that no checkpoint covers */
-    uint64_t n_unknown; /* outcomes whose intent is in none of the files */
-    int64_t last_checkpoint; /* 0: there is none */
+    uint64_t n_unknown;         /* outcomes whose intent is in none of the files */
+    int64_t last_checkpoint;    /* 0: there is none */
     char last_checkpoint_time[32];
-    char key[200]; /* that signed the last one */
-    int64_t note_seq;        /* of the checkpoint that was kept; -1: none was given */
-    bool note_fits; /* it is signed by a key that is trusted, and that line is what it was */
+    char key[200];    /* that signed the last one */
+    int64_t note_seq; /* of the checkpoint that was kept; -1: none was given */
+    bool note_fits;   /* it is signed by a key that is trusted, and that line is what it was */
     uint64_t n_carriage, n_byte_order; /* files that a gateway or an editor has been at */
 };
 int audit_verify(const char *const *files, size_t n_files,
@@ -154,19 +154,18 @@ struct audit_proof {
 };
 /* key: the public key that is trusted; NULL: the one in the proof. -EBADMSG with a sentence when
  * it proves nothing. */
-int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret,
-                       struct error *e);
+int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret, struct error *e);
 
 /* What of the files does not fit together, seen while they were read for something else; what
  * exactly was done to them is audit_verify()'s to say. */
 struct audit_doubts {
-    uint64_t n_unread; /* lines in no form of ours, which were passed over, and ends of compressed
+    uint64_t n_unread;  /* lines in no form of ours, which were passed over, and ends of compressed
                           files that are not there */
-    uint64_t n_breaks; /* numbers that do not follow, a file that does not continue another */
-    uint64_t n_again;  /* lines with a number that an earlier file had, passed over as well */
+    uint64_t n_breaks;  /* numbers that do not follow, a file that does not continue another */
+    uint64_t n_again;   /* lines with a number that an earlier file had, passed over as well */
     uint64_t n_unknown; /* outcomes whose intent is in none of the files: nobody can tell of whom
                            and of what. Files that begin later than the audit may have some */
-    char *file;        /* the first of them */
+    char *file;         /* the first of them */
     unsigned line;
     int64_t first_seq, last_seq; /* of all files; 0: there is no line */
 };
@@ -182,32 +181,32 @@ enum audit_want {
 
 /* Which lines: NULL is any. */
 struct audit_filter {
-    const char *person;       /* an id, DN or login */
+    const char *person;            /* an id, DN or login */
     const struct string_list *ids; /* of the same person, as far as is known; NULL: none is */
-    const char *since, *until; /* ISO times or their beginnings; until is not included */
+    const char *since, *until;     /* ISO times or their beginnings; until is not included */
     const char *event, *kind, *code;
     int64_t after; /* only lines with a higher number; 0: all */
     /* Only what is to be read is parsed; NULL: all is. */
     enum audit_want (*wants)(const struct line_chain *l, const char *line, void *userdata);
     struct audit_doubts *doubts; /* filled in; NULL: nobody asks */
-    bool brief; /* of the lines only what happened is wanted: view.h */
+    bool brief;                  /* of the lines only what happened is wanted: view.h */
 };
 /* Who had a role, a team or a skill at some time, from what was done. */
 struct audit_holder {
     char *id, *login, *dn;
     char since[32];
-    char *value;         /* of a skill: its level */
-    char *place;         /* the rule that gave it and where that stands; NULL: not known */
-    char *approved_by;   /* NULL: it needed no approval */
+    char *value;       /* of a skill: its level */
+    char *place;       /* the rule that gave it and where that stands; NULL: not known */
+    char *approved_by; /* NULL: it needed no approval */
     int64_t outcome_seq, intent_seq, approve_seq; /* 0: none */
     bool holds, found; /* found: rosterd met it there, and no line of its own gave it */
     bool disabled;
-    bool gone; /* the user was not at the contact center when rosterd last looked */
+    bool gone;    /* the user was not at the contact center when rosterd last looked */
     bool renamed; /* the login is not the one that they began with */
 };
 struct audit_who {
-    const char *field, *name; /* "role", "team" or "skill", and which */
-    const char *at;           /* an ISO time or its beginning, all of which counts; NULL: now */
+    const char *field, *name;     /* "role", "team" or "skill", and which */
+    const char *at;               /* an ISO time or its beginning, all of which counts; NULL: now */
     struct audit_holder **people; /* who had it, by their logins */
     size_t n_people;
     uint64_t n_erased; /* lines whose personal data is gone: they may have told more */

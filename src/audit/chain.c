@@ -41,9 +41,9 @@ bool chain_from_any(const char *text, struct chain_hash *ret)
 {
     size_t size = strlen(text);
 
-    return size == CHAIN_TEXT_SIZE - 1 ? chain_from_text(text, ret)
-                                       : size == DIGEST_TEXT_SIZE - 1 &&
-                                             chain_from_hexadecimal(text, ret);
+    return size == CHAIN_TEXT_SIZE - 1
+               ? chain_from_text(text, ret)
+               : size == DIGEST_TEXT_SIZE - 1 && chain_from_hexadecimal(text, ret);
 }
 
 int chain_commitment(const char *personal, size_t size, struct chain_hash *ret)
@@ -60,9 +60,8 @@ static int pair(const char *byte, const struct chain_hash *a, const struct chain
                 struct chain_hash *ret)
 {
     return digest_raw(ret->bytes,
-                      (struct digest_part[]){{byte, 1},
-                                             {a->bytes, sizeof(a->bytes)},
-                                             {b->bytes, sizeof(b->bytes)}},
+                      (struct digest_part[]){
+                          {byte, 1}, {a->bytes, sizeof(a->bytes)}, {b->bytes, sizeof(b->bytes)}},
                       3);
 }
 

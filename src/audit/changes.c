@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "model/operation.h"
 
-#define TEMPLATE         "[user] "
+#define TEMPLATE "[user] "
 
 /* Two values of one rule and one line have one place. */
 static bool same_place(const struct source *a, const struct source *b)

@@ -169,8 +169,7 @@ int checkpoint_if_due(struct state *s, const char *event, struct error *e)
 }
 
 /* old: signs for the new one; NULL: it could not be asked. */
-static int record_key(struct state *s, const struct signer *old, const char *vkey,
-                      struct error *e)
+static int record_key(struct state *s, const struct signer *old, const char *vkey, struct error *e)
 {
     CLEANUP(buffer_done) struct buffer note = {0}, b = {0};
     char sig[SIGNER_SIG_MAX + 1] = "", now[CLOCK_TEXT_SIZE];
@@ -182,8 +181,7 @@ static int record_key(struct state *s, const struct signer *old, const char *vke
     clock_format(now, clock_now_usec());
     if (old) {
         checkpoint_key_note(&note, signer_name(old), vkey, now, head.seq, &head.link);
-        r = note.failed ? error_out_of_memory(e)
-                        : signer_sign(old, note.data, note.size, sig, e);
+        r = note.failed ? error_out_of_memory(e) : signer_sign(old, note.data, note.size, sig, e);
     }
     if (r < 0)
         return r;

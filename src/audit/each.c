@@ -8,13 +8,14 @@
  */
 #include "config.h"
 
+#include "audit/each.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/each.h"
 #include "audit/files.h"
 #include "audit/form.h"
 #include "audit/line.h"
@@ -58,8 +59,8 @@ static bool is_named(const json_t *view, const char *person)
     const char *dn = json_string_value(json_object_get(object, "dn"));
     const char *login = json_string_value(json_object_get(object, "login"));
 
-    return (id && text_equal_ascii_case(id, person)) ||
-           (login && text_equal_fold(login, person)) || (dn && dn_equal(NULL, dn, person));
+    return (id && text_equal_ascii_case(id, person)) || (login && text_equal_fold(login, person)) ||
+           (dn && dn_equal(NULL, dn, person));
 }
 
 /* Is it of one of the ids? The id stands right behind the salt, and nearly always as it is. */
@@ -239,8 +240,8 @@ static bool follow(struct search *s, const struct line_reader *l, const struct l
     d = d ? d : &none;
     if (again || broken)
         (void)doubt(d, again ? &d->n_again : &d->n_breaks, l);
-    s->has_link = !again && l->block_at == l->block_size &&
-                  line_parse(l->line, l->size, &whole) > 0;
+    s->has_link =
+        !again && l->block_at == l->block_size && line_parse(l->line, l->size, &whole) > 0;
     if (s->has_link)
         s->link = whole.link;
     if (!again) {

@@ -32,8 +32,8 @@
 #include "model/json.h"
 
 #define SHORTEST_VALUE 5 /* shorter ones stand in too many places by chance */
-#define WORD   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define JOINTS ".-_+%" /* between two parts of one address */
+#define WORD           "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define JOINTS         ".-_+%" /* between two parts of one address */
 
 void erase_plan_done(struct erase_plan *p)
 {
@@ -60,8 +60,7 @@ static bool is_theirs(const struct erase_plan *p, const json_t *person)
 
     /* A login can be another's later: with an id, the id decides. */
     return id ? is_name(p, id)
-              : is_name(p, json_text_of(person, "dn")) ||
-                    is_name(p, json_text_of(person, "login"));
+              : is_name(p, json_text_of(person, "dn")) || is_name(p, json_text_of(person, "login"));
 }
 
 static int add_once(struct string_list *l, const char *text)
@@ -74,8 +73,7 @@ static int add_values(struct erase_plan *p, const json_t *changes)
     json_t *change;
     size_t i;
 
-    json_array_foreach((json_t *)(uintptr_t)changes, i, change)
-    {
+    json_array_foreach ((json_t *)(uintptr_t)changes, i, change) {
         const char *field = json_text_of(change, "field");
         const char *to = json_text_of(change, "to"), *from = json_text_of(change, "from");
 
@@ -100,8 +98,7 @@ static int learn_named(struct erase_plan *p, const json_t *view, int64_t by)
         p->begun = by;
     if (!event || strcmp(event, "erased") != 0)
         return 0;
-    json_array_foreach((json_t *)(uintptr_t)lines, i, range)
-    {
+    json_array_foreach ((json_t *)(uintptr_t)lines, i, range) {
         if (memory_grow(&p->named, &p->named_capacity, p->n_named + 1, sizeof(*p->named)) < 0)
             return -ENOMEM;
         p->named[p->n_named++] = (struct erase_stretch){
@@ -242,14 +239,9 @@ static int judge(struct erase_plan *p, struct erase_lines *found, const struct l
     return note(found, c->seq);
 }
 
-enum look {
-    LOOK_IDS,
-    LOOK_NAMES,
-    LOOK_LINES
-};
+enum look { LOOK_IDS, LOOK_NAMES, LOOK_LINES };
 
-static int look(struct erase_plan *p, const struct audit_files *all, enum look how,
-                struct error *e)
+static int look(struct erase_plan *p, const struct audit_files *all, enum look how, struct error *e)
 {
     CLEANUP(line_reader_done) struct line_reader l = {.files = all};
     CLEANUP(audit_view_freep) struct audit_view *v = audit_view_new();

@@ -19,10 +19,10 @@ struct erase_stretch {
     int64_t by, first, last;
 };
 struct erase_plan {
-    bool resumed; /* the last act that began named lines, which are to be found again */
+    bool resumed;             /* the last act that began named lines, which are to be found again */
     struct string_list names; /* who is meant: ids, DNs, logins; grows while files are read */
-    struct string_list values;       /* mails and numbers that were theirs */
-    struct erase_lines *files;       /* one for each path */
+    struct string_list values; /* mails and numbers that were theirs */
+    struct erase_lines *files; /* one for each path */
     size_t n_files;
     struct erase_stretch *named; /* by their first lines */
     size_t n_named, named_capacity;

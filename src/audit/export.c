@@ -44,10 +44,10 @@ struct audit_export {
     int fd;
     int64_t exported;    /* the last line that is durable in a file */
     int64_t from_before; /* the last line that was there at the start: nobody noted it */
-    off_t good_size;  /* of the open file, up to the last durable write */
-    bool fresh;       /* it was begun without a checkpoint */
+    off_t good_size;     /* of the open file, up to the last durable write */
+    bool fresh;          /* it was begun without a checkpoint */
     struct audit_limits limits;
-    bool torn;        /* behind good_size lies what a failed write left */
+    bool torn;               /* behind good_size lies what a failed write left */
     struct audit_view *view; /* for the journal */
     struct audit_memory memory;
     struct buffer note; /* see audit_export_take_note() */
@@ -89,8 +89,8 @@ static int open_and_reconcile(struct audit_export *x, bool *ret_state_older, str
     return 0;
 }
 
-int audit_export_open(struct audit_export **ret, struct state *s, const char *path,
-                      bool to_journal, bool *ret_state_older, struct error *e)
+int audit_export_open(struct audit_export **ret, struct state *s, const char *path, bool to_journal,
+                      bool *ret_state_older, struct error *e)
 {
     CLEANUP(export_freep) struct audit_export *x = calloc(1, sizeof(*x));
     struct trail_head head;

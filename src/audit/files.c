@@ -155,13 +155,11 @@ static int read_line(struct line_reader *l, struct error *e)
                 return 1;
         }
         newline = memchr(l->block + l->block_at, '\n', l->block_size - l->block_at);
-        n = newline ? (size_t)(newline - l->block) + 1 - l->block_at
-                    : l->block_size - l->block_at;
+        n = newline ? (size_t)(newline - l->block) + 1 - l->block_at : l->block_size - l->block_at;
         if (l->size + n > LINE_MAX_SIZE)
-            return error_set(
-                e, -EMSGSIZE,
-                "%s:%u: this line is longer than %d MiB, so this is not an audit file",
-                l->files->paths[l->file], l->number + 1, LINE_MAX_SIZE >> 20);
+            return error_set(e, -EMSGSIZE,
+                             "%s:%u: this line is longer than %d MiB, so this is not an audit file",
+                             l->files->paths[l->file], l->number + 1, LINE_MAX_SIZE >> 20);
         if (add(l, n) < 0)
             return error_out_of_memory(e);
         if (newline)
@@ -176,8 +174,7 @@ static void take_off(struct line_reader *l)
     l->size -= !l->torn;
     l->carriage = l->size > 0 && !l->torn && l->line[l->size - 1] == '\r';
     l->size -= l->carriage;
-    l->byte_order =
-        l->number == 1 && l->size >= 3 && memcmp(l->line, "\xef\xbb\xbf", 3) == 0;
+    l->byte_order = l->number == 1 && l->size >= 3 && memcmp(l->line, "\xef\xbb\xbf", 3) == 0;
     if (l->byte_order)
         memmove(l->line, l->line + 3, l->size -= 3);
     l->line[l->size] = '\0';
@@ -234,12 +231,11 @@ static int refuse_encoding(const struct line_reader *l, const char *path, struct
     if (l->size < 2)
         return 0;
     if (memcmp(l->line, "\x28\xb5", 2) == 0 || memcmp(l->line, "\xfd\x37", 2) == 0)
-        return error_set(e, -EINVAL,
-                         "%s is compressed, and not by gzip: uncompress it first", path);
+        return error_set(e, -EINVAL, "%s is compressed, and not by gzip: uncompress it first",
+                         path);
     if (memcmp(l->line, "\xff\xfe", 2) == 0 || memcmp(l->line, "\xfe\xff", 2) == 0)
         return error_set(e, -EINVAL,
-                         "%s is UTF-16, as some programs of Windows write: save it as UTF-8",
-                         path);
+                         "%s is UTF-16, as some programs of Windows write: save it as UTF-8", path);
     return 0;
 }
 

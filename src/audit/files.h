@@ -31,11 +31,11 @@ struct line_reader {
     unsigned number;
     char *line; /* without its newline */
     size_t size;
-    bool torn;       /* it has no newline */
-    bool carriage;   /* it ended in CR LF, which was taken off */
-    bool byte_order; /* a byte order mark stood before it, which was taken off */
-    size_t n_cut, cut_file; /* compressed files that end too early, and the last of them */
-    bool ended;             /* what this file's end is like has been counted */
+    bool torn;                    /* it has no newline */
+    bool carriage;                /* it ended in CR LF, which was taken off */
+    bool byte_order;              /* a byte order mark stood before it, which was taken off */
+    size_t n_cut, cut_file;       /* compressed files that end too early, and the last of them */
+    bool ended;                   /* what this file's end is like has been counted */
     size_t n_behind, behind_file; /* compressed files with bytes behind their end, and the last */
     uint64_t behind_bytes;        /* of that one */
     /* A compressed file that is damaged ends there and is counted; it does not end the reading. */

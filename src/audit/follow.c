@@ -25,11 +25,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#define BLOCK       (128 * 1024)
+#define BLOCK        (128 * 1024)
 #define LINE_LONGEST (64 << 20)
-#define HEAD_SIZE   64 /* number and time of a line are in it */
+#define HEAD_SIZE    64 /* number and time of a line are in it */
 #define LISTINGS_MAX 100
-#define EVENTS      (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+#define EVENTS       (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 
 struct follower {
     const char *path;
@@ -38,13 +38,13 @@ struct follower {
     audit_line_fn fn;
     void *userdata;
     struct audit_view *view;
-    int64_t last; /* the highest number that was seen */
-    bool in_closed; /* a closed file is being read */
+    int64_t last;    /* the highest number that was seen */
+    bool in_closed;  /* a closed file is being read */
     bool from_begin; /* the open file is to be read from its beginning */
-    int64_t gap; /* the lines before this number are missing, and are not looked for again */
-    int notify, fd; /* -1 */
+    int64_t gap;     /* the lines before this number are missing, and are not looked for again */
+    int notify, fd;  /* -1 */
     off_t at, line_end;
-    off_t odd; /* what is no line before it is looked at no more */
+    off_t odd;            /* what is no line before it is looked at no more */
     char head[HEAD_SIZE]; /* how the open file begins: emptied, it begins otherwise */
     size_t head_size;
     struct buffer rest; /* behind the last newline */
@@ -137,7 +137,8 @@ static int list_closed(struct follower *f, struct string_list *ret, struct error
 
         if (!is_beside(f, entry->d_name))
             continue;
-        if (asprintf(&path, "%s/%s", f->folder, entry->d_name) < 0 || string_list_add(ret, path) < 0)
+        if (asprintf(&path, "%s/%s", f->folder, entry->d_name) < 0 ||
+            string_list_add(ret, path) < 0)
             r = error_out_of_memory(e);
     }
     closedir(dir);

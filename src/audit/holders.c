@@ -145,4 +145,3 @@ int holders_gather(struct login_holders *k, struct audit_who *w)
         qsort((void *)w->people, w->n_people, sizeof(struct audit_holder *), by_login);
     return 0;
 }
-

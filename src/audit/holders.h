@@ -21,4 +21,3 @@ int holders_call(struct login_holders *k, struct audit_holder *h, const char *lo
 int holders_settle(struct login_holders *k, const json_t *person);
 /* Hands over who has it. */
 int holders_gather(struct login_holders *k, struct audit_who *w);
-

@@ -182,24 +182,22 @@ static int take_found(struct holdings *h, struct holding *u, const json_t *found
 
     for (size_t k = 0; k < u->n; k++)
         u->entries[k].value = ABSENT;
-    json_object_foreach((json_t *)(uintptr_t)found, name, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)found, name, value) {
         if (json_is_true(value) && strcmp(name, "disabled") != 0)
             forget(h, u, name);
         else if (json_is_string(value) && user_field_from_name(name) >= 0 &&
                  set(h, u, name, number_of(json_string_value(value))) < 0)
             return -ENOMEM;
     }
-    json_array_foreach(json_object_get(found, "roles"), i, value)
-    {
+    json_array_foreach (json_object_get(found, "roles"), i, value) {
         const json_t *role = json_is_string(value) ? value : json_object_get(value, "name");
 
-        snprintf(text, sizeof(text), "role:%s", json_is_string(role) ? json_string_value(role) : "");
+        snprintf(text, sizeof(text), "role:%s",
+                 json_is_string(role) ? json_string_value(role) : "");
         if (set(h, u, text, 1) < 0)
             return -ENOMEM;
     }
-    json_object_foreach(json_object_get(found, "skills"), name, value)
-    {
+    json_object_foreach (json_object_get(found, "skills"), name, value) {
         char level[24];
 
         snprintf(text, sizeof(text), "skill:%s", name);
@@ -219,7 +217,7 @@ static int take_changes(struct holdings *h, struct holding *u, const char *kind,
 
     if (strcmp(kind, "disable") == 0 || strcmp(kind, "enable") == 0)
         r = set_disabled(h, u, strcmp(kind, "disable") == 0);
-    json_array_foreach((json_t *)(uintptr_t)changes, i, change)
+    json_array_foreach ((json_t *)(uintptr_t)changes, i, change)
         r = r == 0 ? take_change(h, u, change) : r;
     return r;
 }
@@ -293,8 +291,7 @@ struct holdings *holdings_new(void)
     return h->index && h->fields ? TAKE(h) : NULL;
 }
 
-int holdings_read(struct holdings **ret, const char *const *files, size_t n_files,
-                  struct error *e)
+int holdings_read(struct holdings **ret, const char *const *files, size_t n_files, struct error *e)
 {
     CLEANUP(holdings_freep) struct holdings *h = holdings_new();
     struct audit_filter filter = {.wants = wants};
@@ -361,8 +358,8 @@ static bool value_of(const struct comparison *c, const char *name, uint32_t *ret
 }
 
 int holdings_compare(const struct holdings *h, const char *entry_id, const struct user *known,
-                     const struct user *quirks, const struct user *wanted,
-                     struct string_list *ret, struct error *e)
+                     const struct user *quirks, const struct user *wanted, struct string_list *ret,
+                     struct error *e)
 {
     const json_t *place = json_object_get(h->index, entry_id);
     const struct holding *u = place ? &h->items[json_integer_value(place)] : NULL;

@@ -16,10 +16,9 @@ struct holdings *holdings_new(void); /* NULL when out of memory */
 /* The next line, as audit/view.h reads it. 0 or -ENOMEM. */
 int holdings_take(struct holdings *h, const json_t *view);
 /* Of what stands before a line that is missing or cannot be read nothing is told. */
-int holdings_read(struct holdings **ret, const char *const *files, size_t n_files,
-                  struct error *e);
+int holdings_read(struct holdings **ret, const char *const *files, size_t n_files, struct error *e);
 struct holdings *holdings_free(struct holdings *h);
-int64_t holdings_last_seq(const struct holdings *h); /* the last line that was read; 0: none */
+int64_t holdings_last_seq(const struct holdings *h);  /* the last line that was read; 0: none */
 uint64_t holdings_n_erased(const struct holdings *h); /* outcomes that tell of nobody any more */
 
 /* The audit tells nothing of this entry's user: erased, or older than the files. */
@@ -28,8 +27,8 @@ uint64_t holdings_n_erased(const struct holdings *h); /* outcomes that tell of n
  * audit tells a value of and that `wanted` manages (NULL: only whether the user is disabled);
  * what the tenant shows in a form of its own (quirks, or NULL) is not. */
 int holdings_compare(const struct holdings *h, const char *entry_id, const struct user *known,
-                     const struct user *quirks, const struct user *wanted,
-                     struct string_list *ret, struct error *e);
+                     const struct user *quirks, const struct user *wanted, struct string_list *ret,
+                     struct error *e);
 
 static inline void holdings_freep(struct holdings **h)
 {

@@ -60,8 +60,8 @@ static void send(const struct outcome *o)
         add_field(fields, &n, "ROSTERD_STATUS", number);
     }
     log_write(LOG_INFO, MSG_USER_CHANGED, (const char *const *)fields, "%s of %s%s%s%s: %s%s%s",
-              o->operation ? o->operation : "change", o->login ? o->login : "?",
-              o->dn ? " (" : "", o->dn ? o->dn : "", o->dn ? ")" : "",
+              o->operation ? o->operation : "change", o->login ? o->login : "?", o->dn ? " (" : "",
+              o->dn ? o->dn : "", o->dn ? ")" : "",
               o->code     ? o->code
               : o->answer ? o->answer
                           : "done",
@@ -97,8 +97,7 @@ void journal_done(struct journal *j)
 /* The texts one behind the other in one piece of memory; NULL: out of it. */
 static char *keep_texts(struct outcome *o)
 {
-    const char **const texts[] = {&o->id,   &o->dn,       &o->login,
-                                  &o->code, &o->sentence, &o->answer};
+    const char **const texts[] = {&o->id, &o->dn, &o->login, &o->code, &o->sentence, &o->answer};
     size_t size = 1;
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
@@ -123,8 +122,7 @@ static bool is_left_out(struct journal *j, const struct audit_row *row)
         j->run = row->run;
         j->n_done = 0;
     }
-    return row->run && row->code && strcmp(row->code, "done") == 0 &&
-           ++j->n_done > JOURNAL_RUN_MAX;
+    return row->run && row->code && strcmp(row->code, "done") == 0 && ++j->n_done > JOURNAL_RUN_MAX;
 }
 
 void journal_note(struct journal *j, int64_t seq, const struct audit_row *row)
@@ -197,16 +195,15 @@ void journal_send_line(struct audit_view *v, const char *line)
     if (row && outcome) {
         const json_t *person = json_object_get(row, "person");
 
-        send(
-            &(struct outcome){.seq = json_integer_value(json_object_get(row, "seq")),
-                              .status = (int)json_integer_value(json_object_get(row, "status")),
-                              .operation = json_text_of(row, "operation"),
-                              .id = json_text_of(person, "id"),
-                              .dn = json_text_of(person, "dn"),
-                              .login = json_text_of(person, "login"),
-                              .code = json_text_of(row, "code"),
-                              .sentence = json_text_of(row, "sentence"),
-                              .answer = json_text_of(row, "answer")});
+        send(&(struct outcome){.seq = json_integer_value(json_object_get(row, "seq")),
+                               .status = (int)json_integer_value(json_object_get(row, "status")),
+                               .operation = json_text_of(row, "operation"),
+                               .id = json_text_of(person, "id"),
+                               .dn = json_text_of(person, "dn"),
+                               .login = json_text_of(person, "login"),
+                               .code = json_text_of(row, "code"),
+                               .sentence = json_text_of(row, "sentence"),
+                               .answer = json_text_of(row, "answer")});
     }
     json_decref(row);
 }

@@ -252,8 +252,7 @@ void line_add_string(struct buffer *b, const char *text)
         return;
     }
     size = strlen(text);
-    if (!text_is_plain(text, size) &&
-        (!text_is_utf8(text, size) || text_has_control(text, size))) {
+    if (!text_is_plain(text, size) && (!text_is_utf8(text, size) || text_has_control(text, size))) {
         /* Every byte may become \xNN. */
         printable = malloc(4 * size + 1);
         if (!printable) {

@@ -224,14 +224,13 @@ static int find_moved(struct locator *c)
 
 static bool is_blamed(const struct located *x)
 {
-    return x->kind == LOCATED_CHANGED || x->kind == LOCATED_NUMBER ||
-           x->kind == LOCATED_NO_LINE || x->kind == LOCATED_TORN || x->kind == LOCATED_DOUBTFUL;
+    return x->kind == LOCATED_CHANGED || x->kind == LOCATED_NUMBER || x->kind == LOCATED_NO_LINE ||
+           x->kind == LOCATED_TORN || x->kind == LOCATED_DOUBTFUL;
 }
 
 static void blame(struct located *x, enum located_kind kind)
 {
-    if (x->kind == LOCATED_FINE || x->kind == LOCATED_AFTER_GAP ||
-        x->kind == LOCATED_REORDERED)
+    if (x->kind == LOCATED_FINE || x->kind == LOCATED_AFTER_GAP || x->kind == LOCATED_REORDERED)
         x->kind = kind;
 }
 
@@ -255,10 +254,10 @@ static void compare_neighbours(struct locator *c)
 {
     for (size_t i = 1; i < c->n_right; i++) {
         struct located *a = c->right[i - 1], *b = c->right[i];
-        struct located *next = i + 1 < c->n_right && c->right[i + 1]->seq == b->seq + 1 &&
-                                       c->right[i + 1]->parsed
-                                   ? c->right[i + 1]
-                                   : NULL;
+        struct located *next =
+            i + 1 < c->n_right && c->right[i + 1]->seq == b->seq + 1 && c->right[i + 1]->parsed
+                ? c->right[i + 1]
+                : NULL;
 
         if (b->seq != a->seq + 1) {
             b->gap = a->seq;

@@ -28,8 +28,8 @@ struct located {
     struct chain_hash prev, link, content;
     int version;
     enum located_kind kind;
-    int64_t gap; /* AFTER_GAP: the last number before it that is there */
-    bool gap_before; /* it is something else as well */
+    int64_t gap;      /* AFTER_GAP: the last number before it that is there */
+    bool gap_before;  /* it is something else as well */
     bool signed_prev; /* a checkpoint whose signature covers its prev */
 };
 struct located_list {

@@ -19,8 +19,8 @@ void checkpoint_note(struct buffer *b, const char *name, const struct note *n)
                   (long long)n->from, root);
 }
 
-void checkpoint_key_note(struct buffer *b, const char *name, const char *new_vkey,
-                         const char *time, int64_t seq, const struct chain_hash *link)
+void checkpoint_key_note(struct buffer *b, const char *name, const char *new_vkey, const char *time,
+                         int64_t seq, const struct chain_hash *link)
 {
     char text[BASE64_SIZE(DIGEST_SIZE) + 1];
 

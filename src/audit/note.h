@@ -20,8 +20,8 @@ struct note {
 void checkpoint_note(struct buffer *b, const char *name, const struct note *n);
 /* Hands over from the key `name` to another one, behind line `seq` with that link and nowhere
  * else. */
-void checkpoint_key_note(struct buffer *b, const char *name, const char *new_vkey,
-                         const char *time, int64_t seq, const struct chain_hash *link);
+void checkpoint_key_note(struct buffer *b, const char *name, const char *new_vkey, const char *time,
+                         int64_t seq, const struct chain_hash *link);
 
 /* What a checkpoint's line vouches for, and its signature, borrowed from the row; NULL: it is none,
  * or not whole. */

@@ -13,12 +13,12 @@
 static const struct {
     const char *name, *as;
 } members[] = {
-    {"seq", "seq"},      {"t", "time"},           {"run", "run"},      {"cfg", "fingerprint"},
-    {"ev", "event"},     {"no", "number"},        {"op", "operation"}, {"code", "code"},
-    {"st", "status"},    {"ans", "answer"},       {"try", "attempts"}, {"lag", "lag_ms"},
-    {"ms", "duration_ms"}, {"who", "actor"},      {"plan", "plan"},    {"groups", "groups"},
-    {"reason", "reason"}, {"say", "sentence"},    {"d", "details"},    {"why", "why"},
-    {"key", "key"},      {"sig", "signature"},    {"pc", "commitment"}, {"prev", "prev"},
+    {"seq", "seq"},        {"t", "time"},        {"run", "run"},       {"cfg", "fingerprint"},
+    {"ev", "event"},       {"no", "number"},     {"op", "operation"},  {"code", "code"},
+    {"st", "status"},      {"ans", "answer"},    {"try", "attempts"},  {"lag", "lag_ms"},
+    {"ms", "duration_ms"}, {"who", "actor"},     {"plan", "plan"},     {"groups", "groups"},
+    {"reason", "reason"},  {"say", "sentence"},  {"d", "details"},     {"why", "why"},
+    {"key", "key"},        {"sig", "signature"}, {"pc", "commitment"}, {"prev", "prev"},
 };
 #define NO_MEMBER ARRAY_SIZE(members)
 
@@ -47,8 +47,8 @@ struct parts_reader {
     struct places kept[KEPT];
     size_t next;                 /* the one that is forgotten next */
     const struct places *places; /* of this line; NULL: none */
-    json_t *file; /* that a place named last; NULL: none did */
-    const char *personal_at; /* where the value of p begins; NULL: it did not come yet */
+    json_t *file;                /* that a place named last; NULL: none did */
+    const char *personal_at;     /* where the value of p begins; NULL: it did not come yet */
 };
 
 static size_t number_of(const char *name, size_t size, size_t from)
@@ -158,8 +158,7 @@ static bool read_places(struct parts_reader *r)
     if (!form_value(&r->form, &at))
         return false;
     forget_places(p);
-    json_array_foreach(at, i, item)
-    {
+    json_array_foreach (at, i, item) {
         if (i < PLACES_MAX)
             read_place(r, p, json_is_string(item) ? json_string_value(item) : "");
     }
@@ -220,8 +219,8 @@ static bool read_change(struct parts_reader *r, json_t *changes)
     put(change, "field", or_null(values[0]));
     put(change, "from", or_null(values[3]));
     put(change, "to", or_null(values[1]));
-    if (json_is_integer(values[2]) && json_integer_value(values[2]) >= 0 &&
-        r->places && (size_t)json_integer_value(values[2]) < r->places->n)
+    if (json_is_integer(values[2]) && json_integer_value(values[2]) >= 0 && r->places &&
+        (size_t)json_integer_value(values[2]) < r->places->n)
         add_place(change, field, &r->places->items[json_integer_value(values[2])]);
     json_decref(values[2]);
     return json_array_append_new(changes, change) == 0;

@@ -8,7 +8,7 @@
 struct line_parts {
     json_t *head; /* the line's own members, under their long names (docs/audit-format.md) */
     json_t *id, *dn, *login, *changes, *why, *sentence, *answer_text, *details; /* of p; or NULL */
-    bool committed, personal; /* it has pc, p */
+    bool committed, personal;                                                   /* it has pc, p */
 };
 /* Which members: all but those of these names, as they stand in the line. */
 typedef uint32_t line_parts_mask;

@@ -45,10 +45,11 @@ static int cannot_open(const char *path, int r, struct error *e)
                          "the audit file %s is a symbolic link, which somebody may turn "
                          "elsewhere: write the path of the file itself into [audit] file",
                          path);
-    return error_set(e, r,
-                     "the audit file %s cannot be opened for appending: %s. Check that its "
-                     "folder exists and who may write there; audit lines wait in the state file until then",
-                     path, strerror(-r));
+    return error_set(
+        e, r,
+        "the audit file %s cannot be opened for appending: %s. Check that its "
+        "folder exists and who may write there; audit lines wait in the state file until then",
+        path, strerror(-r));
 }
 
 /* Is it a file that only we append to? */

@@ -153,8 +153,7 @@ static int write_proof(const struct prover *p, struct buffer *b, struct error *e
     const char *sig = r > 0 ? note_read(row, &l, &n) : NULL;
 
     if (!sig)
-        return error_set(e, -EBADMSG, "the checkpoint after line %" PRId64 " is not whole",
-                         p->seq);
+        return error_set(e, -EBADMSG, "the checkpoint after line %" PRId64 " is not whole", p->seq);
     if (!signer_vkey_name(p->key, name))
         return files_before(e, "the key", p->seq);
     buffer_add_text(b, HEADING "\n");
@@ -243,8 +242,7 @@ static int split(const char *text, struct proof_parts *ret, struct error *e)
         char *newline = strchr(at, '\n');
 
         if (!newline)
-            return not_proved(e,
-                              i ? "it is not whole" : "it is not a proof of rosterd's audit");
+            return not_proved(e, i ? "it is not whole" : "it is not a proof of rosterd's audit");
         *newline = '\0';
         ret->part[i] = at;
         at = newline + 1;
@@ -352,8 +350,7 @@ static int climb(const struct line_chain *l, const struct note *n, const struct 
     struct chain_hash leaf, root;
     int r;
 
-    if (!read_hashes(&contents, p->part[PART_CONTENTS]) ||
-        !read_hashes(&path, p->part[PART_PATH]))
+    if (!read_hashes(&contents, p->part[PART_CONTENTS]) || !read_hashes(&path, p->part[PART_PATH]))
         return not_proved(e, "the hashes are damaged");
     if (n->from < 1 || n->seq < n->from || n->seq - n->from >= TREE_LEAVES_MAX || l->seq > n->seq)
         return not_proved(e, "the checkpoint does not cover that line");
@@ -369,8 +366,7 @@ static int climb(const struct line_chain *l, const struct note *n, const struct 
     return 0;
 }
 
-int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret,
-                       struct error *e)
+int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret, struct error *e)
 {
     CLEANUP(parts_done) struct proof_parts p = {0};
     struct line_chain l;

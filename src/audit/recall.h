@@ -25,11 +25,11 @@ struct audit_memory {
     uint64_t epoch; /* of the state's trail, when this was last right */
     struct open_intent *intents;
     size_t n_intents, capacity;
-    struct signer *signer; /* NULL: lines are chained and not signed */
+    struct signer *signer;  /* NULL: lines are chained and not signed */
     int64_t checkpoint_seq; /* the last one; 0: not known */
     uint64_t checkpoint_usec;
     struct tree_window window; /* of the lines since the last checkpoint */
-    bool hide_contacts; /* [audit] values = names */
+    bool hide_contacts;        /* [audit] values = names */
     bool to_journal;
     struct journal journal; /* outcomes whose lines are not durable yet */
 };

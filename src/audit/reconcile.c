@@ -33,7 +33,7 @@
 
 /* A longer tail is not compared: its last line tells whether it is whole. */
 #define COMPARED_MAX (64 * 1024 * 1024)
-#define BEGIN_SIZE   13 /* {"v":1,"seq": */
+#define BEGIN_SIZE   13           /* {"v":1,"seq": */
 #define SLACK        (256 * 1024) /* the last durable line, and what a torn append may add */
 
 struct waiting_lines {
@@ -76,12 +76,10 @@ static int take_waiting(int64_t seq, const char *line, void *userdata)
     return w->size > COMPARED_MAX;
 }
 
-static int repair_row(struct reconciler *c, const char *code, const char *sentence,
-                      struct error *e)
+static int repair_row(struct reconciler *c, const char *code, const char *sentence, struct error *e)
 {
     return audit_record(
-        c->state, &(struct audit_row){.event = "repair", .code = code, .sentence = sentence},
-        e);
+        c->state, &(struct audit_row){.event = "repair", .code = code, .sentence = sentence}, e);
 }
 
 /* Up to which line the older state knew the audit: numbers of operations that came later may come
@@ -309,8 +307,7 @@ static int changed_last_line(struct reconciler *c, const struct tail *t, struct 
     char sentence[512];
 
     snprintf(sentence, sizeof(sentence),
-             "The last line of %.300s, number %" PRId64
-             ", is not the one that was written: the "
+             "The last line of %.300s, number %" PRId64 ", is not the one that was written: the "
              "file was changed by somebody else",
              c->path, t->last.seq);
     return repair_row(c, "file-changed", sentence, e);
@@ -331,8 +328,7 @@ static int file_is_behind(struct reconciler *c, const struct tail *t, int64_t fi
         snprintf(again, sizeof(again), "; from line %" PRId64 " on they are appended again",
                  c->found.exported + 1);
     snprintf(sentence, sizeof(sentence),
-             "The lines %" PRId64 " to %" PRId64
-             " were in %.300s and are missing now: the file "
+             "The lines %" PRId64 " to %" PRId64 " were in %.300s and are missing now: the file "
              "was cut or replaced by an older copy%s",
              t->last.seq + 1, durable, c->path, again);
     return repair_row(c, "lines-missing", sentence, e);
@@ -403,8 +399,7 @@ static int reconcile_in_transaction(struct reconciler *c, struct error *e)
     return r;
 }
 
-int reconcile(struct state *s, int fd, const char *path, struct reconciled *ret,
-              struct error *e)
+int reconcile(struct state *s, int fd, const char *path, struct reconciled *ret, struct error *e)
 {
     CLEANUP(reconciler_done) struct reconciler c = {.state = s, .fd = fd, .path = path};
     bool own = !state_in_transaction(s);

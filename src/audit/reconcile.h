@@ -12,5 +12,4 @@ struct reconciled {
     off_t size;       /* of the file, which ends in a whole line */
     bool state_older; /* the file is ahead of the state */
 };
-int reconcile(struct state *s, int fd, const char *path, struct reconciled *ret,
-              struct error *e);
+int reconcile(struct state *s, int fd, const char *path, struct reconciled *ret, struct error *e);

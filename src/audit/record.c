@@ -44,10 +44,9 @@ struct composer {
 /* Sentences of these are our own words about no person. */
 static bool is_impersonal(const char *event)
 {
-    static const char *const events[] = {"start",   "stop",          "run-begin",
-                                         "run-end", "configuration", "erase-begin",
-                                         "erased",  "erase-end",     "retention",
-                                         "reconcile"};
+    static const char *const events[] = {"start",         "stop",        "run-begin", "run-end",
+                                         "configuration", "erase-begin", "erased",    "erase-end",
+                                         "retention",     "reconcile"};
 
     for (size_t i = 0; i < ARRAY_SIZE(events); i++)
         if (strcmp(event, events[i]) == 0)
@@ -124,9 +123,8 @@ static int look_at_intent(struct composer *c, struct error *e)
     if (is(c->row, "intent"))
         recall_intent(c->memory, &here);
     else /* what is left out would be read as the intent's */
-        c->refers =
-            recall_is_intent(c->memory, o->number, &here.content, &c->intent_run) &&
-            (run || !c->intent_run);
+        c->refers = recall_is_intent(c->memory, o->number, &here.content, &c->intent_run) &&
+                    (run || !c->intent_run);
     return 0;
 }
 
@@ -138,8 +136,7 @@ static void hide_contacts(const struct composer *c, json_t *found)
 
     if (!c->memory || !c->memory->hide_contacts)
         return;
-    json_object_foreach(found, name, value)
-    {
+    json_object_foreach (found, name, value) {
         if (json_is_string(value) && compose_is_contact(name))
             json_object_set_new(found, name, json_true());
     }

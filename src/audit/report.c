@@ -54,8 +54,7 @@ static void look_at_roles(const struct reporter *k, const json_t *view, bool *re
     size_t i;
 
     *ret_any = *ret_privileged = false;
-    json_array_foreach(json_object_get(view, "changes"), i, change)
-    {
+    json_array_foreach (json_object_get(view, "changes"), i, change) {
         const char *field = json_text_of(change, "field");
 
         const char *role;
@@ -119,12 +118,12 @@ static int list_of(const char *event)
     static const struct {
         const char *event;
         enum audit_list list;
-    } lists[] = {{"approve", LIST_APPROVALS},    {"configuration", LIST_CONFIGURATION},
-                 {"start", LIST_CONFIGURATION},  {"drift", LIST_DRIFT},
+    } lists[] = {{"approve", LIST_APPROVALS},     {"configuration", LIST_CONFIGURATION},
+                 {"start", LIST_CONFIGURATION},   {"drift", LIST_DRIFT},
                  {"reconcile", LIST_COMPARISONS}, {"erase-begin", LIST_ERASURES},
-                 {"erase-end", LIST_ERASURES},   {"alarm", LIST_ALARMS},
-                 {"repair", LIST_ALARMS},        {"skip", LIST_WAITING},
-                 {"hold", LIST_WAITING},         {"park", LIST_WAITING}};
+                 {"erase-end", LIST_ERASURES},    {"alarm", LIST_ALARMS},
+                 {"repair", LIST_ALARMS},         {"skip", LIST_WAITING},
+                 {"hold", LIST_WAITING},          {"park", LIST_WAITING}};
 
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
         if (strcmp(event, lists[i].event) == 0)
@@ -146,7 +145,9 @@ static bool has_day(const char *time)
 static void count_day(struct audit_report *r, enum audit_list list, const json_t *view)
 {
     const char *time = json_text_of(view, "time");
-    const char *what = list == LIST_JOINERS ? "joiners" : list == LIST_LEAVERS ? "leavers" : "others";
+    const char *what = list == LIST_JOINERS   ? "joiners"
+                       : list == LIST_LEAVERS ? "leavers"
+                                              : "others";
     char day[11] = "";
     json_t *counts;
 
@@ -245,7 +246,9 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
         return AUDIT_READ;
     if (meant && strcmp(event, "intent") == 0 && take_intent(k, l, line) < 0)
         k->no_memory = true;
-    return strcmp(event, "intent") == 0 ? AUDIT_NOTE : meant && list >= 0 ? AUDIT_READ : AUDIT_PASS_OVER;
+    return strcmp(event, "intent") == 0 ? AUDIT_NOTE
+           : meant && list >= 0         ? AUDIT_READ
+                                        : AUDIT_PASS_OVER;
 }
 
 static int take_line(const char *line, const json_t *view, void *userdata)

@@ -42,7 +42,7 @@ struct audit_report {
     uint64_t totals[AUDIT_LISTS];
     json_t *days; /* "2026-11-28": {"joiners", "leavers", "others": how many} */
     struct audit_delays delays[AUDIT_HASTES];
-    json_t *comparison; /* the view of the last one; NULL: none */
+    json_t *comparison;    /* the view of the last one; NULL: none */
     bool privileged_known; /* a configuration that names the privileged roles is in the files */
 };
 /* A line of a list, in the order of the files. approval: {"seq", "by"} of what a person approved,

@@ -85,8 +85,7 @@ static int key_id(const char *name, const unsigned char public[static 1 + KEY_SI
 {
     unsigned char hash[DIGEST_SIZE];
     int r = digest_raw(
-        hash, (struct digest_part[]){{name, strlen(name)}, {"\n", 1}, {public, 1 + KEY_SIZE}},
-        3);
+        hash, (struct digest_part[]){{name, strlen(name)}, {"\n", 1}, {public, 1 + KEY_SIZE}}, 3);
 
     memcpy(ret, hash, ID_SIZE);
     return r;
@@ -98,17 +97,16 @@ static bool parse_key(const char *text, struct key_text *ret)
     const char *plus = strchr(text, '+'), *second = plus ? strchr(plus + 1, '+') : NULL;
     unsigned id;
 
-    if (!second || plus == text || (size_t)(plus - text) > SIGNER_NAME_MAX ||
-        second - plus != 9 || strspn(plus + 1, "0123456789abcdef") != 8 ||
-        sscanf(plus + 1, "%8x", &id) != 1)
+    if (!second || plus == text || (size_t)(plus - text) > SIGNER_NAME_MAX || second - plus != 9 ||
+        strspn(plus + 1, "0123456789abcdef") != 8 || sscanf(plus + 1, "%8x", &id) != 1)
         return false;
     memcpy(ret->name, text, (size_t)(plus - text));
     ret->name[plus - text] = '\0';
     for (unsigned i = 0; i < ID_SIZE; i++)
         ret->id[i] = (unsigned char)(id >> (24 - 8 * i));
     return !strpbrk(ret->name, " \t\n") &&
-           base64_decode(ret->bytes, sizeof(ret->bytes), second + 1, strlen(second + 1),
-                         false) == sizeof(ret->bytes) &&
+           base64_decode(ret->bytes, sizeof(ret->bytes), second + 1, strlen(second + 1), false) ==
+               sizeof(ret->bytes) &&
            ret->bytes[0] == ALGORITHM;
 }
 
@@ -129,8 +127,7 @@ static void put_key(char *to, size_t size, const char *before, const char *name,
     char text[BASE64_SIZE(1 + KEY_SIZE) + 1];
 
     base64_encode(text, bytes, 1 + KEY_SIZE, false);
-    snprintf(to, size, "%s%s+%02x%02x%02x%02x+%s", before, name, id[0], id[1], id[2], id[3],
-             text);
+    snprintf(to, size, "%s%s+%02x%02x%02x%02x+%s", before, name, id[0], id[1], id[2], id[3], text);
     explicit_bzero(text, sizeof(text));
 }
 
@@ -146,8 +143,7 @@ static int from_seed(struct signer **ret, const char *name,
     snprintf(s->name, sizeof(s->name), "%s", name);
     s->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, KEY_SIZE);
     s->signing = EVP_MD_CTX_new();
-    if (!s->key || !s->signing ||
-        EVP_DigestSignInit(s->signing, NULL, NULL, NULL, s->key) != 1 ||
+    if (!s->key || !s->signing || EVP_DigestSignInit(s->signing, NULL, NULL, NULL, s->key) != 1 ||
         EVP_PKEY_get_raw_public_key(s->key, public + 1, &size) != 1 || size != KEY_SIZE ||
         key_id(name, public, s->id) < 0)
         return error_set(e, -EIO, "libcrypto cannot use an Ed25519 key");
@@ -174,8 +170,7 @@ static int from_file(struct signer **ret, const char *path, struct error *e)
                       path);
     if (r == 0 && memcmp(k.id, (*ret)->id, ID_SIZE) != 0) {
         *ret = signer_free(*ret);
-        r = error_set(e, -EINVAL, "the key in %s is damaged: its id is not that of the key",
-                      path);
+        r = error_set(e, -EINVAL, "the key in %s is damaged: its id is not that of the key", path);
     }
     explicit_bzero(&k, sizeof(k));
     return r;
@@ -235,8 +230,8 @@ static int write_key(const char *path, const char *text, struct error *e)
     if (r < 0)
         return r;
     fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || fchmod(fd, 0600) < 0 ||
-        write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd) < 0)
+    if (fd < 0 || fchmod(fd, 0600) < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+        fsync(fd) < 0)
         r = errno ? -errno : -EIO;
     if (fd >= 0 && close(fd) < 0 && r == 0)
         r = -errno;

@@ -63,11 +63,10 @@ static int line_start(int fd, off_t end, off_t *ret)
 
 static int not_ours(const char *path, struct error *e)
 {
-    return error_set(
-        e, -EINVAL,
-        "%s does not end in an audit line, so nothing is appended to it: check the "
-        "path of the audit file, or move this file away",
-        path);
+    return error_set(e, -EINVAL,
+                     "%s does not end in an audit line, so nothing is appended to it: check the "
+                     "path of the audit file, or move this file away",
+                     path);
 }
 
 static int read_last(int fd, const char *path, off_t start, struct tail *t, struct error *e)

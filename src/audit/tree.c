@@ -74,8 +74,8 @@ int tree_path(const struct chain_hash *leaves, size_t n, size_t index,
     return r == 0 ? tree_root(leaves, k, &ret[(*ret_n)++]) : r;
 }
 
-int tree_climb(const struct chain_hash *leaf, size_t n, size_t index,
-               const struct chain_hash *path, size_t n_path, struct chain_hash *ret)
+int tree_climb(const struct chain_hash *leaf, size_t n, size_t index, const struct chain_hash *path,
+               size_t n_path, struct chain_hash *ret)
 {
     struct chain_hash here = *leaf;
     size_t last;

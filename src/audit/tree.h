@@ -25,5 +25,5 @@ int tree_root(const struct chain_hash *leaves, size_t n, struct chain_hash *ret)
 int tree_path(const struct chain_hash *leaves, size_t n, size_t index,
               struct chain_hash ret[static TREE_DEPTH_MAX], size_t *ret_n);
 /* The root to which a path leads. -EBADMSG: it cannot be one in a tree of n leaves. */
-int tree_climb(const struct chain_hash *leaf, size_t n, size_t index,
-               const struct chain_hash *path, size_t n_path, struct chain_hash *ret);
+int tree_climb(const struct chain_hash *leaf, size_t n, size_t index, const struct chain_hash *path,
+               size_t n_path, struct chain_hash *ret);

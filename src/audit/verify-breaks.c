@@ -91,15 +91,13 @@ static int tell(struct verifier *v, const struct located *x)
             n);
     case LOCATED_INSERTED:
         if (!x->parsed)
-            return verify_found(
-                v, x->file, x->line, 0,
-                "inserted: this is not an audit line, and none is missing here");
+            return verify_found(v, x->file, x->line, 0,
+                                "inserted: this is not an audit line, and none is missing here");
         return verify_found(
             v, x->file, x->line, n,
             "inserted: a second line %" PRId64 ", which the lines around it do not know", n);
     case LOCATED_REPEATED:
-        return verify_found(v, x->file, x->line, n, "inserted: line %" PRId64 " is here twice",
-                            n);
+        return verify_found(v, x->file, x->line, n, "inserted: line %" PRId64 " is here twice", n);
     case LOCATED_REORDERED:
         return verify_found(v, x->file, x->line, n,
                             "reordered: line %" PRId64 " stands where another one belongs", n);
@@ -118,8 +116,8 @@ static void check_very_first(struct located_list *all)
     static const struct chain_hash none;
 
     for (size_t i = 0; i < all->n_items; i++)
-        if (all->items[i].parsed && all->items[i].seq == 1 &&
-            all->items[i].kind == LOCATED_FINE && !chain_equal(&all->items[i].prev, &none))
+        if (all->items[i].parsed && all->items[i].seq == 1 && all->items[i].kind == LOCATED_FINE &&
+            !chain_equal(&all->items[i].prev, &none))
             all->items[i].kind = LOCATED_CHANGED;
 }
 

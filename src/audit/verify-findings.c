@@ -12,8 +12,8 @@
 
 #define FINDINGS_MAX 1000
 
-int verify_found(struct verifier *v, size_t file, unsigned line, int64_t seq,
-                 const char *format, ...)
+int verify_found(struct verifier *v, size_t file, unsigned line, int64_t seq, const char *format,
+                 ...)
 {
     struct audit_verify_result *r = v->result;
     struct audit_finding *f;
@@ -43,8 +43,8 @@ bool verify_is_event(const struct line_chain *l, const char *line, const char *e
     return l->version == LINE_NEW && line_is_event(line, event);
 }
 
-bool verify_signature_fits(const struct verifier *v, const struct line_chain *l,
-                           const json_t *row, struct note *ret)
+bool verify_signature_fits(const struct verifier *v, const struct line_chain *l, const json_t *row,
+                           struct note *ret)
 {
     CLEANUP(buffer_done) struct buffer text = {0};
     const char *sig = note_read(row, l, ret);
@@ -79,7 +79,9 @@ static int by_place(const void *a, const void *b, void *userdata)
 /* What says little beside another finding of the same line. */
 static unsigned weight(const struct audit_finding *f)
 {
-    return strncmp(f->sentence, "signature:", 10) == 0 ? 0 : strncmp(f->sentence, "form:", 5) == 0 ? 1 : 2;
+    return strncmp(f->sentence, "signature:", 10) == 0 ? 0
+           : strncmp(f->sentence, "form:", 5) == 0     ? 1
+                                                       : 2;
 }
 
 /* One line has one finding: what it is in the chain says more than how it is spelt, and that more

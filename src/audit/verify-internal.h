@@ -51,9 +51,8 @@ struct verifier {
 };
 
 /* One more finding, while there is room; line 0: of the file as a whole. 0 or -ENOMEM. */
-__attribute__((format(printf, 5, 6))) int verify_found(struct verifier *v, size_t file,
-                                                       unsigned line, int64_t seq,
-                                                       const char *format, ...);
+__attribute__((format(printf, 5, 6))) int
+verify_found(struct verifier *v, size_t file, unsigned line, int64_t seq, const char *format, ...);
 void verify_sort_findings(struct verifier *v);
 bool verify_is_event(const struct line_chain *l, const char *line, const char *event);
 /* Was this checkpoint's line signed as it stands there, by the key in force? */

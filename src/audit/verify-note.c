@@ -11,8 +11,7 @@
 #include "base/error.h"
 
 /* The signature by that name; others may have signed the note as well. */
-static bool find_signature(const char *lines, const char *name,
-                           char sig[static SIGNER_SIG_MAX + 1])
+static bool find_signature(const char *lines, const char *name, char sig[static SIGNER_SIG_MAX + 1])
 {
     char start[SIGNER_NAME_MAX + 16];
 
@@ -66,12 +65,14 @@ int verify_check_note(struct verifier *v, struct error *e)
         return 0;
     }
     if (v->trusted.n_items == 0)
-        return error_set(e, -EINVAL, "these files do not say who signed them, so nothing tells "
-                                     "whether the checkpoint is theirs: give the key");
-    if (verify_found(v, v->files->n_paths - 1, 0, v->note_seq,
-                     "key: the checkpoint that was kept was not signed by %.120s, nor by another key "
-                     "of these files: the one or the others are somebody else's",
-                     v->trusted.items[0]) < 0)
+        return error_set(e, -EINVAL,
+                         "these files do not say who signed them, so nothing tells "
+                         "whether the checkpoint is theirs: give the key");
+    if (verify_found(
+            v, v->files->n_paths - 1, 0, v->note_seq,
+            "key: the checkpoint that was kept was not signed by %.120s, nor by another key "
+            "of these files: the one or the others are somebody else's",
+            v->trusted.items[0]) < 0)
         return error_out_of_memory(e);
     return 0;
 }

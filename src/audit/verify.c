@@ -110,8 +110,7 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
     if (!sig || !v->key[0])
         return sig ? 0 /* nothing says with which key it was signed */
                    : verify_found(v, at->file, at->number, l->seq,
-                                  "signature: line %" PRId64
-                                  " is a checkpoint without signature",
+                                  "signature: line %" PRId64 " is a checkpoint without signature",
                                   l->seq);
     if (trust_first(v) < 0)
         return -ENOMEM;
@@ -121,12 +120,11 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
         return 0;
     }
     if (!fits)
-        return verify_found(
-            v, at->file, at->number, l->seq,
-            "signature: the checkpoint in line %" PRId64
-            " was not signed by %.120s for the lines before it: it, or they, were "
-            "written by somebody else",
-            l->seq, v->key);
+        return verify_found(v, at->file, at->number, l->seq,
+                            "signature: the checkpoint in line %" PRId64
+                            " was not signed by %.120s for the lines before it: it, or they, were "
+                            "written by somebody else",
+                            l->seq, v->key);
     if (v->foreign.seq && strcmp(v->key, v->options->key) == 0)
         v->foreign.seq = 0; /* what it signs begins with what the keys before it signed */
     if (string_list_add_once(&v->signers, v->key) < 0)
@@ -182,14 +180,12 @@ static int note_act(struct verifier *v, const struct line_chain *l, const char *
     json_t *pair, *lines = json_object_get(json_object_get(object, "d"), "lines");
     size_t i;
 
-    json_array_foreach(lines, i, pair)
-    {
+    json_array_foreach (lines, i, pair) {
         if (memory_grow(&v->acts, &v->acts_capacity, v->n_acts + 1, sizeof(*v->acts)) < 0)
             return -ENOMEM;
-        v->acts[v->n_acts++] =
-            (struct range){.first = json_integer_value(json_array_get(pair, 0)),
-                           .last = json_integer_value(json_array_get(pair, 1)),
-                           .by = l->seq};
+        v->acts[v->n_acts++] = (struct range){.first = json_integer_value(json_array_get(pair, 0)),
+                                              .last = json_integer_value(json_array_get(pair, 1)),
+                                              .by = l->seq};
     }
     return 0;
 }
@@ -308,13 +304,13 @@ static int check_end(struct verifier *v, struct line_reader *told)
     int r = 0;
 
     if (l->n_cut > told->n_cut)
-        r = verify_found(
-            v, l->cut_file, 0, 0,
-            "torn: the compressed file is cut short, or was not copied as a whole");
+        r = verify_found(v, l->cut_file, 0, 0,
+                         "torn: the compressed file is cut short, or was not copied as a whole");
     if (r == 0 && l->n_damaged > told->n_damaged)
-        r = verify_found(v, l->damaged_file, 0, 0,
-                         "changed: the compressed file is damaged, and what follows in it cannot be "
-                         "read");
+        r = verify_found(
+            v, l->damaged_file, 0, 0,
+            "changed: the compressed file is damaged, and what follows in it cannot be "
+            "read");
     if (r == 0 && l->n_behind > told->n_behind)
         r = verify_found(
             v, l->behind_file, 0, 0,
@@ -392,12 +388,11 @@ static int judge_key(struct verifier *v)
                             "key: nothing in these files is signed by the key that was given");
     return v->foreign.seq == 0
                ? 0
-               : verify_found(
-                     v, v->foreign.file, v->foreign.line, v->foreign.seq,
-                     "key: line %" PRId64
-                     " is signed by another key than the one that was given, and no line "
-                     "hands over to that one",
-                     v->foreign.seq);
+               : verify_found(v, v->foreign.file, v->foreign.line, v->foreign.seq,
+                              "key: line %" PRId64
+                              " is signed by another key than the one that was given, and no line "
+                              "hands over to that one",
+                              v->foreign.seq);
 }
 
 static int judge_signatures(struct verifier *v)

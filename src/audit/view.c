@@ -24,7 +24,7 @@ struct recent {
 };
 
 struct audit_view {
-    struct intents *intents; /* of one that nobody read no text is kept */
+    struct intents *intents;      /* of one that nobody read no text is kept */
     struct recent recent[RECENT]; /* by their number; of each the line is among the intents */
     struct parts_reader *reader;
     line_parts_mask unwanted;
@@ -102,8 +102,7 @@ static void add_usual_why(json_t *view)
 
     if (json_object_get(view, "why"))
         return;
-    json_array_foreach(json_object_get(view, "changes"), i, change)
-    {
+    json_array_foreach (json_object_get(view, "changes"), i, change) {
         const char *rule = json_text_of(change, "rule");
         const char *file = json_text_of(change, "file");
         const char *team = json_text_of(change, "to");
@@ -125,8 +124,7 @@ static void add_usual_login(json_t *view)
 
     if (!person || json_object_get(person, "login"))
         return;
-    json_array_foreach(json_object_get(view, "changes"), i, change)
-    {
+    json_array_foreach (json_object_get(view, "changes"), i, change) {
         if (json_text_is(change, "field", "login_id") && json_text_of(change, "to"))
             json_object_set(person, "login", json_object_get(change, "to"));
     }

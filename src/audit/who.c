@@ -59,8 +59,9 @@ static bool is_of_interest(const struct line_chain *l, const char *line)
 {
     return is_kind(line, "delete") || is_kind(line, "disable") || is_kind(line, "enable") ||
            is_kind(line, "rename") || is_kind(line, "adopt") ||
-           (l->personal && (strstr(l->personal, "\"found\":{") || strstr(l->personal, "[\"disabled\",") ||
-                            line_is_event(line, "drift"))) ||
+           (l->personal &&
+            (strstr(l->personal, "\"found\":{") || strstr(l->personal, "[\"disabled\",") ||
+             line_is_event(line, "drift"))) ||
            approvals_want(line);
 }
 
@@ -69,9 +70,7 @@ static bool is_of_interest(const struct line_chain *l, const char *line)
 static bool is_known_anew(const struct looker *k, const struct line_chain *l, const char *line)
 {
     static const char key[] = ",\"id\":\"";
-    const char *id = l->personal && is_kind(line, "create")
-                         ? strstr(l->personal, key)
-                         : NULL;
+    const char *id = l->personal && is_kind(line, "create") ? strstr(l->personal, key) : NULL;
     size_t size = id ? strcspn(id + sizeof(key) - 1, "\"") : 0;
 
     return id && known_get(&k->holders.ids, id + sizeof(key) - 1, size);
@@ -178,8 +177,7 @@ static bool is_found(const struct audit_who *w, const json_t *found, char ret_va
         number_key((long long)json_integer_value(level), ret_value);
         return level;
     }
-    json_array_foreach(json_object_get(found, "roles"), i, role)
-    {
+    json_array_foreach (json_object_get(found, "roles"), i, role) {
         const char *text =
             json_is_string(role) ? json_string_value(role) : json_text_of(role, "name");
 
@@ -234,8 +232,7 @@ static bool begins(const struct looker *k, const json_t *view)
     if (found_of(view) && (is_found(k->who, found_of(view), value) ||
                            json_is_true(json_object_get(found_of(view), "disabled"))))
         return true;
-    json_array_foreach(json_object_get(view, "changes"), i, change)
-    {
+    json_array_foreach (json_object_get(view, "changes"), i, change) {
         const char *field = json_text_of(change, "field");
 
         if (field && json_text_of(change, "to") &&
@@ -268,8 +265,7 @@ static int take_changes(struct looker *k, struct audit_holder *h, const json_t *
     size_t i;
     int r = 0;
 
-    json_array_foreach(json_object_get(view, "changes"), i, change)
-    {
+    json_array_foreach (json_object_get(view, "changes"), i, change) {
         const char *field = json_text_of(change, "field"), *to = json_text_of(change, "to");
 
         if (field && strcmp(field, "disabled") == 0)
@@ -325,7 +321,8 @@ static int take_done(struct looker *k, const json_t *view)
 /* Nothing of ours was done: what rosterd found there, or that the user is not there any more. */
 static int take_sight(struct looker *k, const json_t *view)
 {
-    const json_t *details = json_object_get(view, "details"), *gone = json_object_get(details, "gone");
+    const json_t *details = json_object_get(view, "details"),
+                 *gone = json_object_get(details, "gone");
     const char *renamed = json_text_of(details, "renamed");
     struct audit_holder *h;
     int r;
@@ -363,7 +360,8 @@ static int take_event(struct looker *k, const json_t *view, const char *event)
     number_key((long long)json_integer_value(number), key);
     if (strcmp(event, "intent") == 0 && number)
         return json_object_set(k->intents, key, json_object_get(view, "seq"));
-    if (strcmp(event, "approve") == 0 || strcmp(event, "start") == 0 || strcmp(event, "repair") == 0)
+    if (strcmp(event, "approve") == 0 || strcmp(event, "start") == 0 ||
+        strcmp(event, "repair") == 0)
         return begin_anew(k, view);
     if (strcmp(event, "drift") == 0) {
         r = take_sight(k, view);

@@ -28,7 +28,6 @@ static inline void buffer_add(struct buffer *b, const void *bytes, size_t size)
  * ends with a NUL; NULL after a failed allocation. */
 char *buffer_room(struct buffer *b, size_t size);
 void buffer_add_text(struct buffer *b, const char *text);
-void buffer_format(struct buffer *b, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void buffer_format(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buffer_clear(struct buffer *b); /* size 0, memory kept */
 char *buffer_take(struct buffer *b); /* NULL if failed; "" if empty; b is empty after */

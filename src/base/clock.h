@@ -7,9 +7,9 @@
 #define USEC_PER_MSEC 1000ULL
 #define USEC_PER_SEC  1000000ULL
 
-uint64_t clock_now_usec(void);       /* since 1970, CLOCK_REALTIME */
+uint64_t clock_now_usec(void); /* since 1970, CLOCK_REALTIME */
 uint64_t
-clock_monotonic_usec(void); /* for deadlines and durations; it stands still with the machine */
+clock_monotonic_usec(void);     /* for deadlines and durations; it stands still with the machine */
 uint64_t clock_boot_usec(void); /* since the boot, also while the machine was suspended */
 /* How long this machine has slept since its boot; a little more where the process waited. */
 uint64_t clock_asleep_usec(void);

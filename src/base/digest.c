@@ -106,8 +106,7 @@ void digest_sum_done(struct digest_sum *s)
     EVP_MD_CTX_free(TAKE(s->context));
 }
 
-int digest_parts(char ret[static DIGEST_TEXT_SIZE], const struct digest_part *parts,
-                 size_t n_parts)
+int digest_parts(char ret[static DIGEST_TEXT_SIZE], const struct digest_part *parts, size_t n_parts)
 {
     unsigned char hash[DIGEST_SIZE];
     int r = digest_raw(hash, parts, n_parts);

@@ -128,8 +128,7 @@ static size_t undo_entity(const char *at, const char *end, char *to, size_t *ret
         long code = 0;
         c += base == 16;
         const char *first = c;
-        for (; c < end && escapes_hex(*c) >= 0 && escapes_hex(*c) < base && code < 0x110000;
-             c++)
+        for (; c < end && escapes_hex(*c) >= 0 && escapes_hex(*c) < base && code < 0x110000; c++)
             code = code * base + escapes_hex(*c);
         if (c == first || code >= 0x10000)
             return 0;

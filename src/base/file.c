@@ -93,8 +93,8 @@ static bool is_of_its_own_group(const struct stat *st, const struct stat *folder
 }
 
 /* looks: of root, for whoever has the folder. */
-static const char *who_may_write(const char *path, const struct stat *st, bool looks,
-                                 char *buffer, size_t size)
+static const char *who_may_write(const char *path, const struct stat *st, bool looks, char *buffer,
+                                 size_t size)
 {
     CLEANUP(freep) char *copy = strdup(path);
     struct stat folder;
@@ -151,8 +151,7 @@ int file_judge(int fd, const char *path, const struct file_kind *kind, struct er
 
     *warning = (struct error){0};
     if (fstat(fd, &st) < 0)
-        return error_set(e, -errno, "looking at the %s %s: %s", kind->what, path,
-                         strerror(errno));
+        return error_set(e, -errno, "looking at the %s %s: %s", kind->what, path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return error_set(e, -EINVAL, "the %s %s is not a regular file", kind->what, path);
     const char *who = who_may_write(path, &st, kind->looks, group, sizeof(group));
@@ -181,9 +180,8 @@ int file_may_be_made(const char *path, const char *what, struct error *e)
     if (!folder)
         return error_out_of_memory(e);
     if (stat(folder, &st) < 0)
-        return error_set(e, -errno,
-                         "the %s %s cannot be made: its folder %s cannot be entered: %s", what,
-                         path, folder, strerror(errno));
+        return error_set(e, -errno, "the %s %s cannot be made: its folder %s cannot be entered: %s",
+                         what, path, folder, strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return error_set(e, -ENOTDIR, "the %s %s cannot be made: %s is not a folder", what, path,
                          folder);

@@ -44,7 +44,7 @@ bool json_read_item(struct json_reader *r);
 char *json_read_text(struct json_reader *r, size_t *ret_size);
 int64_t json_read_integer(struct json_reader *r);
 bool json_read_boolean(struct json_reader *r);
-void json_read_skip(struct json_reader *r); /* whatever it is, with all that is in it */
+void json_read_skip(struct json_reader *r);            /* whatever it is, with all that is in it */
 void json_read_fail(struct json_reader *r, int error); /* the caller did not like it */
 /* Nothing but blanks may follow. 0, or the error. */
 int json_read_end(struct json_reader *r);

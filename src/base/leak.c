@@ -47,8 +47,7 @@ static void squeeze(struct escaped *b)
 {
     size_t used = 0;
     for (size_t i = 0; i < b->size; i++) {
-        if (b->data[i] == '0' && i + 1 < b->size &&
-            tolower((unsigned char)b->data[i + 1]) == 'x')
+        if (b->data[i] == '0' && i + 1 < b->size && tolower((unsigned char)b->data[i + 1]) == 'x')
             i++;
         else if (isalnum((unsigned char)b->data[i]))
             b->data[used++] = b->data[i];
@@ -78,8 +77,7 @@ struct needle {
 };
 
 struct needles {
-    struct needle
-        forms[6]; /* as it is, plain, plain as in mail, squeezed, reversed, by rot13 */
+    struct needle forms[6]; /* as it is, plain, plain as in mail, squeezed, reversed, by rot13 */
 };
 
 static void needles_done(struct needles *k)
@@ -260,8 +258,7 @@ static bool shows_plain(const char *data, size_t size, bool mail, bool cut,
     return found;
 }
 
-static bool shows_squeezed(const char *data, size_t size, bool cut,
-                           const struct needles *secret)
+static bool shows_squeezed(const char *data, size_t size, bool cut, const struct needles *secret)
 {
     CLEANUP(bytes_done) struct escaped b = {copy_bytes(data, size), size};
     if (!b.data)
@@ -287,8 +284,7 @@ static void turn(struct escaped *b, bool back)
     }
     for (size_t i = 0; !back && i < b->size; i++)
         if (isalpha((unsigned char)b->data[i]))
-            b->data[i] =
-                (char)(b->data[i] + (tolower((unsigned char)b->data[i]) < 'n' ? 13 : -13));
+            b->data[i] = (char)(b->data[i] + (tolower((unsigned char)b->data[i]) < 'n' ? 13 : -13));
 }
 
 static bool make_needles(struct needles *k, const char *secret)

@@ -33,11 +33,7 @@
 #define SMALL_SIZE     96
 #define MESSAGE_PREFIX "MESSAGE="
 
-enum log_target {
-    TARGET_PLAIN,
-    TARGET_PREFIXED,
-    TARGET_JOURNAL
-};
+enum log_target { TARGET_PLAIN, TARGET_PREFIXED, TARGET_JOURNAL };
 
 static char log_identifier[32] = "rosterd";
 static enum log_target target = TARGET_PLAIN;
@@ -176,8 +172,7 @@ void log_write(int level, const char *message_id, const char *const *fields, con
 
     if (level > max_level)
         return;
-    memcpy(message, MESSAGE_PREFIX,
-           strlen(MESSAGE_PREFIX)); /* and no zeros for what is not said */
+    memcpy(message, MESSAGE_PREFIX, strlen(MESSAGE_PREFIX)); /* and no zeros for what is not said */
     va_start(ap, format);
     if (vsnprintf(raw, sizeof(raw), format, ap) < 0)
         snprintf(raw, sizeof(raw), "a message that cannot be formatted: %s", format);

@@ -6,23 +6,23 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Returns the value of p and leaves NULL behind, so that p's cleanup releases nothing. */
-#define TAKE(p)                                                                                \
-    ({                                                                                         \
-        __auto_type take_ptr_ = &(p);                                                          \
-        __auto_type take_value_ = *take_ptr_;                                                  \
-        *take_ptr_ = NULL;                                                                     \
-        take_value_;                                                                           \
+#define TAKE(p)                                                                                    \
+    ({                                                                                             \
+        __auto_type take_ptr_ = &(p);                                                              \
+        __auto_type take_value_ = *take_ptr_;                                                      \
+        *take_ptr_ = NULL;                                                                         \
+        take_value_;                                                                               \
     })
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Defines `static inline void fnp(type **p)` for CLEANUP from a free function that accepts
  * NULL. */
-#define DEFINE_CLEANUP(type, fn)                                                               \
-    static inline void fn##p(type *p)                                                          \
-    {                                                                                          \
-        if (*p)                                                                                \
-            fn(*p);                                                                            \
+#define DEFINE_CLEANUP(type, fn)                                                                   \
+    static inline void fn##p(type *p)                                                              \
+    {                                                                                              \
+        if (*p)                                                                                    \
+            fn(*p);                                                                                \
     }
 
 DEFINE_CLEANUP(char *, free) /* freep: for strings */

@@ -50,7 +50,8 @@ static void make_line(const struct meter *m, uint64_t now, uint64_t done, uint64
         (void)snprintf(left, sizeof(left), ", %s left", time);
     }
     (void)snprintf(text, LINE_SIZE, "%s: %s%s%s, %s a second%s", m->what, part,
-                   total >= done && total ? " of " : "", total >= done && total ? whole : "", rate, left);
+                   total >= done && total ? " of " : "", total >= done && total ? whole : "", rate,
+                   left);
 }
 
 void meter_show(struct meter *m, const char *what, uint64_t done, uint64_t total,

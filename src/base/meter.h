@@ -14,10 +14,7 @@ struct meter {
     unsigned width; /* of what is on the line now */
     bool begun;
 };
-enum meter_unit {
-    METER_THINGS = 0,
-    METER_BYTES = 1
-};
+enum meter_unit { METER_THINGS = 0, METER_BYTES = 1 };
 /* total 0: not known. Cheap when nothing is to be shown. A new `what` begins anew. */
 void meter_show(struct meter *m, const char *what, uint64_t done, uint64_t total,
                 enum meter_unit unit);

@@ -153,8 +153,10 @@ char *secret_why_unreadable(const char *path, char *buffer, size_t size)
         return buffer;
     }
     name_of(st.st_uid, owner_name, sizeof(owner_name));
-    (void)snprintf(buffer, size, "it belongs to %s (mode %04o), and %s must read it: chown %s %s && chmod 0600 %s",
-                   owner_name, (unsigned)st.st_mode & 07777U, self_name, self_name, path, path);
+    (void)snprintf(
+        buffer, size,
+        "it belongs to %s (mode %04o), and %s must read it: chown %s %s && chmod 0600 %s",
+        owner_name, (unsigned)st.st_mode & 07777U, self_name, self_name, path, path);
     return buffer;
 }
 
@@ -206,11 +208,12 @@ static int read_file(struct secret **ret, size_t *ret_size, const char *path, st
         return error_set(e, fd, "cannot open the secret in %s: %s", path,
                          secret_why_unreadable(path, why, sizeof(why)));
     if (fd == -ENOENT && !strchr(path, '/'))
-        return error_set(e, fd,
-                         "cannot open the secret in %s: a name without a slash is a credential, which the "
-                         "service manager gives to the service alone (LoadCredential=%s:FILE in its unit); "
-                         "rosterctl check looks with it when root checks a configuration in /etc/rosterd",
-                         path, path);
+        return error_set(
+            e, fd,
+            "cannot open the secret in %s: a name without a slash is a credential, which the "
+            "service manager gives to the service alone (LoadCredential=%s:FILE in its unit); "
+            "rosterctl check looks with it when root checks a configuration in /etc/rosterd",
+            path, path);
     if (fd < 0)
         return error_set(e, fd, "cannot open the secret in %s: %s", path, strerror(-fd));
     int r = check_file(fd, path, is_credential, e);
@@ -221,11 +224,9 @@ static int read_file(struct secret **ret, size_t *ret_size, const char *path, st
         return error_out_of_memory(e);
     ssize_t n = read_all(fd, scratch->text, FILE_MAX + 1);
     if (n < 0)
-        return error_set(e, (int)n, "cannot read the secret in %s: %s", path,
-                         strerror((int)-n));
+        return error_set(e, (int)n, "cannot read the secret in %s: %s", path, strerror((int)-n));
     if (n > FILE_MAX)
-        return error_set(e, -EFBIG, "the secret in %s is refused: over %d bytes", path,
-                         FILE_MAX);
+        return error_set(e, -EFBIG, "the secret in %s is refused: over %d bytes", path, FILE_MAX);
     *ret_size = (size_t)n;
     *ret = TAKE(scratch);
     return 0;
@@ -252,11 +253,10 @@ int secret_from_file(struct secret **ret, const char *path, struct error *e)
     if (r < 0)
         return r;
     if (memchr(scratch->text, '\0', n))
-        return error_set(
-            e, -EINVAL,
-            "the secret in %s is refused: it contains a NUL byte, as text in UTF-16 "
-            "does; write it as UTF-8",
-            path);
+        return error_set(e, -EINVAL,
+                         "the secret in %s is refused: it contains a NUL byte, as text in UTF-16 "
+                         "does; write it as UTF-8",
+                         path);
     const char *text = trim(scratch->text, &n);
     if (n == 0)
         return error_set(e, -ENODATA, "the secret in %s is refused: empty", path);
@@ -417,8 +417,7 @@ static int fill_password(char *text, size_t length, unsigned bits)
     return 0;
 }
 
-int secret_random_password(struct secret **ret, size_t length, const char *classes,
-                           struct error *e)
+int secret_random_password(struct secret **ret, size_t length, const char *classes, struct error *e)
 {
     CLEANUP(secret_freep) struct secret *s = NULL;
     unsigned bits = 0;

@@ -112,10 +112,7 @@ static const char *other(ucs4_t small)
 }
 
 /* The small letter without its marks; *ret_marks says which of interest it had. */
-enum {
-    MARK_ACCENT = 1,
-    MARK_DIAERESIS = 2
-};
+enum { MARK_ACCENT = 1, MARK_DIAERESIS = 2 };
 static ucs4_t bare(const struct letters_of *l, size_t at, unsigned *ret_marks)
 {
     ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH], c = at < l->n ? l->codes[at] : 0;
@@ -174,9 +171,10 @@ static void add_cased(struct buffer *b, const char *ascii, const struct letters_
 {
     ucs4_t c = l->codes[l->at], next = l->at + n_letters < l->n ? l->codes[l->at + n_letters] : 0;
     bool capital = uc_tolower(c) != c && uc_is_general_category(c, UC_CATEGORY_Lu);
-    bool all = capital && ((next && uc_is_general_category(next, UC_CATEGORY_Lu)) ||
-                           (!next && l->at > 0 &&
-                            uc_is_general_category(l->codes[l->at - 1], UC_CATEGORY_Lu)));
+    bool all =
+        capital &&
+        ((next && uc_is_general_category(next, UC_CATEGORY_Lu)) ||
+         (!next && l->at > 0 && uc_is_general_category(l->codes[l->at - 1], UC_CATEGORY_Lu)));
     for (size_t i = 0; ascii[i]; i++) {
         char out = ascii[i];
         if ((i == 0 ? capital : all) && out >= 'a' && out <= 'z')
@@ -249,10 +247,10 @@ char *text_to_ascii(const char *text, bool german)
     if (!text_is_utf8(text, size))
         return NULL;
     /* Composed first: an umlaut may have come as a letter and a mark. */
-    CLEANUP(freep) char *composed =
-        (char *)u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n);
-    CLEANUP(freep) char *codes =
-        composed ? (char *)u8_to_u32((uint8_t *)composed, n, NULL, &l.n) : NULL;
+    CLEANUP(freep)
+    char *composed = (char *)u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n);
+    CLEANUP(freep)
+    char *codes = composed ? (char *)u8_to_u32((uint8_t *)composed, n, NULL, &l.n) : NULL;
     if (!codes)
         return size == 0 ? strdup("") : NULL;
     l.codes = (ucs4_t *)(void *)codes;

@@ -61,8 +61,8 @@ int text_parse_signed(const char *text, int64_t *ret)
 {
     bool negative = *text == '-';
     uint64_t value = 0;
-    int r = text_parse_unsigned(text + (negative ? 1 : 0),
-                                (uint64_t)INT64_MAX + (negative ? 1 : 0), &value);
+    int r = text_parse_unsigned(text + (negative ? 1 : 0), (uint64_t)INT64_MAX + (negative ? 1 : 0),
+                                &value);
 
     if (r < 0)
         return r;
@@ -136,8 +136,8 @@ char *text_format_duration(char *buffer, size_t size, uint64_t usec)
         usec %= units[i].usec;
         if (n == 0)
             continue;
-        int written = snprintf(buffer + used, size - used, "%s%" PRIu64 "%s",
-                               used > 0 ? " " : "", n, units[i].name);
+        int written = snprintf(buffer + used, size - used, "%s%" PRIu64 "%s", used > 0 ? " " : "",
+                               n, units[i].name);
         used += written > 0 ? (size_t)written : 0;
     }
     return buffer;

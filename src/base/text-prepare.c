@@ -97,8 +97,7 @@ static void add_composed(struct buffer *b, struct buffer *run)
 
     if (run->size == 0)
         return;
-    uint8_t *composed =
-        u8_normalize(UNINORM_NFKC, (const uint8_t *)run->data, run->size, NULL, &n);
+    uint8_t *composed = u8_normalize(UNINORM_NFKC, (const uint8_t *)run->data, run->size, NULL, &n);
     if (composed)
         buffer_add(b, composed, n);
     else

@@ -249,8 +249,9 @@ static char *change_case(const char *text, ucs4_t (*change)(ucs4_t), char first,
     }
     if (!text_is_utf8(text, size))
         return NULL;
-    CLEANUP(freep) char *composed = (char *)u8_normalize(
-        UNINORM_NFC, (const uint8_t *)text, size, NULL, &n_composed);
+    CLEANUP(freep)
+    char *composed =
+        (char *)u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n_composed);
     size_t room = 4 * n_composed + 8; /* no character has more than four bytes */
     CLEANUP(freep) char *changed = composed ? malloc(room) : NULL;
     if (!changed)
@@ -281,6 +282,5 @@ const char *text_unseen(uint32_t character)
         return NULL;
     if (uc_is_general_category(character, UC_CATEGORY_Zs))
         return "a blank that is not the usual one";
-    return uc_is_property_default_ignorable_code_point(character) ? "an invisible character"
-                                                                  : NULL;
+    return uc_is_property_default_ignorable_code_point(character) ? "an invisible character" : NULL;
 }

@@ -5,8 +5,7 @@
 #include <stddef.h>
 
 /* stack_bytes: 0, as the system gives it. 0 or -errno. */
-static inline int thread_start(pthread_t *ret, size_t stack_bytes, void *(*run)(void *),
-                               void *data)
+static inline int thread_start(pthread_t *ret, size_t stack_bytes, void *(*run)(void *), void *data)
 {
     pthread_attr_t attributes;
     sigset_t all, before;

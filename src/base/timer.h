@@ -25,8 +25,8 @@ static inline int timer_in(sd_event *event, sd_event_source **ret, uint64_t usec
 }
 
 /* One that is off, and is set anew each time. */
-static inline int timer_add(sd_event *event, sd_event_source **ret,
-                            sd_event_time_handler_t handler, void *userdata)
+static inline int timer_add(sd_event *event, sd_event_source **ret, sd_event_time_handler_t handler,
+                            void *userdata)
 {
     int r = timer_in(event, ret, 0, handler, userdata);
     return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);

@@ -60,8 +60,7 @@ static uint64_t look_into(const char *path)
     return sum;
 }
 
-static struct trust look(const char *ca_file, const char *ca_directory,
-                         const struct trust *before)
+static struct trust look(const char *ca_file, const char *ca_directory, const struct trust *before)
 {
     struct trust trust = {0};
     struct stat st;
@@ -118,9 +117,8 @@ bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_dire
         t->looked_usec = ret->looked_usec;
     bool unusable = !same && !is_usable(t, ca_file, ca_directory);
     if (unusable && !t->told)
-        log_warning(
-            "The CA certificates for %s can no longer be read; open connections are kept",
-            peer);
+        log_warning("The CA certificates for %s can no longer be read; open connections are kept",
+                    peer);
     t->told = unusable;
     return !same && !unusable;
 }

@@ -27,11 +27,10 @@
 /* These do not wait for alarm_after. */
 static bool is_immediate(const char *code)
 {
-    static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
-                                        REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
-                                        REASON_STATE_RESTORED, REASON_OTHER_TENANT,
-                                        REASON_LOCKOUT, REASON_PAUSED, REASON_REVOKED,
-                                        REASON_AUDIT_FAILED};
+    static const char *const codes[] = {
+        REASON_BUDGET,   REASON_NOT_AUTHORISED, REASON_NO_SECRET,    REASON_ATTRIBUTE_VANISHED,
+        REASON_ADOPTION, REASON_STATE_RESTORED, REASON_OTHER_TENANT, REASON_LOCKOUT,
+        REASON_PAUSED,   REASON_REVOKED,        REASON_AUDIT_FAILED};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
             return true;
@@ -72,8 +71,8 @@ void alarm_tell_checkpoint(struct books *b, struct audit_export *audit)
     CLEANUP(freep) char *note = audit ? audit_export_take_note(audit, &seq) : NULL;
     if (!note || !options->notify_command || !options->notify_checkpoints)
         return;
-    json_t *document = json_pack("{s:s, s:I, s:s}", "event", "checkpoint", "line", (json_int_t)seq,
-                                 "note", note);
+    json_t *document =
+        json_pack("{s:s, s:I, s:s}", "event", "checkpoint", "line", (json_int_t)seq, "note", note);
     char *text = document ? json_to_text(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(document);
     if (text)
@@ -112,9 +111,8 @@ static void notify(struct books *b, bool stands, const struct alarm *a)
 {
     struct error e = {0};
     uint64_t later_usec = 0;
-    struct audit_row row = {.event = stands ? "alarm" : "alarm-over",
-                            .code = a->code,
-                            .sentence = a->sentence};
+    struct audit_row row = {
+        .event = stands ? "alarm" : "alarm-over", .code = a->code, .sentence = a->sentence};
     int r = books_audit(b, &row, &e);
     log_notice("%s %s: %s", stands ? "Alarm" : "Over", a->cause, a->sentence);
     if (r == 0)
@@ -335,7 +333,8 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
     snprintf(sentence, sizeof(sentence),
              "writing to the tenant is paused since %s and %zu operation%s: `rosterctl "
              "resume`",
-             alarm_paused_since(facts->paused_usec, since), n_due, n_due == 1 ? " waits" : "s wait");
+             alarm_paused_since(facts->paused_usec, since), n_due,
+             n_due == 1 ? " waits" : "s wait");
     alarm_set(b, REASON_PAUSED, REASON_PAUSED, sentence);
     return 0;
 }
@@ -351,10 +350,11 @@ static void look_at_clock(struct books *b)
         alarm_over(b, REASON_CLOCK);
         return;
     }
-    snprintf(sentence, sizeof(sentence),
-             "the clock of this machine was set %s by %lld min: ends of accounts follow it when as much "
-             "time has passed, or the clock is synchronised",
-             step < 0 ? "back" : "forward", (long long)(wide / STEP_TOLD_USEC));
+    snprintf(
+        sentence, sizeof(sentence),
+        "the clock of this machine was set %s by %lld min: ends of accounts follow it when as much "
+        "time has passed, or the clock is synchronised",
+        step < 0 ? "back" : "forward", (long long)(wide / STEP_TOLD_USEC));
     alarm_set(b, REASON_CLOCK, REASON_CLOCK, sentence);
 }
 

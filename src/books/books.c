@@ -33,7 +33,7 @@
 struct books {
     struct books_options o;
     sd_event_source *export_timer;
-    uint64_t export_since_usec; /* it found a transaction open then; monotonic; 0: it did not */
+    uint64_t export_since_usec;   /* it found a transaction open then; monotonic; 0: it did not */
     const struct engine_act *act; /* who asks, while a request is handled; NULL */
     struct steady steady;         /* all that waits is measured on it */
     unsigned work, epoch;
@@ -41,7 +41,7 @@ struct books {
     bool are_distrusted, were_distrusted;
     const char *epoch_why;
     uint64_t transaction_since_usec;
-    uint64_t noted_usec; /* when the clocks were noted last; monotonic */
+    uint64_t noted_usec;         /* when the clocks were noted last; monotonic */
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
     uint64_t alarms_due_usec, alarms_rest_usec;
     uint64_t run;
@@ -81,8 +81,7 @@ int books_new(struct books **ret, const struct books_options *o, struct error *e
         return r;
     }
     b->are_distrusted = state_meta_number(o->state, "distrusted", 0) != 0;
-    b->were_distrusted =
-        b->are_distrusted || state_meta_number(o->state, META_RESTORED, 0) != 0;
+    b->were_distrusted = b->are_distrusted || state_meta_number(o->state, META_RESTORED, 0) != 0;
     state_begin_by(o->state, begin, b);
     *ret = b;
     return 0;
@@ -188,7 +187,8 @@ void books_failed(struct books *b, const struct error *e)
         "The state file cannot be written: %s. Nothing more is sent to the tenant until it can",
         e->message);
     books_status_changed(b);
-    books_begin_epoch(b, "the state file cannot be written"); /* wakes: it may be the end that waits */
+    books_begin_epoch(b,
+                      "the state file cannot be written"); /* wakes: it may be the end that waits */
 }
 
 uint64_t books_open_since_usec(const struct books *b)
@@ -469,8 +469,9 @@ void books_audit_written(struct books *b, bool fine, const char *sentence)
     if (fine)
         log_notice("The audit file can be written again");
     else
-        log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until it can",
-                  sentence);
+        log_error(
+            "The audit file cannot be written: %s. Nothing more is sent to the tenant until it can",
+            sentence);
     if (!fine)
         books_begin_epoch(b, "the audit file cannot be written");
     books_alarms_at(b, clock_steady_usec()); /* alarm_check() says so */

@@ -53,7 +53,7 @@ struct state *books_state(const struct books *b);
 struct commands *books_commands(const struct books *b);
 const struct engine_options *books_options(const struct books *b);
 int books_note_steady(struct books *b, struct error *e); /* how far the clocks came, in the state */
-void books_note_steady_soon(struct books *b); /* with the next commit */
+void books_note_steady_soon(struct books *b);            /* with the next commit */
 /* Whether the wall clock may be followed; what comes of it is noted. Each minute, and in each
  * turn. */
 int books_look_at_clock(struct books *b, struct error *e);
@@ -61,8 +61,8 @@ int books_look_at_clock(struct books *b, struct error *e);
 const struct steady *books_steady(const struct books *b);
 
 /* The one transaction that everybody shares: the first write opens it, the turn commits it. */
-int books_commit(struct books *b, struct error *e); /* 0 when there was none */
-uint64_t books_open_since_usec(const struct books *b); /* monotonic; 0: it is not open */
+int books_commit(struct books *b, struct error *e);        /* 0 when there was none */
+uint64_t books_open_since_usec(const struct books *b);     /* monotonic; 0: it is not open */
 void books_failed(struct books *b, const struct error *e); /* delivery stops; said once */
 bool books_have_failed(const struct books *b);
 const char *books_error(const struct books *b); /* why they failed */
@@ -143,9 +143,9 @@ int run_join(struct books *b, const char *trigger, struct error *e); /* begins o
 #define RUN_MORE  1
 #define RUN_RESTS 2
 int run_close(struct books *b, char **ret_ledger, struct error *e);
-uint64_t run_rests_usec(struct books *b); /* until when, steady; 0: it does not */
+uint64_t run_rests_usec(struct books *b);             /* until when, steady; 0: it does not */
 void run_closed(struct books *b, const char *ledger); /* it is durable */
-struct ledger *books_ledger(struct books *b); /* of the run that is being closed */
+struct ledger *books_ledger(struct books *b);         /* of the run that is being closed */
 
 /* alarm.c */
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);

@@ -47,7 +47,7 @@ struct command {
     struct commands *list;
     struct command *next;
     sd_event_source *child, *timer;
-    pid_t pid;   /* 0: it waits */
+    pid_t pid; /* 0: it waits */
     bool exited, killed, stuck;
     char **argv; /* copies: the configuration may be another when its turn comes */
     char *text;
@@ -107,9 +107,8 @@ static struct counts count(const struct commands *l)
 size_t command_room(const struct commands *l)
 {
     struct counts n = count(l);
-    return n.running + n.waiting < AT_ONCE && n.stuck < STUCK_MAX
-               ? AT_ONCE - n.running - n.waiting
-               : 0;
+    return n.running + n.waiting < AT_ONCE && n.stuck < STUCK_MAX ? AT_ONCE - n.running - n.waiting
+                                                                  : 0;
 }
 
 static void start_waiting(struct commands *l);
@@ -223,8 +222,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
     if (r == 0)
         r = posix_spawnattr_setpgroup(attributes, 0);
     return r ? r
-             : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
-                                                        POSIX_SPAWN_SETSIGDEF |
+             : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                                         POSIX_SPAWN_SETPGROUP);
 }
 
@@ -258,8 +256,7 @@ static int spawn(char *const *argv, int input, pid_t *ret)
 
 static int watch(struct command *c)
 {
-    int r =
-        sd_event_add_child(c->list->event, &c->child, c->pid, WEXITED, on_exit_of_child, c);
+    int r = sd_event_add_child(c->list->event, &c->child, c->pid, WEXITED, on_exit_of_child, c);
     if (r >= 0)
         r = timer_in(c->list->event, &c->timer, c->list->limit_usec, on_too_long, c);
     return r;

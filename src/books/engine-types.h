@@ -23,16 +23,16 @@ struct engine_options {
         *decisions; /* the same of what decides about people, but for the mapping; NULL: not told */
     const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
-    bool four_eyes; /* whoever ends that by loading it is bound by it once more */
+    bool four_eyes;                  /* whoever ends that by loading it is bound by it once more */
     const struct tenant_ops *tenant_ops;
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
     /* Whose users the state holds; url NULL: not checked. path: where a service lies on a host that
      * several may share, or NULL. */
     const char *tenant_url, *tenant_path, *tenant_scope;
     unsigned max_concurrent; /* operations in flight */
-    size_t slice; /* of the queue, that a turn moves at most; 0: as much as takes a few ms */
-    bool plan_only;          /* evaluate and guard, never execute, no audit export */
-    bool quiet; /* a look beside the running engine: what it would do is no event of the log */
+    size_t slice;   /* of the queue, that a turn moves at most; 0: as much as takes a few ms */
+    bool plan_only; /* evaluate and guard, never execute, no audit export */
+    bool quiet;     /* a look beside the running engine: what it would do is no event of the log */
 };
 
 /* Who asks for what follows, for the audit. */
@@ -106,13 +106,13 @@ struct engine_status {
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole */
     bool paused, observing;
-    bool state_unproven; /* its pages are being read, and nobody is removed before that ends */
+    bool state_unproven;    /* its pages are being read, and nobody is removed before that ends */
     bool directory_unheard; /* it is away, or the machine slept: likewise until it was heard */
     bool state_failed;
     const char *state_error;
     const char *audit_error; /* NULL: its file can be written */
     bool commands;           /* notify or password commands are running or wait for their turn */
-    uint64_t run; /* 0: none is under way */
+    uint64_t run;            /* 0: none is under way */
     size_t in_flight;
     uint64_t n_done; /* operations, since the start */
     struct lag lag;

@@ -13,11 +13,10 @@
 #include "base/text.h"
 
 static const char *const kind_names[BUDGET_N_KINDS] = {
-    [BUDGET_CREATE] = "create",   [BUDGET_UPDATE] = "update",
-    [BUDGET_TEAM] = "team",       [BUDGET_PRIVILEGED] = "privileged",
-    [BUDGET_DISABLE] = "disable", [BUDGET_DELETE] = "delete",
-    [BUDGET_RENAME] = "rename",   [BUDGET_REVOKE] = "revoke",
-    [BUDGET_REMAKE] = "remake",   [BUDGET_DORMANT] = "dormant",
+    [BUDGET_CREATE] = "create",         [BUDGET_UPDATE] = "update",   [BUDGET_TEAM] = "team",
+    [BUDGET_PRIVILEGED] = "privileged", [BUDGET_DISABLE] = "disable", [BUDGET_DELETE] = "delete",
+    [BUDGET_RENAME] = "rename",         [BUDGET_REVOKE] = "revoke",   [BUDGET_REMAKE] = "remake",
+    [BUDGET_DORMANT] = "dormant",
 };
 
 static_assert(BUDGET_CREATE == 1 && BUDGET_UPDATE == 2 && BUDGET_TEAM == 3 &&

@@ -9,20 +9,19 @@
 /* A budget: the larger of percent of linked users and floor, but never more than count (0: no
  * count). */
 enum budget_kind { /* stored: never renumber */
-    BUDGET_CREATE = 1,
-    BUDGET_UPDATE = 2, /* profile, skills, roles that are not privileged */
-    BUDGET_TEAM = 3,
-    BUDGET_PRIVILEGED = 4, /* gives a role listed in privileged_roles */
-    BUDGET_DISABLE = 5,
-    BUDGET_DELETE = 6,
-    BUDGET_RENAME = 7,
-    BUDGET_REVOKE = 8, /* a disable by [lifecycle] revoke_when */
-    BUDGET_REMAKE = 9, /* a create for somebody whose user vanished at the tenant */
-    BUDGET_DORMANT = 10, /* a disable of somebody who did not log in for long */
+                   BUDGET_CREATE = 1,
+                   BUDGET_UPDATE = 2, /* profile, skills, roles that are not privileged */
+                   BUDGET_TEAM = 3,
+                   BUDGET_PRIVILEGED = 4, /* gives a role listed in privileged_roles */
+                   BUDGET_DISABLE = 5,
+                   BUDGET_DELETE = 6,
+                   BUDGET_RENAME = 7,
+                   BUDGET_REVOKE = 8, /* a disable by [lifecycle] revoke_when */
+                   BUDGET_REMAKE = 9, /* a create for somebody whose user vanished at the tenant */
+                   BUDGET_DORMANT = 10, /* a disable of somebody who did not log in for long */
 };
 #define BUDGET_N_KINDS 11
-const char *
-budget_kind_name(enum budget_kind b); /* "create", "update", "team", "privileged", … */
+const char *budget_kind_name(enum budget_kind b); /* "create", "update", "team", "privileged", … */
 
 struct budget {
     bool unlimited;
@@ -38,22 +37,10 @@ enum sync_mode {
     SYNC_ACTIVE = 0,
     SYNC_OBSERVE = 1 /* plan and write nothing until a person says so */
 };
-enum on_rename {
-    ON_RENAME_RENAME = 0,
-    ON_RENAME_HOLD = 1
-};
-enum on_drift {
-    DRIFT_REPORT = 0,
-    DRIFT_REPAIR = 1
-};
-enum dormant {
-    DORMANT_REPORT = 0,
-    DORMANT_DISABLE = 1
-};
-enum initial_password {
-    INITIAL_PASSWORD_NONE = 0,
-    INITIAL_PASSWORD_GENERATE = 1
-};
+enum on_rename { ON_RENAME_RENAME = 0, ON_RENAME_HOLD = 1 };
+enum on_drift { DRIFT_REPORT = 0, DRIFT_REPAIR = 1 };
+enum dormant { DORMANT_REPORT = 0, DORMANT_DISABLE = 1 };
+enum initial_password { INITIAL_PASSWORD_NONE = 0, INITIAL_PASSWORD_GENERATE = 1 };
 
 struct sync_options {
     /* [sync] */
@@ -65,13 +52,13 @@ struct sync_options {
     uint64_t logged_in_wait_usec;  /* the longest that a shift postpones a disable */
     uint64_t verify_interval_usec; /* 0: no sweep */
     enum on_drift on_drift;
-    uint64_t create_ahead_usec; /* before the start; made disabled */
-    bool create_disabled;       /* whom disabled_when names gets a user, too */
+    uint64_t create_ahead_usec;  /* before the start; made disabled */
+    bool create_disabled;        /* whom disabled_when names gets a user, too */
     uint64_t dormant_after_usec; /* 0: nobody is dormant */
     enum dormant dormant;
     /* [guard] */
     struct budget budgets[BUDGET_N_KINDS];
-    size_t max_users; /* enabled ones, and those that are being made; 0: no limit */
+    size_t max_users;            /* enabled ones, and those that are being made; 0: no limit */
     uint64_t budget_window_usec; /* what was done within it counts */
     uint64_t approval_valid_usec;
     char **privileged_roles;

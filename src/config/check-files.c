@@ -55,13 +55,13 @@ static void check_secret(struct config_context *c, const struct settings *s,
         return;
     }
     if (stat(path.data, &st) < 0 && errno == ENOENT && text[0] == '/')
-        WARNING(key->section, key->name,
-                "%s is not there: install -o rosterd -g rosterd -m 0600 /dev/stdin %s (paste, then Ctrl-D "
-                "twice)",
-                path.data, path.data);
+        WARNING(
+            key->section, key->name,
+            "%s is not there: install -o rosterd -g rosterd -m 0600 /dev/stdin %s (paste, then Ctrl-D "
+            "twice)",
+            path.data, path.data);
     else if (stat(path.data, &st) < 0)
-        WARNING(key->section, key->name, "%s cannot be inspected: %s", path.data,
-                strerror(errno));
+        WARNING(key->section, key->name, "%s cannot be inspected: %s", path.data, strerror(errno));
     else if (!S_ISREG(st.st_mode))
         ERROR(key->section, key->name, "%s is not a file", path.data);
     else if (text[0] == '/' && root_judges_group(&st))
@@ -75,8 +75,7 @@ static void check_secret(struct config_context *c, const struct settings *s,
               "%s holds a secret and has mode %04o; others than its owner may not read it: %s"
               "chmod 0600 %s, or 0640 with rosterd's own group",
               path.data, (unsigned)st.st_mode & 07777,
-               chown_first(&st, path.data, why, sizeof(why)),
-              path.data);
+              chown_first(&st, path.data, why, sizeof(why)), path.data);
     else if (access(path.data, R_OK) < 0 && errno == EACCES)
         WARNING(key->section, key->name, "%s cannot be read: %s", path.data,
                 secret_why_unreadable(path.data, why, sizeof(why)));
@@ -112,8 +111,7 @@ static void check_files(struct config_context *c, struct settings *s)
         if (key->flags & KEY_SECRET)
             check_secret(c, s, key, text);
         else if ((key->flags & KEY_FILE) && text[0] == '/' && stat(text, &st) < 0)
-            WARNING(key->section, key->name, "%s cannot be inspected: %s", text,
-                    strerror(errno));
+            WARNING(key->section, key->name, "%s cannot be inspected: %s", text, strerror(errno));
         else if ((key->flags & KEY_FILE) && text[0] == '/')
             check_kind(c, s, key, text, &st);
     }
@@ -140,8 +138,10 @@ static void check_commands(struct config_context *c, struct settings *s)
                     commands[i].words[0], strerror(errno));
         else if (commands[i].words &&
                  (!S_ISREG(st.st_mode) || (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0))
-            WARNING(commands[i].section, commands[i].name, "%s cannot be executed: it is not a file "
-                    "with such a mode", commands[i].words[0]);
+            WARNING(commands[i].section, commands[i].name,
+                    "%s cannot be executed: it is not a file "
+                    "with such a mode",
+                    commands[i].words[0]);
 }
 
 void config_check_files(struct config_context *c, struct settings *s)

@@ -129,11 +129,10 @@ static void check_directory_filter(struct config_context *c, struct settings *s)
         for (size_t k = 0; k < ARRAY_SIZE(steady); k++)
             is_steady |= text_equal_ascii_case(names.items[i], steady[k]);
         if (!is_steady)
-            WARNING(
-                "directory", "filter",
-                "names '%s'; not every directory reports an entry that leaves a filter when "
-                "a value changes: select by class here and say the rest in [scope] when",
-                names.items[i]);
+            WARNING("directory", "filter",
+                    "names '%s'; not every directory reports an entry that leaves a filter when "
+                    "a value changes: select by class here and say the rest in [scope] when",
+                    names.items[i]);
     }
 }
 
@@ -219,8 +218,8 @@ static void mapping_problem(const struct problem *p, void *userdata)
 
     if (item && u->c->problems->n_items < COLUMNS_MAX)
         config_item_place(item, character_offset(item->text, p->column), &line, &column);
-    if (problem_add(u->c->problems, p->level, line > 0 ? p->file : u->c->main_file, line,
-                    column, "%s", p->sentence) < 0)
+    if (problem_add(u->c->problems, p->level, line > 0 ? p->file : u->c->main_file, line, column,
+                    "%s", p->sentence) < 0)
         u->c->result = -ENOMEM;
 }
 
@@ -259,8 +258,7 @@ static void check_privileged(struct config_context *c, struct settings *s,
         const char *role = s->sync.privileged_roles[i];
         if (contains_role(&given, role))
             continue;
-        const char *near =
-            text_nearest(role, (const char *const *)roles->items, roles->n_items);
+        const char *near = text_nearest(role, (const char *const *)roles->items, roles->n_items);
         n_looked++;
         if (near)
             WARNING("guard", "privileged_roles", "no rule gives '%s'; did you mean '%s'?", role,
@@ -309,11 +307,10 @@ static void check_skills(struct config_context *c, const struct settings *s)
         const struct mapping_rule *rule = &s->mapping.rules[i];
         const struct mapping_text *skills = rule->skills.text ? &rule->skills : &rule->skills_from;
         if (skills->text &&
-            problem_add(
-                c->problems, PROBLEM_WARNING, skills->file, skills->line, 0,
-                "rule \"%s\" gives skills, which a tenant with kind = scim2 does not have: "
-                "they are left out",
-                rule->name) < 0)
+            problem_add(c->problems, PROBLEM_WARNING, skills->file, skills->line, 0,
+                        "rule \"%s\" gives skills, which a tenant with kind = scim2 does not have: "
+                        "they are left out",
+                        rule->name) < 0)
             c->result = -ENOMEM;
     }
 }

@@ -12,8 +12,8 @@ struct config_context {
     size_t n_documents;
     const char *main_file;
     struct text_map rules, conflicts; /* where each label is in its list */
-    const struct settings *in_force; /* keys that take a restart stay as they are here; NULL */
-    int result;                      /* -ENOMEM */
+    const struct settings *in_force;  /* keys that take a restart stay as they are here; NULL */
+    int result;                       /* -ENOMEM */
 };
 
 /* The item that begins at a line; NULL: none. */
@@ -26,13 +26,12 @@ const struct config_item *config_locate_line(const struct config_context *c, con
                                              const struct config_key *key, size_t *offset);
 /* Reports about a key of the table, at the place of its value or, if it is not set, the file.
  */
-void config_complain(struct config_context *c, const struct settings *s,
-                     enum problem_level level, const char *section, const char *name,
-                     const char *format, ...) __attribute__((format(printf, 6, 7)));
+void config_complain(struct config_context *c, const struct settings *s, enum problem_level level,
+                     const char *section, const char *name, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 
-#define ERROR(section, name, ...)                                                              \
-    config_complain(c, s, PROBLEM_ERROR, section, name, __VA_ARGS__)
-#define WARNING(section, name, ...)                                                            \
+#define ERROR(section, name, ...) config_complain(c, s, PROBLEM_ERROR, section, name, __VA_ARGS__)
+#define WARNING(section, name, ...)                                                                \
     config_complain(c, s, PROBLEM_WARNING, section, name, __VA_ARGS__)
 
 void config_check_files(struct config_context *c, struct settings *s); /* that keys name */

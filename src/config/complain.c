@@ -55,9 +55,8 @@ const struct settings_value *config_value_of(const struct settings *s, const cha
     return key ? &s->values[key - config_keys] : NULL;
 }
 
-void config_complain(struct config_context *c, const struct settings *s,
-                     enum problem_level level, const char *section, const char *name,
-                     const char *format, ...)
+void config_complain(struct config_context *c, const struct settings *s, enum problem_level level,
+                     const char *section, const char *name, const char *format, ...)
 {
     const struct settings_value *v = config_value_of(s, section, name);
     const char *file = v && v->file ? v->file : c->main_file;

@@ -190,8 +190,8 @@ static void read_head(struct reader *r, const char *text, size_t size)
     }
     if (!split_head(r, text + 1, size - 2, &name_size, &label, &label_size))
         return;
-    if (memory_grow(&d->sections, &d->sections_capacity, d->n_sections + 1,
-                    sizeof(*d->sections)) < 0) {
+    if (memory_grow(&d->sections, &d->sections_capacity, d->n_sections + 1, sizeof(*d->sections)) <
+        0) {
         r->result = -ENOMEM;
         return;
     }
@@ -237,8 +237,7 @@ static void read_item(struct reader *r, const char *text, size_t size)
     }
     if (!r->section) {
         if (!r->section_refused)
-            refuse(r, 1, "'%s' stands before the first [section]",
-                   quoted(shown, text, key_size));
+            refuse(r, 1, "'%s' stands before the first [section]", quoted(shown, text, key_size));
         r->open = NULL;
         r->skip_continuation = true;
         return;
@@ -347,8 +346,7 @@ static void read_line(struct reader *r, const char *text, size_t size)
     }
     if (!text_is_utf8(text, size)) {
         size_t good = valid_prefix(text, size);
-        refuse(r, characters(text, good) + 1,
-               "bytes that are not UTF-8; save the file as UTF-8");
+        refuse(r, characters(text, good) + 1, "bytes that are not UTF-8; save the file as UTF-8");
         return;
     }
     if (indent > 0)

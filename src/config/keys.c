@@ -344,8 +344,7 @@ const size_t config_n_keys = ARRAY_SIZE(config_keys);
 const struct config_key *config_key_find(const char *section, const char *name)
 {
     for (size_t i = 0; i < config_n_keys; i++)
-        if (strcmp(config_keys[i].section, section) == 0 &&
-            strcmp(config_keys[i].name, name) == 0)
+        if (strcmp(config_keys[i].section, section) == 0 && strcmp(config_keys[i].name, name) == 0)
             return &config_keys[i];
     return NULL;
 }

@@ -28,7 +28,7 @@ enum config_flags {
     KEY_RELOAD = 1 << 2,    /* a reload applies it; else it takes a restart */
     KEY_CLEARABLE = 1 << 3, /* has a default, and an empty value means none */
     KEY_FILE = 1 << 4,      /* names a file or directory that must exist */
-    KEY_INSTANCE = 1 << 5, /* NAME.conf has a default of its own: /NAME/ before the last part */
+    KEY_INSTANCE = 1 << 5,  /* NAME.conf has a default of its own: /NAME/ before the last part */
     KEY_IN_SAMPLE = 1 << 6, /* the sample file shows the example as a setting */
     KEY_REPEATED = 1 << 7,  /* may stand several times: a line of its text for each */
     KEY_ONE_WORD = 1 << 8,  /* the secret in the file is one that people type */
@@ -43,8 +43,8 @@ struct config_key {
     const char *section, *name;
     config_parse_fn *parse;
     const char *otherwise; /* the default; passes through the same parser; NULL: not set */
-    size_t slot; /* in struct settings; in struct mapping_rule for a section with a name */
-    size_t count_slot;     /* of a list: where its size_t is */
+    size_t slot;       /* in struct settings; in struct mapping_rule for a section with a name */
+    size_t count_slot; /* of a list: where its size_t is */
     unsigned flags;
     uint64_t min, max;                   /* of numbers and durations */
     const struct config_choice *choices; /* ends with a NULL name */
@@ -83,7 +83,7 @@ config_parse_fn config_parse_text;
 config_parse_fn config_parse_path; /* absolute, or a credential's name without a slash */
 config_parse_fn config_parse_absolute_path;
 config_parse_fn config_parse_bind_name; /* a DN, or a name that Active Directory takes */
-config_parse_fn config_parse_dn_list; /* one a line */
+config_parse_fn config_parse_dn_list;   /* one a line */
 config_parse_fn config_parse_filter;
 config_parse_fn config_parse_attribute;
 config_parse_fn config_parse_list;

@@ -29,8 +29,8 @@ static void free_documents(struct config_context *c)
     text_map_done(&c->conflicts);
 }
 
-static int build(struct settings **ret, struct config_context *c,
-                 const struct settings_text *texts, size_t n_texts, struct error *e)
+static int build(struct settings **ret, struct config_context *c, const struct settings_text *texts,
+                 size_t n_texts, struct error *e)
 {
     CLEANUP(settings_freep) struct settings *s = calloc(1, sizeof(*s));
 
@@ -69,8 +69,8 @@ static int build(struct settings **ret, struct config_context *c,
     return 0;
 }
 
-int settings_load_texts(struct settings **ret, const struct settings_text *texts,
-                        size_t n_texts, struct problem_list *problems, struct error *e)
+int settings_load_texts(struct settings **ret, const struct settings_text *texts, size_t n_texts,
+                        struct problem_list *problems, struct error *e)
 {
     struct config_context c = {.problems = problems,
                                .main_file = n_texts > 0 ? texts[0].name : "rosterd.conf"};
@@ -82,8 +82,7 @@ int settings_load_texts(struct settings **ret, const struct settings_text *texts
 
 int settings_load_beside(struct settings **ret, const struct settings *in_force,
                          const struct settings_text *texts, size_t n_texts,
-                         char **ret_needs_restart, struct problem_list *problems,
-                         struct error *e)
+                         char **ret_needs_restart, struct problem_list *problems, struct error *e)
 {
     CLEANUP(settings_freep) struct settings *s = NULL;
     CLEANUP(problem_list_done) struct problem_list mixed = {0};
@@ -103,8 +102,7 @@ int settings_load_beside(struct settings **ret, const struct settings *in_force,
     r = build(ret, &c, texts, n_texts, e);
     free_documents(&c);
     if (r == -EINVAL && mixed.n_errors > 0)
-        error_set(e, r,
-                  "%s; the other changes do not go together with the settings in force: %s",
+        error_set(e, r, "%s; the other changes do not go together with the settings in force: %s",
                   *ret_needs_restart, mixed.items[0].sentence);
     return r;
 }
@@ -139,12 +137,11 @@ static int judge_sample(const struct settings *s, const char *file, struct probl
     if (d->n_uris == 0 || !t->url || !is_placeholder(d->uris[0]) || !is_placeholder(t->url) ||
         !is_missing(t->client_secret_file))
         return 0;
-    return problem_add(
-        problems, PROBLEM_ERROR, file, 0, 0,
-        "this is the sample as it came: %s and %s are placeholders, and %s is not "
-        "there. Write the addresses of your own directory and tenant, and their "
-        "secrets",
-        d->uris[0], t->url, t->client_secret_file);
+    return problem_add(problems, PROBLEM_ERROR, file, 0, 0,
+                       "this is the sample as it came: %s and %s are placeholders, and %s is not "
+                       "there. Write the addresses of your own directory and tenant, and their "
+                       "secrets",
+                       d->uris[0], t->url, t->client_secret_file);
 }
 
 int settings_load(struct settings **ret, const char *file, struct problem_list *problems,
@@ -166,12 +163,11 @@ int settings_load(struct settings **ret, const char *file, struct problem_list *
     return 0;
 }
 
-static const char *text_in(const struct config_document *d, const char *section,
-                           const char *name)
+static const char *text_in(const struct config_document *d, const char *section, const char *name)
 {
     for (size_t s = 0; s < d->n_sections; s++)
-        for (size_t i = 0;
-             strcmp(d->sections[s].name, section) == 0 && i < d->sections[s].n_items; i++)
+        for (size_t i = 0; strcmp(d->sections[s].name, section) == 0 && i < d->sections[s].n_items;
+             i++)
             if (strcmp(d->sections[s].items[i].key, name) == 0)
                 return d->sections[s].items[i].text;
     return NULL;

@@ -33,8 +33,8 @@ static int store_text(void *slot, const char *text, struct error *e)
     return 0;
 }
 
-int config_parse_text(const struct config_key *key, const struct config_value *value,
-                      void *slot, size_t *ret_offset, struct error *e)
+int config_parse_text(const struct config_key *key, const struct config_value *value, void *slot,
+                      size_t *ret_offset, struct error *e)
 {
     (void)key;
     (void)ret_offset;
@@ -51,8 +51,8 @@ int config_parse_absolute_path(const struct config_key *key, const struct config
     return store_text(slot, value->text, e);
 }
 
-int config_parse_path(const struct config_key *key, const struct config_value *value,
-                      void *slot, size_t *ret_offset, struct error *e)
+int config_parse_path(const struct config_key *key, const struct config_value *value, void *slot,
+                      size_t *ret_offset, struct error *e)
 {
     (void)key;
     (void)ret_offset;
@@ -97,8 +97,8 @@ int config_parse_bind_name(const struct config_key *key, const struct config_val
                : r;
 }
 
-int config_parse_dn_list(const struct config_key *key, const struct config_value *value,
-                         void *slot, size_t *ret_offset, struct error *e)
+int config_parse_dn_list(const struct config_key *key, const struct config_value *value, void *slot,
+                         size_t *ret_offset, struct error *e)
 {
     CLEANUP(free_strings) char **items = NULL;
     const char *p = value->text;
@@ -125,8 +125,8 @@ int config_parse_dn_list(const struct config_key *key, const struct config_value
     return 0;
 }
 
-int config_parse_filter(const struct config_key *key, const struct config_value *value,
-                        void *slot, size_t *ret_offset, struct error *e)
+int config_parse_filter(const struct config_key *key, const struct config_value *value, void *slot,
+                        size_t *ret_offset, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list names = {0};
 
@@ -189,17 +189,15 @@ static int next_element(const char *text, size_t *at, bool words, struct buffer 
         ;
     *at = i;
     if (text[i] && text[i] != ',' && !words)
-        return error_set(e, -EINVAL,
-                         "a comma must separate a closing quote from the next element");
+        return error_set(e, -EINVAL, "a comma must separate a closing quote from the next element");
     if (text[i] && !is_blank(text[i]) && words)
         return error_set(e, -EINVAL, "a blank is missing after the closing quote");
     return 0;
 }
 
 /* Splits into a NULL-terminated array; each element passes `check` first (may be NULL). */
-static int split(const char *text, bool words,
-                 int (*check)(const char *element, struct error *e), char ***ret, size_t *ret_n,
-                 size_t *ret_offset, struct error *e)
+static int split(const char *text, bool words, int (*check)(const char *element, struct error *e),
+                 char ***ret, size_t *ret_n, size_t *ret_offset, struct error *e)
 {
     CLEANUP(free_strings) char **items = NULL;
     CLEANUP(buffer_done) struct buffer element = {0};
@@ -239,9 +237,9 @@ static int split(const char *text, bool words,
 }
 
 /* Lists have two slots: the array and, by the key's count_slot, its size. */
-static int store_list(const struct config_key *key, const struct config_value *value,
-                      void *slot, int (*check)(const char *element, struct error *e),
-                      size_t *ret_offset, struct error *e)
+static int store_list(const struct config_key *key, const struct config_value *value, void *slot,
+                      int (*check)(const char *element, struct error *e), size_t *ret_offset,
+                      struct error *e)
 {
     size_t n;
     int r = split(value->text, false, check, slot, &n, ret_offset, e);
@@ -251,8 +249,8 @@ static int store_list(const struct config_key *key, const struct config_value *v
     return r;
 }
 
-int config_parse_list(const struct config_key *key, const struct config_value *value,
-                      void *slot, size_t *ret_offset, struct error *e)
+int config_parse_list(const struct config_key *key, const struct config_value *value, void *slot,
+                      size_t *ret_offset, struct error *e)
 {
     return store_list(key, value, slot, NULL, ret_offset, e);
 }
@@ -269,8 +267,7 @@ static int check_uri(const char *uri, struct error *e)
         return error_set(e, -EINVAL,
                          "'%s' does not begin with ldap://, ldaps://, ldapi:// or srv:", uri);
     if (strpbrk(rest, " \t"))
-        return error_set(e, -EINVAL, "'%s' has a blank in it; commas separate the servers",
-                         uri);
+        return error_set(e, -EINVAL, "'%s' has a blank in it; commas separate the servers", uri);
     if (strchr(rest, '@') && strncasecmp(uri, "ldapi", 5) != 0)
         return error_set(e, -EINVAL, "no user stands in the address of a server; see bind_dn");
     if (!*rest && strncasecmp(uri, "ldapi", 5) != 0)
@@ -298,8 +295,7 @@ int config_parse_url(const struct config_key *key, const struct config_value *va
     *ret_offset = scheme;
     size_t host = strcspn(text + scheme, "/?#");
     if (memchr(text + scheme, '@', host))
-        return error_set(e, -EINVAL,
-                         "no user or password stands in the address; see client_id");
+        return error_set(e, -EINVAL, "no user or password stands in the address; see client_id");
     if (host == 0 || strpbrk(text, " \t\"<>\\"))
         return error_set(e, -EINVAL, "'%s' is not an address such as https://acme.example.com",
                          text);
@@ -307,16 +303,15 @@ int config_parse_url(const struct config_key *key, const struct config_value *va
         return error_set(e, -EINVAL, "a query or fragment is not part of the tenant's address");
     if (text[scheme + host] && strcmp(text + scheme + host, "/") != 0) {
         *ret_offset = scheme + host;
-        return error_set(
-            e, -EINVAL,
-            "'%s' has a path, which is not part of the tenant's address: write %.*s", text,
-            (int)(scheme + host), text);
+        return error_set(e, -EINVAL,
+                         "'%s' has a path, which is not part of the tenant's address: write %.*s",
+                         text, (int)(scheme + host), text);
     }
     return store_text(slot, text, e);
 }
 
-int config_parse_command(const struct config_key *key, const struct config_value *value,
-                         void *slot, size_t *ret_offset, struct error *e)
+int config_parse_command(const struct config_key *key, const struct config_value *value, void *slot,
+                         size_t *ret_offset, struct error *e)
 {
     CLEANUP(free_strings) char **words = NULL;
     size_t n;
@@ -402,8 +397,8 @@ int config_parse_unsigned(const struct config_key *key, const struct config_valu
     return r;
 }
 
-int config_parse_size(const struct config_key *key, const struct config_value *value,
-                      void *slot, size_t *ret_offset, struct error *e)
+int config_parse_size(const struct config_key *key, const struct config_value *value, void *slot,
+                      size_t *ret_offset, struct error *e)
 {
     uint64_t n;
     int r = parse_number(key, value->text, &n, e);
@@ -414,8 +409,8 @@ int config_parse_size(const struct config_key *key, const struct config_value *v
     return r;
 }
 
-int config_parse_bytes(const struct config_key *key, const struct config_value *value,
-                       void *slot, size_t *ret_offset, struct error *e)
+int config_parse_bytes(const struct config_key *key, const struct config_value *value, void *slot,
+                       size_t *ret_offset, struct error *e)
 {
     static const struct {
         char unit;
@@ -464,15 +459,15 @@ static int parse_decimal(const char *text, size_t size, double *ret)
     return digits ? 0 : -EINVAL;
 }
 
-int config_parse_rate(const struct config_key *key, const struct config_value *value,
-                      void *slot, size_t *ret_offset, struct error *e)
+int config_parse_rate(const struct config_key *key, const struct config_value *value, void *slot,
+                      size_t *ret_offset, struct error *e)
 {
     double rate;
 
     (void)ret_offset;
     if (parse_decimal(value->text, strlen(value->text), &rate) < 0 || rate > (double)key->max)
-        return error_set(e, -EINVAL, "'%s' is not a number from 0 (no limit) to %llu",
-                         value->text, (unsigned long long)key->max);
+        return error_set(e, -EINVAL, "'%s' is not a number from 0 (no limit) to %llu", value->text,
+                         (unsigned long long)key->max);
     *(double *)slot = rate;
     return 0;
 }
@@ -488,8 +483,8 @@ static int parse_percent(const char *text, size_t size, double *ret)
     return parse_decimal(text, size, ret) < 0 || *ret > 100 ? -EINVAL : 0;
 }
 
-int config_parse_percent(const struct config_key *key, const struct config_value *value,
-                         void *slot, size_t *ret_offset, struct error *e)
+int config_parse_percent(const struct config_key *key, const struct config_value *value, void *slot,
+                         size_t *ret_offset, struct error *e)
 {
     (void)key;
     (void)ret_offset;
@@ -529,8 +524,8 @@ static int parse_bound(const char *text, size_t *at, const char *words, size_t *
     return 1;
 }
 
-int config_parse_budget(const struct config_key *key, const struct config_value *value,
-                        void *slot, size_t *ret_offset, struct error *e)
+int config_parse_budget(const struct config_key *key, const struct config_value *value, void *slot,
+                        size_t *ret_offset, struct error *e)
 {
     const char *text = value->text;
     struct budget b = {0};
@@ -557,8 +552,7 @@ int config_parse_budget(const struct config_key *key, const struct config_value 
         if (high > 0 && b.count == 0)
             return error_set(e, -EINVAL, "at most 0: write 0 alone");
         if (high > 0 && b.count < b.floor)
-            return error_set(e, -EINVAL, "at most %zu is less than at least %zu", b.count,
-                             b.floor);
+            return error_set(e, -EINVAL, "at most %zu is less than at least %zu", b.count, b.floor);
     } else {
         return error_set(e, -EINVAL,
                          "'%s' is not a budget: \"unlimited\", \"20\", \"5%%\" or \"5%%, at "
@@ -569,8 +563,8 @@ int config_parse_budget(const struct config_key *key, const struct config_value 
     return 0;
 }
 
-int config_parse_choice(const struct config_key *key, const struct config_value *value,
-                        void *slot, size_t *ret_offset, struct error *e)
+int config_parse_choice(const struct config_key *key, const struct config_value *value, void *slot,
+                        size_t *ret_offset, struct error *e)
 {
     const char *names[16];
     CLEANUP(buffer_done) struct buffer list = {0};
@@ -587,14 +581,13 @@ int config_parse_choice(const struct config_key *key, const struct config_value 
     }
     const char *near = text_nearest(value->text, names, n);
     return error_set(e, -EINVAL, "'%s' is not one of %s%s%s%s", value->text,
-                     list.data ? list.data : "", near ? "; did you mean '" : "",
-                     near ? near : "", near ? "'?" : "");
+                     list.data ? list.data : "", near ? "; did you mean '" : "", near ? near : "",
+                     near ? "'?" : "");
 }
 
 static int parse_boolean(const char *text, bool *ret, struct error *e)
 {
-    static const char *const yes[] = {"yes", "true", "on"}, *const no[] = {"no", "false",
-                                                                           "off"};
+    static const char *const yes[] = {"yes", "true", "on"}, *const no[] = {"no", "false", "off"};
 
     for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
         if (strcmp(text, yes[i]) != 0 && strcmp(text, no[i]) != 0)
@@ -605,16 +598,16 @@ static int parse_boolean(const char *text, bool *ret, struct error *e)
     return error_set(e, -EINVAL, "'%s' is neither yes nor no", text);
 }
 
-int config_parse_yes_no(const struct config_key *key, const struct config_value *value,
-                        void *slot, size_t *ret_offset, struct error *e)
+int config_parse_yes_no(const struct config_key *key, const struct config_value *value, void *slot,
+                        size_t *ret_offset, struct error *e)
 {
     (void)key;
     (void)ret_offset;
     return parse_boolean(value->text, slot, e);
 }
 
-int config_parse_no_yes(const struct config_key *key, const struct config_value *value,
-                        void *slot, size_t *ret_offset, struct error *e)
+int config_parse_no_yes(const struct config_key *key, const struct config_value *value, void *slot,
+                        size_t *ret_offset, struct error *e)
 {
     bool yes = false;
     int r = parse_boolean(value->text, &yes, e);
@@ -626,8 +619,8 @@ int config_parse_no_yes(const struct config_key *key, const struct config_value 
     return r;
 }
 
-int config_parse_level(const struct config_key *key, const struct config_value *value,
-                       void *slot, size_t *ret_offset, struct error *e)
+int config_parse_level(const struct config_key *key, const struct config_value *value, void *slot,
+                       size_t *ret_offset, struct error *e)
 {
     int level = log_level_from_text(value->text);
 
@@ -641,8 +634,8 @@ int config_parse_level(const struct config_key *key, const struct config_value *
 }
 
 /* The mapping has its own languages and says itself what is wrong with them. */
-int config_parse_mapping(const struct config_key *key, const struct config_value *value,
-                         void *slot, size_t *ret_offset, struct error *e)
+int config_parse_mapping(const struct config_key *key, const struct config_value *value, void *slot,
+                         size_t *ret_offset, struct error *e)
 {
     struct mapping_text *text = slot;
 

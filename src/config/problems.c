@@ -31,8 +31,8 @@ void problem_list_done(struct problem_list *l)
     *l = (struct problem_list){0};
 }
 
-int problem_add(struct problem_list *l, enum problem_level level, const char *file,
-                unsigned line, unsigned column, const char *format, ...)
+int problem_add(struct problem_list *l, enum problem_level level, const char *file, unsigned line,
+                unsigned column, const char *format, ...)
 {
     char raw[1024], sentence[1200];
     va_list ap;
@@ -132,10 +132,10 @@ char *problem_list_to_json(const struct problem_list *l)
         return NULL;
     for (size_t i = 0; i < l->n_items; i++) {
         const struct problem *p = order[i];
-        if (json_array_append_new(
-                array, json_pack("{s:s, s:s?, s:i, s:i, s:s}", "level", level_name(p->level),
-                                 "file", p->file, "line", (int)p->line, "column",
-                                 (int)p->column, "sentence", p->sentence)) < 0)
+        if (json_array_append_new(array, json_pack("{s:s, s:s?, s:i, s:i, s:s}", "level",
+                                                   level_name(p->level), "file", p->file, "line",
+                                                   (int)p->line, "column", (int)p->column,
+                                                   "sentence", p->sentence)) < 0)
             return NULL;
     }
     return json_to_text(array, JSON_INDENT(2));

@@ -88,7 +88,8 @@ static void add_named_facts(struct buffer *b, const struct settings *s, const ch
         buffer_format(b, "%s\n%s\n", section, named[n].name);
         for (size_t i = 0; i < config_n_keys; i++)
             if (strcmp(config_keys[i].section, section) == 0)
-                add_fact(b, "", config_keys[i].name, config_rule_slot(&named[n], &config_keys[i])->text);
+                add_fact(b, "", config_keys[i].name,
+                         config_rule_slot(&named[n], &config_keys[i])->text);
     }
 }
 

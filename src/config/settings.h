@@ -46,14 +46,14 @@ struct settings {
     unsigned audit_values;    /* enum audit_values */
     bool audit_require_reason, four_eyes;
     char *audit_key_file; /* NULL: beside the state file */
-    char *metrics_file; /* NULL: none */
+    char *metrics_file;   /* NULL: none */
     uint64_t metrics_interval_usec;
-    char *control_group; /* group that owns the socket; NULL: none */
+    char *control_group;   /* group that owns the socket; NULL: none */
     char *control_readers; /* group that may look; NULL: none */
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */
-    char *facts; /* the effective values of all keys, secrets by path only, as one text */
+    char *facts;       /* the effective values of all keys, secrets by path only, as one text */
     char *fingerprint; /* the SHA-256 of facts */
     char *decisions;   /* that of those by which people are judged, without the mapping */
 };
@@ -65,9 +65,8 @@ struct problem_list {
     size_t n_errors;
 };
 void problem_list_done(struct problem_list *l);
-int problem_add(struct problem_list *l, enum problem_level level, const char *file,
-                unsigned line, unsigned column, const char *format, ...)
-    __attribute__((format(printf, 6, 7)));
+int problem_add(struct problem_list *l, enum problem_level level, const char *file, unsigned line,
+                unsigned column, const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* "rosterd.conf:12:9: error: unknown key 'taem' …", one a line, sorted by file and line.
  * Malloc'd. */
 char *problem_list_to_text(const struct problem_list *l);
@@ -92,23 +91,22 @@ struct settings_texts {
     struct settings_text *items;
     size_t n_items, capacity;
 };
-int settings_texts_read(struct settings_texts *ret, const char *file,
-                        struct problem_list *problems, struct error *e);
+int settings_texts_read(struct settings_texts *ret, const char *file, struct problem_list *problems,
+                        struct error *e);
 void settings_texts_done(struct settings_texts *t);
 /* One key's text in effect, also of a file with errors, or its default when FILE cannot be read
  * (a member of the control group need not read it). Malloc'd; NULL: not set or out of memory.
  */
 char *settings_peek(const char *file, const char *section, const char *name);
-int settings_load_texts(struct settings **ret, const struct settings_text *texts,
-                        size_t n_texts, struct problem_list *problems, struct error *e);
+int settings_load_texts(struct settings **ret, const struct settings_text *texts, size_t n_texts,
+                        struct problem_list *problems, struct error *e);
 
 /* For a reload: *ret is what is in force once these texts are applied beside `in_force`, so
  * keys that take a restart are as there. *ret_needs_restart: the sentence of settings_compare()
  * about those that differ, malloc'd, or NULL. */
 int settings_load_beside(struct settings **ret, const struct settings *in_force,
                          const struct settings_text *texts, size_t n_texts,
-                         char **ret_needs_restart, struct problem_list *problems,
-                         struct error *e);
+                         char **ret_needs_restart, struct problem_list *problems, struct error *e);
 
 /* Keys that differ and that a reload cannot apply (needs a restart): names appended, one
  * sentence. */
@@ -122,8 +120,7 @@ int settings_complain(const struct settings *s, struct problem_list *problems,
 /* Of a key that names a file: is its folder that of the default, which the unit makes; does
  * somebody else own it, neither root nor whoever asks? */
 bool settings_is_usual_folder(const struct settings *s, const char *section, const char *name);
-bool settings_folder_is_foreign(const struct settings *s, const char *section,
-                                const char *name);
+bool settings_folder_is_foreign(const struct settings *s, const char *section, const char *name);
 
 /* A role's name that promises power over other people's accounts. */
 bool settings_sounds_privileged(const char *role);

@@ -21,14 +21,12 @@ static const struct mapping_text *rule_text(const struct mapping_rule *r,
 }
 
 static int add_json(json_t *array, const char *section, const char *label,
-                    const struct config_key *key, const char *text, const char *file,
-                    unsigned line)
+                    const struct config_key *key, const char *text, const char *file, unsigned line)
 {
-    return json_array_append_new(array, json_pack("{s:s, s:s*, s:s, s:s?, s:s?, s:i, s:b, s:b}",
-                                                  "section", section, "label", label, "name",
-                                                  key->name, "value", text, "file", file,
-                                                  "line", (int)line, "default", file == NULL,
-                                                  "secret", (key->flags & KEY_SECRET) != 0));
+    return json_array_append_new(
+        array, json_pack("{s:s, s:s*, s:s, s:s?, s:s?, s:i, s:b, s:b}", "section", section, "label",
+                         label, "name", key->name, "value", text, "file", file, "line", (int)line,
+                         "default", file == NULL, "secret", (key->flags & KEY_SECRET) != 0));
 }
 
 /* A key that may be repeated has a line for each of its values. */
@@ -106,8 +104,7 @@ char *settings_to_facts(const struct settings *s)
         char name[200];
         if (config_is_named(config_keys[i].section) || !s->values[i].text)
             continue;
-        (void)snprintf(name, sizeof(name), "[%s] %s", config_keys[i].section,
-                       config_keys[i].name);
+        (void)snprintf(name, sizeof(name), "[%s] %s", config_keys[i].section, config_keys[i].name);
         json_object_set_new(facts, name, json_string(s->values[i].text));
     }
     add_named_facts(facts, s, "rule");

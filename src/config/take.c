@@ -18,9 +18,10 @@
 #include "config/check.h"
 #include "config/keys.h"
 
-__attribute__((format(printf, 6, 7))) static void
-complain(struct config_context *c, enum problem_level level, const char *file, unsigned line,
-         unsigned column, const char *format, ...)
+__attribute__((format(printf, 6, 7))) static void complain(struct config_context *c,
+                                                           enum problem_level level,
+                                                           const char *file, unsigned line,
+                                                           unsigned column, const char *format, ...)
 {
     char sentence[1024];
     va_list ap;
@@ -54,8 +55,8 @@ static void complain_unknown_key(struct config_context *c, const char *file,
         complain(c, PROBLEM_ERROR, file, i->line, i->key_column,
                  "unknown key '%s' in [%s]; there is one in [%s]", i->key, s->name, elsewhere);
     else
-        complain(c, PROBLEM_ERROR, file, i->line, i->key_column, "unknown key '%s' in [%s]",
-                 i->key, s->name);
+        complain(c, PROBLEM_ERROR, file, i->line, i->key_column, "unknown key '%s' in [%s]", i->key,
+                 s->name);
 }
 
 /* NULL: there is none, which is said. */
@@ -83,9 +84,8 @@ static bool section_is_known(struct config_context *c, const char *file,
         return false;
     }
     if (named && !s->label)
-        complain(c, PROBLEM_ERROR, file, s->line, 2, "a %s has a name, as in [%s \"%s\"]",
-                 s->name, s->name,
-                 strcmp(s->name, "rule") == 0 ? "Support agents" : "Four eyes");
+        complain(c, PROBLEM_ERROR, file, s->line, 2, "a %s has a name, as in [%s \"%s\"]", s->name,
+                 s->name, strcmp(s->name, "rule") == 0 ? "Support agents" : "Four eyes");
     if (!named && s->label)
         complain(c, PROBLEM_ERROR, file, s->line, 2, "[%s] takes no name", s->name);
     return named == !!s->label;
@@ -96,8 +96,7 @@ static size_t key_index(const struct config_key *key)
     return (size_t)(key - config_keys);
 }
 
-static int set_value(struct settings_value *v, const char *text, const char *file,
-                     unsigned line)
+static int set_value(struct settings_value *v, const char *text, const char *file, unsigned line)
 {
     free(v->text);
     free(v->file);
@@ -131,8 +130,7 @@ static struct mapping_rule *add_named(struct mapping_options *m, const char *fil
         return NULL;
     *list = grown;
     struct mapping_rule *rule = &grown[(*n)++];
-    *rule = (struct mapping_rule){
-        .name = strdup(s->label), .line = s->line, .file = strdup(file)};
+    *rule = (struct mapping_rule){.name = strdup(s->label), .line = s->line, .file = strdup(file)};
     return rule->name && rule->file ? rule : NULL;
 }
 
@@ -153,8 +151,8 @@ static void take_named(struct config_context *c, struct settings *st, const char
         rule = &named[(uintptr_t)place];
     if (rule && strcmp(rule->file, file) == 0) {
         complain(c, PROBLEM_ERROR, file, s->line, (unsigned)strlen(s->name) + 3,
-                 "a %s \"%s\" begins in line %u already; names of %ss differ", s->name,
-                 s->label, rule->line, s->name);
+                 "a %s \"%s\" begins in line %u already; names of %ss differ", s->name, s->label,
+                 rule->line, s->name);
         return;
     }
     if (!rule && !(rule = add_named(&st->mapping, file, s))) {
@@ -237,8 +235,7 @@ int config_default_of(const struct config_key *key, const char *instance, char *
     return *ret ? 0 : -ENOMEM;
 }
 
-static void parse_value(struct config_context *c, struct settings *s,
-                        const struct config_key *key)
+static void parse_value(struct config_context *c, struct settings *s, const struct config_key *key)
 {
     const struct settings_value *v = &s->values[key_index(key)];
     const struct config_value value = {v->text, v->file, v->line};

@@ -81,16 +81,14 @@ static int judge_folder(struct problem_list *problems, const char *folder)
 {
     char group[96];
     struct stat st;
-    const char *who =
-        stat(folder, &st) < 0 ? NULL : file_who_may_write(&st, group, sizeof(group));
+    const char *who = stat(folder, &st) < 0 ? NULL : file_who_may_write(&st, group, sizeof(group));
     bool is_group = who == group;
 
-    return !who
-               ? 0
-               : problem_add(problems, is_group ? PROBLEM_WARNING : PROBLEM_ERROR, folder, 0, 0,
-                             "%s may put files here (mode %04o), and they say which programs "
-                             "rosterd runs: chmod %s it",
-                             who, (unsigned)st.st_mode & 07777U, is_group ? "g-w" : "o-w");
+    return !who ? 0
+                : problem_add(problems, is_group ? PROBLEM_WARNING : PROBLEM_ERROR, folder, 0, 0,
+                              "%s may put files here (mode %04o), and they say which programs "
+                              "rosterd runs: chmod %s it",
+                              who, (unsigned)st.st_mode & 07777U, is_group ? "g-w" : "o-w");
 }
 
 /* Whoever may write where it leads to says what is read. */
@@ -180,8 +178,8 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int read_drop_ins(struct settings_texts *t, const char *file,
-                         struct problem_list *problems, struct error *e)
+static int read_drop_ins(struct settings_texts *t, const char *file, struct problem_list *problems,
+                         struct error *e)
 {
     CLEANUP(freep) char *directory = drop_in_directory(file);
     struct dirent **names = NULL;
@@ -211,8 +209,8 @@ static int read_drop_ins(struct settings_texts *t, const char *file,
     return r < 0 ? error_out_of_memory(e) : 0;
 }
 
-int settings_texts_read(struct settings_texts *ret, const char *file,
-                        struct problem_list *problems, struct error *e)
+int settings_texts_read(struct settings_texts *ret, const char *file, struct problem_list *problems,
+                        struct error *e)
 {
     CLEANUP(freep) char *copy = strdup(file);
     int r = copy ? read_file(ret, file, false, problems, e) : error_out_of_memory(e);

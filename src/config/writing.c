@@ -20,9 +20,9 @@
 /* Names and filters may hold a '#' behind a blank. */
 static bool is_name_or_filter(const char *key)
 {
-    static const char *const keys[] = {"base",      "group_base",  "bind_dn", "group",
-                                       "filter",    "group_filter", "when",    "disabled_when",
-                                       "revoke_when"};
+    static const char *const keys[] = {"base",  "group_base",    "bind_dn",
+                                       "group", "filter",        "group_filter",
+                                       "when",  "disabled_when", "revoke_when"};
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
         if (strcmp(keys[i], key) == 0)
             return true;

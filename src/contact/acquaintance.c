@@ -113,8 +113,7 @@ static int go_on(struct acquaintance *a, enum acquaintance_answer *ret, struct e
     int r = a->n_absent < READ_MOST && a->n_unread < UNREAD_MOST ? next(a, e) : STATE_NONE;
     if (r != STATE_NONE)
         return r;
-    *ret = a->n_absent == READ_MOST || !a->n_unread ? ACQUAINTANCE_STRANGERS
-                                                    : ACQUAINTANCE_PUT_OFF;
+    *ret = a->n_absent == READ_MOST || !a->n_unread ? ACQUAINTANCE_STRANGERS : ACQUAINTANCE_PUT_OFF;
     return 0;
 }
 
@@ -142,8 +141,7 @@ static enum acquaintance_answer take(struct acquaintance *a, const struct tenant
 {
     bool is_user = answer->class == TENANT_DONE && answer->user;
     bool absent = is_user || answer->class == TENANT_NOT_FOUND;
-    bool again =
-        !answer->status && !absent && !a->read_again; /* a connection may end so, once */
+    bool again = !answer->status && !absent && !a->read_again; /* a connection may end so, once */
     enum acquaintance_answer known = 0;
     struct error e = {0};
     int r = 0;

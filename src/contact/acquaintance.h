@@ -13,10 +13,10 @@ struct error;
 struct health;
 
 enum acquaintance_answer {
-    ACQUAINTANCE_OURS = 1,     /* somebody who is known is there */
+    ACQUAINTANCE_OURS = 1,      /* somebody who is known is there */
     ACQUAINTANCE_STRANGERS = 2, /* nobody of those who were read is there */
-    ACQUAINTANCE_PUT_OFF = 3,  /* no answer, which says nothing: health was told, and asks again */
-    ACQUAINTANCE_FAILED = 4,   /* the state could not be read: books were told */
+    ACQUAINTANCE_PUT_OFF = 3,   /* no answer, which says nothing: health was told, and asks again */
+    ACQUAINTANCE_FAILED = 4,    /* the state could not be read: books were told */
 };
 /* Once, from the loop; it may free the acquaintance. */
 typedef void (*acquaintance_fn)(enum acquaintance_answer answer, void *userdata);

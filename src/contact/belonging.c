@@ -64,10 +64,8 @@ struct dropping {
 static int drop(const struct operation *o, void *userdata)
 {
     struct dropping *d = userdata;
-    struct audit_row row = {.event = "outcome",
-                            .operation = o,
-                            .code = REASON_OTHER_TENANT,
-                            .sentence = d->sentence};
+    struct audit_row row = {
+        .event = "outcome", .operation = o, .code = REASON_OTHER_TENANT, .sentence = d->sentence};
     return books_audit(d->books, &row, d->e);
 }
 
@@ -134,8 +132,7 @@ static int begin_anew(struct books *b, const char *sentence, struct error *e)
 
 static int tell(struct books *b, const char *sentence, struct error *e)
 {
-    log_event(LOG_WARNING, MSG_ADOPTION, "%c%s", toupper((unsigned char)sentence[0]),
-              sentence + 1);
+    log_event(LOG_WARNING, MSG_ADOPTION, "%c%s", toupper((unsigned char)sentence[0]), sentence + 1);
     struct audit_row row = {
         .event = "configuration", .code = REASON_OTHER_TENANT, .sentence = sentence};
     return books_audit(b, &row, e);
@@ -190,11 +187,10 @@ int belonging_check(struct books *b, char *ret_other, size_t size, struct error 
             "restart rosterd",
             now);
     else if (owner)
-        snprintf(
-            ret_other, size,
-            "the state file belongs to the tenant %s, not to %s: approve the plan to begin "
-            "anew with this one, or correct [tenant]",
-            owner, now);
+        snprintf(ret_other, size,
+                 "the state file belongs to the tenant %s, not to %s: approve the plan to begin "
+                 "anew with this one, or correct [tenant]",
+                 owner, now);
     else
         alarm_over(b, REASON_OTHER_TENANT);
     return 0;

@@ -44,7 +44,7 @@ struct contact {
     struct health *health;
     enum stage stage;
     struct acquaintance *acquaintance; /* users who are known are looked for; or NULL */
-    bool is_met; /* since the start: whose users the tenant shows is known */
+    bool is_met;                       /* since the start: whose users the tenant shows is known */
     char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */

@@ -37,16 +37,16 @@ struct health {
     enum engine_tenant_state state;
     bool asked, closed;
     bool asked_again; /* since the first question got no answer */
-    bool was_fine; /* once since the start */
+    bool was_fine;    /* once since the start */
     char error[512];
     uint64_t since_usec, probe_usec;
-    unsigned n_probes;               /* since it went away */
+    unsigned n_probes;                   /* since it went away */
     struct put_off teams_off, users_off; /* the list; of users also a look at one */
     bool users_wait;                     /* the list of users is asked for next */
-    uint64_t looks_usec; /* looks at users that are put off, when they go on; 0: none are */
+    uint64_t looks_usec;        /* looks at users that are put off, when they go on; 0: none are */
     struct string_list failing; /* entries whose calls failed, with no success between: a few */
     size_t doubt_after;         /* so many of these */
-    uint64_t doubted_usec; /* monotonic clock: when such a failure last led to a question */
+    uint64_t doubted_usec;      /* monotonic clock: when such a failure last led to a question */
     bool teams_known;
     struct string_list teams;
     uint64_t teams_usec;
@@ -198,10 +198,8 @@ static void plan_probe(struct health *h, const struct tenant_answer *a, bool ref
     uint64_t now = clock_steady_usec(), random = random_number();
     h->n_probes++;
     h->probe_usec =
-        now +
-        (refused
-             ? backoff_wait(o->retry_max_usec, o->hold_retry_usec, h->n_probes, random)
-             : backoff_wait(o->retry_min_usec, o->retry_max_usec, h->n_probes, random));
+        now + (refused ? backoff_wait(o->retry_max_usec, o->hold_retry_usec, h->n_probes, random)
+                       : backoff_wait(o->retry_min_usec, o->retry_max_usec, h->n_probes, random));
     if (a->retry_after_usec && now + a->retry_after_usec > h->probe_usec)
         h->probe_usec = now + a->retry_after_usec;
 }
@@ -235,8 +233,7 @@ static void say_refused(struct health *h, bool no_secret, const char *remedy)
               h->error);
 }
 
-void health_failed(struct health *h, const struct tenant_answer *a,
-                           const char *entry_id)
+void health_failed(struct health *h, const struct tenant_answer *a, const char *entry_id)
 {
     bool refused = a->class == TENANT_NOT_AUTHORISED;
     bool no_secret = refused && !a->status;
@@ -261,8 +258,8 @@ void health_failed(struct health *h, const struct tenant_answer *a,
     if (no_secret)
         snprintf(h->error, sizeof(h->error), "%.240s", a->hint);
     else if (a->status)
-        snprintf(h->error, sizeof(h->error), "%s answered %d%s%.200s", a->url,
-                 a->status, a->hint[0] ? ": " : "", a->hint);
+        snprintf(h->error, sizeof(h->error), "%s answered %d%s%.200s", a->url, a->status,
+                 a->hint[0] ? ": " : "", a->hint);
     else
         snprintf(h->error, sizeof(h->error), "%s: %.240s", a->url, a->hint);
     if (refused) {
@@ -366,10 +363,9 @@ void health_put_off(struct health *h, const struct tenant_answer *a, const char 
     if (a->class != TENANT_THROTTLED)
         doubt(h, login);
     if (h->looks_usec <= now) /* else it is one of several at once */
-        h->looks_usec =
-            put_off_again(&h->users_off, h->books, a, "a look at one of its users",
-                          first_contact ? NOTHING_WRITTEN
-                                        : "whoever is to have no access may keep that user");
+        h->looks_usec = put_off_again(
+            &h->users_off, h->books, a, "a look at one of its users",
+            first_contact ? NOTHING_WRITTEN : "whoever is to have no access may keep that user");
     if (h->probe_usec <= now)
         h->probe_usec = h->looks_usec;
 }
@@ -398,8 +394,7 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
 {
     struct error e = {0};
     if (health_is_put_off(h, a)) {
-        h->probe_usec =
-            put_off_again(&h->teams_off, h->books, a, "the list of its teams", NULL);
+        h->probe_usec = put_off_again(&h->teams_off, h->books, a, "the list of its teams", NULL);
         tell_answered(h);
         return;
     }
@@ -452,8 +447,7 @@ static void on_users(const struct tenant_answer *a, void *userdata)
             put_off_again(&h->users_off, h->books, a, "the list of its users", NOTHING_WRITTEN);
     } else {
         put_off_over(&h->users_off, h->books);
-        h->probe_usec =
-            h->teams_off.n ? clock_steady_usec() : 0; /* for the teams, if those wait */
+        h->probe_usec = h->teams_off.n ? clock_steady_usec() : 0; /* for the teams, if those wait */
         h->users_done(a, h->users_userdata);
     }
     books_options(h->books)->tenant_ops->call_free(call);
@@ -472,8 +466,7 @@ void health_ask(struct health *h)
     int r = users ? ops->directory_list(o->tenant, &h->call, on_users, h, &e)
                   : ops->team_list(o->tenant, &h->call, on_teams, h, &e);
     if (r < 0) {
-        log_error("The tenant's %s cannot be asked for: %s", users ? "users" : "teams",
-                  e.message);
+        log_error("The tenant's %s cannot be asked for: %s", users ? "users" : "teams", e.message);
         if (h->probe_usec)
             h->probe_usec = clock_steady_usec() + o->sync->retry_max_usec;
     }

@@ -58,8 +58,8 @@ bool health_refused_one(struct health *h, const struct tenant_answer *a, const c
 
 /* Teams, roles and skills that it does not have now; cause as in the operations' holds. */
 bool health_may_have_team(const struct health *h, const char *team); /* as far as it is known */
-void health_doubt_teams(struct health *h); /* asks again when they were asked for long ago */
+void health_doubt_teams(struct health *h);        /* asks again when they were asked for long ago */
 struct missing *health_missing(struct health *h); /* borrowed */
 /* All of both, into empty lists; -ENOMEM. */
-int health_copy_known(const struct health *h, bool *ret_teams_known,
-                      struct string_list *ret_teams, struct string_list *ret_missing);
+int health_copy_known(const struct health *h, bool *ret_teams_known, struct string_list *ret_teams,
+                      struct string_list *ret_missing);

@@ -45,8 +45,8 @@ static void look_free(struct look *k)
  * answered for, is one user's as well. */
 static bool is_in_vain(const struct looks *l, const struct tenant_answer *a)
 {
-    bool fails = a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR ||
-                 a->class == TENANT_NOT_AUTHORISED;
+    bool fails =
+        a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR || a->class == TENANT_NOT_AUTHORISED;
     return (fails || a->class == TENANT_THROTTLED) && !a->concerns_all &&
            health_state(l->health) == ENGINE_TENANT_OK;
 }
@@ -58,8 +58,7 @@ static bool is_unreadable(struct looks *l, const char *login, const struct tenan
     bool throttled = a->class == TENANT_THROTTLED, counts = !throttled || l->is_witnessed;
     unsigned n = vain_note(&l->vain, login, counts);
     l->wants_witness |= throttled && l->meets;
-    if ((n <= ROUNDS_MOST || (throttled && !l->meets)) &&
-        (a->class != TENANT_UNCLEAR || l->meets))
+    if ((n <= ROUNDS_MOST || (throttled && !l->meets)) && (a->class != TENANT_UNCLEAR || l->meets))
         return false;
     log_warning("The tenant does not tell what its user %s looks like: %s answered %d", login,
                 a->url, a->status);
@@ -67,8 +66,7 @@ static bool is_unreadable(struct looks *l, const char *login, const struct tenan
     return true;
 }
 
-static enum look_outcome judge(struct looks *l, const char *login,
-                               const struct tenant_answer *a)
+static enum look_outcome judge(struct looks *l, const char *login, const struct tenant_answer *a)
 {
     bool in_vain = is_in_vain(l, a), witness = text_equal(login, l->witness);
     if (witness)
@@ -108,9 +106,8 @@ int looks_begin(struct looks *l, const char *login, bool hurry, struct error *e)
     *k = (struct look){.looks = l, .next = l->first, .login = strdup(login)};
     l->first = k;
     l->n++;
-    int r = k->login
-                ? o->tenant_ops->read(o->tenant, &k->call, by_login(k->login), on_read, k, e)
-                : error_out_of_memory(e);
+    int r = k->login ? o->tenant_ops->read(o->tenant, &k->call, by_login(k->login), on_read, k, e)
+                     : error_out_of_memory(e);
     if (r < 0) {
         leave(k);
         look_free(k);
@@ -121,8 +118,8 @@ int looks_begin(struct looks *l, const char *login, bool hurry, struct error *e)
 }
 
 /* *ret_full: not all of them, since enough are under way. */
-static int begin_some(struct looks *l, const struct string_list *logins, size_t most,
-                      bool hurry, bool *ret_full, struct error *e)
+static int begin_some(struct looks *l, const struct string_list *logins, size_t most, bool hurry,
+                      bool *ret_full, struct error *e)
 {
     int r = 0;
     *ret_full = false;

@@ -32,7 +32,7 @@ struct looks {
     void (*done)(const char *login, const struct tenant_answer *a, enum look_outcome outcome,
                  void *userdata);
     void *userdata;
-    bool meets; /* they are at users whom no link claims; else at whoever is looked for */
+    bool meets;         /* they are at users whom no link claims; else at whoever is looked for */
     bool first_contact; /* nothing is written before they have ended */
     struct look *first;
     size_t n; /* under way */
@@ -46,8 +46,8 @@ struct looks {
 };
 
 /* Who is to be looked at and comes after that key, by the keys; at most limit. */
-typedef int looks_next_fn(struct state *s, const char *after, size_t limit,
-                          struct string_list *ret, struct error *e);
+typedef int looks_next_fn(struct state *s, const char *after, size_t limit, struct string_list *ret,
+                          struct error *e);
 
 /* hurry: before whatever else waits for the tenant. A login that is being looked at is not
  * again.

@@ -22,8 +22,8 @@ static void tell(struct put_off *p, struct books *b, const struct tenant_answer 
     if (a->status)
         snprintf(answered, sizeof(answered), "answered %d", a->status);
     snprintf(sentence, sizeof(sentence),
-             "the tenant puts off %s again and again, and %s before it was answered: %s %s",
-             what, meanwhile, a->url, answered);
+             "the tenant puts off %s again and again, and %s before it was answered: %s %s", what,
+             meanwhile, a->url, answered);
     alarm_set(b, ALARM_FIRST_CONTACT, REASON_THROTTLED, sentence);
     p->alarm = true;
 }

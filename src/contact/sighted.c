@@ -43,8 +43,7 @@ static int add_names(json_t *array, const struct string_list *names)
     const json_t *name;
     size_t i;
     int r = known ? 0 : -1;
-    json_array_foreach(array, i, name)
-    {
+    json_array_foreach (array, i, name) {
         if (json_is_string(name) && r == 0)
             r = json_object_set_new(known, json_string_value(name), json_true());
     }

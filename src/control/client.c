@@ -113,8 +113,7 @@ static int send_all(struct control_client *c, const struct buffer *b, uint64_t d
     return 0;
 }
 
-static int receive(struct control_client *c, uint64_t deadline_usec, json_t **ret,
-                   struct error *e)
+static int receive(struct control_client *c, uint64_t deadline_usec, json_t **ret, struct error *e)
 {
     char chunk[65536];
     size_t used, seen = 0;
@@ -161,21 +160,19 @@ static int refused(const json_t *answer, char **ret_code, struct error *e)
 }
 
 int control_client_call(struct control_client *c, const char *method, json_t *parameters_taken,
-                        unsigned timeout_seconds, json_t **ret, char **ret_code,
-                        struct error *e)
+                        unsigned timeout_seconds, json_t **ret, char **ret_code, struct error *e)
 {
     CLEANUP(buffer_done) struct buffer request = {0};
     json_auto_t *parameters = parameters_taken ? parameters_taken : json_object();
     char name[PROTOCOL_NAME_MAX];
-    json_auto_t *message = json_pack("{s:s, s:O}", "method", protocol_name(name, method),
-                                     "parameters", parameters);
+    json_auto_t *message =
+        json_pack("{s:s, s:O}", "method", protocol_name(name, method), "parameters", parameters);
     uint64_t deadline = clock_monotonic_usec() + timeout_seconds * USEC_PER_SEC;
 
     if (!message || protocol_add(&request, message) < 0)
         return error_out_of_memory(e);
     if (request.size > CONTROL_MESSAGE_MAX)
-        return error_set(e, -EMSGSIZE, "the request is larger than %d bytes",
-                         CONTROL_MESSAGE_MAX);
+        return error_set(e, -EMSGSIZE, "the request is larger than %d bytes", CONTROL_MESSAGE_MAX);
     int r = send_all(c, &request, deadline, e);
     if (r < 0)
         return r;

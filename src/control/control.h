@@ -67,6 +67,5 @@ void control_unknown_method(struct control_call *call, const char *method);
 struct control_client;
 int control_client_open(struct control_client **ret, const char *path, struct error *e);
 int control_client_call(struct control_client *c, const char *method, json_t *parameters_taken,
-                        unsigned timeout_seconds, json_t **ret, char **ret_code,
-                        struct error *e);
+                        unsigned timeout_seconds, json_t **ret, char **ret_code, struct error *e);
 struct control_client *control_client_free(struct control_client *c);

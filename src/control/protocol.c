@@ -95,6 +95,6 @@ json_t *protocol_error(const char *word, const char *sentence)
     char printable[1024], name[PROTOCOL_NAME_MAX];
 
     text_printable(printable, sizeof(printable), sentence, strlen(sentence));
-    return json_pack("{s:s, s:{s:s}}", "error", protocol_name(name, word), "parameters",
-                     "message", printable);
+    return json_pack("{s:s, s:{s:s}}", "error", protocol_name(name, word), "parameters", "message",
+                     printable);
 }

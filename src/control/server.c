@@ -47,8 +47,8 @@ struct connection {
     struct buffer in;
     struct outbox out;
     uint64_t out_since_usec, out_until_usec; /* the answer is there; it must be taken */
-    struct control_call *call; /* the request that waits for its answer */
-    bool no_more_input;        /* end of input, or input that was refused: close when sent */
+    struct control_call *call;               /* the request that waits for its answer */
+    bool no_more_input; /* end of input, or input that was refused: close when sent */
     bool dispatching;
 };
 
@@ -175,12 +175,11 @@ static bool connection_forbid(struct connection *c, const char *method)
     const struct control_server *s = c->server;
     char sentence[600];
 
-    (void)snprintf(
-        sentence, sizeof(sentence),
-        c->role == ROLE_READER
-            ? "%s is for members of the operators' group %s: members of %s may only look"
-            : "%s is for members of the group %s or, to look only, of %s",
-        method, s->operators ? s->operators : "of the service", s->readers);
+    (void)snprintf(sentence, sizeof(sentence),
+                   c->role == ROLE_READER
+                       ? "%s is for members of the operators' group %s: members of %s may only look"
+                       : "%s is for members of the group %s or, to look only, of %s",
+                   method, s->operators ? s->operators : "of the service", s->readers);
     return connection_refuse(c, "permission-denied", sentence);
 }
 

@@ -53,9 +53,9 @@ json_t *service_answer(const char *method, const json_t *parameters)
         return NULL;
     const char *name = method + sizeof(prefix) - 1;
     if (strcmp(name, "GetInfo") == 0)
-        return json_pack("{s:{s:s, s:s, s:s, s:s, s:[s, s]}}", "parameters", "vendor",
-                         "rosterd", "product", "rosterd", "version", PACKAGE_VERSION, "url",
-                         PACKAGE_URL, "interfaces", SERVICE_INTERFACE, PROTOCOL_INTERFACE);
+        return json_pack("{s:{s:s, s:s, s:s, s:s, s:[s, s]}}", "parameters", "vendor", "rosterd",
+                         "product", "rosterd", "version", PACKAGE_VERSION, "url", PACKAGE_URL,
+                         "interfaces", SERVICE_INTERFACE, PROTOCOL_INTERFACE);
     if (strcmp(name, "GetInterfaceDescription") == 0)
         return describe(parameters);
     return service_error("MethodNotFound", "method", method);

@@ -22,8 +22,7 @@
 
 DEFINE_CLEANUP(struct control_client *, control_client_free)
 
-static int complain(struct ctl *c, int exit_code, const char *code, const char *format,
-                    va_list ap)
+static int complain(struct ctl *c, int exit_code, const char *code, const char *format, va_list ap)
 {
     char raw[1024], shown[1200];
 
@@ -113,8 +112,8 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
         return ctl_complain(c, EXIT_FAILED, code, "%s", e.message);
     if (r < 0)
         return ctl_complain(c, r == -ETIMEDOUT || r == -ECONNRESET ? EXIT_AWAY : EXIT_FAILED,
-                            r == -ETIMEDOUT || r == -ECONNRESET ? "unreachable" : "failed",
-                            "%s", e.message);
+                            r == -ETIMEDOUT || r == -ECONNRESET ? "unreachable" : "failed", "%s",
+                            e.message);
     return EXIT_FINE;
 }
 
@@ -125,7 +124,7 @@ int ctl_show(struct ctl *c, const json_t *answer,
         return render(&c->output, answer);
     CLEANUP(output_done) struct output unseen = {.now_usec = c->output.now_usec};
     int result = render(&unseen, answer); /* for the exit code */
-    int r = ctl_print_json(c, json_copy((json_t *)(uintptr_t)answer),
-                           JSON_INDENT(2) | JSON_SORT_KEYS);
+    int r =
+        ctl_print_json(c, json_copy((json_t *)(uintptr_t)answer), JSON_INDENT(2) | JSON_SORT_KEYS);
     return r != EXIT_FINE ? r : result;
 }

@@ -207,8 +207,8 @@ static int find_config(struct command_line *l)
     l->ctl.config_file = l->config ? l->config : l->instance_path;
     /* Without it the socket of another rosterd, the default one, would be asked. */
     if ((l->config || l->instance) && access(l->ctl.config_file, F_OK) < 0 && errno == ENOENT)
-        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter", "%s: %s",
-                            l->ctl.config_file, strerror(errno));
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter", "%s: %s", l->ctl.config_file,
+                            strerror(errno));
     return EXIT_FINE;
 }
 
@@ -261,7 +261,8 @@ static void print_verb_help(struct output *o, const struct ctl_verb *v)
     output_sentence(o, 0, v->help);
     if (v->exits)
         output_format(o, "\nExit status 2: %s.\n", v->exits);
-    output_format(o, "\nrosterctl --help lists the options of all verbs; rosterctl(8) says more.\n");
+    output_format(o,
+                  "\nrosterctl --help lists the options of all verbs; rosterctl(8) says more.\n");
 }
 
 /* "--name" among the arguments of a verb. */

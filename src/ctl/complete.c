@@ -70,7 +70,7 @@ static void offer_people(struct completion *x)
     size_t i;
     json_t *login;
 
-    json_array_foreach(json_object_get(answer, "logins"), i, login)
+    json_array_foreach (json_object_get(answer, "logins"), i, login)
         offer(x, json_string_value(login), NULL);
 }
 
@@ -80,7 +80,7 @@ static void offer_causes(struct completion *x)
     size_t i;
     json_t *hold;
 
-    json_array_foreach(json_object_get(answer, "holds"), i, hold)
+    json_array_foreach (json_object_get(answer, "holds"), i, hold)
         offer(x, member_text(hold, "cause"), member_text(hold, "sentence"));
 }
 
@@ -102,8 +102,7 @@ static void offer_letters(struct completion *x)
     size_t i;
     json_t *group;
 
-    json_array_foreach(json_object_get(answer, "groups"), i, group)
-    {
+    json_array_foreach (json_object_get(answer, "groups"), i, group) {
         const char *what = member_text(group, "what");
         (void)snprintf(help, sizeof(help), "%s, %lld", what ? what : "",
                        member_number(group, "count"));
@@ -118,9 +117,8 @@ static void offer_rules(struct completion *x)
     size_t i, k;
     json_t *operation, *change;
 
-    json_array_foreach(json_object_get(answer, "operations"), i, operation)
-        json_array_foreach(json_object_get(operation, "changes"), k, change)
-        {
+    json_array_foreach (json_object_get(answer, "operations"), i, operation)
+        json_array_foreach (json_object_get(operation, "changes"), k, change) {
             const char *rule = member_text(change, "rule");
             if (!rule || *rule == '[' || json_object_get(seen, rule))
                 continue;
@@ -243,8 +241,8 @@ static bool offer_argument(struct completion *x)
 
 static const struct option *option_of(const char *word)
 {
-    const char *name = strcmp(word, "-c") == 0   ? "config"
-                       : strcmp(word, "-i") == 0 ? "instance"
+    const char *name = strcmp(word, "-c") == 0       ? "config"
+                       : strcmp(word, "-i") == 0     ? "instance"
                        : strncmp(word, "--", 2) == 0 ? word + 2
                                                      : "";
     size_t n = strcspn(name, "=");

@@ -21,15 +21,15 @@
 #define WORDS   (1U << COLUMN_WORDS)
 
 const struct evidence_list evidence_lists[AUDIT_LISTS] = {
-    [LIST_JOINERS] = {"joiners", "Joiners",
-                      "Users who were created, taken over or enabled again.",
+    [LIST_JOINERS] = {"joiners", "Joiners", "Users who were created, taken over or enabled again.",
                       WHO | PERSON | CHANGES | BY | WORDS},
     [LIST_LEAVERS] = {"leavers", "Leavers", "Users who were disabled or deleted.",
                       WHO | PERSON | BY | WORDS},
-    [LIST_PRIVILEGED] = {"privileged", "Privileged roles given and taken",
-                         "Changes of a role that the configuration called privileged at that time; "
-                         "+ is given, - is taken away. Joiners who were given one are here as well.",
-                         WHO | PERSON | CHANGES | BY | WORDS},
+    [LIST_PRIVILEGED] =
+        {"privileged", "Privileged roles given and taken",
+         "Changes of a role that the configuration called privileged at that time; "
+         "+ is given, - is taken away. Joiners who were given one are here as well.",
+         WHO | PERSON | CHANGES | BY | WORDS},
     [LIST_ROLES] = {"roles", "Other roles given and taken",
                     "Changes of roles that are not privileged; + is given, - is taken away.",
                     WHO | PERSON | CHANGES | BY | WORDS},
@@ -38,30 +38,34 @@ const struct evidence_list evidence_lists[AUDIT_LISTS] = {
     [LIST_APPROVALS] = {"approvals", "Approvals",
                         "What a person released, under which plan and for which reason.",
                         WHO | PERSON | CHANGES | BY | PLAN | REASON},
-    [LIST_WAITING] = {"waiting", "Waiting and left out",
-                      "Changes that had to wait, and people of the directory who get no user, with the "
-                      "reason. The codes are explained at the end.",
-                      WHO | PERSON | CHANGES | CODE | WORDS},
+    [LIST_WAITING] =
+        {"waiting", "Waiting and left out",
+         "Changes that had to wait, and people of the directory who get no user, with the "
+         "reason. The codes are explained at the end.",
+         WHO | PERSON | CHANGES | CODE | WORDS},
     [LIST_CONFIGURATION] = {"configuration", "Configuration",
                             "Starts, configurations that came into force and what they changed, "
                             "pauses, and who did it.",
                             WHO | CHANGES | BY | REASON | WORDS},
-    [LIST_DRIFT] = {"drift", "Drift",
-                    "What the contact center held that rosterd did not write: somebody else changed it.",
-                    WHO | PERSON | CODE | WORDS},
-    [LIST_COMPARISONS] = {"comparisons", "Comparisons",
-                          "Every user at the contact center compared with what this audit says that "
-                          "they should hold.",
-                          WHO | CODE | WORDS},
-    [LIST_ALARMS] = {"alarms", "Alarms and repairs", "What needed a person's eye.", WHO | CODE | WORDS},
+    [LIST_DRIFT] =
+        {"drift", "Drift",
+         "What the contact center held that rosterd did not write: somebody else changed it.",
+         WHO | PERSON | CODE | WORDS},
+    [LIST_COMPARISONS] =
+        {"comparisons", "Comparisons",
+         "Every user at the contact center compared with what this audit says that "
+         "they should hold.",
+         WHO | CODE | WORDS},
+    [LIST_ALARMS] = {"alarms", "Alarms and repairs", "What needed a person's eye.",
+                     WHO | CODE | WORDS},
     [LIST_ERASURES] = {"erasures", "Erasures", "Removals of a person's data from the audit.",
                        WHO | BY | REASON | WORDS},
 };
 
 const char *const evidence_column_names[EVIDENCE_COLUMNS] = {
-    [COLUMN_LINE] = "Line",       [COLUMN_TIME] = "Time (UTC)", [COLUMN_WHAT] = "What",
-    [COLUMN_PERSON] = "Person",   [COLUMN_CHANGES] = "Changes", [COLUMN_CODE] = "Code",
-    [COLUMN_BY] = "By",           [COLUMN_PLAN] = "Plan",       [COLUMN_REASON] = "Reason given",
+    [COLUMN_LINE] = "Line",      [COLUMN_TIME] = "Time (UTC)", [COLUMN_WHAT] = "What",
+    [COLUMN_PERSON] = "Person",  [COLUMN_CHANGES] = "Changes", [COLUMN_CODE] = "Code",
+    [COLUMN_BY] = "By",          [COLUMN_PLAN] = "Plan",       [COLUMN_REASON] = "Reason given",
     [COLUMN_WORDS] = "In words",
 };
 
@@ -75,14 +79,11 @@ const char *const evidence_haste_names[AUDIT_HASTES] = {
 /* What was done to the user, for people who never saw an operation's name. */
 static const char *done_words(const char *kind)
 {
-    static const char *const words[][2] = {{"create", "User created"},
-                                           {"adopt", "User taken over"},
-                                           {"update", "Team, skills changed"},
-                                           {"profile", "Data, roles changed"},
-                                           {"rename", "Login changed"},
-                                           {"disable", "User disabled"},
-                                           {"enable", "User enabled"},
-                                           {"delete", "User deleted"}};
+    static const char *const words[][2] = {
+        {"create", "User created"},         {"adopt", "User taken over"},
+        {"update", "Team, skills changed"}, {"profile", "Data, roles changed"},
+        {"rename", "Login changed"},        {"disable", "User disabled"},
+        {"enable", "User enabled"},         {"delete", "User deleted"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (strcmp(kind, words[i][0]) == 0)
@@ -127,8 +128,7 @@ static void add_keys(struct buffer *b, const json_t *changed)
     size_t i;
     json_t *c;
 
-    json_array_foreach((json_t *)(uintptr_t)changed, i, c)
-    {
+    json_array_foreach ((json_t *)(uintptr_t)changed, i, c) {
         const char *from = member_text(c, "from"), *to = member_text(c, "to");
 
         buffer_format(b, "%s%s", i ? "\n" : "", from && to ? "~" : to ? "+" : "-");
@@ -289,9 +289,12 @@ void evidence_kept(struct buffer *b, const struct evidence *v)
 
     if (!v->trusted.note || r->n_findings)
         return;
-    buffer_format(b, r->note_fits ? "The checkpoint that was kept elsewhere fits: up to line %lld these are the "
-                                    "lines that were signed then."
-                                  : "The checkpoint that was kept elsewhere is of line %lld, before these files: "
-                                    "it says nothing of them.",
-                  (long long)r->note_seq);
+    buffer_format(
+        b,
+        r->note_fits
+            ? "The checkpoint that was kept elsewhere fits: up to line %lld these are the "
+              "lines that were signed then."
+            : "The checkpoint that was kept elsewhere is of line %lld, before these files: "
+              "it says nothing of them.",
+        (long long)r->note_seq);
 }

@@ -60,8 +60,7 @@ static void find_ends(const json_t *days, char first[static 11], char last[stati
     json_t *counts;
 
     first[0] = last[0] = '\0';
-    json_object_foreach((json_t *)(uintptr_t)days, day, counts)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)days, day, counts) {
         if (!first[0] || strcmp(day, first) < 0)
             snprintf(first, 11, "%s", day);
         if (strcmp(day, last) > 0)
@@ -94,7 +93,7 @@ static void fill_bars(struct chart *c, const json_t *days, enum bar_step step)
     const char *day;
     json_t *counts;
 
-    json_object_foreach((json_t *)(uintptr_t)days, day, counts)
+    json_object_foreach ((json_t *)(uintptr_t)days, day, counts)
         for (size_t i = 0; i < c->n; i++) {
             struct bar *bar = &c->bars[i];
 
@@ -114,7 +113,8 @@ static double add_part(struct buffer *b, const char *class, double x, double wid
     double height = (double)n * CHART_HEIGHT / (double)most;
 
     if (n)
-        buffer_format(b, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
+        buffer_format(b,
+                      "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
                       class, x, bottom - height, width, height);
     return bottom - height;
 }
@@ -139,16 +139,19 @@ static void add_bars(struct buffer *b, const struct chart *c, enum bar_step step
 
 static void add_chart_table(struct buffer *b, const struct chart *c)
 {
-    buffer_add_text(b, "<details><summary>The chart as a table</summary>\n<table class=\"short\" aria-label=\"Users changed\"><thead>"
-                       "<tr><th scope=\"col\">When</th><th scope=\"col\" class=\"n\">Joiners</th>"
-                       "<th scope=\"col\" class=\"n\">Changes</th><th scope=\"col\" class=\"n\">Leavers"
-                       "</th></tr></thead><tbody>\n");
+    buffer_add_text(
+        b,
+        "<details><summary>The chart as a table</summary>\n<table class=\"short\" aria-label=\"Users changed\"><thead>"
+        "<tr><th scope=\"col\">When</th><th scope=\"col\" class=\"n\">Joiners</th>"
+        "<th scope=\"col\" class=\"n\">Changes</th><th scope=\"col\" class=\"n\">Leavers"
+        "</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < c->n; i++)
-        buffer_format(b,
-                      "<tr><th scope=\"row\">%s</th><td class=\"n\">%lld</td><td class=\"n\">%lld</td>"
-                      "<td class=\"n\">%lld</td></tr>\n",
-                      c->bars[i].name, (long long)c->bars[i].joiners, (long long)c->bars[i].others,
-                      (long long)c->bars[i].leavers);
+        buffer_format(
+            b,
+            "<tr><th scope=\"row\">%s</th><td class=\"n\">%lld</td><td class=\"n\">%lld</td>"
+            "<td class=\"n\">%lld</td></tr>\n",
+            c->bars[i].name, (long long)c->bars[i].joiners, (long long)c->bars[i].others,
+            (long long)c->bars[i].leavers);
     buffer_add_text(b, "</tbody></table></details>\n");
 }
 
@@ -180,10 +183,9 @@ void html_chart(struct buffer *b, const json_t *days)
         "<line class=\"axis\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>"
         "<text x=\"%d\" y=\"14\" text-anchor=\"end\">%lld</text>"
         "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>\n",
-        name, name, c.bars[0].name,
-        c.bars[c.n - 1].name, (long long)c.most, CHART_WIDTH, CHART_HEIGHT + 34, CHART_LEFT,
-        CHART_WIDTH, CHART_LEFT, CHART_HEIGHT + 10, CHART_WIDTH, CHART_HEIGHT + 10,
-        CHART_LEFT - 6, (long long)c.most, CHART_LEFT - 6, CHART_HEIGHT + 14);
+        name, name, c.bars[0].name, c.bars[c.n - 1].name, (long long)c.most, CHART_WIDTH,
+        CHART_HEIGHT + 34, CHART_LEFT, CHART_WIDTH, CHART_LEFT, CHART_HEIGHT + 10, CHART_WIDTH,
+        CHART_HEIGHT + 10, CHART_LEFT - 6, (long long)c.most, CHART_LEFT - 6, CHART_HEIGHT + 14);
     add_bars(b, &c, step);
     buffer_add_text(b, "\n</svg></div>\n");
     add_chart_table(b, &c);

@@ -85,11 +85,11 @@ void html_row(struct buffer *b, const struct evidence_list *l, const json_t *vie
               const json_t *approval, struct buffer *room)
 {
     static const char *const classes[EVIDENCE_COLUMNS] = {
-        [COLUMN_LINE] = " class=\"l\"",    [COLUMN_TIME] = " class=\"t\"",
-        [COLUMN_PERSON] = " class=\"x\"",  [COLUMN_CHANGES] = " class=\"x\"",
-        [COLUMN_WORDS] = " class=\"x\"",   [COLUMN_CODE] = " class=\"s\"",
-        [COLUMN_WHAT] = " class=\"w\"",    [COLUMN_BY] = " class=\"w\"",
-        [COLUMN_REASON] = " class=\"w\"",  [COLUMN_PLAN] = " class=\"s\"",
+        [COLUMN_LINE] = " class=\"l\"",   [COLUMN_TIME] = " class=\"t\"",
+        [COLUMN_PERSON] = " class=\"x\"", [COLUMN_CHANGES] = " class=\"x\"",
+        [COLUMN_WORDS] = " class=\"x\"",  [COLUMN_CODE] = " class=\"s\"",
+        [COLUMN_WHAT] = " class=\"w\"",   [COLUMN_BY] = " class=\"w\"",
+        [COLUMN_REASON] = " class=\"w\"", [COLUMN_PLAN] = " class=\"s\"",
     };
 
     buffer_add_text(b, "<tr>");
@@ -99,7 +99,8 @@ void html_row(struct buffer *b, const struct evidence_list *l, const json_t *vie
         if (!(l->columns & 1U << k))
             continue;
         evidence_cell(room, view, approval, (enum evidence_column)k);
-        buffer_format(b, k == COLUMN_LINE ? "<th scope=\"row\"%s>" : "<td%s>", classes[k] ? classes[k] : "");
+        buffer_format(b, k == COLUMN_LINE ? "<th scope=\"row\"%s>" : "<td%s>",
+                      classes[k] ? classes[k] : "");
         if (link) {
             buffer_add_text(b, "<a href=\"#code-");
             html_escape(b, room->data);
@@ -160,16 +161,19 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
 
     buffer_add_text(b, "<h2>The evidence</h2>\n");
     if (v->n_lines == 0 && v->n_findings == 0) {
-        buffer_add_text(b, "<div class=\"verdict bad\">\n<p><strong>There is no line in these files, so nothing is "
-                           "proved.</strong></p>\n</div>\n");
+        buffer_add_text(
+            b,
+            "<div class=\"verdict bad\">\n<p><strong>There is no line in these files, so nothing is "
+            "proved.</strong></p>\n</div>\n");
         return;
     }
     buffer_format(b, "<div class=\"verdict%s\">\n<p><strong>%s</strong></p>\n",
                   v->n_findings || !v->n_checkpoints ? " bad" : "",
-                  v->n_findings       ? "The audit was tampered with, or is damaged."
-                  : v->n_checkpoints ? "The audit is whole: no line was altered, removed, inserted or moved."
-                                     : "The lines fit together, but none is signed: whoever could write these "
-                                       "files could have written all of them anew.");
+                  v->n_findings ? "The audit was tampered with, or is damaged."
+                  : v->n_checkpoints
+                      ? "The audit is whole: no line was altered, removed, inserted or moved."
+                      : "The lines fit together, but none is signed: whoever could write these "
+                        "files could have written all of them anew.");
     add_findings(b, v);
     buffer_add_text(b, "<p>");
     add_count(b, v->n_lines, "line", "lines");
@@ -203,8 +207,9 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
     if (v->key[0]) {
         buffer_add_text(b, " Signed by <code>");
         html_escape(b, v->key);
-        buffer_add_text(b, e->trusted.key ? "</code>; verified with the key that was given."
-                                          : "</code>; compare this key with the one that you know.");
+        buffer_add_text(b, e->trusted.key
+                               ? "</code>; verified with the key that was given."
+                               : "</code>; compare this key with the one that you know.");
     }
     buffer_add_text(b, "</p>\n</div>\n");
 }
@@ -222,21 +227,21 @@ static void add_delays(struct buffer *b, const struct evidence *e)
 {
     uint64_t n_approved = 0;
 
-    buffer_add_text(b,
-                    "<h2 id=\"delays\">How long it took</h2>\n<p>From the moment when rosterd had judged "
-                    "what the directory says, or a time of grace was over, to the first request at the "
-                    "contact center.</p>\n"
-                    "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"How long it took\">"
-                    "<table class=\"short\" aria-labelledby=\"delays\"><thead><tr><th scope=\"col\">Who</th>"
-                    "<th scope=\"col\" class=\"n\">Changes</th><th scope=\"col\" class=\"n\">Median</th>"
-                    "<th scope=\"col\" class=\"n\">99 of 100 within</th>"
-                    "<th scope=\"col\" class=\"n\">Worst</th></tr></thead><tbody>\n");
+    buffer_add_text(
+        b, "<h2 id=\"delays\">How long it took</h2>\n<p>From the moment when rosterd had judged "
+           "what the directory says, or a time of grace was over, to the first request at the "
+           "contact center.</p>\n"
+           "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"How long it took\">"
+           "<table class=\"short\" aria-labelledby=\"delays\"><thead><tr><th scope=\"col\">Who</th>"
+           "<th scope=\"col\" class=\"n\">Changes</th><th scope=\"col\" class=\"n\">Median</th>"
+           "<th scope=\"col\" class=\"n\">99 of 100 within</th>"
+           "<th scope=\"col\" class=\"n\">Worst</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < AUDIT_HASTES; i++) {
         const struct audit_delays *d = &e->report.delays[i];
 
         n_approved += d->n_approved;
-        buffer_format(b, "<tr><th scope=\"row\">%s</th><td class=\"n\">%zu</td>", evidence_haste_names[i],
-                      d->n);
+        buffer_format(b, "<tr><th scope=\"row\">%s</th><td class=\"n\">%zu</td>",
+                      evidence_haste_names[i], d->n);
         for (size_t k = 0; k < 3; k++) {
             buffer_add_text(b, "<td class=\"n\">");
             if (d->n)
@@ -263,14 +268,16 @@ static void add_list(struct buffer *b, const struct evidence *e, enum audit_list
         "</h2>\n<p>%s</p>\n",
         l->name, l->name, l->title, (unsigned long long)e->report.totals[list], l->explained);
     if (list == LIST_PRIVILEGED && !e->report.privileged_known)
-        buffer_add_text(b, "<p>These files hold no configuration, so it is not known which roles are "
-                           "privileged; all are among the other roles.</p>\n");
+        buffer_add_text(b,
+                        "<p>These files hold no configuration, so it is not known which roles are "
+                        "privileged; all are among the other roles.</p>\n");
     if (e->n_rows[list] == 0) {
         buffer_add_text(b, "<p class=\"soft\">None.</p>\n</section>\n");
         return;
     }
-    buffer_format(b, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"%s\">"
-                     "<table aria-labelledby=\"%s\">\n<thead><tr>",
+    buffer_format(b,
+                  "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"%s\">"
+                  "<table aria-labelledby=\"%s\">\n<thead><tr>",
                   l->title, l->name);
     for (size_t k = 0; k < EVIDENCE_COLUMNS; k++)
         if (l->columns & 1U << k)
@@ -280,9 +287,12 @@ static void add_list(struct buffer *b, const struct evidence *e, enum audit_list
     buffer_add(b, e->rows[list].data, e->rows[list].size);
     buffer_add_text(b, "</tbody></table></div>\n");
     if (e->n_rows[list] > EVIDENCE_ROWS)
-        buffer_format(b, e->csv ? "<p>The first %d are shown here; the CSV file %s.csv has all.</p>\n"
-                                : "<p>The first %d are shown here; <code>--csv</code> writes all, into %s.csv.</p>\n",
-                      EVIDENCE_ROWS, l->name);
+        buffer_format(
+            b,
+            e->csv
+                ? "<p>The first %d are shown here; the CSV file %s.csv has all.</p>\n"
+                : "<p>The first %d are shown here; <code>--csv</code> writes all, into %s.csv.</p>\n",
+            EVIDENCE_ROWS, l->name);
     buffer_add_text(b, "</section>\n");
 }
 
@@ -293,9 +303,10 @@ static void add_codes(struct buffer *b, const json_t *codes)
 
     if (json_object_size(codes) == 0)
         return;
-    buffer_add_text(b, "<section aria-labelledby=\"codes\">\n<h2 id=\"codes\">What the codes mean</h2>\n<dl>\n");
-    json_object_foreach((json_t *)(uintptr_t)codes, code, value)
-    {
+    buffer_add_text(
+        b,
+        "<section aria-labelledby=\"codes\">\n<h2 id=\"codes\">What the codes mean</h2>\n<dl>\n");
+    json_object_foreach ((json_t *)(uintptr_t)codes, code, value) {
         CLEANUP(freep) char *shown = output_printable(code);
         const char *meaning = evidence_meaning(code); /* itself, where it is not known */
 
@@ -319,14 +330,15 @@ static void add_codes(struct buffer *b, const json_t *codes)
 
 void evidence_html(struct buffer *b, const struct evidence *e)
 {
-    buffer_add_text(b,
-                    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                    "style-src 'unsafe-inline'\">\n<title>Audit report of rosterd</title>\n<style>");
+    buffer_add_text(
+        b, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+           "style-src 'unsafe-inline'\">\n<title>Audit report of rosterd</title>\n<style>");
     buffer_add_text(b, style);
-    buffer_add_text(b, "</style></head>\n<body>\n<a class=\"skip\" href=\"#main\">To the report</a>\n"
-                       "<main id=\"main\">\n<h1>Audit report of rosterd</h1>\n<p>From ");
+    buffer_add_text(b,
+                    "</style></head>\n<body>\n<a class=\"skip\" href=\"#main\">To the report</a>\n"
+                    "<main id=\"main\">\n<h1>Audit report of rosterd</h1>\n<p>From ");
     html_escape(b, e->since ? e->since : "the beginning of the files");
     buffer_add_text(b, " to ");
     html_escape(b, e->until ? e->until : "their end");

@@ -17,7 +17,7 @@ static const char *const heads_of_no_person[] = {"LINE", "TIME (UTC)", "WHAT", "
 static const struct {
     enum evidence_column column;
     const char *before;
-} told[] = {{COLUMN_CHANGES, ""}, {COLUMN_CODE, ""},          {COLUMN_BY, "by "},
+} told[] = {{COLUMN_CHANGES, ""},   {COLUMN_CODE, ""},           {COLUMN_BY, "by "},
             {COLUMN_PLAN, "plan "}, {COLUMN_REASON, "reason: "}, {COLUMN_WORDS, ""}};
 
 static void add_told(struct buffer *b, const char *before, const char *text)
@@ -41,7 +41,10 @@ void evidence_text_row(struct evidence *v, enum audit_list list, const json_t *v
         if (!(evidence_lists[list].columns & 1U << k))
             continue;
         evidence_cell(&v->cell, view, approval, k);
-        table_add(t, k == COLUMN_LINE ? COLOUR_DIM : k == COLUMN_PERSON ? COLOUR_BOLD : COLOUR_NONE,
+        table_add(t,
+                  k == COLUMN_LINE     ? COLOUR_DIM
+                  : k == COLUMN_PERSON ? COLOUR_BOLD
+                                       : COLOUR_NONE,
                   v->cell.data);
     }
     for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
@@ -64,11 +67,16 @@ static void text_verdict(struct output *o, const struct evidence *v)
         output_format(o, ", so nothing is proved\n");
         return;
     }
-    output_colour(o, p->n_findings ? COLOUR_RED : p->n_checkpoints ? COLOUR_GREEN : COLOUR_YELLOW, "%s",
-                  p->n_findings       ? "The audit was tampered with or is damaged"
+    output_colour(o,
+                  p->n_findings      ? COLOUR_RED
+                  : p->n_checkpoints ? COLOUR_GREEN
+                                     : COLOUR_YELLOW,
+                  "%s",
+                  p->n_findings      ? "The audit was tampered with or is damaged"
                   : p->n_checkpoints ? "The audit is whole"
                                      : "The lines fit together, but none is signed");
-    output_format(o, ": %llu line%s, %llu checkpoint%s; %llu line%s after the last one %s unsigned\n",
+    output_format(o,
+                  ": %llu line%s, %llu checkpoint%s; %llu line%s after the last one %s unsigned\n",
                   (unsigned long long)p->n_lines, text_plural(p->n_lines),
                   (unsigned long long)p->n_checkpoints, text_plural(p->n_checkpoints),
                   (unsigned long long)p->n_unsigned, text_plural(p->n_unsigned),
@@ -102,7 +110,8 @@ static void text_counts(struct output *o, const struct evidence *v)
 
 static void text_delays(struct output *o, const struct evidence *v)
 {
-    static const char *const heads[] = {"", "CHANGES", "MEDIAN", "99 OF 100", "WORST", "AFTER AN APPROVAL"};
+    static const char *const heads[] = {"",          "CHANGES", "MEDIAN",
+                                        "99 OF 100", "WORST",   "AFTER AN APPROVAL"};
     CLEANUP(table_done) struct table t = {.n_columns = 6, .heads = heads, .right = 0x3e};
 
     output_colour(o, COLOUR_BOLD, "\nHow long it took, of what needed no approval\n");
@@ -131,8 +140,7 @@ static void text_codes(struct output *o, const json_t *codes)
     const char *code;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)codes, code, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)codes, code, value) {
         table_add(&t, COLOUR_NONE, code);
         table_add(&t, COLOUR_NONE, evidence_meaning(code));
         table_add(&t, COLOUR_NONE, reason_code_remedy(code));

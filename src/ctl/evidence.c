@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include "ctl/evidence.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +13,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "ctl/evidence.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -162,8 +163,7 @@ static int write_delays(struct evidence *v, struct error *e)
     return close_csv(v, out, e);
 }
 
-int evidence_gather(struct evidence *v, const char *const *files, size_t n_files,
-                    struct error *e)
+int evidence_gather(struct evidence *v, const char *const *files, size_t n_files, struct error *e)
 {
     struct audit_filter meant = {
         .since = v->since, .until = v->until, .brief = v->form != EVIDENCE_JSON};

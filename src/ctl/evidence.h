@@ -49,7 +49,7 @@ enum evidence_form {
 };
 struct evidence {
     enum evidence_form form;
-    const char *csv; /* the folder; NULL: none is written */
+    const char *csv;                     /* the folder; NULL: none is written */
     const char *since, *until;           /* what was asked for; NULL: all */
     struct audit_verify_options trusted; /* a key, a checkpoint that was kept; or none */
     struct audit_report report;
@@ -61,8 +61,7 @@ struct evidence {
     json_t *lists; /* of EVIDENCE_JSON: views by list */
 };
 void evidence_done(struct evidence *v);
-int evidence_gather(struct evidence *v, const char *const *files, size_t n_files,
-                    struct error *e);
+int evidence_gather(struct evidence *v, const char *const *files, size_t n_files, struct error *e);
 /* Which time the lines of the files are of, and what of the time that was asked for they are not
  * of. */
 void evidence_coverage(struct buffer *b, const struct evidence *v);

@@ -35,8 +35,7 @@ static bool is_of_rule(const struct plan_filter *f, const json_t *o)
 {
     size_t i;
     json_t *change;
-    json_array_foreach(json_object_get(o, "changes"), i, change)
-    {
+    json_array_foreach (json_object_get(o, "changes"), i, change) {
         const char *rule = member_text(change, "rule");
         if (f->rule && rule && strcmp(rule, f->rule) == 0)
             return true;
@@ -55,8 +54,7 @@ static bool is_person(const struct plan_filter *f, const json_t *o)
     }
     size_t i;
     json_t *change; /* the mail that they have, had or get */
-    json_array_foreach(json_object_get(o, "changes"), i, change)
-    {
+    json_array_foreach (json_object_get(o, "changes"), i, change) {
         const char *field = member_text(change, "field"), *to = member_text(change, "to"),
                    *from = member_text(change, "from");
         if (f->person && field && strcmp(field, "email") == 0 &&
@@ -71,8 +69,7 @@ int plan_filter_apply(const struct plan_filter *f, json_t *answer)
     json_auto_t *left = json_array();
     size_t i;
     json_t *o;
-    json_array_foreach(json_object_get(answer, "operations"), i, o)
-    {
+    json_array_foreach (json_object_get(answer, "operations"), i, o) {
         if (is_of_letters(f, member_text(o, "group")) && is_of_kind(f, o) && is_of_rule(f, o) &&
             is_person(f, o) && json_array_append(left, o) < 0)
             return -1;
@@ -86,8 +83,7 @@ const char *plan_filter_unknown_letter(const struct plan_filter *f, const json_t
         bool found = false;
         size_t i;
         json_t *group;
-        json_array_foreach(json_object_get(answer, "groups"), i, group)
-        {
+        json_array_foreach (json_object_get(answer, "groups"), i, group) {
             const char *letter = member_text(group, "letter");
             found |= letter && strcmp(letter, f->letters[k]) == 0;
         }

@@ -86,8 +86,8 @@ static char *expand(const char *value, const char *instance)
     return strdup(text);
 }
 
-static int take_setting(struct service *s, const char *key, const char *value,
-                        const char *instance, struct error *e)
+static int take_setting(struct service *s, const char *key, const char *value, const char *instance,
+                        struct error *e)
 {
     bool credential = strcmp(key, "LoadCredential") == 0;
 
@@ -179,8 +179,7 @@ static int read_units(struct service *s, const char *root, const char *template,
     return r;
 }
 
-int service_find(struct service *ret, const char *config_file, const char *root,
-                 struct error *e)
+int service_find(struct service *ret, const char *config_file, const char *root, struct error *e)
 {
     struct service s = {.unit = "rosterd.service"};
     char instance[256] = "";
@@ -223,8 +222,8 @@ static int copy_credential(const struct service *s, const char *credential, stru
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
     int r = 0;
     if (fd < 0 || write(fd, text, size) != (ssize_t)size || fchown(fd, s->uid, s->gid) < 0)
-        r = error_set(e, -errno, "the credential %.*s cannot be offered: %s", (int)n,
-                      credential, strerror(errno));
+        r = error_set(e, -errno, "the credential %.*s cannot be offered: %s", (int)n, credential,
+                      strerror(errno));
     if (fd >= 0)
         (void)close(fd);
     explicit_bzero(text, size);

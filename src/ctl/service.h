@@ -25,8 +25,7 @@ struct service {
  * unit names a user that this machine knows. */
 #define SERVICE_NONE 1
 /* root: "" or where the tree of unit files begins. */
-int service_find(struct service *ret, const char *config_file, const char *root,
-                 struct error *e);
+int service_find(struct service *ret, const char *config_file, const char *root, struct error *e);
 /* Copies the credentials into a private folder of the user; needs root. */
 int service_offer_credentials(struct service *s, struct error *e);
 /* In the child, before exec: becomes the user for good. */

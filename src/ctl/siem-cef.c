@@ -6,8 +6,6 @@
  */
 #include "config.h"
 
-#include "ctl/siem.h"
-
 #include <inttypes.h>
 #include <string.h>
 
@@ -15,6 +13,7 @@
 #include "base/clock.h"
 #include "base/json-write.h"
 #include "base/memory.h"
+#include "ctl/siem.h"
 #include "render/output.h"
 #include "render/render.h"
 

@@ -1,8 +1,6 @@
 /* Elastic Common Schema, version 9.4.0. What it has no field for is under "rosterd". */
 #include "config.h"
 
-#include "ctl/siem.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "ctl/siem.h"
 #include "render/render.h"
 
 #define ECS_VERSION "9.4.0"
@@ -58,9 +57,8 @@ static const char *category_of(const struct siem_event *v)
 
 static void add_event(struct buffer *b, const struct siem_event *v)
 {
-    static const char *const results[] = {[SIEM_SUCCESS] = "success",
-                                          [SIEM_FAILURE] = "failure",
-                                          [SIEM_UNKNOWN] = "unknown"};
+    static const char *const results[] = {
+        [SIEM_SUCCESS] = "success", [SIEM_FAILURE] = "failure", [SIEM_UNKNOWN] = "unknown"};
     const json_t *ms = json_object_get(v->view, "duration_ms");
     char id[24];
 
@@ -134,9 +132,9 @@ static void add_users(struct buffer *b, const struct siem_event *v)
 
 static void add_own_fields(struct buffer *b, const struct siem_event *v)
 {
-    static const char *const names[] = {"run",     "number", "fingerprint", "plan", "groups",
-                                        "reason",  "why",    "answer",      "answer_text",
-                                        "attempts", "changes", "details"};
+    static const char *const names[] = {"run",         "number",   "fingerprint", "plan",
+                                        "groups",      "reason",   "why",         "answer",
+                                        "answer_text", "attempts", "changes",     "details"};
 
     siem_open(b, "rosterd");
     siem_text(b, "event", v->name);

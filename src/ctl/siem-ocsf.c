@@ -4,8 +4,6 @@
  */
 #include "config.h"
 
-#include "ctl/siem.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json-write.h"
 #include "base/memory.h"
+#include "ctl/siem.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -21,15 +20,16 @@
 #define OTHER        99
 #define USER_NAME    4 /* of observables */
 
-struct class {
+struct class
+{
     int category, class, activity;
     const char *activity_name;
 };
-#define BASE_EVENT      0
-#define ACCOUNT_CHANGE  3001
-#define ENTITY          3004
-#define USER_ACCESS     3005
-#define APPLICATION     6002
+#define BASE_EVENT     0
+#define ACCOUNT_CHANGE 3001
+#define ENTITY         3004
+#define USER_ACCESS    3005
+#define APPLICATION    6002
 
 static struct class account_class(const struct siem_event *v)
 {
@@ -70,8 +70,7 @@ static struct class class_of(const struct siem_event *v)
         return (struct class){3, ENTITY, OTHER, v->name};
     case SIEM_PERSON:
     case SIEM_EVIDENCE:
-    case SIEM_ALARM:
-        break;
+    case SIEM_ALARM: break;
     }
     return (struct class){0, BASE_EVENT, OTHER, v->name};
 }
@@ -155,9 +154,9 @@ static void add_metadata(struct buffer *b, const struct siem_event *v, const str
 /* What the schema has no place for, under the names of the audit. */
 static void add_unmapped(struct buffer *b, const struct siem_event *v)
 {
-    static const char *const names[] = {"run",    "fingerprint", "operation", "plan", "groups",
-                                        "answer", "answer_text", "status",    "attempts",
-                                        "why",    "changes",     "details"};
+    static const char *const names[] = {"run",      "fingerprint", "operation",   "plan",
+                                        "groups",   "answer",      "answer_text", "status",
+                                        "attempts", "why",         "changes",     "details"};
     bool open = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -260,7 +259,11 @@ static void add_observable(struct buffer *b, const struct siem_event *v)
     siem_integer(b, "type_id", login && !v->erased ? USER_NAME : OTHER);
     if (!login || v->erased)
         siem_text(b, "type", v->erased ? "Erased" : dn ? "Distinguished Name" : "User ID");
-    siem_text(b, "value", v->erased ? "erased" : login ? login : dn ? dn : member_text(v->person, "id"));
+    siem_text(b, "value",
+              v->erased ? "erased"
+              : login   ? login
+              : dn      ? dn
+                        : member_text(v->person, "id"));
     siem_close(b);
     buffer_add(b, "]", 1);
 }

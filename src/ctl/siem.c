@@ -115,8 +115,7 @@ void siem_changes(struct buffer *b, const json_t *changes, const char *between)
     size_t i;
     json_t *c;
 
-    json_array_foreach((json_t *)(uintptr_t)changes, i, c)
-    {
+    json_array_foreach ((json_t *)(uintptr_t)changes, i, c) {
         const char *from = value_of(c, "from"), *to = value_of(c, "to");
         const char *field = member_text(c, "field");
 
@@ -214,7 +213,7 @@ const char *siem_new_value(const struct siem_event *v, const char *field)
     json_t *c;
     size_t i;
 
-    json_array_foreach((json_t *)(uintptr_t)v->changes, i, c)
+    json_array_foreach ((json_t *)(uintptr_t)v->changes, i, c)
         if ((name = member_text(c, "field")) && strcmp(name, field) == 0)
             found = member_text(c, "to");
     return found;

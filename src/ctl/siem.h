@@ -36,16 +36,16 @@ enum siem_subject {
 /* What all schemas need to know of a line. Borrows from the view. */
 struct siem_event {
     const json_t *view, *person, *actor, *changes;
-    const char *name; /* of the event */
-    const char *kind; /* of the operation; NULL: none */
-    const char *code; /* NULL: none */
+    const char *name;  /* of the event */
+    const char *kind;  /* of the operation; NULL: none */
+    const char *code;  /* NULL: none */
     const char *title; /* for people */
     int64_t seq;
     uint64_t usec; /* since 1970 */
     enum siem_severity severity;
     enum siem_result result;
     enum siem_subject subject;
-    bool erased; /* whom it is about is gone */
+    bool erased;    /* whom it is about is gone */
     bool by_others; /* rosterd only saw it */
 };
 /* False when it is no audit line. */

@@ -21,14 +21,15 @@ int ctl_doubts(const struct ctl *c, const struct audit_doubts *d)
     if (!audit_is_doubtful(d))
         return EXIT_FINE;
     if (!c->quiet)
-        (void)fprintf(stderr,
-                      "rosterctl: this answer is not to be relied on: the files are not one whole audit "
-                      "(%llu line%s that could not be read, %llu break%s between lines, %llu line%s with a "
-                      "number that another file has), first at %s:%u. `rosterctl audit verify` says what "
-                      "is wrong\n",
-                      (unsigned long long)d->n_unread, text_plural(d->n_unread),
-                      (unsigned long long)d->n_breaks, text_plural(d->n_breaks),
-                      (unsigned long long)d->n_again, text_plural(d->n_again), file ? file : "?", d->line);
+        (void)fprintf(
+            stderr,
+            "rosterctl: this answer is not to be relied on: the files are not one whole audit "
+            "(%llu line%s that could not be read, %llu break%s between lines, %llu line%s with a "
+            "number that another file has), first at %s:%u. `rosterctl audit verify` says what "
+            "is wrong\n",
+            (unsigned long long)d->n_unread, text_plural(d->n_unread),
+            (unsigned long long)d->n_breaks, text_plural(d->n_breaks),
+            (unsigned long long)d->n_again, text_plural(d->n_again), file ? file : "?", d->line);
     return EXIT_FOUND;
 }
 
@@ -93,18 +94,18 @@ int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files)
 static json_t *holder_of(const struct audit_holder *h)
 {
     return json_pack("{s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:b, s:s?, s:I, s:I, s:I, s:b}", "id",
-                     h->id, "login", h->login, "dn", h->dn, "since", h->since, "value",
-                     h->value, "rule", h->place, "found", h->found, "approved_by",
-                     h->approved_by, "intent", (json_int_t)h->intent_seq, "outcome",
-                     (json_int_t)h->outcome_seq, "approval", (json_int_t)h->approve_seq,
-                     "disabled", h->disabled);
+                     h->id, "login", h->login, "dn", h->dn, "since", h->since, "value", h->value,
+                     "rule", h->place, "found", h->found, "approved_by", h->approved_by, "intent",
+                     (json_int_t)h->intent_seq, "outcome", (json_int_t)h->outcome_seq, "approval",
+                     (json_int_t)h->approve_seq, "disabled", h->disabled);
 }
 
 /* All but the people. */
 static json_t *who_of(const struct audit_who *w)
 {
-    return json_pack("{s:s, s:s, s:s?, s:[], s:I, s:o}", "what", w->field, "name", w->name, "at", w->at,
-                     "people", "erased", (json_int_t)w->n_erased, "doubts", doubts_of(&w->doubts));
+    return json_pack("{s:s, s:s, s:s?, s:[], s:I, s:o}", "what", w->field, "name", w->name, "at",
+                     w->at, "people", "erased", (json_int_t)w->n_erased, "doubts",
+                     doubts_of(&w->doubts));
 }
 
 static int print_person(struct ctl *c, const struct audit_holder *h, bool first)
@@ -178,7 +179,9 @@ static int show_who(struct ctl *c, const struct audit_who *w, const json_t *answ
 int ctl_audit_who(struct ctl *c, const char *const *files, size_t n_files)
 {
     CLEANUP(audit_who_done)
-    struct audit_who w = {.field = c->role ? "role" : c->team ? "team" : "skill",
+    struct audit_who w = {.field = c->role   ? "role"
+                                   : c->team ? "team"
+                                             : "skill",
                           .name = c->role   ? c->role
                                   : c->team ? c->team
                                             : c->skill,
@@ -195,6 +198,7 @@ int ctl_audit_who(struct ctl *c, const char *const *files, size_t n_files)
     int r = c->json ? print_who(c, &w, answer) : show_who(c, &w, answer);
     if (r == -EPIPE)
         return EXIT_FINE; /* whoever read it has seen enough */
-    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "the output cannot be written: %s", strerror(-r))
+    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "the output cannot be written: %s",
+                                strerror(-r))
                  : ctl_doubts(c, &w.doubts);
 }

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/files.h"
 #include "audit/audit.h"
+#include "audit/files.h"
 #include "base/error.h"
-#include "base/meter.h"
 #include "base/memory.h"
+#include "base/meter.h"
 #include "base/text.h"
 #include "config/settings.h"
 #include "ctl/evidence.h"
@@ -39,13 +39,13 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         "last_hash", v->last_hash, "file", first ? first->file : NULL, "line",
         first ? (int)first->line : 0, "sentence", first ? first->sentence : "", "findings",
         findings, "more_findings", (json_int_t)v->n_more, "checkpoints",
-        (json_int_t)v->n_checkpoints, "last_checkpoint", (json_int_t)v->last_checkpoint,
-        "unsigned", (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased,
-        "erased_unsigned", (json_int_t)v->n_erased_unsigned, "old_form",
-        (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL, "last_checkpoint_time",
+        (json_int_t)v->n_checkpoints, "last_checkpoint", (json_int_t)v->last_checkpoint, "unsigned",
+        (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased, "erased_unsigned",
+        (json_int_t)v->n_erased_unsigned, "old_form", (json_int_t)v->n_old, "key",
+        v->key[0] ? v->key : NULL, "last_checkpoint_time",
         v->last_checkpoint_time[0] ? v->last_checkpoint_time : NULL, "carriage_returns",
-        (json_int_t)v->n_carriage, "byte_order_marks", (json_int_t)v->n_byte_order,
-        "unknown", (json_int_t)v->n_unknown);
+        (json_int_t)v->n_carriage, "byte_order_marks", (json_int_t)v->n_byte_order, "unknown",
+        (json_int_t)v->n_unknown);
 }
 
 /* The checkpoint that was kept elsewhere, and whether these files are what it speaks of; of older
@@ -229,8 +229,9 @@ static int render_erased(struct output *o, const json_t *answer)
     output_format(o, "What %lld line%s in %lld file%s told of that person was erased.\n", n,
                   n == 1 ? "" : "s", files, files == 1 ? "" : "s");
     if (old)
-        output_format(o, "%lld line%s of the form before version 1 cannot be erased without "
-                         "breaking the chain, and still tell%s of them.\n",
+        output_format(o,
+                      "%lld line%s of the form before version 1 cannot be erased without "
+                      "breaking the chain, and still tell%s of them.\n",
                       old, old == 1 ? "" : "s", old == 1 ? "s" : "");
     output_format(o, "Not touched: the journal, copies, exports and backups of the audit, and the "
                      "state, which holds whoever is in the directory or has a user.\n");

@@ -129,12 +129,11 @@ static int say_who(json_t *answer, const struct service *service, bool became)
     size_t n = service->credentials.n_items;
 
     if (became && n > 0)
-        (void)snprintf(sentence, sizeof(sentence),
-                       "checked as %s, with the %zu credential%s of %s", service->user, n,
-                       text_plural(n), service->unit);
+        (void)snprintf(sentence, sizeof(sentence), "checked as %s, with the %zu credential%s of %s",
+                       service->user, n, text_plural(n), service->unit);
     else if (strcmp(level, "ok") == 0)
-        (void)snprintf(sentence, sizeof(sentence), "checked as %s, the user of %s",
-                       service->user, service->unit);
+        (void)snprintf(sentence, sizeof(sentence), "checked as %s, the user of %s", service->user,
+                       service->unit);
     else
         (void)snprintf(sentence, sizeof(sentence),
                        "%s runs as %s, and may see other files than you: run this as root",

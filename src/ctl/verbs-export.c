@@ -15,7 +15,8 @@
 
 typedef void (*siem_fn)(struct buffer *b, const struct siem_event *v);
 
-struct export {
+struct export
+{
     struct ctl *ctl;
     siem_fn convert;
     bool follow;
@@ -84,7 +85,7 @@ int ctl_export(struct ctl *c, const char *const *files, size_t n_files)
     c->output.verbatim = c->no_pager = true; /* for programs */
     if (c->follow && n_files != 1)
         return ctl_misuse(c, "--follow takes one file, the one that grows; closed ones beside it "
-                            "are read first");
+                             "are read first");
     if (c->follow)
         r = audit_follow(files[0], &filter, convert_line, write_all, STDOUT_FILENO, &x, &e);
     else

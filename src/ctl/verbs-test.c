@@ -111,10 +111,10 @@ static json_t *differences_of(const struct case_differences *d)
 
     for (size_t i = 0; i < d->n_items; i++) {
         const struct case_difference *x = &d->items[i];
-        (void)json_array_append_new(
-            array, json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:i}", "field", x->field, "expected",
-                             x->expected, "got", x->got, "rule", x->source.rule, "file",
-                             x->source.file, "line", (int)x->source.line));
+        (void)json_array_append_new(array, json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:i}", "field",
+                                                     x->field, "expected", x->expected, "got",
+                                                     x->got, "rule", x->source.rule, "file",
+                                                     x->source.file, "line", (int)x->source.line));
     }
     return array;
 }
@@ -125,9 +125,9 @@ static json_t *steps_of(const struct verdict *v)
 
     for (size_t i = 0; i < v->n_steps; i++) {
         const struct verdict_step *s = &v->steps[i];
-        (void)json_array_append_new(array, json_pack("{s:s?, s:s?, s:i, s:b, s:s}", "rule", s->rule,
-                                                     "file", s->file, "line", (int)s->line,
-                                                     "matched", s->matched, "sentence", s->sentence));
+        (void)json_array_append_new(
+            array, json_pack("{s:s?, s:s?, s:i, s:b, s:s}", "rule", s->rule, "file", s->file,
+                             "line", (int)s->line, "matched", s->matched, "sentence", s->sentence));
     }
     return array;
 }

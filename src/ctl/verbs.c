@@ -89,8 +89,7 @@ static int candidate_parameters(struct ctl *c, json_t **ret)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     for (size_t i = 0; i < texts.n_items; i++) {
         const struct settings_text *t = &texts.items[i];
-        json_t *file =
-            json_pack("{s:s, s:s%}", "name", t->name, "content", t->content, t->size);
+        json_t *file = json_pack("{s:s, s:s%}", "name", t->name, "content", t->content, t->size);
         if (!file || json_array_append_new(files, file) < 0)
             return ctl_complain(c, EXIT_FAILED, "failed", "%s is not UTF-8 text", t->name);
     }
@@ -102,9 +101,9 @@ static int show_plan(struct ctl *c, const struct plan_filter *f, json_t *answer)
 {
     const char *unknown = plan_filter_unknown_letter(f, answer);
     if (unknown)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "the plan has no group '%s' that waits; rosterctl plan shows the letters",
-                            unknown);
+        return ctl_complain(
+            c, EXIT_FAILED, "invalid-parameter",
+            "the plan has no group '%s' that waits; rosterctl plan shows the letters", unknown);
     if (plan_filter_is_empty(f))
         return ctl_show(c, answer,
                         c->summary ? render_plan_summary
@@ -146,8 +145,7 @@ static int render_cases(struct output *o, const json_t *answer)
     size_t i;
     json_t *p;
 
-    json_array_foreach(json_object_get(answer, "people"), i, p)
-    {
+    json_array_foreach (json_object_get(answer, "people"), i, p) {
         const char *text = member_text(p, "case");
         o->verbatim = true;
         if (text) /* its lines are printable: what is not stands in base64 */
@@ -191,8 +189,7 @@ static int run_retry(struct ctl *c)
 
     if ((person != NULL) + (c->cause != NULL) + c->all != 1)
         return ctl_misuse(c, "retry takes one of PERSON, --cause CAUSE, --all");
-    return ask_and_show(c, "retry",
-                        json_pack("{s:s*, s:s*}", "person", person, "cause", c->cause),
+    return ask_and_show(c, "retry", json_pack("{s:s*, s:s*}", "person", person, "cause", c->cause),
                         render_released);
 }
 
@@ -201,8 +198,7 @@ static int render_sync(struct output *o, const json_t *answer)
     size_t i;
     json_t *step;
 
-    json_array_foreach(json_object_get(answer, "steps"), i, step)
-    {
+    json_array_foreach (json_object_get(answer, "steps"), i, step) {
         output_format(o, "%6lld ms  %-10s  ", member_number(step, "ms"),
                       member_text(step, "step") ? member_text(step, "step") : "");
         output_text(o, member_text(step, "sentence"));
@@ -230,10 +226,10 @@ static int render_paused(struct output *o, const json_t *answer)
 
 static int render_started(struct output *o, const json_t *answer)
 {
-    output_format(
-        o, member_true(answer, "was_observing")
-               ? "Started: what is planned is written to the tenant from now on.\n"
-               : "rosterd was not observing: changes are already written to the tenant.\n");
+    output_format(o,
+                  member_true(answer, "was_observing")
+                      ? "Started: what is planned is written to the tenant from now on.\n"
+                      : "rosterd was not observing: changes are already written to the tenant.\n");
     return EXIT_FINE;
 }
 

@@ -21,13 +21,13 @@ struct ctl {
     const char *candidate;   /* plan --config FILE */
     const char *cause, *person, *reason;
     const char *since, *until, *event, *kind,
-        *code; /* which lines of the audit; kind also of plan */
-    const char *rule;                                /* plan */
-    const char *role, *team, *skill, *at;            /* audit who */
-    const char *html, *csv;                          /* audit report */
-    const char *format, *after;                      /* audit export */
-    const char *key, *checkpoint, *proof;                    /* audit verify */
-    const char *verb; /* its name; NULL: none was given */
+        *code;                            /* which lines of the audit; kind also of plan */
+    const char *rule;                     /* plan */
+    const char *role, *team, *skill, *at; /* audit who */
+    const char *html, *csv;               /* audit report */
+    const char *format, *after;           /* audit export */
+    const char *key, *checkpoint, *proof; /* audit verify */
+    const char *verb;                     /* its name; NULL: none was given */
     bool summary, all, new, watch, follow, as_case, commands;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;

@@ -25,15 +25,15 @@ static void look(const struct waiting *w, struct meter *m)
     struct error e = {""};
 
     if (control_client_open(&client, w->socket, &e) < 0 ||
-        control_client_call(client, "status", json_object(), ANSWER_SECONDS, &answer, &code, &e) != 0)
+        control_client_call(client, "status", json_object(), ANSWER_SECONDS, &answer, &code, &e) !=
+            0)
         return;
     const json_t *now = json_object_get(answer, "look");
     const char *stage = json_string_value(json_object_get(now, "stage"));
     if (stage)
-        meter_show(
-            m, strcmp(stage, "reading") == 0 ? "Reading the directory" : "Evaluating people",
-            (uint64_t)json_integer_value(json_object_get(now, "done")),
-            (uint64_t)json_integer_value(json_object_get(now, "total")), METER_THINGS);
+        meter_show(m, strcmp(stage, "reading") == 0 ? "Reading the directory" : "Evaluating people",
+                   (uint64_t)json_integer_value(json_object_get(now, "done")),
+                   (uint64_t)json_integer_value(json_object_get(now, "total")), METER_THINGS);
 }
 
 static void *run(void *userdata)

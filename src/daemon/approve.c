@@ -19,8 +19,8 @@
 /* A hash may be given by its beginning, as `rosterctl plan` shows it. */
 #define SHORT_HASH 8
 
-enum found { /* beside what engine_view_approval() answers */
-    FOUND_INVALID = 100, /* no such letter; the sentence is in the answer */
+enum found {                      /* beside what engine_view_approval() answers */
+             FOUND_INVALID = 100, /* no such letter; the sentence is in the answer */
 };
 
 struct approving {
@@ -69,8 +69,8 @@ static int find_groups(const struct noted *n, struct state *s, const char *hash,
         return r == -EINVAL ? FOUND_INVALID : r;
     plan_choice_end(&choice);
     bool all = choice.whole && !n->view->status.observing; /* then a plan is more than what waits */
-    return engine_view_approval(n->view, s, hash, all ? NULL : &choice.choice,
-                                &n->approving->found, e);
+    return engine_view_approval(n->view, s, hash, all ? NULL : &choice.choice, &n->approving->found,
+                                e);
 }
 
 static int find(const struct noted *n, struct state *s, struct error *e)
@@ -189,10 +189,10 @@ void approve_over(struct daemon *d)
     struct approving *a;
     while ((a = d->approving)) {
         d->approving = a->next;
-        control_reply(a->call, json_pack("{s:I, s:o, s:o, s:I}", "approved", (json_int_t)a->found.n,
-                                         "valid_until", report_time(a->until_usec), "groups",
-                                         report_text(a->found.names), "left",
-                                         (json_int_t)a->found.n_left));
+        control_reply(a->call,
+                      json_pack("{s:I, s:o, s:o, s:I}", "approved", (json_int_t)a->found.n,
+                                "valid_until", report_time(a->until_usec), "groups",
+                                report_text(a->found.names), "left", (json_int_t)a->found.n_left));
         approving_free(a);
     }
 }
@@ -208,11 +208,12 @@ void approve_cancel(struct daemon *d)
     engine_status(d->engine, &status);
     while ((a = d->approving)) {
         d->approving = a->next;
-        control_fail(a->call, "failed",
-                     status.state_failed
-                         ? "the state file cannot be written: what was approved may not be on record, look "
-                           "at `rosterctl plan` again when it can"
-                         : "rosterd ends: what was approved is on record, and is released when it starts");
+        control_fail(
+            a->call, "failed",
+            status.state_failed
+                ? "the state file cannot be written: what was approved may not be on record, look "
+                  "at `rosterctl plan` again when it can"
+                : "rosterd ends: what was approved is on record, and is released when it starts");
         approving_free(a);
     }
 }

@@ -26,10 +26,9 @@
 int daemon_audit_key_file(const struct settings *s, char **ret, struct error *e)
 {
     const char *slash = strrchr(s->state_file, '/');
-    int n = s->audit_key_file
-                ? asprintf(ret, "%s", s->audit_key_file)
-                : asprintf(ret, "%.*s/audit.key", (int)(slash ? slash - s->state_file : 0),
-                           s->state_file);
+    int n = s->audit_key_file ? asprintf(ret, "%s", s->audit_key_file)
+                              : asprintf(ret, "%.*s/audit.key",
+                                         (int)(slash ? slash - s->state_file : 0), s->state_file);
     if (n >= 0)
         return 0;
     *ret = NULL;
@@ -47,19 +46,18 @@ void daemon_audit_limit(struct daemon *d)
 {
     const struct settings *s = d->settings;
     if (d->audit)
-        audit_export_limit(d->audit,
-                           &(struct audit_limits){
-                               .rotate_bytes = s->audit_rotate.bytes,
-                               .rotate_usec = s->audit_rotate.usec,
-                               .keep_usec = s->audit_keep_usec,
-                               .hide_contacts = s->audit_values == AUDIT_VALUES_NAMES,
-                           });
+        audit_export_limit(d->audit, &(struct audit_limits){
+                                         .rotate_bytes = s->audit_rotate.bytes,
+                                         .rotate_usec = s->audit_rotate.usec,
+                                         .keep_usec = s->audit_keep_usec,
+                                         .hide_contacts = s->audit_values == AUDIT_VALUES_NAMES,
+                                     });
 }
 
 int daemon_audit_open(struct daemon *d, struct error *e)
 {
-    int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true,
-                              &d->state_older, e);
+    int r =
+        audit_export_open(&d->audit, d->state, d->settings->audit_file, true, &d->state_older, e);
     if (r == 0)
         daemon_audit_limit(d);
     return r;
@@ -99,22 +97,20 @@ static json_t *difference(json_t *before, json_t *now)
 {
     json_t *changes = json_array(), *value;
     const char *key;
-    json_object_foreach(before, key, value)
-    {
+    json_object_foreach (before, key, value) {
         json_t *to = json_object_get(now, key);
         if (!json_equal(value, to))
             json_array_append_new(changes, one_change(key, value, to));
     }
-    json_object_foreach(now, key, value)
-    {
+    json_object_foreach (now, key, value) {
         if (!json_object_get(before, key))
             json_array_append_new(changes, one_change(key, NULL, value));
     }
     return changes;
 }
 
-int daemon_audit_configuration(struct daemon *d, const struct settings *s,
-                               struct engine_options *o, struct error *e)
+int daemon_audit_configuration(struct daemon *d, const struct settings *s, struct engine_options *o,
+                               struct error *e)
 {
     CLEANUP(freep) char *before = NULL, *state = NULL, *plan_key = NULL;
     int r = state_meta_get(d->state, "configuration-facts", &before, e);

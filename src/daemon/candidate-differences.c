@@ -128,8 +128,7 @@ static int collect(const struct operation *o, void *userdata)
     return r;
 }
 
-int candidate_differences(json_t *head, struct state *other, struct state *present,
-                          struct error *e)
+int candidate_differences(json_t *head, struct state *other, struct state *present, struct error *e)
 {
     CLEANUP(digests_done) struct digests had = {0};
     CLEANUP(digests_done) struct digests has = {0};

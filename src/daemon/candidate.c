@@ -37,12 +37,12 @@ struct candidate {
     struct engine *engine;
     struct directory *directory; /* NULL: the mirror holds all that is needed */
     char *state_file;
-    struct worker *worker;       /* while there is one, the states and what follows are its own */
+    struct worker *worker; /* while there is one, the states and what follows are its own */
     struct mirror_counts entries;
     struct engine_view *other;   /* of its engine */
     struct state *present_state; /* the tables of the running one */
-    struct state *closing[2];            /* the same two, once nobody reads in them any more */
-    char *text;                          /* of the answer */
+    struct state *closing[2];    /* the same two, once nobody reads in them any more */
+    char *text;                  /* of the answer */
     struct error error;
     int r;
     bool read_done;
@@ -90,8 +90,9 @@ static json_t *problems_of(const struct candidate *l)
 /* With errors there is no plan, but the problems. */
 static void refuse(struct candidate *l)
 {
-    json_t *answer = json_pack("{s:n, s:[], s:[], s:{}, s:n, s:[], s:o}", "hash",
-                               "operations", "groups", "summary", "adoption", "skipped", "problems", problems_of(l));
+    json_t *answer =
+        json_pack("{s:n, s:[], s:[], s:{}, s:n, s:[], s:o}", "hash", "operations", "groups",
+                  "summary", "adoption", "skipped", "problems", problems_of(l));
     if (answer)
         control_reply(TAKE(l->call), answer);
     else
@@ -146,8 +147,8 @@ static int warn_of_groups(struct candidate *l, struct error *e)
             continue;
         r = mirror_similar_groups(l->state, groups[i].dn, 1, &similar, e);
         const char *nearest = similar.n_items ? similar.items[0] : NULL;
-        if (r == 0 && problem_add(&l->problems, PROBLEM_WARNING, groups[i].file, groups[i].line,
-                                  0, "the group %s is not in the directory%s%s%s", groups[i].dn,
+        if (r == 0 && problem_add(&l->problems, PROBLEM_WARNING, groups[i].file, groups[i].line, 0,
+                                  "the group %s is not in the directory%s%s%s", groups[i].dn,
                                   nearest ? "; did you mean '" : "", nearest ? nearest : "",
                                   nearest ? "'?" : "") < 0)
             r = error_out_of_memory(e);
@@ -268,7 +269,8 @@ static void on_read(int r, const struct error *e, void *userdata)
     struct candidate *l = userdata;
     l->read_done = true;
     if (r < 0)
-        error_set(&l->read_error, r, "the directory cannot be read for this configuration: %s", e->message);
+        error_set(&l->read_error, r, "the directory cannot be read for this configuration: %s",
+                  e->message);
     if (r < 0 || engine_is_idle(l->engine))
         finish(l);
 }
@@ -295,8 +297,8 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
     if (l->engine)
         engine_status(l->engine, &s);
     error_set(&e, -ETIMEDOUT, "the plan was not ready after %llu seconds%s%s",
-              (unsigned long long)(CANDIDATE_LIMIT_USEC / USEC_PER_SEC),
-              s.state_error ? ": " : "", s.state_error ? s.state_error : "");
+              (unsigned long long)(CANDIDATE_LIMIT_USEC / USEC_PER_SEC), s.state_error ? ": " : "",
+              s.state_error ? s.state_error : "");
     fail(l, &e);
     return 0;
 }
@@ -358,8 +360,8 @@ static void on_copied(void *userdata)
         fail(l, &l->error);
 }
 
-void candidate_start(struct daemon *d, struct control_call *call,
-                     const struct settings_text *texts, size_t n_texts)
+void candidate_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
+                     size_t n_texts)
 {
     struct error e = {0};
     if (d->candidate) {
@@ -413,6 +415,9 @@ json_t *candidate_progress(const struct daemon *d)
     if (reading)
         directory_status(l->directory, &s);
     return json_pack("{s:s, s:I, s:I}", "stage", reading ? "reading" : "judging", "done",
-                     (json_int_t)(reading ? s.n_entries : n->people > left ? n->people - left : 0), "total",
+                     (json_int_t)(reading            ? s.n_entries
+                                  : n->people > left ? n->people - left
+                                                     : 0),
+                     "total",
                      (json_int_t)(reading ? n->people + n->groups + n->containers : n->people));
 }

@@ -56,7 +56,7 @@ static void add(struct check *c, const char *program, const char *what, struct b
     json_t *known;
     if (json_array_size(c->commands) >= COMMANDS_MAX)
         return;
-    json_array_foreach(c->commands, i, known)
+    json_array_foreach (c->commands, i, known)
         if (command->data &&
             text_equal(json_string_value(json_object_get(known, "command")), command->data))
             return;

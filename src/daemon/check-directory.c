@@ -53,8 +53,8 @@ static void on_idle(void *userdata)
  * that such an entry has left the filter. What class an entry is of does not change in use. */
 static void check_filter(struct check *c)
 {
-    static const char *const stable[] = {"objectClass", "objectCategory",
-                                         "structuralObjectClass", "sAMAccountType"};
+    static const char *const stable[] = {"objectClass", "objectCategory", "structuralObjectClass",
+                                         "sAMAccountType"};
     struct string_list names = {0};
     struct error e = {0};
     const char *filter = c->settings->directory.filter;
@@ -66,12 +66,11 @@ static void check_filter(struct check *c)
         for (size_t j = 0; j < ARRAY_SIZE(stable); j++)
             is_stable = is_stable || text_equal_ascii_case(names.items[i], stable[j]);
         if (!is_stable)
-            check_add(
-                c, CHECK_WARNING, "[directory] filter",
-                "it names %s, which can change: servers do not say reliably that an entry "
-                "has left such a filter. Let the filter select classes alone, and put the "
-                "rest into [scope] when, or into a rule's group",
-                names.items[i]);
+            check_add(c, CHECK_WARNING, "[directory] filter",
+                      "it names %s, which can change: servers do not say reliably that an entry "
+                      "has left such a filter. Let the filter select classes alone, and put the "
+                      "rest into [scope] when, or into a rule's group",
+                      names.items[i]);
     }
     string_list_done(&names);
 }
@@ -119,11 +118,11 @@ static void say_missing_group(struct check *c, const struct ruleset_group *g)
     int r = mirror_similar_groups(c->state, g->dn, 1, &similar, &e);
     snprintf(subject, sizeof(subject), "rule \"%s\"", g->rule);
     const char *sighting = engine_group_sighting(c->engine, g->dn);
-    check_add(
-        c, CHECK_ERROR, subject, "%s:%u: the group %s %s%s", g->file ? g->file : "", g->line,
-        g->dn, sighting ? sighting : "is not in the directory",
-        sighting ? ""
-                 : check_meant(meant, sizeof(meant), similar.n_items ? similar.items[0] : NULL));
+    check_add(c, CHECK_ERROR, subject, "%s:%u: the group %s %s%s", g->file ? g->file : "", g->line,
+              g->dn, sighting ? sighting : "is not in the directory",
+              sighting
+                  ? ""
+                  : check_meant(meant, sizeof(meant), similar.n_items ? similar.items[0] : NULL));
     if (r < 0)
         check_add(c, CHECK_WARNING, subject, "%s", e.message);
     string_list_done(&similar);
@@ -216,8 +215,7 @@ static void say_problem(const struct problem *p, void *userdata)
     char subject[1100];
     size_t i;
     json_t *item;
-    json_array_foreach(c->items, i, item)
-    {
+    json_array_foreach (c->items, i, item) {
         const char *said = json_string_value(json_object_get(item, "sentence"));
         if (said && strstr(said, p->sentence))
             return;
@@ -300,7 +298,7 @@ struct census {
     struct check *c;
     size_t n_users, n_invalid, n_skipped;
     size_t n_waiting; /* of the users: for something that was said */
-    json_t *skipped; /* by code */
+    json_t *skipped;  /* by code */
 };
 
 static int count_person(const struct person *p, void *userdata)
@@ -355,8 +353,7 @@ static void check_people(struct check *c)
     char reasons[512] = "";
     const char *code;
     json_t *n;
-    json_object_foreach(skipped, code, n)
-    {
+    json_object_foreach (skipped, code, n) {
         size_t used = strlen(reasons);
         snprintf(reasons + used, sizeof(reasons) - used, "%s%s: %lld", used ? ", " : " (", code,
                  (long long)json_integer_value(n));
@@ -390,11 +387,10 @@ static bool read_directory(struct check *c, struct directory *d)
             "the server does not show %s: %s. Is the name right, and may the account read it?",
             c->settings->directory.bases[0], status.base_doubt);
     if (r == -ETIMEDOUT) {
-        check_add(c, CHECK_ERROR, "directory",
-                  "%s was not read to its end within %llu seconds%s%s",
+        check_add(c, CHECK_ERROR, "directory", "%s was not read to its end within %llu seconds%s%s",
                   status.uri ? status.uri : "the server",
-                  (unsigned long long)(READ_LIMIT_USEC / USEC_PER_SEC),
-                  status.error ? ": " : "", status.error ? status.error : "");
+                  (unsigned long long)(READ_LIMIT_USEC / USEC_PER_SEC), status.error ? ": " : "",
+                  status.error ? status.error : "");
     } else if (r == 0 && reading.r < 0) {
         r = reading.r;
         check_add(c, CHECK_ERROR, "directory", "%s", reading.e.message);

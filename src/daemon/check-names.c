@@ -145,9 +145,10 @@ static void say_privilege(struct check *c)
     for (size_t i = 0; i < c->settings->mapping.n_rules; i++)
         from_directory = from_directory || c->settings->mapping.rules[i].skills_from.text;
     if (ruleset_skills(rules)->n_items || from_directory)
-        check_add(c, CHECK_OK, "privileges",
-                  "rules give skills, so the account needs the privilege to manage skills, too; no call "
-                  "tells whether it has that: without it each change of skills is refused and held");
+        check_add(
+            c, CHECK_OK, "privileges",
+            "rules give skills, so the account needs the privilege to manage skills, too; no call "
+            "tells whether it has that: without it each change of skills is refused and held");
 }
 
 void check_note_work(struct check *c, const char *kind, const char *name)
@@ -158,10 +159,11 @@ void check_note_work(struct check *c, const char *kind, const char *name)
 void check_work_list(struct check *c)
 {
     if (c->work.size)
-        check_add(c, CHECK_OK, "work list",
-                  "the rules give what the tenant does not show; teams are to be created there before "
-                  "a wave, and roles and skills unless they exist: %s",
-                  c->work.data);
+        check_add(
+            c, CHECK_OK, "work list",
+            "the rules give what the tenant does not show; teams are to be created there before "
+            "a wave, and roles and skills unless they exist: %s",
+            c->work.data);
 }
 
 void check_names(struct check *c, struct tenant_client *client)
@@ -177,8 +179,9 @@ void check_names(struct check *c, struct tenant_client *client)
     judge(&n, "skill", ruleset_skills(rules), &n.skills, &unseen, &n_known);
     judge_privileged(&n);
     if (n.n_seen && n_all)
-        check_add(c, CHECK_OK, "roles and skills", "%zu of %zu are seen with users of the tenant%s%s%s",
-                  n_known, n_all, unseen.size ? "; not seen, which need not mean anything: " : "",
+        check_add(c, CHECK_OK, "roles and skills",
+                  "%zu of %zu are seen with users of the tenant%s%s%s", n_known, n_all,
+                  unseen.size ? "; not seen, which need not mean anything: " : "",
                   unseen.size ? unseen.data : "",
                   unseen.size ? ". They must exist there, and no call lists them" : "");
     string_list_done(&n.logins);

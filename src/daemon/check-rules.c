@@ -159,7 +159,7 @@ static void note_item(struct check *c, const struct filter_node *f, struct buffe
         return;
     }
     struct value_count *list = calloc(json_object_size(values) + 1, sizeof(*list));
-    json_object_foreach(values, name, count)
+    json_object_foreach (values, name, count)
         if (list)
             list[n++] = (struct value_count){name, json_integer_value(count)};
     if (n)
@@ -200,9 +200,9 @@ static void note_nobody(struct check *c, const struct mapping_rule *r, struct bu
     if (r->when.text && filter_parse(&f, r->when.text, &offset, &e) == 0)
         note_filter(c, f->root, &done, &seen);
     buffer_format(note, "nobody: %s%s%s",
-                  f                ? f->text
-                  : r->group.text  ? "no member of its group is in scope"
-                                   : "nobody is in scope",
+                  f               ? f->text
+                  : r->group.text ? "no member of its group is in scope"
+                                  : "nobody is in scope",
                   seen.size ? "; " : "", seen.size ? seen.data : "");
 }
 
@@ -225,11 +225,11 @@ static void add_row(struct counts *k, size_t i)
         note_nobody(k->c, r, &note);
     else if (team && k->taken[i] == 0)
         note_never_first(k, i, &note);
-    json_t *row = json_pack("{s:o, s:o, s:i, s:I, s:o, s:o}", "rule", report_text(r->name), "file",
-                            report_text(r->file), "line", (int)r->line, "people",
-                            (json_int_t)k->people[i], "team_taken",
-                            team ? json_integer((json_int_t)k->taken[i]) : json_null(), "note",
-                            report_text(note.size ? note.data : NULL));
+    json_t *row =
+        json_pack("{s:o, s:o, s:i, s:I, s:o, s:o}", "rule", report_text(r->name), "file",
+                  report_text(r->file), "line", (int)r->line, "people", (json_int_t)k->people[i],
+                  "team_taken", team ? json_integer((json_int_t)k->taken[i]) : json_null(), "note",
+                  report_text(note.size ? note.data : NULL));
     if (note.failed || json_array_append_new(k->c->rules, row) < 0)
         k->c->out_of_memory = true;
 }

@@ -4,14 +4,13 @@
  */
 #include "config.h"
 
-#include "daemon/check.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "daemon/check.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "state/person.h"
@@ -29,7 +28,7 @@ static const char *level_name(enum check_level level)
 }
 
 void check_add_text(struct check *c, enum check_level level, const char *subject,
-                     const char *sentence)
+                    const char *sentence)
 {
     json_t *item = json_pack("{s:s, s:o, s:o}", "level", level_name(level), "subject",
                              report_text(subject), "sentence", report_text(sentence));

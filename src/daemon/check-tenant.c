@@ -96,8 +96,7 @@ static void check_teams(struct check *c, const struct string_list *names)
         check_note_work(c, "team", teams->items[i]);
         snprintf(subject, sizeof(subject), "team %s", teams->items[i]);
         check_add(c, CHECK_ERROR, subject, "the tenant shows this account no team '%s'%s",
-                  teams->items[i],
-                  check_meant(meant, sizeof(meant), near));
+                  teams->items[i], check_meant(meant, sizeof(meant), near));
     }
     if (teams->n_items && !n_missing)
         check_add(c, CHECK_OK, "teams", "%s%zu team%s of the rules exist%s at the tenant",
@@ -185,8 +184,7 @@ static void check_part(struct check *c, struct tenant_client *client, const stru
         return;
     answer_text(&asked.answer, text, sizeof(text));
     if (asked.answer.class == TENANT_DONE || asked.answer.class == TENANT_NOT_FOUND)
-        check_add(c, CHECK_OK, part->name, "the tenant offers it: %s can be changed",
-                  part->holds);
+        check_add(c, CHECK_OK, part->name, "the tenant offers it: %s can be changed", part->holds);
     else if (asked.answer.class == TENANT_UNSUPPORTED ||
              asked.answer.class == TENANT_NOT_AUTHORISED)
         check_add(c, CHECK_WARNING, part->name,

@@ -24,8 +24,7 @@
 #include "daemon/parts.h"
 #include "daemon/report.h"
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
-                     void *userdata)
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
     (void)source;
     (void)info;
@@ -60,9 +59,8 @@ static int load_settings(struct check *c, const char *config_file)
     if (r < 0 && !n_errors)
         check_add(c, CHECK_ERROR, "configuration", "%s", e.message);
     else if (r == 0 && !problems.n_errors)
-        check_add(c, CHECK_OK, "configuration", "%s has no errors; it has %zu rule%s",
-                  config_file, c->settings->mapping.n_rules,
-                  text_plural(c->settings->mapping.n_rules));
+        check_add(c, CHECK_OK, "configuration", "%s has no errors; it has %zu rule%s", config_file,
+                  c->settings->mapping.n_rules, text_plural(c->settings->mapping.n_rules));
     problem_list_done(&problems);
     return r;
 }
@@ -77,8 +75,8 @@ static int make_folder(struct check *c, struct error *e)
         return error_set(e, -ENAMETOOLONG, "$TMPDIR is too long");
     }
     if (!mkdtemp(c->folder)) { /* mode 0700 */
-        int r = error_set(e, -errno, "no folder can be made in %s: %s",
-                          tmp && *tmp ? tmp : "/tmp", strerror(errno));
+        int r = error_set(e, -errno, "no folder can be made in %s: %s", tmp && *tmp ? tmp : "/tmp",
+                          strerror(errno));
         c->folder[0] = '\0';
         return r;
     }
@@ -165,7 +163,8 @@ int daemon_check_connections(const char *config_file)
     if (c.interrupted)
         check_add(&c, CHECK_ERROR, "rosterd", "the check was interrupted");
     close_parts(&c);
-    json_t *answer = json_pack("{s:o, s:o, s:o}", "items", c.items, "rules", c.rules, "commands", c.commands);
+    json_t *answer =
+        json_pack("{s:o, s:o, s:o}", "items", c.items, "rules", c.rules, "commands", c.commands);
     bool fine = answer && !c.out_of_memory && json_dumpf(answer, stdout, JSON_INDENT(2)) == 0;
     json_decref(answer);
     if (!fine || putchar('\n') == EOF || fflush(stdout) == EOF) {

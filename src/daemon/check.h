@@ -18,11 +18,7 @@ struct state;
 struct string_list;
 struct tenant_client;
 
-enum check_level {
-    CHECK_OK = 1,
-    CHECK_WARNING = 2,
-    CHECK_ERROR = 3
-};
+enum check_level { CHECK_OK = 1, CHECK_WARNING = 2, CHECK_ERROR = 3 };
 
 #define CHECK_CALL_LIMIT_USEC (60 * USEC_PER_SEC)
 
@@ -41,7 +37,7 @@ struct check {
     bool progress; /* somebody watches: say on standard error what is being waited for */
     const char *stage;
     struct directory *reading; /* NULL: not now */
-    size_t n_known; /* people to look at */
+    size_t n_known;            /* people to look at */
     struct meter meter;
     bool out_of_memory;
 };

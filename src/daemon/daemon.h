@@ -51,26 +51,26 @@ struct daemon {
     struct state *state;
     struct audit_export *audit;
     char *configuration, *configuration_facts; /* what the engine borrows for the audit */
-    sd_event_source *audit_timer; /* of the hourly checkpoint */
+    sd_event_source *audit_timer;              /* of the hourly checkpoint */
     struct tenant_client *tenant;
     sd_event_source *token_timer; /* the client is made anew, for another token; NULL: it is not */
     struct engine *engine;
     struct directory *directory;
     struct control_server *control;
-    struct candidate *candidate; /* at another configuration, under way; NULL */
-    struct history *history; /* being read; NULL */
-    struct reader *reader;   /* questions to the tables; NULL: there was none yet */
-    struct erasure *erasure; /* under way; NULL */
+    struct candidate *candidate;           /* at another configuration, under way; NULL */
+    struct history *history;               /* being read; NULL */
+    struct reader *reader;                 /* questions to the tables; NULL: there was none yet */
+    struct erasure *erasure;               /* under way; NULL */
     struct reconciliation *reconciliation; /* likewise */
     struct approving *approving; /* who waits until what they approved is released; NULL */
     struct retrying *retrying;   /* likewise, what is to be tried again; NULL */
-    struct sync_one *sync_one; /* somebody waits for one person; NULL */
+    struct sync_one *sync_one;   /* somebody waits for one person; NULL */
     struct progress progress;
     sd_event_source *progress_timer, *meter_timer;
     struct meter meter; /* --once at a terminal */
     size_t n_dirty, n_read_before;
-    char status_text[320]; /* what the service manager was told */
-    struct proof *proof;   /* the state file is being read to its end; NULL: it is not */
+    char status_text[320];   /* what the service manager was told */
+    struct proof *proof;     /* the state file is being read to its end; NULL: it is not */
     struct storage *storage; /* the watch over the state file; NULL for a look */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
@@ -83,18 +83,17 @@ struct daemon {
         char *fingerprint; /* of what was to be loaded */
     } reload;
     bool state_created; /* there was no state file */
-    bool state_older; /* the audit is ahead of the state: an older state file was restored */
+    bool state_older;   /* the audit is ahead of the state: an older state file was restored */
     bool once, dry_run, stopping;
     void (*stop)(struct daemon *d); /* what is in flight is finished, then the loop ends */
     bool looks;                     /* for a check: nothing is said, nothing kept */
-    bool read_done; /* --once: the directory was read */
+    bool read_done;                 /* --once: the directory was read */
     int exit_code;
 };
 
 /* manager.c */
 int daemon_open(struct daemon *d, struct error *e);
-int daemon_run(struct daemon *d,
-               struct error *e); /* until it is told to stop; sets exit_code */
+int daemon_run(struct daemon *d, struct error *e); /* until it is told to stop; sets exit_code */
 void daemon_close(struct daemon *d);
 
 /* audit.c */
@@ -103,8 +102,8 @@ int daemon_audit_sign(struct daemon *d, struct error *e);
 /* Where its key is; malloc'd. */
 int daemon_audit_key_file(const struct settings *s, char **ret, struct error *e);
 /* Fills in which configuration it is, and how it differs from the one before. */
-int daemon_audit_configuration(struct daemon *d, const struct settings *s,
-                               struct engine_options *o, struct error *e);
+int daemon_audit_configuration(struct daemon *d, const struct settings *s, struct engine_options *o,
+                               struct error *e);
 /* Who that is now: name, login and session change hands later. */
 void daemon_audit_actor(struct audit_actor *ret, uid_t uid, pid_t pid);
 /* Rotation, retention and which values, of the present configuration. */
@@ -135,13 +134,11 @@ int daemon_reload(struct daemon *d, const struct engine_act *act, struct error *
 void daemon_reload_later(struct daemon *d);
 
 /* four-eyes.c: true: the call was answered, since whoever asks must not approve. */
-bool four_eyes_forbid(struct daemon *d, struct control_call *call,
-                      const struct audit_actor *actor);
+bool four_eyes_forbid(struct daemon *d, struct control_call *call, const struct audit_actor *actor);
 /* true: the call was answered, since it takes two people, and whoever asks is the first who asks
  * for just this. groups: the names of all that is meant of the plan; NULL: the whole of it. */
 bool four_eyes_want_second(struct daemon *d, struct control_call *call,
-                           const struct audit_actor *actor, const char *plan,
-                           const char *groups);
+                           const struct audit_actor *actor, const char *plan, const char *groups);
 
 /* approve.c: all that was approved is released. */
 void approve_over(struct daemon *d);

@@ -26,10 +26,7 @@
 #define META_ERASING "audit-erasing"
 #define RANGES_MAX   200 /* a line stays a line */
 
-enum stage {
-    STAGE_FIND,
-    STAGE_WRITE
-};
+enum stage { STAGE_FIND, STAGE_WRITE };
 
 struct erasure {
     struct daemon *daemon;
@@ -136,8 +133,8 @@ static json_t *next_ranges(const struct erase_lines *l, size_t *at)
         size_t first = *at, last = first;
         while (last + 1 < l->n_seqs && l->seqs[last + 1] == l->seqs[last] + 1)
             last++;
-        json_array_append_new(ranges, json_pack("[I, I]", (json_int_t)l->seqs[first],
-                                                (json_int_t)l->seqs[last]));
+        json_array_append_new(
+            ranges, json_pack("[I, I]", (json_int_t)l->seqs[first], (json_int_t)l->seqs[last]));
         *at = last + 1;
     }
     return ranges;
@@ -164,11 +161,11 @@ static int finish(struct erasure *x, struct error *e)
         n_files += x->plan.files[i].n_seqs > 0;
         n_old += x->plan.files[i].n_old;
     }
-    int r = record(x, &(struct memory){NULL}, "erase-end", "the erasure is done",
-                   json_pack("{s:I, s:I, s:I, s:b}", "lines", (json_int_t)n, "files",
-                             (json_int_t)n_files, "old_form", (json_int_t)n_old, "resumed",
-                             x->resumed),
-                   e);
+    int r =
+        record(x, &(struct memory){NULL}, "erase-end", "the erasure is done",
+               json_pack("{s:I, s:I, s:I, s:b}", "lines", (json_int_t)n, "files",
+                         (json_int_t)n_files, "old_form", (json_int_t)n_old, "resumed", x->resumed),
+               e);
     if (r < 0)
         return r;
     log_notice("What %zu line%s of the audit told of a person was erased", n, text_plural(n));
@@ -188,9 +185,9 @@ static int count_ids(const struct erasure *x)
 static char *memory_of(const struct erasure *x)
 {
     json_auto_t *object =
-        json_pack("{s:s, s:s?, s:I, s:s, s:s, s:s}", "person", x->person, "reason", x->reason, "uid",
-                  (json_int_t)x->actor.uid, "name", x->actor.name, "login", x->actor.login, "session",
-                  x->actor.session);
+        json_pack("{s:s, s:s?, s:I, s:s, s:s, s:s}", "person", x->person, "reason", x->reason,
+                  "uid", (json_int_t)x->actor.uid, "name", x->actor.name, "login", x->actor.login,
+                  "session", x->actor.session);
     json_t *ids = x->judged ? json_array() : NULL;
     for (size_t i = 1; ids && i < x->plan.names.n_items; i++)
         json_array_append_new(ids, json_string(x->plan.names.items[i]));
@@ -215,11 +212,13 @@ static int on_found(struct erasure *x, struct error *e)
         int r = record(x, &(struct memory){NULL}, "erase-end",
                        "nothing was erased: the name means more than one person",
                        json_pack("{s:i}", "lines", 0), e);
-        return r < 0 ? r
-                     : error_set(e, -EINVAL,
-                                 "that name means more than one entry; erase them one by one, by id: %s, %s%s",
-                                 x->plan.names.items[1], x->plan.names.items[2],
-                                 x->plan.names.n_items > 3 ? " …" : "");
+        return r < 0
+                   ? r
+                   : error_set(
+                         e, -EINVAL,
+                         "that name means more than one entry; erase them one by one, by id: %s, %s%s",
+                         x->plan.names.items[1], x->plan.names.items[2],
+                         x->plan.names.n_items > 3 ? " …" : "");
     }
     int r = record_lines(x, e);
     if (r == 0 && !x->judged)
@@ -250,9 +249,10 @@ static int find_closed(struct erasure *x, struct error *e)
             string_list_add(&x->files, all.items[i]) < 0)
             r = error_out_of_memory(e);
     if (r == 0 && unread.n_items)
-        r = error_set(e, -EINVAL,
-                      "%s is not compressed by gzip, so nothing could be erased from it: uncompress it first",
-                      unread.items[0]);
+        r = error_set(
+            e, -EINVAL,
+            "%s is not compressed by gzip, so nothing could be erased from it: uncompress it first",
+            unread.items[0]);
     string_list_done(&all);
     string_list_done(&unread);
     return r;
@@ -289,8 +289,8 @@ static int remember(struct erasure *x, struct error *e)
     CLEANUP(freep) char *text = memory_of(x);
     if (!text)
         return error_out_of_memory(e);
-    return record(x, &(struct memory){text}, "erase-begin", "a person's data is erased from the audit",
-                  json_object(), e);
+    return record(x, &(struct memory){text}, "erase-begin",
+                  "a person's data is erased from the audit", json_object(), e);
 }
 
 void erase_start(struct daemon *d, struct control_call *call, const char *person,
@@ -320,7 +320,7 @@ static int take_ids(struct erasure *x, const json_t *ids, struct error *e)
     const json_t *id;
     size_t i;
     x->judged = ids;
-    json_array_foreach((json_t *)(uintptr_t)ids, i, id)
+    json_array_foreach ((json_t *)(uintptr_t)ids, i, id)
         if (json_string_value(id) && string_list_add(&x->plan.names, json_string_value(id)) < 0)
             return error_out_of_memory(e);
     return 0;
@@ -341,7 +341,8 @@ void erase_resume(struct daemon *d)
     json_auto_t *object = json_loads(text, 0, NULL);
     const char *person = json_string_value(json_object_get(object, "person"));
     struct erasure *x =
-        person ? erasure_new(d, person, json_string_value(json_object_get(object, "reason"))) : NULL;
+        person ? erasure_new(d, person, json_string_value(json_object_get(object, "reason")))
+               : NULL;
     if (!x)
         return;
     x->resumed = true;
@@ -364,6 +365,7 @@ void erase_cancel(struct daemon *d)
     if (!x)
         return;
     if (x->call)
-        control_fail(TAKE(x->call), "failed", "rosterd ends; the erasure goes on when it starts again");
+        control_fail(TAKE(x->call), "failed",
+                     "rosterd ends; the erasure goes on when it starts again");
     erasure_free(x);
 }

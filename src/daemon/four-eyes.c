@@ -56,11 +56,11 @@ static bool forbid_same(struct control_call *call, const struct audit_actor *act
 {
     enum audit_likeness likeness = audit_actor_compare(actor, identity);
     if (likeness == AUDIT_SAME)
-        control_fail(call, "four-eyes", "you %s, so somebody else must approve %s ([guard] four_eyes)",
-                     did, what);
-    else if (likeness == AUDIT_MAY_BE)
         control_fail(call, "four-eyes",
-                     "it is not certain that you are not the person who %s: %s", did, at_home);
+                     "you %s, so somebody else must approve %s ([guard] four_eyes)", did, what);
+    else if (likeness == AUDIT_MAY_BE)
+        control_fail(call, "four-eyes", "it is not certain that you are not the person who %s: %s",
+                     did, at_home);
     return likeness != AUDIT_OTHER;
 }
 

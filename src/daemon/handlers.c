@@ -110,8 +110,7 @@ static void handle_plan(struct request *q)
         return;
     }
     bool fine = json_is_array(config) && n > 0 && n <= CONFIG_FILES_MAX;
-    json_array_foreach(config, i, file)
-    {
+    json_array_foreach (config, i, file) {
         const json_t *content = json_object_get(file, "content");
         const char *name = json_string_value(json_object_get(file, "name"));
         if (!fine || !name || !json_is_string(content)) {
@@ -155,8 +154,8 @@ static void explain_as_case(struct request *q, const char *person)
         control_fail(q->call, "invalid-parameter",
                      "'%s' matches %zu people, and a case is about one: give the DN", person,
                      ids.n_items);
-    else if (report_case(q->d->engine, q->d->state, &q->d->settings->mapping, ids.items[0],
-                         &text, &e) < 0)
+    else if (report_case(q->d->engine, q->d->state, &q->d->settings->mapping, ids.items[0], &text,
+                         &e) < 0)
         fail(q, &e);
     else
         control_reply(q->call, json_pack("{s:[{s:o}]}", "people", "case", report_text(text)));
@@ -204,8 +203,7 @@ static void handle_retry(struct request *q)
     const char *cause, *person;
     size_t n = 0, n_released = 0;
     int r = 0;
-    if (!text_parameter(q, "cause", false, &cause) ||
-        !text_parameter(q, "person", false, &person))
+    if (!text_parameter(q, "cause", false, &cause) || !text_parameter(q, "person", false, &person))
         return;
     if (cause && person) {
         control_fail(q->call, "invalid-parameter", "either cause or person, not both");
@@ -292,7 +290,8 @@ static void handle_start(struct request *q)
     if (engine_begin_writing(q->d->engine, &was_observing, &e) < 0)
         fail(q, &e);
     else
-        control_reply(q->call, json_pack("{s:b, s:b}", "observing", 0, "was_observing", was_observing));
+        control_reply(q->call,
+                      json_pack("{s:b, s:b}", "observing", 0, "was_observing", was_observing));
 }
 
 static void handle_resume(struct request *q)
@@ -313,11 +312,10 @@ static void handle_reload(struct request *q)
 {
     struct error e = {0};
     if (daemon_reload(q->d, &q->act, &e) < 0)
-        control_fail(q->call, "not-loaded", "the old configuration stays in force: %s",
-                     e.message);
+        control_fail(q->call, "not-loaded", "the old configuration stays in force: %s", e.message);
     else
-        control_reply(q->call, json_pack("{s:o}", "fingerprint",
-                                         report_text(q->d->settings->fingerprint)));
+        control_reply(q->call,
+                      json_pack("{s:o}", "fingerprint", report_text(q->d->settings->fingerprint)));
 }
 
 /* A reason is always needed: what is erased cannot be looked at again. */

@@ -142,7 +142,8 @@ static json_t *unread_of(const struct history *h)
 static void on_done(void *userdata)
 {
     struct history *h = userdata;
-    json_t *answer = h->r == 0 ? json_pack("{s:o, s:o}", "lines", lines_of(h), "unread", unread_of(h)) : NULL;
+    json_t *answer =
+        h->r == 0 ? json_pack("{s:o, s:o}", "lines", lines_of(h), "unread", unread_of(h)) : NULL;
     if (answer)
         control_reply(TAKE(h->call), answer);
     else
@@ -167,8 +168,7 @@ static bool is_sibling(const char *name, const char *base)
 {
     size_t size = strlen(base);
 
-    return strncmp(name, base, size) == 0 && strchr("-.", name[size]) &&
-           !strstr(name, ".erasing");
+    return strncmp(name, base, size) == 0 && strchr("-.", name[size]) && !strstr(name, ".erasing");
 }
 
 /* Of another compression: the answer says that it was not read. */

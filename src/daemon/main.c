@@ -25,11 +25,7 @@
 #define EXIT_CONFIGURATION 2
 #define EXIT_LOCKED        75 /* EX_TEMPFAIL: another instance holds the state file */
 
-enum mode {
-    MODE_RUN,
-    MODE_CHECK,
-    MODE_CHECK_CONNECTIONS
-};
+enum mode { MODE_RUN, MODE_CHECK, MODE_CHECK_CONNECTIONS };
 
 struct arguments {
     const char *config_file;
@@ -61,13 +57,7 @@ static void usage(FILE *f)
 /* 0, 1 to end well, -EINVAL. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
-    enum {
-        OPTION_CHECK = 256,
-        OPTION_CONNECTIONS,
-        OPTION_ONCE,
-        OPTION_DRY_RUN,
-        OPTION_LOG_LEVEL
-    };
+    enum { OPTION_CHECK = 256, OPTION_CONNECTIONS, OPTION_ONCE, OPTION_DRY_RUN, OPTION_LOG_LEVEL };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, OPTION_CHECK},

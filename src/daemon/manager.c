@@ -127,8 +127,7 @@ static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata
 static bool look_at_token_in(struct daemon *d, uint64_t usec)
 {
     d->token_timer = sd_event_source_disable_unref(d->token_timer);
-    if (timer_at(d->event, &d->token_timer, clock_monotonic_usec() + usec, on_token_timer, d) <
-        0)
+    if (timer_at(d->event, &d->token_timer, clock_monotonic_usec() + usec, on_token_timer, d) < 0)
         d->token_timer = NULL;
     return d->token_timer;
 }
@@ -163,8 +162,7 @@ static int on_token_timer(sd_event_source *source, uint64_t usec, void *userdata
     d->token_timer = sd_event_source_disable_unref(d->token_timer);
     tenant_client_on_other_token(d->tenant, NULL, NULL); /* what waits ends now */
     if (!d->stopping) {
-        log_error("The tenant cannot be asked with another token: %s. rosterd stops",
-                  e.message);
+        log_error("The tenant cannot be asked with another token: %s. rosterd stops", e.message);
         d->exit_code = EXIT_FAILURE;
         stop(d);
     }
@@ -290,8 +288,8 @@ static void on_idle(void *userdata)
     if (!asked && d->dry_run)
         log_error("The tenant could not be asked, so what would be done is not known: %s",
                   s.tenant_error ? s.tenant_error : "it did not answer yet");
-    d->exit_code = !asked       ? EXIT_FAILURE
-                   : d->dry_run ? show_plan(d)
+    d->exit_code = !asked          ? EXIT_FAILURE
+                   : d->dry_run    ? show_plan(d)
                    : s.audit_error ? EXIT_FAILURE
                                    : d->exit_code;
     stop(d);
@@ -347,7 +345,8 @@ int daemon_run(struct daemon *d, struct error *e)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
-    log_event(LOG_NOTICE, MSG_STARTED, "rosterd " PACKAGE_VERSION " started, configuration %.12s from %s",
+    log_event(LOG_NOTICE, MSG_STARTED,
+              "rosterd " PACKAGE_VERSION " started, configuration %.12s from %s",
               d->settings->fingerprint, d->config_file);
     r = sd_event_loop(d->event);
     if (r < 0)

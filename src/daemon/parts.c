@@ -89,8 +89,7 @@ static int look_at_key(struct daemon *d, struct error *warning, struct error *e)
         return r;
     r = audit_look_at_key(path, e);
     /* Beside the state file: that was told already. */
-    return (r == -ENOENT || r == -EACCES) && !d->settings->audit_key_file &&
-                   access(path, F_OK) < 0
+    return (r == -ENOENT || r == -EACCES) && !d->settings->audit_key_file && access(path, F_OK) < 0
                ? 0
                : r;
 }
@@ -235,8 +234,7 @@ static enum problem_level level_of(const struct daemon *d, const struct opening 
                : PROBLEM_ERROR;
 }
 
-static int look_at_part(struct daemon *d, const struct opening *p,
-                        struct problem_list *problems)
+static int look_at_part(struct daemon *d, const struct opening *p, struct problem_list *problems)
 {
     struct error warning = {0}, why = {0};
     int r = p->look ? p->look(d, &warning, &why) : p->open(d, &why);

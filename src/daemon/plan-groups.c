@@ -103,8 +103,7 @@ json_t *plan_groups_find(const json_t *groups, const struct operation *o)
     const char *reason = o->reason ? o->reason : "";
     size_t i;
     json_t *row;
-    json_array_foreach(groups, i, row)
-    {
+    json_array_foreach (groups, i, row) {
         if (text_equal(string_of(row, "what"), what) &&
             text_equal(string_of(row, "state"), state) &&
             text_equal(string_of(row, "reason"), reason))
@@ -186,8 +185,7 @@ static int summarise(json_t *row, struct error *e)
     json_auto_t *list = json_array();
     const char *text;
     json_t *n;
-    json_object_foreach(json_object_get(row, "tally"), text, n)
-    {
+    json_object_foreach (json_object_get(row, "tally"), text, n) {
         if (report_add(list, json_pack("{s:s, s:O}", "text", text, "count", n), e) < 0)
             return -ENOMEM;
     }
@@ -228,8 +226,7 @@ static json_t *letter_of(size_t i)
     if (i < 26)
         text[0] = (char)('a' + i);
     else
-        snprintf(text, sizeof(text), "%c%c", (char)('a' + (i / 26 - 1) % 26),
-                 (char)('a' + i % 26));
+        snprintf(text, sizeof(text), "%c%c", (char)('a' + (i / 26 - 1) % 26), (char)('a' + i % 26));
     return json_string(text);
 }
 
@@ -238,14 +235,12 @@ int plan_groups_finish(json_t *groups, const struct plan_limits *limits, struct 
     size_t i, n_letters = 0;
     json_t *row;
     int r = sort(groups, by_place, e);
-    json_array_foreach(groups, i, row)
-    {
+    json_array_foreach (groups, i, row) {
         bool parked = text_equal(string_of(row, "state"), "parked");
         if (r == 0)
             r = summarise(row, e);
         if (r == 0 && (json_object_set_new(row, "sentence", sentence_of(row, limits)) < 0 ||
-                       (parked &&
-                        json_object_set_new(row, "letter", letter_of(n_letters++)) < 0)))
+                       (parked && json_object_set_new(row, "letter", letter_of(n_letters++)) < 0)))
             r = error_out_of_memory(e);
         (void)json_object_del(row, "budget");
     }
@@ -257,12 +252,10 @@ static int check_letters(const json_t *plan, const json_t *letters, struct error
 {
     size_t i, k;
     json_t *letter, *row;
-    json_array_foreach(letters, i, letter)
-    {
+    json_array_foreach (letters, i, letter) {
         const char *text = json_string_value(letter);
         bool found = false;
-        json_array_foreach(json_object_get(plan, "groups"), k, row)
-        {
+        json_array_foreach (json_object_get(plan, "groups"), k, row) {
             found |= text && text_equal(string_of(row, "letter"), text);
         }
         if (!found)
@@ -278,8 +271,7 @@ static bool has_letter(const json_t *letters, const char *letter)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(letters, i, item)
-    {
+    json_array_foreach (letters, i, item) {
         if (text_equal(json_string_value(item), letter))
             return true;
     }
@@ -297,8 +289,7 @@ static void name_groups(struct plan_choice *c, const json_t *plan, const json_t 
     size_t i;
     json_t *row;
     c->whole = true;
-    json_array_foreach(json_object_get(plan, "groups"), i, row)
-    {
+    json_array_foreach (json_object_get(plan, "groups"), i, row) {
         const char *letter = string_of(row, "letter");
         bool chosen = *letter && has_letter(letters, letter);
         c->whole &= chosen || !*letter;

@@ -70,7 +70,8 @@ static void end_load(struct progress *p, uint64_t now_usec)
     uint64_t usec = now_usec - p->since_usec;
     text_format_duration(took, sizeof(took), usec - usec % USEC_PER_SEC);
     if (p->is_long)
-        log_notice("%zu %s written in %s", p->done, p->done == 1 ? "change was" : "changes were", took);
+        log_notice("%zu %s written in %s", p->done, p->done == 1 ? "change was" : "changes were",
+                   took);
     *p = (struct progress){.n_done = p->n_done, .looked_usec = p->looked_usec};
 }
 
@@ -134,7 +135,10 @@ static void tell(struct daemon *d, const struct queue_counts *c)
     snprintf(text, sizeof(text), "%s%sdirectory %s, %s%s",
              es.observing ? "observing, nothing is written; " : "",
              es.paused ? "paused, nothing is written; " : "", directory_state_name(ds.state),
-             tenant_words[es.tenant], es.state_failed ? ", state file failed" : es.audit_error ? ", audit file failed" : "");
+             tenant_words[es.tenant],
+             es.state_failed  ? ", state file failed"
+             : es.audit_error ? ", audit file failed"
+                              : "");
     size_t n_users = link_count(d->state, LINK_ACTIVE);
     add(text, sizeof(text), n_users, n_users == 1 ? "user" : "users");
     if (c) {

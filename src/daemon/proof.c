@@ -38,8 +38,7 @@ static void on_done(void *data)
     bool sound = p->r == 0;
     state_proven(d->state, sound);
     if (sound) {
-        log_info(
-            "The state file was read to its end, and is sound: users can be removed again");
+        log_info("The state file was read to its end, and is sound: users can be removed again");
         engine_state_is_proven(d->engine);
     } else {
         log_error("The state file is not used any more: %s. rosterd ends", p->e.message);

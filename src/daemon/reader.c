@@ -149,8 +149,8 @@ static bool start_thread(struct reader *r, struct asked *a)
     struct daemon *d = r->daemon;
     struct engine_status status;
     engine_status(d->engine, &status);
-    if (status.state_failed || state_in_transaction(d->state) ||
-        state_log_is_long(d->state) || !state_is_in_place(d->state))
+    if (status.state_failed || state_in_transaction(d->state) || state_log_is_long(d->state) ||
+        !state_is_in_place(d->state))
         return false;
     if (state_open_to_read(&a->state, d->state, &a->e) < 0 ||
         timer_in(d->event, &r->limit, LONGEST_USEC, on_limit, r) < 0 ||

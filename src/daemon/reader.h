@@ -38,6 +38,5 @@ void reader_ask(struct daemon *d, const struct question *q, struct control_call 
  * (-ECANCELED) nobody wants it any more. The answer is borrowed. */
 typedef void reader_done_fn(struct daemon *d, void *about, const json_t *answer, int r,
                             const struct error *e);
-void reader_ask_self(struct daemon *d, const struct question *q, void *about,
-                     reader_done_fn *done);
+void reader_ask_self(struct daemon *d, const struct question *q, void *about, reader_done_fn *done);
 void reader_cancel(struct daemon *d);

@@ -66,8 +66,8 @@ static void give_up(struct reconciliation *x, const struct error *e)
 static void work(void *userdata)
 {
     struct reconciliation *x = userdata;
-    x->r = holdings_read(&x->holdings, (const char *const *)x->files.items, x->files.n_items,
-                         &x->e);
+    x->r =
+        holdings_read(&x->holdings, (const char *const *)x->files.items, x->files.n_items, &x->e);
 }
 
 static int record_unrecorded(struct reconciliation *x, const struct link *l,
@@ -136,10 +136,11 @@ static int finish(struct reconciliation *x, struct error *e)
              "center, %zu hold what no line gave, and of %zu the audit does not tell enough",
              x->n_compared, x->n_compared == 1 ? " was" : "s were", x->n_drift, x->n_unrecorded,
              x->n_untold);
-    snprintf(details, sizeof(details),
-             "{\"compared\":%zu,\"drift\":%zu,\"unrecorded\":%zu,\"untold\":%zu,\"erased_lines\":%llu}",
-             x->n_compared, x->n_drift, x->n_unrecorded, x->n_untold,
-             (unsigned long long)holdings_n_erased(x->holdings));
+    snprintf(
+        details, sizeof(details),
+        "{\"compared\":%zu,\"drift\":%zu,\"unrecorded\":%zu,\"untold\":%zu,\"erased_lines\":%llu}",
+        x->n_compared, x->n_drift, x->n_unrecorded, x->n_untold,
+        (unsigned long long)holdings_n_erased(x->holdings));
     log_info("Reconciliation: %s", sentence);
     return engine_record(x->daemon->engine,
                          &(struct audit_row){.event = "reconcile",

@@ -20,15 +20,14 @@
 #include "daemon/daemon.h"
 #include "mapping/ruleset.h"
 
-static int load(struct daemon *d, struct settings **ret, char **ret_needs_restart,
-                struct error *e)
+static int load(struct daemon *d, struct settings **ret, char **ret_needs_restart, struct error *e)
 {
     CLEANUP(settings_texts_done) struct settings_texts texts = {0};
     struct problem_list problems = {0};
     int r = settings_texts_read(&texts, d->config_file, &problems, e);
     if (r == 0)
-        r = settings_load_beside(ret, d->settings, texts.items, texts.n_items,
-                                 ret_needs_restart, &problems, e);
+        r = settings_load_beside(ret, d->settings, texts.items, texts.n_items, ret_needs_restart,
+                                 &problems, e);
     for (size_t i = 0; i < problems.n_items; i++) {
         const struct problem *p = &problems.items[i];
         if (p->level != PROBLEM_WARNING)
@@ -39,8 +38,7 @@ static int load(struct daemon *d, struct settings **ret, char **ret_needs_restar
     if (r < 0 && problems.n_errors)
         error_set(e, r, "the configuration has %zu error%s, the first: %s:%u: %s",
                   problems.n_errors, text_plural(problems.n_errors), problems.items[0].file,
-                   problems.items[0].line,
-                  problems.items[0].sentence);
+                  problems.items[0].line, problems.items[0].sentence);
     problem_list_done(&problems);
     return r;
 }
@@ -120,7 +118,8 @@ static int reload(struct daemon *d, const struct engine_act *act, const char *on
     d->reload.waits = false;
     int r = load(d, &fresh, &needs_restart, e);
     if (r == 0 && only && !text_equal(only, fresh->fingerprint))
-        r = error_set(e, -ESTALE, "the files were changed since they were to be loaded: reload them");
+        r = error_set(e, -ESTALE,
+                      "the files were changed since they were to be loaded: reload them");
     if (r == 0) {
         engine_act(d->engine, act);
         r = take(d, &fresh, e);

@@ -87,10 +87,10 @@ static int is_proved(const struct mapping_case *c, const struct mapping_options 
     if (r < 0 || !d.n_items)
         return r < 0 ? r : 1;
     error_set(e, 0,
-                     "no case can be written: without the directory's schema %s would be '%s' instead of "
-                     "'%s'",
-                     d.items[0].field, d.items[0].got ? d.items[0].got : "nothing",
-                     d.items[0].expected ? d.items[0].expected : "nothing");
+              "no case can be written: without the directory's schema %s would be '%s' instead of "
+              "'%s'",
+              d.items[0].field, d.items[0].got ? d.items[0].got : "nothing",
+              d.items[0].expected ? d.items[0].expected : "nothing");
     return 0;
 }
 
@@ -114,8 +114,7 @@ static int begin_case(struct engine *n, struct state *s, const char *id, struct 
     CLEANUP(verdict_done) struct verdict v = {0};
     int r = mirror_load(s, id, false, &m, e);
     if (r == 0 && (m.gone || m.entry->kind != ENTRY_PERSON))
-        return error_set(e, -ENOENT,
-                         "somebody who is not in the directory cannot be made a case");
+        return error_set(e, -ENOENT, "somebody who is not in the directory cannot be made a case");
     if (r == 0)
         r = engine_explain(n, id, &v, e);
     if (r == 0)

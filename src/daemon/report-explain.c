@@ -79,9 +79,9 @@ static json_t *steps_of(const struct verdict *v)
     json_auto_t *steps = json_array();
     for (size_t i = 0; i < v->n_steps; i++) {
         const struct verdict_step *s = &v->steps[i];
-        json_t *step = json_pack("{s:o, s:o, s:i, s:b, s:o}", "rule", report_text(s->rule),
-                                 "file", report_text(s->file), "line", (int)s->line, "matched",
-                                 s->matched, "sentence", report_text(s->sentence));
+        json_t *step = json_pack("{s:o, s:o, s:i, s:b, s:o}", "rule", report_text(s->rule), "file",
+                                 report_text(s->file), "line", (int)s->line, "matched", s->matched,
+                                 "sentence", report_text(s->sentence));
         if (json_array_append_new(steps, step) < 0)
             return NULL;
     }
@@ -93,11 +93,9 @@ static int name_roles(json_t *user)
 {
     size_t i;
     json_t *role;
-    json_array_foreach(json_object_get(user, "roles"), i, role)
-    {
+    json_array_foreach (json_object_get(user, "roles"), i, role) {
         json_t *name = json_object_get(role, "value");
-        if (name &&
-            (json_object_set(role, "name", name) < 0 || json_object_del(role, "value") < 0))
+        if (name && (json_object_set(role, "name", name) < 0 || json_object_del(role, "value") < 0))
             return -ENOMEM;
     }
     return 0;
@@ -197,10 +195,10 @@ static json_t *judgement_of(const struct view *v)
 {
     const char *code = v->has_verdict ? v->verdict.code : v->person.code;
     const char *sentence = v->has_verdict ? v->verdict.sentence : v->person.sentence;
-    return json_pack("{s:b, s:o, s:s, s:o, s:o, s:o}", "in_directory", in_directory(v),
-                     "gone_why", report_text(v->mirror.gone ? v->mirror.gone_why : NULL),
-                     "verdict", verdict_name(v), "code", report_text(code), "sentence",
-                     report_text(sentence), "steps", steps_of(&v->verdict));
+    return json_pack("{s:b, s:o, s:s, s:o, s:o, s:o}", "in_directory", in_directory(v), "gone_why",
+                     report_text(v->mirror.gone ? v->mirror.gone_why : NULL), "verdict",
+                     verdict_name(v), "code", report_text(code), "sentence", report_text(sentence),
+                     "steps", steps_of(&v->verdict));
 }
 
 static json_t *explain_one(struct engine *n, struct state *s, const char *id, struct error *e)
@@ -209,14 +207,14 @@ static json_t *explain_one(struct engine *n, struct state *s, const char *id, st
     if (view_load(n, s, id, &v, e) < 0)
         return NULL;
     json_auto_t *judgement = judgement_of(&v);
-    json_auto_t *person = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "person", person_of(&v, id), "wanted",
-        wanted_of(&v), "known", report_json(v.has_link ? v.link.known : NULL), "link",
-        link_of(&v), "operations", operations_of(&v), "bucket",
-        report_text(v.has_person ? person_bucket_name(v.bucket) : NULL), "bucket_code",
-        report_text(v.bucket_code), "run",
-        v.person.run ? json_integer((json_int_t)v.person.run) : json_null(), "attributes",
-        attributes_of(&v));
+    json_auto_t *person =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "person", person_of(&v, id),
+                  "wanted", wanted_of(&v), "known", report_json(v.has_link ? v.link.known : NULL),
+                  "link", link_of(&v), "operations", operations_of(&v), "bucket",
+                  report_text(v.has_person ? person_bucket_name(v.bucket) : NULL), "bucket_code",
+                  report_text(v.bucket_code), "run",
+                  v.person.run ? json_integer((json_int_t)v.person.run) : json_null(), "attributes",
+                  attributes_of(&v));
     if (!person || !judgement || json_object_update(person, judgement) < 0) {
         error_out_of_memory(e);
         return NULL;

@@ -36,14 +36,13 @@ static char *row_key(enum operation_state state, const char *cause, const char *
 }
 
 static json_t *make_row(const char *cause, const char *reason, const char *sentence,
-                        const char *state, uint64_t since_usec, uint64_t next_usec,
-                        size_t n_people)
+                        const char *state, uint64_t since_usec, uint64_t next_usec, size_t n_people)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause",
-                     report_text(cause), "reason", report_text(reason), "sentence",
-                     report_text(sentence), "remedy", report_text(reason_code_remedy(reason)),
-                     "state", state, "since", report_steady(since_usec), "next_attempt",
-                     report_steady(next_usec), "people", (json_int_t)n_people, "examples");
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause", report_text(cause),
+                     "reason", report_text(reason), "sentence", report_text(sentence), "remedy",
+                     report_text(reason_code_remedy(reason)), "state", state, "since",
+                     report_steady(since_usec), "next_attempt", report_steady(next_usec), "people",
+                     (json_int_t)n_people, "examples");
 }
 
 static int add_row(const char *cause, const char *reason, const char *sentence,
@@ -104,9 +103,8 @@ static int add_waiting(const struct operation *o, void *userdata)
         return 0;
     if (json_object_set_new(w->people, o->entry_id, json_true()) < 0)
         return error_out_of_memory(w->e);
-    return json_array_size(w->examples) < EXAMPLES
-               ? report_add(w->examples, example_of(o), w->e)
-               : 0;
+    return json_array_size(w->examples) < EXAMPLES ? report_add(w->examples, example_of(o), w->e)
+                                                   : 0;
 }
 
 /* The one thing that all READY operations wait for, or all removals, if there is one. */
@@ -168,9 +166,8 @@ static int add_common(const struct engine_view *v, struct state *s, struct holds
 static int add_password(const struct password_due *d, void *userdata)
 {
     struct holds *h = userdata;
-    json_t *row =
-        make_row("password", REASON_PASSWORD, d->sentence, operation_state_name(OPERATION_HELD),
-                 d->since_usec, d->next_usec, 1);
+    json_t *row = make_row("password", REASON_PASSWORD, d->sentence,
+                           operation_state_name(OPERATION_HELD), d->since_usec, d->next_usec, 1);
     json_t *example = json_pack("{s:s, s:s}", "dn", d->dn, "login", d->login);
     json_t *known = json_object_get(h->by_key, REASON_PASSWORD);
     if (row && example && known) {
@@ -183,8 +180,7 @@ static int add_password(const struct password_due *d, void *userdata)
         json_decref(example);
         return 0;
     }
-    if (!row || !example ||
-        json_array_append_new(json_object_get(row, "examples"), example) < 0 ||
+    if (!row || !example || json_array_append_new(json_object_get(row, "examples"), example) < 0 ||
         json_object_set(h->by_key, REASON_PASSWORD, row) < 0)
         return error_out_of_memory(h->e);
     return report_add(h->rows, row, h->e);

@@ -53,10 +53,10 @@ static json_t *changes_of(const struct operation *o)
     json_auto_t *changes = json_array();
     for (size_t i = 0; i < o->n_changes; i++) {
         const struct change *c = &o->changes[i];
-        json_t *change = json_pack(
-            "{s:o, s:o, s:o, s:o, s:o, s:i}", "field", report_text(c->field), "from",
-            report_text(c->from), "to", report_text(c->to), "rule", report_text(c->source.rule),
-            "file", report_text(c->source.file), "line", (int)c->source.line);
+        json_t *change = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i}", "field", report_text(c->field),
+                                   "from", report_text(c->from), "to", report_text(c->to), "rule",
+                                   report_text(c->source.rule), "file", report_text(c->source.file),
+                                   "line", (int)c->source.line);
         if (json_array_append_new(changes, change) < 0)
             return NULL;
     }
@@ -66,17 +66,15 @@ static json_t *changes_of(const struct operation *o)
 json_t *report_operation(const struct operation *o)
 {
     /* A code alone tells a person nothing. */
-    const char *sentence =
-        o->sentence || !o->reason ? o->sentence : reason_code_text(o->reason);
+    const char *sentence = o->sentence || !o->reason ? o->sentence : reason_code_text(o->reason);
     return json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:b, s:b}",
-                     "number", (json_int_t)o->number, "kind", operation_kind_name(o->kind),
-                     "state", operation_state_name(o->state), "person",
-                     report_person(o->entry_id, o->dn, o->login), "changes", changes_of(o),
-                     "why", report_text(o->why), "reason", report_text(o->reason), "sentence",
+                     "number", (json_int_t)o->number, "kind", operation_kind_name(o->kind), "state",
+                     operation_state_name(o->state), "person",
+                     report_person(o->entry_id, o->dn, o->login), "changes", changes_of(o), "why",
+                     report_text(o->why), "reason", report_text(o->reason), "sentence",
                      report_text(sentence), "cause", report_text(o->cause), "since",
                      report_steady(o->since_usec), "not_before", report_steady(o->not_before_usec),
-                     "attempts", (int)o->attempts, "approved", o->approved,
-                     "revokes", o->revokes);
+                     "attempts", (int)o->attempts, "approved", o->approved, "revokes", o->revokes);
 }
 
 int report_add(json_t *array, json_t *value_taken, struct error *e)
@@ -87,7 +85,6 @@ int report_add(json_t *array, json_t *value_taken, struct error *e)
 int report_count(json_t *object, const char *key, struct error *e)
 {
     json_int_t before = json_integer_value(json_object_get(object, key));
-    return json_object_set_new(object, key, json_integer(before + 1)) < 0
-               ? error_out_of_memory(e)
-               : 0;
+    return json_object_set_new(object, key, json_integer(before + 1)) < 0 ? error_out_of_memory(e)
+                                                                          : 0;
 }

@@ -69,8 +69,7 @@ static int fold_roles(struct needs *n)
     if (n->roles)
         return 0;
     n->roles = json_object();
-    json_object_foreach(n->people, cause, people)
-    {
+    json_object_foreach (n->people, cause, people) {
         CLEANUP(freep) char *folded = NULL;
         if (strncmp(cause, "role:", 5) != 0)
             continue;
@@ -160,7 +159,7 @@ json_t *report_needs(const struct engine_view *v, struct state *s, struct error 
         r = take_user(&needs, seen, e);
     json_decref(needs.roles);
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && r >= 0; k++)
-        json_object_foreach(people, cause, who)
+        json_object_foreach (people, cause, who)
             if (r >= 0 && !strncmp(cause, kinds[k], strlen(kinds[k])))
                 r = report_add(rows, need_row(v, cause, json_object_size(who)), e);
     return r < 0 ? NULL : json_incref(rows);

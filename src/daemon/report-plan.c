@@ -85,10 +85,9 @@ static int add_skipped(const struct person *person, void *userdata)
 {
     struct plan *p = userdata;
     const char *code = person->standing_code ? person->standing_code : person->code;
-    json_t *row =
-        json_pack("{s:o, s:o, s:o}", "person",
-                  report_person(person->entry_id, person->dn, person->login_key), "code",
-                  report_text(code), "sentence", report_text(person->sentence));
+    json_t *row = json_pack("{s:o, s:o, s:o}", "person",
+                            report_person(person->entry_id, person->dn, person->login_key), "code",
+                            report_text(code), "sentence", report_text(person->sentence));
     return report_add(p->skipped, row, p->e);
 }
 
@@ -172,10 +171,10 @@ json_t *report_plan_head(const struct engine_view *v, struct state *s, struct er
     json_t *needs = r < 0 ? NULL : report_needs(v, s, e);
     if (!needs)
         return NULL;
-    json_t *answer = json_pack("{s:s, s:b, s:[], s:O, s:O, s:o, s:O, s:o, s:[]}", "hash", hash,
-                               "observing", v->status.observing, "operations", "groups", groups,
-                               "summary", summary, "adoption", adoption_of(&p), "skipped", skipped,
-                               "needs", needs, "problems");
+    json_t *answer =
+        json_pack("{s:s, s:b, s:[], s:O, s:O, s:o, s:O, s:o, s:[]}", "hash", hash, "observing",
+                  v->status.observing, "operations", "groups", groups, "summary", summary,
+                  "adoption", adoption_of(&p), "skipped", skipped, "needs", needs, "problems");
     if (!answer)
         error_out_of_memory(e);
     return answer;
@@ -233,9 +232,8 @@ static int add_to_buffer(const char *bytes, size_t size, void *userdata)
 
 static int write_value(struct buffer *b, const json_t *value)
 {
-    return json_dump_callback(value, add_to_buffer, b, JSON_COMPACT | JSON_ENCODE_ANY) < 0
-               ? -ENOMEM
-               : 0;
+    return json_dump_callback(value, add_to_buffer, b, JSON_COMPACT | JSON_ENCODE_ANY) < 0 ? -ENOMEM
+                                                                                           : 0;
 }
 
 static int write_row(const struct operation *o, const json_t *group, void *userdata)
@@ -261,8 +259,7 @@ char *report_plan_text(json_t *head, struct state *s, struct error *e)
     const char *name;
     json_t *value;
     int r = 0;
-    json_object_foreach(head, name, value)
-    {
+    json_object_foreach (head, name, value) {
         buffer_format(&b, "%s\"%s\":", b.size ? "," : "{", name);
         if (r == 0)
             r = strcmp(name, "operations") == 0 ? write_operations(&b, head, s, e)

@@ -53,8 +53,7 @@ static json_t *run_of(struct status *s)
                          trigger ? trigger : "", "started", report_time(started), "ended",
                          report_time(ended), "totals", report_json(totals));
     return json_pack("{s:o, s:o}", "current",
-                     run_now ? json_integer((json_int_t)run_now) : json_null(),
-                     "last", last);
+                     run_now ? json_integer((json_int_t)run_now) : json_null(), "last", last);
 }
 
 static json_t *queue_by_kind(const struct queue_counts *c)
@@ -80,10 +79,9 @@ static json_t *queue_of(struct status *s)
     size_t lanes[4];
     if (queue_count_lanes(s->state, lanes, s->e) < 0)
         return NULL;
-    json_t *by_lane = json_pack("{s:I, s:I, s:I}", "revocations",
-                                (json_int_t)lanes[QUEUE_REVOCATIONS], "due",
-                                (json_int_t)lanes[QUEUE_DUE], "newcomers",
-                                (json_int_t)lanes[QUEUE_NEWCOMERS]);
+    json_t *by_lane =
+        json_pack("{s:I, s:I, s:I}", "revocations", (json_int_t)lanes[QUEUE_REVOCATIONS], "due",
+                  (json_int_t)lanes[QUEUE_DUE], "newcomers", (json_int_t)lanes[QUEUE_NEWCOMERS]);
     return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "by_lane", by_lane, "ready",
                      (json_int_t)(ready > waiting ? ready - waiting : 0), "parked",
                      (json_int_t)queue_count_of(&s->queue, OPERATION_PARKED), "held",
@@ -100,8 +98,8 @@ static json_t *next_of(const struct status *s)
     if (r != 0)
         return r < 0 ? NULL : json_null();
     return json_pack("{s:o, s:s, s:s, s:o, s:o}", "at", report_steady(o->not_before_usec), "kind",
-                     operation_kind_name(o->kind), "state", operation_state_name(o->state),
-                     "login", report_text(o->login), "why", report_text(o->why));
+                     operation_kind_name(o->kind), "state", operation_state_name(o->state), "login",
+                     report_text(o->login), "why", report_text(o->why));
 }
 
 static json_t *budgets_of(const struct status *s)
@@ -114,12 +112,10 @@ static json_t *budgets_of(const struct status *s)
     for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
         size_t limit = guard.limit[k];
         json_t *row = json_pack(
-            "{s:s, s:o, s:I, s:I, s:I, s:b}", "kind", budget_kind_name((enum budget_kind)k), "limit",
-            limit == SIZE_MAX ? json_null() : json_integer((json_int_t)limit), "spent",
-            (json_int_t)input.spent[k], "let_through",
-            (json_int_t)input.let_through[k], "pending",
-            (json_int_t)input.pending[k], "tripped",
-            guard.tripped[k]);
+            "{s:s, s:o, s:I, s:I, s:I, s:b}", "kind", budget_kind_name((enum budget_kind)k),
+            "limit", limit == SIZE_MAX ? json_null() : json_integer((json_int_t)limit), "spent",
+            (json_int_t)input.spent[k], "let_through", (json_int_t)input.let_through[k], "pending",
+            (json_int_t)input.pending[k], "tripped", guard.tripped[k]);
         if (json_array_append_new(budgets, row) < 0)
             return NULL;
     }
@@ -149,8 +145,7 @@ static bool has_alarm(const struct status *s, const char *code)
 {
     size_t i;
     json_t *alarm;
-    json_array_foreach(s->alarms, i, alarm)
-    {
+    json_array_foreach (s->alarms, i, alarm) {
         const char *other = json_string_value(json_object_get(alarm, "code"));
         if (other && text_equal(other, code))
             return true;
@@ -263,8 +258,8 @@ static json_t *whole(const json_t *memory, json_t *tables_taken)
 
 static json_t *collect(struct status *s)
 {
-    json_auto_t *answer = whole(s->daemon, json_pack("{s:s, s:o}", "health", health_of(s),
-                                                     "config_files", files_of(s)));
+    json_auto_t *answer = whole(
+        s->daemon, json_pack("{s:s, s:o}", "health", health_of(s), "config_files", files_of(s)));
     json_auto_t *tables = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:I, s:o}}", "next", next_of(s),
         "directory", whole(s->directory, entries_of(s)), "tenant", whole(s->tenant, users_of(s)),

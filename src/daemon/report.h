@@ -57,8 +57,8 @@ int report_case(struct engine *n, struct state *s, const struct mapping_options 
 
 /* candidate.c: what another configuration would do, from a copy of the state. Answers the call,
  * which is taken, now or later; one look at a time. */
-void candidate_start(struct daemon *d, struct control_call *call,
-                     const struct settings_text *texts, size_t n_texts);
+void candidate_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
+                     size_t n_texts);
 void candidate_cancel(struct daemon *d);
 /* How far it is: {stage, done, total}; null when there is none. */
 json_t *candidate_progress(const struct daemon *d);

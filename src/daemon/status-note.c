@@ -21,15 +21,15 @@ static json_t *directory_of(struct daemon *d, enum directory_state *ret_state)
         directory_status(d->directory, &s);
     *ret_state = s.state;
     bool chosen = s.feed != DIRECTORY_FEED_AUTO;
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "state",
-                     directory_state_name(s.state), "uri", report_text(s.uri), "product",
-                     report_text(s.product), "feed",
-                     report_text(chosen ? directory_feed_name(s.feed) : NULL), "feed_reason",
-                     report_text(s.feed_reason), "error", report_text(s.error), "since",
-                     report_steady(s.since_usec), "next_attempt", report_steady(s.next_attempt_usec),
-                     "last_change", report_time(s.last_change_usec), "last_full_read",
-                     report_time(s.last_full_read_usec), "reconnects", (json_int_t)s.n_reconnects,
-                     "certificate_expires", report_time(s.certificate_expires_usec));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "state",
+        directory_state_name(s.state), "uri", report_text(s.uri), "product", report_text(s.product),
+        "feed", report_text(chosen ? directory_feed_name(s.feed) : NULL), "feed_reason",
+        report_text(s.feed_reason), "error", report_text(s.error), "since",
+        report_steady(s.since_usec), "next_attempt", report_steady(s.next_attempt_usec),
+        "last_change", report_time(s.last_change_usec), "last_full_read",
+        report_time(s.last_full_read_usec), "reconnects", (json_int_t)s.n_reconnects,
+        "certificate_expires", report_time(s.certificate_expires_usec));
 }
 
 static const char *tenant_state_name(enum engine_tenant_state state, double max_rate,
@@ -70,10 +70,10 @@ static json_t *lag_of(const struct lag *l)
     for (size_t i = 0; i <= LAG_BOUNDS; i++) {
         n += l->counts[i];
         json_array_append_new(
-            buckets, json_pack("{s:o, s:I}", "seconds",
-                               i < LAG_BOUNDS ? json_real((double)lag_bounds_usec[i] / 1e6)
-                                              : json_null(),
-                               "count", (json_int_t)n));
+            buckets,
+            json_pack("{s:o, s:I}", "seconds",
+                      i < LAG_BOUNDS ? json_real((double)lag_bounds_usec[i] / 1e6) : json_null(),
+                      "count", (json_int_t)n));
     }
     return json_pack("{s:I, s:f, s:o}", "count", (json_int_t)n, "sum_seconds",
                      (double)l->sum_usec / 1e6, "buckets", buckets);
@@ -85,15 +85,14 @@ static json_t *tenant_of(struct daemon *d, const struct engine_status *engine)
     struct tenant_client_status c = {0};
     if (d->tenant)
         tenant_client_status(d->tenant, &c);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
-                     tenant_state_name(engine->tenant, o->max_rate, &c), "url", report_text(o->url),
-                     "error", report_text(engine->tenant_error), "since",
-                     report_steady(engine->tenant_since_usec), "next_attempt",
-                     report_steady(engine->tenant_next_usec), "in_flight",
-                     (json_int_t)c.in_flight, "rate", rate_of(c.rate_now), "max_rate",
-                     rate_of(o->max_rate), "requests", (json_int_t)c.n_requests,
-                     "requests_throttled", (json_int_t)c.n_throttled, "answers", answers_of(&c),
-                     "certificate_expires", report_time(c.certificate_expires_usec));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
+        tenant_state_name(engine->tenant, o->max_rate, &c), "url", report_text(o->url), "error",
+        report_text(engine->tenant_error), "since", report_steady(engine->tenant_since_usec),
+        "next_attempt", report_steady(engine->tenant_next_usec), "in_flight",
+        (json_int_t)c.in_flight, "rate", rate_of(c.rate_now), "max_rate", rate_of(o->max_rate),
+        "requests", (json_int_t)c.n_requests, "requests_throttled", (json_int_t)c.n_throttled,
+        "answers", answers_of(&c), "certificate_expires", report_time(c.certificate_expires_usec));
 }
 
 static json_t *progress_json(const struct daemon *d)
@@ -113,9 +112,8 @@ static json_t *revocations_of(const struct engine *n)
     json_auto_t *revocations = json_array();
     struct engine_revocation past;
     for (size_t i = 0; engine_past_revocation(n, i, &past); i++) {
-        json_t *row =
-            json_pack("{s:o, s:o, s:I}", "login", report_text(past.login), "at",
-                      report_time(past.at_usec), "took_usec", (json_int_t)past.took_usec);
+        json_t *row = json_pack("{s:o, s:o, s:I}", "login", report_text(past.login), "at",
+                                report_time(past.at_usec), "took_usec", (json_int_t)past.took_usec);
         if (json_array_append_new(revocations, row) < 0)
             return NULL;
     }

@@ -62,7 +62,8 @@ static int add_step(json_t *steps, const char *name, uint64_t usec, const char *
 {
     return report_add(steps,
                       json_pack("{s:s, s:I, s:o}", "step", name, "ms",
-                                (json_int_t)(usec / USEC_PER_MSEC), "sentence", report_text(sentence)),
+                                (json_int_t)(usec / USEC_PER_MSEC), "sentence",
+                                report_text(sentence)),
                       e);
 }
 
@@ -88,7 +89,8 @@ static int tell_directory(struct sync_one *x, json_t *steps, struct error *e)
     else if (s.state == DIRECTORY_FOLLOWING)
         buffer_format(&b, "; %s reports changes at once", s.uri);
     else
-        buffer_format(&b, "; as it was last read: the directory is %s", directory_state_name(s.state));
+        buffer_format(&b, "; as it was last read: the directory is %s",
+                      directory_state_name(s.state));
     return b.failed ? error_out_of_memory(e) : add_step(steps, "directory", 0, b.data, e);
 }
 
@@ -115,8 +117,7 @@ static int tell_rules(struct sync_one *x, json_t *steps, struct error *e)
         add_user(&b, v.user);
     else
         buffer_format(&b, "no user: %s", v.sentence ? v.sentence : "the entry is gone");
-    return b.failed ? error_out_of_memory(e)
-                    : add_step(steps, "rules", x->judged_usec, b.data, e);
+    return b.failed ? error_out_of_memory(e) : add_step(steps, "rules", x->judged_usec, b.data, e);
 }
 
 static void add_changes(struct buffer *b, const json_t *operation)
@@ -124,8 +125,7 @@ static void add_changes(struct buffer *b, const json_t *operation)
     size_t i;
     json_t *c;
     buffer_add_text(b, json_string_value(json_object_get(operation, "kind")));
-    json_array_foreach(json_object_get(operation, "changes"), i, c)
-    {
+    json_array_foreach (json_object_get(operation, "changes"), i, c) {
         const char *from = json_string_value(json_object_get(c, "from"));
         const char *to = json_string_value(json_object_get(c, "to"));
         buffer_format(b, "%s %s ", i ? "," : ":", json_string_value(json_object_get(c, "field")));
@@ -141,8 +141,7 @@ static int tell_operations(struct sync_one *x, json_t *steps, struct error *e)
     const char *number;
     json_t *o;
     int r = 0;
-    json_object_foreach(x->operations, number, o)
-    {
+    json_object_foreach (x->operations, number, o) {
         CLEANUP(buffer_done) struct buffer b = {0};
         if (r == 0) {
             add_changes(&b, o);
@@ -176,8 +175,8 @@ static int tell_user(struct sync_one *x, const struct link *link, json_t *steps,
                       x->now->disabled ? "disabled" : "enabled");
     if (b.failed)
         return error_out_of_memory(e);
-    return add_step(steps, "tenant", took,
-                    b.size ? b.data : "it has the user as it was confirmed", e);
+    return add_step(steps, "tenant", took, b.size ? b.data : "it has the user as it was confirmed",
+                    e);
 }
 
 /* What the tenant holds now against before; more happened between two looks than was seen. */
@@ -197,7 +196,8 @@ static int tell_tenant(struct sync_one *x, json_t *steps, struct error *e)
         const char *why = o->sentence ? o->sentence
                           : o->reason ? reason_code_text(o->reason)
                                       : NULL;
-        buffer_format(&b, "%s waits%s%s", operation_kind_name(o->kind), why ? ": " : "", why ? why : "");
+        buffer_format(&b, "%s waits%s%s", operation_kind_name(o->kind), why ? ": " : "",
+                      why ? why : "");
         r = b.failed ? error_out_of_memory(e) : add_step(steps, "tenant", took, b.data, e);
         if (r < 0)
             return r;
@@ -207,10 +207,10 @@ static int tell_tenant(struct sync_one *x, json_t *steps, struct error *e)
     if (r < 0 || left.n_items || (!changed && link.known))
         return r;
     return add_step(steps, "tenant", took,
-                    !changed        ? "there is no user, and none is to be made"
-                    : !x->known     ? "the user was made, and the tenant confirmed it"
-                    : !link.known   ? "the user is not rosterd's any more"
-                                    : "it was changed, and the tenant confirmed it",
+                    !changed      ? "there is no user, and none is to be made"
+                    : !x->known   ? "the user was made, and the tenant confirmed it"
+                    : !link.known ? "the user is not rosterd's any more"
+                                  : "it was changed, and the tenant confirmed it",
                     e);
 }
 
@@ -229,9 +229,8 @@ static void sync_end(struct sync_one *x)
     if (r < 0)
         control_fail(TAKE(x->call), "failed", "%s", e.message);
     else
-        control_reply(TAKE(x->call),
-                      json_pack("{s:b, s:O, s:I}", "started", 1, "steps", steps, "ms",
-                                (json_int_t)(took / USEC_PER_MSEC)));
+        control_reply(TAKE(x->call), json_pack("{s:b, s:O, s:I}", "started", 1, "steps", steps,
+                                               "ms", (json_int_t)(took / USEC_PER_MSEC)));
     sync_free(x);
 }
 

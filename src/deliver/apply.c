@@ -122,8 +122,7 @@ static bool is_applied(const struct change *c, const char *name, const struct us
     return c->to ? has_level(after, name, level_of(c)) : !user_skill(after, name);
 }
 
-bool apply_skills_done(const struct operation *o, const struct user *left,
-                       const struct user *after)
+bool apply_skills_done(const struct operation *o, const struct user *left, const struct user *after)
 {
     for (size_t i = 0; i < left->n_skills; i++) {
         const struct user_skill *l = &left->skills[i];

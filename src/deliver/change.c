@@ -64,8 +64,7 @@ static int learn_user(struct execution *x, const struct user *shown, struct user
 {
     const struct part *part = execution_part(x);
     bool skills = part->writes & PART_SKILLS;
-    const struct user *sent =
-        x->content.set & PART_SKILLS ? x->content.sent : x->content.current;
+    const struct user *sent = x->content.set & PART_SKILLS ? x->content.sent : x->content.current;
     int r = user_copy_fields(known, x->basis.known);
     for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && r == 0; f++)
         if (part->writes & PART_FIELD(f))
@@ -84,8 +83,7 @@ static int learn_user(struct execution *x, const struct user *shown, struct user
     return r;
 }
 
-static int learn(struct execution *x, const struct user *shown, struct user *known,
-                 struct error *e)
+static int learn(struct execution *x, const struct user *shown, struct user *known, struct error *e)
 {
     CLEANUP(user_freep) struct user *quirks = user_new();
     bool acts = execution_part(x)->tenant_acts && shown;

@@ -78,12 +78,11 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
 static void hold_unreadable(struct execution *x, const struct tenant_answer *a)
 {
     char sentence[700];
-    snprintf(
-        sentence, sizeof(sentence),
-        "the login %s is taken at the tenant but cannot be read there (deleted and kept, or "
-        "hidden from rosterd's account): restore or purge that user, or give %s another "
-        "login",
-        x->operation->login, x->operation->dn);
+    snprintf(sentence, sizeof(sentence),
+             "the login %s is taken at the tenant but cannot be read there (deleted and kept, or "
+             "hidden from rosterd's account): restore or purge that user, or give %s another "
+             "login",
+             x->operation->login, x->operation->dn);
     execution_hold_login(x, a, x->operation->login, sentence);
 }
 
@@ -94,8 +93,7 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
     static const enum user_field fields[] = {USER_FIRST_NAME, USER_LAST_NAME, USER_EMAIL,
                                              USER_TEAM};
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        const char *sent = user_get(x->basis.wanted, fields[i]),
-                   *has = user_get(found, fields[i]);
+        const char *sent = user_get(x->basis.wanted, fields[i]), *has = user_get(found, fields[i]);
         if (sent && *sent && !text_equal_fold(sent, has ? has : ""))
             return false;
     }
@@ -138,8 +136,7 @@ static int add_confirmed(struct execution *x)
     int r = 0;
     for (size_t i = 0; i < x->operation->n_changes && r == 0; i++) {
         const struct change *c = &x->operation->changes[i];
-        if (c->kind == CHANGE_ROLE && c->to && c->from &&
-            !user_role(x->content.current, c->name))
+        if (c->kind == CHANGE_ROLE && c->to && c->from && !user_role(x->content.current, c->name))
             r = user_add_role(x->content.current, c->name, NULL);
     }
     return r;
@@ -230,8 +227,7 @@ static bool is_taken(struct execution *x, const char *login, bool *ret, struct e
 {
     CLEANUP(freep) char *key = text_fold(login, strlen(login));
     CLEANUP(link_done) struct link other = {0};
-    int r =
-        key ? link_load_by_login(x->delivery->state, key, &other, e) : error_out_of_memory(e);
+    int r = key ? link_load_by_login(x->delivery->state, key, &other, e) : error_out_of_memory(e);
     *ret = r == 0 && !text_equal(other.entry_id, x->operation->entry_id);
     return r >= 0;
 }
@@ -239,11 +235,10 @@ static bool is_taken(struct execution *x, const char *login, bool *ret, struct e
 static void hold_taken(struct execution *x, const struct tenant_answer *a, const char *login)
 {
     char sentence[900];
-    snprintf(
-        sentence, sizeof(sentence),
-        "the user that was made for %s was renamed to %s at the tenant, which is the login of "
-        "somebody else's user: give one of the two another login there",
-        x->operation->dn, login);
+    snprintf(sentence, sizeof(sentence),
+             "the user that was made for %s was renamed to %s at the tenant, which is the login of "
+             "somebody else's user: give one of the two another login there",
+             x->operation->dn, login);
     execution_hold_login(x, a, login, sentence); /* unclear as before */
 }
 
@@ -299,8 +294,7 @@ int create_write(struct execution *x, struct error *e)
     forget_confirmed(x);
     x->making.of_many = delivery_has_many(x->delivery);
     if (r == 0 && o->initial_password == INITIAL_PASSWORD_GENERATE && !x->making.password)
-        r = secret_random_password(&x->making.password, o->password_length, o->password_classes,
-                                   e);
+        r = secret_random_password(&x->making.password, o->password_length, o->password_classes, e);
     return r < 0 ? r
                  : options->tenant_ops->create(options->tenant, execution_next_call(x),
                                                x->content.sent, x->operation->entry_id,

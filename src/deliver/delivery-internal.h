@@ -97,10 +97,10 @@ struct learnt {
 
 /* Whose the login is; written by renamed.c. */
 struct proof {
-    bool proved;    /* the login is that of the user that is known */
-    bool id_failed; /* the remembered id is not there, or cannot be asked for */
-    bool other_id;  /* the login is shown with another one */
-    bool is_alike;  /* by the name or the mail; no id is shown with the login */
+    bool proved;                     /* the login is that of the user that is known */
+    bool id_failed;                  /* the remembered id is not there, or cannot be asked for */
+    bool other_id;                   /* the login is shown with another one */
+    bool is_alike;                   /* by the name or the mail; no id is shown with the login */
     bool knows_ours;                 /* nobody has the id that we gave the user */
     void (*go)(struct execution *x); /* what follows when it is proved */
     /* What is called anew when its id has proved whom a login is of. */
@@ -200,15 +200,15 @@ void execution_broken(struct execution *x, const struct error *e); /* our own fa
 int execution_note_found(struct execution *x, const char *known, struct error *e);
 /* The operation is done and ends: its outcome sets what is so now, of which `known` and `quirks`
  * tell, and leaves out what was intended besides. What is known instead is found. */
-int execution_note_done(struct execution *x, const struct user *known,
-                        const struct user *quirks, struct error *e);
+int execution_note_done(struct execution *x, const struct user *known, const struct user *quirks,
+                        struct error *e);
 /* What rosterd gave and so may take back, with what this operation did; as far as it was done by
  * value. */
 int execution_note_granted(struct execution *x, const struct operation *o, struct error *e);
 int execution_note_values(struct execution *x, struct error *e);
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
-int execution_note_sent(struct execution *x, const struct user *roles,
-                        const struct user *skills, struct error *e);
+int execution_note_sent(struct execution *x, const struct user *roles, const struct user *skills,
+                        struct error *e);
 
 /* withdraw.c: the one rule for leaving, see there. */
 /* May the request that would leave now? False: x was withdrawn, and is gone. */
@@ -258,8 +258,7 @@ bool execution_is_another(struct execution *x, const struct tenant_answer *a);
 /* A user with another name and another mail, or another id: the remembered one is asked whether
  * it is the one that was known. True: `again` is called with the user when it is, else x ends.
  */
-bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
-                          tenant_done_fn again);
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a, tenant_done_fn again);
 /* Before a write that concerns the account as a whole: the remembered id, or what is known of the
  * user, is proved to be whose the login is; then `go`. Else x ends, held with the reason. */
 void execution_prove(struct execution *x, void (*go)(struct execution *x));

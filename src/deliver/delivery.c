@@ -50,8 +50,8 @@ struct delivery *delivery_free(struct delivery *d)
 
 /* A team, role or skill that the tenant is known not to have: no call is made for it again and
  * again. */
-static const char *known_missing(const struct delivery *d, const struct operation *o,
-                                 char *cause, size_t size)
+static const char *known_missing(const struct delivery *d, const struct operation *o, char *cause,
+                                 size_t size)
 {
     /* An adoption sends nothing: its changes are what follows. */
     for (size_t i = 0; i < o->n_changes && o->kind != OPERATION_ADOPT; i++) {
@@ -121,8 +121,8 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         r = execution_load(x, e);
     if (r == 0) {
         /* Once an attempt has written, what the tenant shows may be of that one. */
-        taken->looks = x->kind->looks && !unclear && !taken->revokes &&
-                       (taken->attempts == 0 || taken->looks);
+        taken->looks =
+            x->kind->looks && !unclear && !taken->revokes && (taken->attempts == 0 || taken->looks);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
         r = queue_start(d->state, taken->number, taken->looks, e);
@@ -149,8 +149,7 @@ static size_t creates_room(const struct delivery *d)
 }
 
 /* What may not start is parked by the next look of the guard. */
-static int begin_due(struct delivery *d, struct operation_list *due, size_t *ret_n,
-                     struct error *e)
+static int begin_due(struct delivery *d, struct operation_list *due, size_t *ret_n, struct error *e)
 {
     int r = 0;
     for (size_t i = 0; i < due->n_items && r == 0; i++) {
@@ -224,8 +223,8 @@ static struct operation *next_ahead(struct operation_list *queue, enum delivery_
         if (queue->items[i]->state == OPERATION_STARTED ||
             queue->items[i]->kind == OPERATION_RENAME)
             return NULL;
-    if (!o || !may_go_ahead(o, of, v) || o->state != OPERATION_READY ||
-        o->not_before_usec > now || operation_is_unclear(o))
+    if (!o || !may_go_ahead(o, of, v) || o->state != OPERATION_READY || o->not_before_usec > now ||
+        operation_is_unclear(o))
         return NULL;
     return TAKE(queue->items[0]);
 }
@@ -272,8 +271,8 @@ uint64_t delivery_slowed_usec(const struct delivery *d)
 }
 
 /* First of this kind, then of the other, as long as there is room. */
-static int next_due(struct delivery *d, bool lets_remove, size_t room,
-                    struct operation_list *ret, struct error *e)
+static int next_due(struct delivery *d, bool lets_remove, size_t room, struct operation_list *ret,
+                    struct error *e)
 {
     enum queue_lane due = lets_remove ? QUEUE_DUE : QUEUE_DUE_KEEPING;
     bool newcomer = d->slowed.is_slow && d->newcomer_next;
@@ -281,8 +280,8 @@ static int next_due(struct delivery *d, bool lets_remove, size_t room,
     d->newcomer_next = !newcomer;
     int r = queue_next(d->state, newcomer ? QUEUE_NEWCOMERS : due, now, room, ret, e);
     if (r == 0 && ret->n_items < room)
-        r = queue_next(d->state, newcomer ? due : QUEUE_NEWCOMERS, now, room - ret->n_items,
-                       ret, e);
+        r = queue_next(d->state, newcomer ? due : QUEUE_NEWCOMERS, now, room - ret->n_items, ret,
+                       e);
     return r;
 }
 
@@ -370,8 +369,7 @@ static int settle(struct delivery *d, struct operation *o, struct error *e)
     struct audit_row row = {.event = "release",
                             .operation = o,
                             .code = REASON_UNCLEAR,
-                            .sentence =
-                                "rosterd ended before the answer came: settled by reading"};
+                            .sentence = "rosterd ended before the answer came: settled by reading"};
     if (r == 0)
         r = books_audit(d->books, &row, e);
     /* The plan may have changed meanwhile. */

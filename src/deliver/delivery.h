@@ -62,5 +62,4 @@ size_t delivery_in_flight(const struct delivery *d);
 /* More than half of what may be: many share a commit, and nobody is read back at once. */
 bool delivery_has_many(const struct delivery *d);
 uint64_t delivery_n_done(const struct delivery *d); /* since the start */
-bool delivery_past_revocation(const struct delivery *d, size_t i,
-                              struct engine_revocation *ret);
+bool delivery_past_revocation(const struct delivery *d, size_t i, struct engine_revocation *ret);

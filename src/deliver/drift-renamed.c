@@ -32,8 +32,7 @@ static int wanted_key(struct books *b, const char *entry_id, char **ret, struct 
     return r < 0 ? r : 0;
 }
 
-static int record_rename(struct books *b, const struct link *l, const char *login,
-                         struct error *e)
+static int record_rename(struct books *b, const struct link *l, const char *login, struct error *e)
 {
     CLEANUP(freep) char *text = NULL;
     json_auto_t *details = json_pack("{s:s}", "renamed", login);

@@ -34,14 +34,14 @@
 
 static int add_drift(struct buffer *b, const char *field, const char *from, const char *to)
 {
-    buffer_format(b, "%s%s: %s -> %s", b->size ? "; " : "", field,
-                  from && *from ? from : "(none)", to && *to ? to : "(none)");
+    buffer_format(b, "%s%s: %s -> %s", b->size ? "; " : "", field, from && *from ? from : "(none)",
+                  to && *to ? to : "(none)");
     return b->failed ? -ENOMEM : 0;
 }
 
 struct drift {
     struct user *wanted, *known, *quirks; /* owned; wanted may be NULL */
-    struct user *now;          /* with what the tenant never shows; NULL: it shows all */
+    struct user *now;                     /* with what the tenant never shows; NULL: it shows all */
     struct buffer all, levels; /* what differs; of that, levels of skills that are there */
 };
 
@@ -57,8 +57,7 @@ static void drift_done(struct drift *d)
 
 /* Of a privileged role it counts also from whom it is to be taken: whoever lost it there
  * already is nobody's reason to take it from the last one who has it. */
-static bool is_missed(const struct drift_look *look, const struct user *wanted,
-                      const char *role)
+static bool is_missed(const struct drift_look *look, const struct user *wanted, const char *role)
 {
     return (wanted && user_role(wanted, role)) ||
            options_role_is_privileged(books_options(look->books)->sync, role);
@@ -73,15 +72,13 @@ static bool is_news(const struct drift_look *look, const char *role)
 
 /* Managed values only, and privileged roles: what no rule or template gives is the tenant's own
  * business. */
-static int describe_drift(const struct drift_look *look, struct drift *d,
-                          const struct user *now)
+static int describe_drift(const struct drift_look *look, struct drift *d, const struct user *now)
 {
     const struct user *wanted = d->wanted, *known = d->known, *quirks = d->quirks;
     struct buffer *b = &d->all;
     int r = 0;
     for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && r == 0; f++) {
-        const char *k = user_get(known, (enum user_field)f),
-                   *t = user_get(now, (enum user_field)f);
+        const char *k = user_get(known, (enum user_field)f), *t = user_get(now, (enum user_field)f);
         bool managed = wanted && wanted->fields[f].text;
         if (managed && k && !text_equal(k, t ? t : "") &&
             !(t && quirks_same((enum user_field)f, k, t)))
@@ -91,8 +88,7 @@ static int describe_drift(const struct drift_look *look, struct drift *d,
         r = add_drift(b, LINK_DRIFT_DISABLED, known->disabled ? "true" : "false",
                       now->disabled ? "true" : "false");
     for (size_t i = 0; i < known->n_roles && r == 0; i++)
-        if (!user_role(now, known->roles[i].name) &&
-            is_missed(look, wanted, known->roles[i].name))
+        if (!user_role(now, known->roles[i].name) && is_missed(look, wanted, known->roles[i].name))
             r = add_drift(b, LINK_DRIFT_ROLE, known->roles[i].name, NULL);
     for (size_t i = 0; i < now->n_roles && r == 0; i++)
         if (!user_role(known, now->roles[i].name) && !user_role(quirks, now->roles[i].name) &&
@@ -121,8 +117,7 @@ static int describe_drift(const struct drift_look *look, struct drift *d,
     return r;
 }
 
-static int load_wanted(struct books *b, const char *entry_id, struct user **ret,
-                       struct error *e)
+static int load_wanted(struct books *b, const char *entry_id, struct user **ret, struct error *e)
 {
     struct person p = {0};
     int r = person_load(books_state(b), entry_id, &p, e);
@@ -154,8 +149,7 @@ static int forget_forms(struct link *l, const struct drift *d, const struct user
 {
     int r = 0;
     for (int f = 0; f < USER_N_FIELDS && r == 0; f++)
-        if (!text_equal(user_get(d->known, (enum user_field)f),
-                        user_get(now, (enum user_field)f)))
+        if (!text_equal(user_get(d->known, (enum user_field)f), user_get(now, (enum user_field)f)))
             r = user_set(d->quirks, (enum user_field)f, NULL, NULL);
     free(l->quirks);
     l->quirks = r == 0 ? user_to_json(d->quirks, false) : NULL;
@@ -214,8 +208,7 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     const char *drift = d->all.data;
     bool none = !drift || !*drift;
     bool levels_alone = text_equal(drift, d->levels.data);
-    bool repair =
-        look->anew || (books_options(b)->sync->on_drift == DRIFT_REPAIR && !levels_alone);
+    bool repair = look->anew || (books_options(b)->sync->on_drift == DRIFT_REPAIR && !levels_alone);
     repair = repair && look->whose == DRIFT_OF_OURS;
     /* The same drift is reported once. */
     bool known_already = none ? !l->drift : text_equal(l->drift, drift);
@@ -233,8 +226,7 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
             r = person_mark_dirty(books_state(b), l->entry_id, e);
     }
     if (!known_already)
-        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
-                  drift);
+        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login, drift);
     bool enabled = link_was_enabled(l); /* by which a revocation is undone, if there is one */
     if (r == 0 && enabled)
         r = person_mark_dirty(books_state(b), l->entry_id, e);
@@ -377,8 +369,8 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
     bool enabled = link_shown_disabled(l) && !now->disabled;
     bool woken = l->dormant_usec && !now->disabled;
     bool used = now->last_login_usec > l->last_login_usec;
-    bool dormant = l->status == LINK_ACTIVE &&
-                   link_used_usec(l) + o->dormant_after_usec <= clock_date_usec();
+    bool dormant =
+        l->status == LINK_ACTIVE && link_used_usec(l) + o->dormant_after_usec <= clock_date_usec();
     if (!woken && !enabled && (!o->dormant_after_usec || (!used && !dormant)))
         return 0;
     int r = 0;

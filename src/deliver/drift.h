@@ -25,7 +25,7 @@ struct drift_look {
     const char *id; /* the tenant's own of whom it shows; NULL: not shown */
     enum drift_whose whose;
     bool waits; /* an operation does, which looks itself whose login it is */
-    bool anew; /* the state is an older copy: what is read becomes what is known */
+    bool anew;  /* the state is an older copy: what is read becomes what is known */
 };
 /* now: as the user was just read. Whether it differs, also when that was reported before. Who is
  * not there is gone.c's. */

@@ -190,15 +190,14 @@ bool execution_raced(struct execution *x, const struct tenant_answer *a)
 static int follow_rename(struct execution *x, struct error *e)
 {
     bool taken = false; /* that was asked before */
-    return x->learnt.renamed ? drift_follow_rename(x->delivery->books, &x->link,
-                                                   x->learnt.renamed, &taken, e)
-                             : 0;
+    return x->learnt.renamed
+               ? drift_follow_rename(x->delivery->books, &x->link, x->learnt.renamed, &taken, e)
+               : 0;
 }
 
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
-void execution_finish(struct execution *x, const struct tenant_answer *a,
-                      enum person_bucket bucket)
+void execution_finish(struct execution *x, const struct tenant_answer *a, enum person_bucket bucket)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
@@ -255,8 +254,8 @@ static int note_unsent(const struct execution *x, const struct tenant_answer *a,
 
 /* Access that should have ended: told at once, a cause of its own, so that it waits for nobody
  * else's attempt, and tried again as soon as an outage would be. */
-static uint64_t hold_revocation(const struct execution *x, const char *sentence,
-                                uint64_t wait_usec, char ret_cause[static REVOKED_SIZE])
+static uint64_t hold_revocation(const struct execution *x, const char *sentence, uint64_t wait_usec,
+                                char ret_cause[static REVOKED_SIZE])
 {
     char name[REVOKED_SIZE + 8], text[1400];
     uint64_t soon = execution_next_wait(x);
@@ -308,8 +307,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = run_join(d->books, "operations due", &e);
     if (r == 0 && !quiet)
         r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
-    if (r == 0 &&
-        (!quiet || ended || x->intent.moved)) /* something else may be wanted by now */
+    if (r == 0 && (!quiet || ended || x->intent.moved)) /* something else may be wanted by now */
         r = person_mark_dirty(d->state, o->entry_id, &e);
     if (r == 0)
         r = person_touch(d->state, o->entry_id, books_run(d->books), BUCKET_PENDING, &e);
@@ -318,8 +316,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         return;
     }
     if (!again)
-        log_event(LOG_WARNING, MSG_HELD, "%s of %s waits: %s (%s)",
-                  operation_kind_name(o->kind), o->login, sentence, o->dn);
+        log_event(LOG_WARNING, MSG_HELD, "%s of %s waits: %s (%s)", operation_kind_name(o->kind),
+                  o->login, sentence, o->dn);
     end(x);
 }
 

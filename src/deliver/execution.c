@@ -143,8 +143,8 @@ static int load_listed(struct execution *x, struct error *e)
     if (o->kind != OPERATION_ADOPT)
         return 0;
     CLEANUP(freep) char *key = text_fold(o->login, strlen(o->login));
-    int r = key ? listing_find(x->delivery->state, key, &x->basis.listed, e)
-                : error_out_of_memory(e);
+    int r =
+        key ? listing_find(x->delivery->state, key, &x->basis.listed, e) : error_out_of_memory(e);
     return r < 0 ? r : 0;
 }
 
@@ -167,8 +167,7 @@ int execution_load(struct execution *x, struct error *e)
     if (r < 0)
         return r;
     x->has_link = r == 0;
-    if (x->has_link && x->link.remote_id &&
-        !(x->basis.made_before = strdup(x->link.remote_id)))
+    if (x->has_link && x->link.remote_id && !(x->basis.made_before = strdup(x->link.remote_id)))
         return error_out_of_memory(e);
     if (follow_login(x) < 0)
         return error_out_of_memory(e);
@@ -395,8 +394,8 @@ int execution_note_found(struct execution *x, const char *known, struct error *e
     return 0;
 }
 
-int execution_note_done(struct execution *x, const struct user *known,
-                        const struct user *quirks, struct error *e)
+int execution_note_done(struct execution *x, const struct user *known, const struct user *quirks,
+                        struct error *e)
 {
     struct operation *o = x->operation;
     size_t n_intended = o->n_changes;
@@ -428,15 +427,14 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
     return execution_set_known(x, known, e);
 }
 
-int execution_note_sent(struct execution *x, const struct user *roles,
-                        const struct user *skills, struct error *e)
+int execution_note_sent(struct execution *x, const struct user *roles, const struct user *skills,
+                        struct error *e)
 {
     json_auto_t *sent = json_object(), *list = json_array(), *levels = json_object();
     for (size_t i = 0; roles && i < roles->n_roles; i++)
         json_array_append_new(list, json_string(roles->roles[i].name));
     for (size_t i = 0; skills && i < skills->n_skills; i++)
-        json_object_set_new(levels, skills->skills[i].name,
-                            json_integer(skills->skills[i].level));
+        json_object_set_new(levels, skills->skills[i].name, json_integer(skills->skills[i].level));
     if (roles)
         json_object_set(sent, "roles", list);
     if (skills)

@@ -125,7 +125,8 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
         .details = "{\"gone\":true}",
     };
     if (!l->gone)
-        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: " NOT_THERE, l->login);
+        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: " NOT_THERE,
+                  l->login);
     int r = l->gone ? 0 : books_audit(b, &row, e);
     free(l->drift);
     l->drift = strdup(NOT_THERE);
@@ -187,8 +188,7 @@ static int settle_all(struct gone *g, struct error *e)
 
 static bool is_away(const struct tenant_answer *a)
 {
-    return a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR ||
-           a->class == TENANT_THROTTLED ||
+    return a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED ||
            (a->class == TENANT_NOT_AUTHORISED && a->concerns_all);
 }
 
@@ -232,8 +232,7 @@ static void read_again(struct gone *g)
         free(TAKE(g->login));
         g->login = TAKE(l.login);
         if (r == 0)
-            r = o->tenant_ops->read(o->tenant, &g->call, by_login(g->login), on_read_again, g,
-                                    &e);
+            r = o->tenant_ops->read(o->tenant, &g->call, by_login(g->login), on_read_again, g, &e);
         if (r == 0)
             return;
         r = r > 0 ? 0 : r; /* nobody is linked any more */
@@ -253,9 +252,8 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     struct string_list wanting = {0};
     g->n_looked++;
-    int r = key && mail_key && found
-                ? person_sharing_login(books_state(b), key, "", &wanting, e)
-                : error_out_of_memory(e);
+    int r = key && mail_key && found ? person_sharing_login(books_state(b), key, "", &wanting, e)
+                                     : error_out_of_memory(e);
     for (size_t i = 0; i < wanting.n_items && r == 0; i++) /* it may have been asked for */
         r = person_mark_dirty(books_state(b), wanting.items[i], e);
     string_list_done(&wanting);
@@ -306,8 +304,8 @@ static void look_at_next(struct gone *g)
     struct error e = {0};
     CLEANUP(freep)
     char *after = text_fold(g->login ? g->login : "", g->login ? strlen(g->login) : 0);
-    int r = after ? listing_to_look_at(books_state(b), after, 1, &logins, &e)
-                  : error_out_of_memory(&e);
+    int r =
+        after ? listing_to_look_at(books_state(b), after, 1, &logins, &e) : error_out_of_memory(&e);
     free(TAKE(g->login));
     if (r == 0 && logins.n_items)
         r = (g->login = strdup(logins.items[0])) ? 0 : error_out_of_memory(&e);

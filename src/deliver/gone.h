@@ -30,9 +30,9 @@ struct gone {
     bool is_served;     /* others were answered for in the same verification */
     size_t n_looked;    /* at users that nobody claims */
     size_t n_again;     /* of people, who were read once more */
-    bool unsure; /* one of those was not answered for: who is not found may be that one */
+    bool unsure;        /* one of those was not answered for: who is not found may be that one */
     bool has_strangers; /* somebody came since the first contact, whom nobody here wants */
-    bool anew; /* the state is an older copy: what is found is what is known */
+    bool anew;          /* the state is an older copy: what is found is what is known */
     /* The end; failure: the tenant as a whole does not answer, and nothing was decided. NULL and
      * *e set: our own failure. */
     void (*done)(const struct tenant_answer *failure, const struct error *e, void *userdata);

@@ -71,8 +71,8 @@ enum next leave_decide(struct execution *x, const struct tenant_answer *a)
 static bool is_to_be_sought(const struct execution *x)
 {
     const struct operation *o = x->operation;
-    return o->kind == OPERATION_DISABLE && o->budget != BUDGET_DORMANT &&
-           !x->basis.made_before && x->basis.known && x->link.gone == LINK_THERE;
+    return o->kind == OPERATION_DISABLE && o->budget != BUDGET_DORMANT && !x->basis.made_before &&
+           x->basis.known && x->link.gone == LINK_THERE;
 }
 
 /* Found under another login it is disabled there; not found, it is gone by the next attempt. */
@@ -101,8 +101,7 @@ static bool is_to_be_decided(const struct execution *x)
 static void on_ours(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    const char *login =
-        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     struct error e = {0};
     x->proof.knows_ours = true;
     if (login && a->id && execution_learn_id(x, a->id, &e) < 0)
@@ -137,14 +136,12 @@ enum next leave_absent(struct execution *x, const struct tenant_answer *a)
     if (is_to_be_decided(x) && asks_ours(x))
         return NEXT_NOTHING;
     if (is_to_be_decided(x)) {
-        execution_hold_long(
-            x, a, REASON_USER_GONE, "users:sought",
-            "the tenant has no user with that login any more, and nothing tells "
-            "whether it has another one there now");
+        execution_hold_long(x, a, REASON_USER_GONE, "users:sought",
+                            "the tenant has no user with that login any more, and nothing tells "
+                            "whether it has another one there now");
         return NEXT_NOTHING;
     }
-    return o->kind == OPERATION_ENABLE || o->budget == BUDGET_DORMANT ? NEXT_FAIL
-                                                                      : NEXT_CONCLUDE;
+    return o->kind == OPERATION_ENABLE || o->budget == BUDGET_DORMANT ? NEXT_FAIL : NEXT_CONCLUDE;
 }
 
 /* Somebody logged in since that was looked at: nothing is to be disabled. By the same clock as
@@ -185,8 +182,7 @@ static int note_shift_over(struct execution *x, bool still, struct error *e)
     return r < 0 ? r : books_audit(b, &row, e);
 }
 
-static void hold_on_shift(struct execution *x, const struct tenant_answer *a,
-                          uint64_t left_usec)
+static void hold_on_shift(struct execution *x, const struct tenant_answer *a, uint64_t left_usec)
 {
     char cause[400];
     uint64_t look = x->delivery->options->sync->hold_retry_usec;

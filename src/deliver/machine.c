@@ -33,8 +33,7 @@ static bool reads_first(const struct execution *x)
 
 /* -- the end -- */
 
-static void conclude(struct execution *x, const struct tenant_answer *a,
-                     const struct user *shown)
+static void conclude(struct execution *x, const struct tenant_answer *a, const struct user *shown)
 {
     const struct kind *k = x->kind;
     struct error e = {0};
@@ -198,8 +197,7 @@ static void on_read_back(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct tenant_answer seen;
-    if ((!x->learnt.is_unclear || !execution_look_by_id(x, a, on_read_back)) &&
-        see(x, a, &seen))
+    if ((!x->learnt.is_unclear || !execution_look_by_id(x, a, on_read_back)) && see(x, a, &seen))
         go_on(x, &seen, x->kind->read_back(x, &seen));
 }
 
@@ -260,8 +258,7 @@ int machine_send(struct execution *x, const struct tenant_write *w, struct error
     const struct engine_options *o = x->delivery->options;
     struct tenant_ref ref = {
         .login = x->operation->login, .id = x->link.remote_id, .version = x->heard.version};
-    return o->tenant_ops->write(o->tenant, execution_next_call(x), ref, w, machine_written, x,
-                                e);
+    return o->tenant_ops->write(o->tenant, execution_next_call(x), ref, w, machine_written, x, e);
 }
 
 /* -- find, and read -- */
@@ -297,14 +294,13 @@ static void find_id(struct execution *x)
 {
     const struct engine_options *o = x->delivery->options;
     struct error e = {0};
-    int r = o->tenant_ops->find(o->tenant, execution_next_call(x), x->operation->login, on_id,
-                                x, &e);
+    int r =
+        o->tenant_ops->find(o->tenant, execution_next_call(x), x->operation->login, on_id, x, &e);
     execution_called(x, r, &e);
 }
 
 /* Is the answer about another user than the one that is meant, or is that asked first? */
-static bool is_elsewhere(struct execution *x, const struct tenant_answer *a,
-                         tenant_done_fn again)
+static bool is_elsewhere(struct execution *x, const struct tenant_answer *a, tenant_done_fn again)
 {
     if (!goes_by_id(x))
         return execution_look_by_id(x, a, again) || execution_doubt_user(x, a, again);
@@ -379,8 +375,7 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         execution_set_unclear(x, true);
     if (next == NEXT_WRITE && x->basis.was_unclear && !unseen)
         execution_undone(x, a);
-    else if (next != NEXT_WRITE ||
-             (!hold_lockout(x, a) && (!k->hold_back || !k->hold_back(x, a))))
+    else if (next != NEXT_WRITE || (!hold_lockout(x, a) && (!k->hold_back || !k->hold_back(x, a))))
         go_on(x, a, next);
 }
 
@@ -406,8 +401,8 @@ void machine_start(struct execution *x)
     if (k->anew)
         execution_forget_id(x);
     bool reads = reads_first(x);
-    bool proves = k->find == FIND_PROVED ||
-                  (k->find == FIND_PROVED_TO_READ && reads && x->link.remote_id);
+    bool proves =
+        k->find == FIND_PROVED || (k->find == FIND_PROVED_TO_READ && reads && x->link.remote_id);
     void (*begin)(struct execution *) = reads ? read_user : machine_write;
     if (proves)
         execution_prove(x, begin);

@@ -36,8 +36,8 @@ enum find {
 /* What there must be, else the operation is dropped; as bits. */
 #define NEEDS_WANTED 1U /* the rules still want a user */
 #define NEEDS_LINK   2U
-#define NEEDS_KNOWN  4U /* what the tenant confirmed */
-#define NEEDS_PART   8U /* that is written, in the tenant's table */
+#define NEEDS_KNOWN  4U  /* what the tenant confirmed */
+#define NEEDS_PART   8U  /* that is written, in the tenant's table */
 #define NEEDS_CHANGE 16U /* to another value */
 
 /* When the user is read before anything is written; as bits. */
@@ -58,7 +58,7 @@ struct kind {
     /* That something is written is noted before, not with the start: whose doing it was decides
      * what follows, and a death while it was only read leaves no doubt about that. */
     bool looks;
-    machine_step *ours; /* the user has our id */
+    machine_step *ours;   /* the user has our id */
     machine_step *decide; /* the user is there … */
     machine_step *absent; /* … or is not; NULL: NEXT_FAIL */
     /* The user was read and is to be written to. True: not now, and x has ended. */

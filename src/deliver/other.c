@@ -39,8 +39,7 @@ static bool is_doubtful(struct books *b, const struct user *known, const struct 
 static bool is_stranger(const struct user *known, const struct user *wanted,
                         const struct user *shown)
 {
-    return !planner_same_person(known, shown) &&
-           !(wanted && planner_same_person(wanted, shown));
+    return !planner_same_person(known, shown) && !(wanted && planner_same_person(wanted, shown));
 }
 
 /* By what is known, and what is wanted, of the link's user. */

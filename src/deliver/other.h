@@ -12,8 +12,8 @@ struct user;
 struct other {
     struct user *user; /* owned; NULL: nobody is looked for */
     char *id;          /* owned; the tenant's own; NULL: not shown */
-    bool doubted;  /* by the mail or a privileged role alone: it may be the link's own user */
-    bool stranger; /* nobody is looked for, since no id is known, and neither the mail nor the
+    bool doubted;      /* by the mail or a privileged role alone: it may be the link's own user */
+    bool stranger;     /* nobody is looked for, since no id is known, and neither the mail nor the
                       name is left of whom the link knows */
 };
 

@@ -53,11 +53,10 @@ void reference_sentence(const char *cause, char *sentence, size_t size)
     text_printable(name, sizeof(name), cause + length + (cause[length] == ':'),
                    strlen(cause + length + (cause[length] == ':')));
     if (!strncmp(cause, "team:", 5))
-        snprintf(
-            sentence, size,
-            "the tenant has no team \"%s\", or none that rosterd's account may see: create it "
-            "there, give the account that team, or correct the rule that gives it",
-            name);
+        snprintf(sentence, size,
+                 "the tenant has no team \"%s\", or none that rosterd's account may see: create it "
+                 "there, give the account that team, or correct the rule that gives it",
+                 name);
     else
         snprintf(
             sentence, size,
@@ -117,10 +116,9 @@ static void hold_conflict(struct execution *x, const struct tenant_answer *a)
     const struct change *c = apply_field_change(x->operation, USER_LOGIN);
     const char *login = c && c->to ? c->to : x->operation->login;
     char sentence[900], what[600];
-    snprintf(
-        sentence, sizeof(sentence),
-        "the tenant has another user with the login %s: give one of the two another login; %s",
-        login, describe(a, what, sizeof(what)));
+    snprintf(sentence, sizeof(sentence),
+             "the tenant has another user with the login %s: give one of the two another login; %s",
+             login, describe(a, what, sizeof(what)));
     execution_hold_login(x, a, login, sentence);
 }
 
@@ -144,10 +142,9 @@ static void hold_not_offered(struct execution *x, const struct tenant_answer *a)
         part = part_with(delivery_parts(d), PART_FIELD(USER_LOGIN));
     char sentence[900], what[600];
     health_refused_one(d->health, a, x->operation->entry_id);
-    snprintf(
-        sentence, sizeof(sentence),
-        "%s change through %s, which this tenant does not offer to rosterd's account: %s; %s",
-        part->holds, part->name, part->remedy, describe(a, what, sizeof(what)));
+    snprintf(sentence, sizeof(sentence),
+             "%s change through %s, which this tenant does not offer to rosterd's account: %s; %s",
+             part->holds, part->name, part->remedy, describe(a, what, sizeof(what)));
     execution_hold_long(x, a, REASON_PART_NOT_OFFERED, part->cause, sentence);
 }
 
@@ -236,11 +233,11 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         return;
     case TENANT_THROTTLED: {
         uint64_t wait = execution_next_wait(x);
-        snprintf(sentence, sizeof(sentence),
-                 "the tenant asks to slow down; it is tried again: %s", what);
-        execution_hold(
-            x, a, REASON_THROTTLED, "throttled", sentence,
-            a->retry_after_usec > wait && !x->operation->revokes ? a->retry_after_usec : wait);
+        snprintf(sentence, sizeof(sentence), "the tenant asks to slow down; it is tried again: %s",
+                 what);
+        execution_hold(x, a, REASON_THROTTLED, "throttled", sentence,
+                       a->retry_after_usec > wait && !x->operation->revokes ? a->retry_after_usec
+                                                                            : wait);
         return;
     }
     case TENANT_UNSUPPORTED: hold_not_offered(x, a); return;

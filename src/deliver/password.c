@@ -174,8 +174,7 @@ static void again_after(struct passwords *w, uint64_t wait_usec, const char *ent
     end_of_change(w, r, &e);
 }
 
-static void fail(struct passwords *w, const char *entry_id, const char *login,
-                 const char *sentence)
+static void fail(struct passwords *w, const char *entry_id, const char *login, const char *sentence)
 {
     again_after(w, w->options->sync->hold_retry_usec, entry_id, login, sentence);
 }
@@ -198,17 +197,15 @@ static void on_ended(const char *login, bool fine, void *userdata)
     struct error e = {0};
     struct link l = {0};
     CLEANUP(freep) char *key = text_fold(login, strlen(login));
-    int r =
-        key ? link_load_by_login(books_state(w->books), key, &l, &e) : error_out_of_memory(&e);
+    int r = key ? link_load_by_login(books_state(w->books), key, &l, &e) : error_out_of_memory(&e);
     if (r < 0)
         books_failed(w->books, &e);
     else if (r == 0 && fine)
         clear(w, l.entry_id, login, NULL);
     else if (r == 0)
-        fail(
-            w, l.entry_id, login,
-            "the password_command failed, so that nobody knows the user's password: another one "
-            "is set and handed on");
+        fail(w, l.entry_id, login,
+             "the password_command failed, so that nobody knows the user's password: another one "
+             "is set and handed on");
     link_done(&l);
 }
 
@@ -220,12 +217,12 @@ static bool run(struct passwords *w, const char *login, const struct secret *sec
     if (value) /* jansson keeps a copy: overwrite it before it is freed */
         explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
     json_decref(document);
-    return text && command_run(books_commands(w->books), w->options->sync->password_command,
-                               text, strlen(text), "password_command", login, on_ended, w);
+    return text && command_run(books_commands(w->books), w->options->sync->password_command, text,
+                               strlen(text), "password_command", login, on_ended, w);
 }
 
-int passwords_hand_on(struct passwords *w, const struct operation *o,
-                      const struct secret *secret, struct error *e)
+int passwords_hand_on(struct passwords *w, const struct operation *o, const struct secret *secret,
+                      struct error *e)
 {
     uint64_t now = clock_steady_usec(), hold = w->options->sync->hold_retry_usec;
     if (!passwords_are_handed_on(w))
@@ -255,11 +252,10 @@ static void on_set(const struct tenant_answer *a, void *userdata)
     } else if (a->class == TENANT_NOT_FOUND) {
         clear(w, s->entry_id, s->login, "the tenant has no such user any more");
     } else {
-        snprintf(
-            sentence, sizeof(sentence),
-            "another password could not be set, so that nobody knows the user's password: the "
-            "tenant answered %d%s%s",
-            a->status, a->hint[0] ? ": " : "", a->hint);
+        snprintf(sentence, sizeof(sentence),
+                 "another password could not be set, so that nobody knows the user's password: the "
+                 "tenant answered %d%s%s",
+                 a->status, a->hint[0] ? ": " : "", a->hint);
         log_error("%s (user %s)", sentence, s->login);
         fail(w, s->entry_id, s->login, sentence);
     }

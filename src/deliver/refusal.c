@@ -55,8 +55,7 @@ static bool is_personal(const struct execution *x, const char *word, size_t n)
 }
 
 /* Lower case, without what is about the person; whole words only. */
-static void common_words(const struct execution *x, const char *hint,
-                         char out[static WORDS_SIZE])
+static void common_words(const struct execution *x, const char *hint, char out[static WORDS_SIZE])
 {
     size_t used = 0;
     bool was_personal = false;

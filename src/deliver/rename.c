@@ -29,8 +29,7 @@ int rename_write(struct execution *x, struct error *e)
     CLEANUP(user_freep) struct user *renamed = user_new();
     if (!renamed || user_set(renamed, USER_LOGIN, new_login(x), NULL) < 0)
         return error_out_of_memory(e);
-    struct tenant_write w = {.part =
-                                 part_with(delivery_parts(x->delivery), PART_FIELD(USER_LOGIN)),
+    struct tenant_write w = {.part = part_with(delivery_parts(x->delivery), PART_FIELD(USER_LOGIN)),
                              .set = PART_FIELD(USER_LOGIN),
                              .user = renamed};
     return machine_send(x, &w, e);

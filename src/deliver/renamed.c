@@ -24,12 +24,11 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
         execution_broken(x, &e);
         return;
     }
-    snprintf(
-        sentence, sizeof(sentence),
-        taken ? "the user %s was renamed to %s at the tenant, which is the login of somebody "
-                "else's user: give one of the two another login there"
-              : "the user %s was renamed to %s at the tenant: planned anew",
-        before, login);
+    snprintf(sentence, sizeof(sentence),
+             taken ? "the user %s was renamed to %s at the tenant, which is the login of somebody "
+                     "else's user: give one of the two another login there"
+                   : "the user %s was renamed to %s at the tenant: planned anew",
+             before, login);
     if (taken)
         execution_hold_login(x, a, login, sentence);
     else
@@ -39,8 +38,7 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
 static void on_found_by_id(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    const char *login =
-        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     struct tenant_answer gone = *a;
     if (login && !text_equal_fold(login, x->link.login)) {
         execution_renamed(x, a, login);
@@ -90,8 +88,7 @@ static void hold_another(struct execution *x, const struct tenant_answer *a, enu
         snprintf(remedy, sizeof(remedy), "give that user the mail of %s", o->dn);
     } else if (role) {
         snprintf(what, sizeof(what), "with the privileged role %s", role);
-        snprintf(remedy, sizeof(remedy),
-                 "take the role away there until the user is known again");
+        snprintf(remedy, sizeof(remedy), "take the role away there until the user is known again");
     } else {
         snprintf(what, sizeof(what), "of whom it does not show which roles that one has");
         snprintf(remedy, sizeof(remedy), "restore the user who was deleted");
@@ -253,8 +250,7 @@ static void read_again(struct execution *x)
 static void on_doubted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    const char *login =
-        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     bool refused = a->class == TENANT_UNSUPPORTED || a->class == TENANT_REFUSED;
     x->proof.proved = true;
     if (refused && x->proof.is_alike)
@@ -273,8 +269,7 @@ static void on_doubted(const struct tenant_answer *a, void *userdata)
     }
 }
 
-bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
-                          tenant_done_fn again)
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a, tenant_done_fn again)
 {
     if (x->proof.proved || a->class != TENANT_DONE || !a->user || !x->basis.known ||
         !x->link.remote_id)

@@ -21,23 +21,22 @@
 #define DELAY_PART   10
 #define WAIT_PART    5
 #define LONGEST_USEC (24 * 60 * 60 * USEC_PER_SEC)
-#define FRESH_USEC USEC_PER_SEC /* between two who are tried for the first time */
+#define FRESH_USEC   USEC_PER_SEC /* between two who are tried for the first time */
 /* So often each is tried as if alone, while others are answered. */
 #define TRIES_ALONE 8
 
 static void tell(struct slowed *s, struct books *b)
 {
     char sentence[300];
-    snprintf(
-        sentence, sizeof(sentence),
-        "the tenant is there, and has answered for none of %zu people in a row: few are tried "
-        "at a time until it answers for one; look at the tenant, or call its operator",
-        s->row.n_items);
+    snprintf(sentence, sizeof(sentence),
+             "the tenant is there, and has answered for none of %zu people in a row: few are tried "
+             "at a time until it answers for one; look at the tenant, or call its operator",
+             s->row.n_items);
     alarm_set(b, ALARM_USERS, REASON_TENANT_AWAY, sentence);
 }
 
-uint64_t slowed_failed(struct slowed *s, struct books *b, const char *entry_id,
-                       unsigned attempts, uint64_t wait_usec)
+uint64_t slowed_failed(struct slowed *s, struct books *b, const char *entry_id, unsigned attempts,
+                       uint64_t wait_usec)
 {
     const struct sync_options *o = books_options(b)->sync;
     uint64_t now = clock_steady_usec();

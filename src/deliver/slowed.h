@@ -25,8 +25,8 @@ struct slowed {
 };
 
 /* An attempt failed that would be tried again after wait_usec; when it is to be instead. */
-uint64_t slowed_failed(struct slowed *s, struct books *b, const char *entry_id,
-                       unsigned attempts, uint64_t wait_usec);
+uint64_t slowed_failed(struct slowed *s, struct books *b, const char *entry_id, unsigned attempts,
+                       uint64_t wait_usec);
 /* There was an answer to this person's call. done: and it was done. */
 void slowed_answered(struct slowed *s, struct books *b, const char *entry_id, bool done);
 /* May another one be tried, with so many under way? */

@@ -35,14 +35,14 @@ struct sweep {
     struct health *health;
     struct rules *rules;
     const struct engine_options *options;
-    struct walk *walk;  /* under way; or NULL */
-    uint64_t due_usec;  /* 0: never */
+    struct walk *walk;          /* under way; or NULL */
+    uint64_t due_usec;          /* 0: never */
     struct vain errors, unread; /* looks at whom nobody claims; at ours, while all are read anew */
-    struct string_list sought; /* entry ids, whose users are looked for as soon as seek_usec */
-    uint64_t seek_usec;        /* 0: none is */
-    bool has_read_anew; /* since the state was distrusted every linked user was read */
-    bool drifts;        /* since the last verification that was whole somebody did */
-    bool is_whole; /* … since sweep_take_whole() was asked */
+    struct string_list sought;  /* entry ids, whose users are looked for as soon as seek_usec */
+    uint64_t seek_usec;         /* 0: none is */
+    bool has_read_anew;         /* since the state was distrusted every linked user was read */
+    bool drifts;                /* since the last verification that was whole somebody did */
+    bool is_whole;              /* … since sweep_take_whole() was asked */
     bool closed;
 };
 
@@ -59,10 +59,10 @@ struct walk {
     enum link_status status;
     bool differed; /* in an earlier verification */
     bool settles;  /* all were read: what became of the missing ones is decided */
-    bool no_ids; /* the tenant does not take these calls: not asked again in this sweep */
+    bool no_ids;   /* the tenant does not take these calls: not asked again in this sweep */
     size_t n_read, n_drifted;
-    bool anew;  /* the state is an older copy: what is read becomes what is known */
-    bool seeks; /* only the users of some people, by their mails */
+    bool anew;   /* the state is an older copy: what is read becomes what is known */
+    bool seeks;  /* only the users of some people, by their mails */
     bool whole;  /* every link was looked at, also whom the tenant did not answer for … */
     bool unsure; /* … who is to be read anew, and will perhaps be answered for */
     struct gone gone;
@@ -136,17 +136,16 @@ static int has_moved_on(const struct walk *w, bool *ret, struct error *e)
     int r = link_load(state, w->entry_id, &l, e);
     if (r == 0)
         r = queue_of_person(state, w->entry_id, &busy, e);
-    *ret =
-        r > 0 || (r == 0 && (motion_is(&l, &busy) || l.status != w->status ||
-                             l.confirmed_usec != w->confirmed_usec ||
-                             !text_equal(l.login, w->login) || !text_equal(l.known, w->known)));
+    *ret = r > 0 || (r == 0 && (motion_is(&l, &busy) || l.status != w->status ||
+                                l.confirmed_usec != w->confirmed_usec ||
+                                !text_equal(l.login, w->login) || !text_equal(l.known, w->known)));
     operation_list_done(&busy);
     return r < 0 ? r : 0;
 }
 
 /* now NULL: the user is not there. id: the tenant's own, or NULL. */
-static int compare(struct walk *w, const struct user *now, const char *id,
-                   enum drift_whose whose, struct error *e)
+static int compare(struct walk *w, const struct user *now, const char *id, enum drift_whose whose,
+                   struct error *e)
 {
     struct sweep *s = w->sweep;
     struct drift_look look = {.books = s->books,
@@ -193,8 +192,7 @@ static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
 static int follow_or_compare(struct walk *w, const struct tenant_answer *a, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
-    const char *login =
-        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     bool taken = false, moved_on;
     if (a->class == TENANT_NOT_FOUND)
         return compare(w, w->other.user, w->other.id, DRIFT_OF_ANOTHER, e);
@@ -403,8 +401,8 @@ bool sweep_start(struct sweep *s, bool may_ask)
     }
     bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
     bool waits = s->walk && s->walk->seeks;
-    due_after(s, anew || waits ? s->options->sync->retry_min_usec
-                               : verified_wait(s->books, may_ask));
+    due_after(s,
+              anew || waits ? s->options->sync->retry_min_usec : verified_wait(s->books, may_ask));
     if (waits || s->closed || !may_ask)
         return false;
     struct walk *w = s->walk ? NULL : walk_new(s, anew);

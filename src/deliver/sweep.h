@@ -18,8 +18,8 @@ int sweep_new(struct sweep **ret, struct books *b, struct health *h, struct rule
 struct sweep *sweep_free(struct sweep *s);
 void sweep_close(struct sweep *s); /* what is under way ends, and none begins any more */
 
-void sweep_schedule(struct sweep *s);  /* at the start, and when its interval changed */
-void sweep_soon(struct sweep *s);      /* a person asks for it */
+void sweep_schedule(struct sweep *s); /* at the start, and when its interval changed */
+void sweep_soon(struct sweep *s);     /* a person asks for it */
 /* The user of that entry does not answer to its login, and its id was never learnt: it is
  * looked for by its mail, unless a walk is under way. */
 void sweep_seek(struct sweep *s, const char *entry_id);

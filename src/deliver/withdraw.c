@@ -29,8 +29,7 @@ static const char *what_changed(const struct execution *x)
     const struct books *b = x->delivery->books;
     if (x->basis.epoch != books_epoch(b))
         return books_epoch_why(b);
-    return x->intent.moved && !x->learnt.is_unclear ? "something about the person changed"
-                                                    : NULL;
+    return x->intent.moved && !x->learnt.is_unclear ? "something about the person changed" : NULL;
 }
 
 /* As it was before it began. */

@@ -4,8 +4,6 @@
  */
 #include "config.h"
 
-#include "directory/address.h"
-
 #include <arpa/nameser.h>
 #include <errno.h>
 #include <ldap.h>
@@ -22,10 +20,11 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "directory/address.h"
 #include "directory/libldap.h"
 #include "model/dn.h"
 
-#define SRV_MAX            32
+#define SRV_MAX 32
 
 static bool is_domain_component(const char *rdn)
 {
@@ -92,8 +91,8 @@ static int compare_srv(const void *a, const void *b)
     return (x->weight > 0) - (y->weight > 0);
 }
 
-void address_order_srv(struct address_srv *records, size_t n,
-                       uint32_t (*random)(void *userdata), void *userdata)
+void address_order_srv(struct address_srv *records, size_t n, uint32_t (*random)(void *userdata),
+                       void *userdata)
 {
     qsort(records, n, sizeof(*records), compare_srv);
     for (size_t i = 0; i < n; i++) {
@@ -128,8 +127,8 @@ static int read_srv(const ns_msg *answer, const ns_rr *rr, struct address_srv *r
     return 0;
 }
 
-int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret,
-                      size_t max, size_t *ret_n)
+int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret, size_t max,
+                      size_t *ret_n)
 {
     ns_msg message;
     *ret_n = 0;
@@ -212,8 +211,7 @@ static bool is_below(const char *uri, const char *domain)
 
     if (strspn(host, letters) != size || size < n)
         return false;
-    return strncasecmp(host + size - n, domain, n) == 0 &&
-           (size == n || host[size - n - 1] == '.');
+    return strncasecmp(host + size - n, domain, n) == 0 && (size == n || host[size - n - 1] == '.');
 }
 
 int address_keep_allowed(struct string_list *uris, const char *domain, char *const *hosts,
@@ -224,20 +222,18 @@ int address_keep_allowed(struct string_list *uris, const char *domain, char *con
 
     for (size_t i = 0; i < uris->n_items; i++) {
         const char *uri = uris->items[i];
-        bool allowed =
-            n_hosts > 0 ? address_is_listed(uri, hosts, n_hosts) : is_below(uri, domain);
+        bool allowed = n_hosts > 0 ? address_is_listed(uri, hosts, n_hosts) : is_below(uri, domain);
         if (allowed && string_list_add(&kept, uri) < 0)
             return error_out_of_memory(e);
         if (!allowed && !refused && !(refused = strdup(uri)))
             return error_out_of_memory(e);
     }
     if (kept.n_items == 0 && refused)
-        return error_set(
-            e, -EACCES,
-            "DNS names %s for %s, which is %s: if it is a server of yours, list it "
-            "under [directory] srv_hosts",
-            refused, domain,
-            n_hosts > 0 ? "not listed under srv_hosts" : "no host of that domain");
+        return error_set(e, -EACCES,
+                         "DNS names %s for %s, which is %s: if it is a server of yours, list it "
+                         "under [directory] srv_hosts",
+                         refused, domain,
+                         n_hosts > 0 ? "not listed under srv_hosts" : "no host of that domain");
     string_list_done(uris);
     *uris = kept;
     kept = (struct string_list){0};

@@ -64,8 +64,7 @@ static void number(struct address_list *l)
 /* Takes a; puts it at `at`. */
 static int insert(struct address_list *l, size_t at, struct address *a)
 {
-    if (!a ||
-        memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(struct address *)) < 0) {
+    if (!a || memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(struct address *)) < 0) {
         address_free(a);
         return -ENOMEM;
     }
@@ -84,8 +83,7 @@ static void remove_at(struct address_list *l, size_t at)
     number(l);
 }
 
-int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris,
-                     struct error *e)
+int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris, struct error *e)
 {
     if (n_uris == 0)
         return error_set(e, -EINVAL, "no directory server is configured ([directory] uri)");

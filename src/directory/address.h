@@ -23,8 +23,7 @@ struct address {
     uint64_t ask_usec;        /* monotonic: when DNS may name others; 0: it did not name it */
 };
 
-int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris,
-                     struct error *e);
+int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris, struct error *e);
 struct address_list *address_list_free(struct address_list *l);
 
 /* The most preferred address whose time has come; NULL: none, and *ret_when says when the first
@@ -68,8 +67,8 @@ struct address_srv {
     uint16_t port, priority, weight;
 };
 /* Sorts by priority, and by weight at random within one (RFC 2782). Pure but for `random`. */
-void address_order_srv(struct address_srv *records, size_t n,
-                       uint32_t (*random)(void *userdata), void *userdata);
+void address_order_srv(struct address_srv *records, size_t n, uint32_t (*random)(void *userdata),
+                       void *userdata);
 /* The records of a DNS answer; -EBADMSG when it is malformed. Pure. */
-int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret,
-                      size_t max, size_t *ret_n);
+int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret, size_t max,
+                      size_t *ret_n);

@@ -75,8 +75,8 @@ static bool any_missing(const struct bases *b)
 
 static void arm(struct bases *b)
 {
-    uint64_t wait = backoff_wait(FEED_ASK_AGAIN_MIN_USEC, FEED_ASK_AGAIN_MAX_USEC,
-                                 ++b->n_attempts, random_number());
+    uint64_t wait = backoff_wait(FEED_ASK_AGAIN_MIN_USEC, FEED_ASK_AGAIN_MAX_USEC, ++b->n_attempts,
+                                 random_number());
     b->next_usec = clock_steady_usec() + wait;
     for (unsigned i = b->env->n_searches; i-- > 0;)
         if (b->env->searches[i].base_missing)

@@ -269,9 +269,8 @@ static void commit(struct feed_batch *b)
         return;
     }
     if (c.n_entries > 0)
-        log_debug("%zu of %zu %s came as the same bytes as before",
-                  entries_n_unchanged(b->entries), c.n_entries,
-                  c.n_entries == 1 ? "entry" : "entries");
+        log_debug("%zu of %zu %s came as the same bytes as before", entries_n_unchanged(b->entries),
+                  c.n_entries, c.n_entries == 1 ? "entry" : "entries");
     group_reads_committed(b->group_reads, c.unfinished);
     feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
@@ -308,8 +307,8 @@ static int ask(struct feed_batch *b, struct error *e)
 static void pump(struct feed_batch *b)
 {
     struct error e = {0};
-    bool news = entries_tell_changes(b->entries) &&
-                entries_search(b->entries) == b->env->n_searches - 1;
+    bool news =
+        entries_tell_changes(b->entries) && entries_search(b->entries) == b->env->n_searches - 1;
     bool asked = false;
     int r = fetches_start(b->fetches, &e);
     if (r < 0) {
@@ -345,8 +344,8 @@ static int on_entry(unsigned search, struct decoded *d, void *owner, struct erro
     return entries_take(b->entries, search, d, e);
 }
 
-static int on_read(unsigned search, LDAP *ld, LDAPMessage *m, const char *id,
-                   struct raw_entry *ret, void *owner, struct error *e)
+static int on_read(unsigned search, LDAP *ld, LDAPMessage *m, const char *id, struct raw_entry *ret,
+                   void *owner, struct error *e)
 {
     const struct feed_batch *b = owner;
     return entries_read_again(b->entries, search, ld, m, id, ret, e);
@@ -358,8 +357,7 @@ static int on_complete(unsigned search, struct decoded *d, void *owner, struct e
     return entries_pass(b->entries, search, d, e);
 }
 
-static int on_left(unsigned search, const char *id, const char *why, void *owner,
-                   struct error *e)
+static int on_left(unsigned search, const char *id, const char *why, void *owner, struct error *e)
 {
     const struct feed_batch *b = owner;
     return entries_left(b->entries, search, id, why, e);
@@ -461,8 +459,7 @@ static int add_parts(struct feed_batch *b, struct error *e)
     if (r == 0)
         r = leaving_new(&b->leaving, b->env, b->fetches, &of_leaving, b, e);
     if (r == 0)
-        r = group_reads_new(&b->group_reads, b->env, b->fetches, between, &of_group_reads, b,
-                            e);
+        r = group_reads_new(&b->group_reads, b->env, b->fetches, between, &of_group_reads, b, e);
     if (r == 0)
         r = entries_new(&b->entries, b->env, b->fetches, b->places, b->group_reads, e);
     if (r == 0 && b->env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)

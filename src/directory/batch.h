@@ -63,8 +63,7 @@ int feed_batch_take_removals(struct feed_batch *b, struct error *e);
 /* An entry of a roll call, of which only the id was asked for: present, or read as a whole when
  * the mirror does not know it. */
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e);
-int feed_batch_present(struct feed_batch *b, const char *id,
-                       struct error *e); /* or 1: unknown */
+int feed_batch_present(struct feed_batch *b, const char *id, struct error *e); /* or 1: unknown */
 /* Reads one entry (by DN or "<GUID=…>") and takes it as feed_batch_entry() would; outside the
  * base of the search it has left. */
 int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e);

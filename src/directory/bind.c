@@ -77,9 +77,8 @@ static int answer(LDAP *ld, int code, const char *what, const struct bind_reques
     ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
     const char *data = NULL, *why = explanation(code, said, &data);
     if (why)
-        return error_set(e, -EACCES,
-                         "%s: the server refuses the bind %s: %s (LDAP code %d%.*s)", q->uri,
-                         what, why, code, (int)strlen(data) - 1, data);
+        return error_set(e, -EACCES, "%s: the server refuses the bind %s: %s (LDAP code %d%.*s)",
+                         q->uri, what, why, code, (int)strlen(data) - 1, data);
     /* The bind is the first request: libldap connects for it. */
     if (code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR)
         return libldap_error_of(e, ld, password, code, "%s: no %sconnection", q->uri,
@@ -114,8 +113,7 @@ static int bind_with_policy(LDAP *ld, const char *dn, struct berval *credentials
     LDAPControl *c = libldap_control(answers, LDAP_CONTROL_PASSWORDPOLICYRESPONSE);
     ber_int_t expires = 0, grace = 0;
     LDAPPasswordPolicyError policy = PP_noError;
-    if (c &&
-        ldap_parse_passwordpolicy_control(ld, c, &expires, &grace, &policy) == LDAP_SUCCESS)
+    if (c && ldap_parse_passwordpolicy_control(ld, c, &expires, &grace, &policy) == LDAP_SUCCESS)
         *ret_must_change = policy == PP_changeAfterReset;
     return code;
 }
@@ -134,11 +132,10 @@ static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused
     char *what = libldap_format("as %s (password of %s)", q->dn, q->password_file);
     if (code == LDAP_SUCCESS && must_change) {
         *ret_refused = true;
-        return error_set(
-            e, -EACCES,
-            "%s: the account %s must change its password before it may read "
-            "anything, since somebody reset it: set a new one, and write it into %s",
-            q->uri, q->dn, q->password_file);
+        return error_set(e, -EACCES,
+                         "%s: the account %s must change its password before it may read "
+                         "anything, since somebody reset it: set a new one, and write it into %s",
+                         q->uri, q->dn, q->password_file);
     }
     r = answer(ld, code, what ? what : "", q, password, ret_refused, e);
     if (r == 0)
@@ -154,8 +151,7 @@ static int bind_anonymous(LDAP *ld, const struct bind_request *q, bool *ret_refu
     return answer(ld, code, "without a name (anonymous)", q, NULL, ret_refused, e);
 }
 
-static int bind_external(LDAP *ld, const struct bind_request *q, bool *ret_refused,
-                         struct error *e)
+static int bind_external(LDAP *ld, const struct bind_request *q, bool *ret_refused, struct error *e)
 {
     struct berval none = {0, (char *)""};
     int code = ldap_sasl_bind_s(ld, NULL, "EXTERNAL", &none, NULL, NULL, NULL);
@@ -185,8 +181,7 @@ static int interact(LDAP *ld, unsigned flags, void *defaults, void *list)
     return LDAP_SUCCESS;
 }
 
-static int bind_gssapi(LDAP *ld, const struct bind_request *q, bool *ret_refused,
-                       struct error *e)
+static int bind_gssapi(LDAP *ld, const struct bind_request *q, bool *ret_refused, struct error *e)
 {
     int r = keytab_offer(q->keytab, q->principal, e);
     if (r < 0)

@@ -22,8 +22,7 @@ void computed_done(struct computed *c)
 }
 
 /* Of many who come at once nobody knows yet what the first ones will show. */
-static int pass(struct computed *c, const struct string_list *wanted,
-                const struct entry *person)
+static int pass(struct computed *c, const struct string_list *wanted, const struct entry *person)
 {
     for (size_t i = 0; i < wanted->n_items; i++)
         if (!entry_attribute(person, wanted->items[i]) &&
@@ -82,20 +81,19 @@ int computed_doubt(struct computed *c, struct feed_environment *env, const struc
     return entry->kind == ENTRY_PERSON ? doubt_person(c, env, entry, ret, e) : r;
 }
 
-static int learn(struct computed *c, struct feed_environment *env, const char *name,
-                 const char *dn, struct error *e)
+static int learn(struct computed *c, struct feed_environment *env, const char *name, const char *dn,
+                 struct error *e)
 {
     if (string_list_contains(&c->names, name))
         return 0;
     if (string_list_add(&c->names, name) < 0)
         return error_out_of_memory(e);
-    log_notice(
-        "%s computes %s of %s and leaves it out of what it sends for a change, so it is "
-        "asked for it; where that alone changes, it is found %s",
-        session_uri(env->session), name, dn,
-        strcmp(name, "member") == 0
-            ? "every poll_interval for groups with a memberURL, else by full compares only"
-            : "by full compares only ([directory] full_interval)");
+    log_notice("%s computes %s of %s and leaves it out of what it sends for a change, so it is "
+               "asked for it; where that alone changes, it is found %s",
+               session_uri(env->session), name, dn,
+               strcmp(name, "member") == 0
+                   ? "every poll_interval for groups with a memberURL, else by full compares only"
+                   : "by full compares only ([directory] full_interval)");
     if (string_list_contains(&c->passed, name))
         feed_doubts(env, "many came before it was known what the server computes");
     return 0;

@@ -13,8 +13,8 @@ struct error;
 struct feed_environment;
 
 struct computed {
-    struct string_list names; /* of which it was said; for life */
-    unsigned n_newcomers; /* who were asked for although nothing was known of their server */
+    struct string_list names;  /* of which it was said; for life */
+    unsigned n_newcomers;      /* who were asked for although nothing was known of their server */
     struct string_list passed; /* what people lacked who were not asked for after those */
 };
 void computed_done(struct computed *c);

@@ -336,10 +336,10 @@ static void on_task_done(struct task *t, bool in_time, void *data, void *userdat
     struct attempt *a = data;
     if (!in_time) {
         struct error e = {0};
-        int r = error_set(&e, -ETIMEDOUT, "%s: no connection within %.1f s%s", c->uri,
-                          (double)c->timeout_usec / (double)USEC_PER_SEC,
-                          a ? ""
-                            : " (and the attempt is still stuck: name resolution or Kerberos)");
+        int r =
+            error_set(&e, -ETIMEDOUT, "%s: no connection within %.1f s%s", c->uri,
+                      (double)c->timeout_usec / (double)USEC_PER_SEC,
+                      a ? "" : " (and the attempt is still stuck: name resolution or Kerberos)");
         c->done(c, CONNECT_FAILED, NULL, NULL, r, &e, c->userdata);
         return;
     }
@@ -350,8 +350,8 @@ static void on_task_done(struct task *t, bool in_time, void *data, void *userdat
         c->done(c, CONNECT_DONE, TAKE(a->ld), TAKE(a->password), 0, NULL, c->userdata);
 }
 
-int connect_tls_of(const struct directory_options *options, const char *uri,
-                   enum connect_tls *ret, struct error *e)
+int connect_tls_of(const struct directory_options *options, const char *uri, enum connect_tls *ret,
+                   struct error *e)
 {
     bool ldaps = strncasecmp(uri, "ldaps://", 8) == 0;
     if (strncasecmp(uri, "ldapi://", 8) == 0) {
@@ -445,8 +445,8 @@ static struct attempt *attempt_new(const struct directory_options *o, const char
 }
 
 int connect_start(struct connect **ret, struct sd_event *event, struct task_slot *slot,
-                  const struct directory_options *options, const char *uri,
-                  connect_done_fn done, void *userdata, struct error *e)
+                  const struct directory_options *options, const char *uri, connect_done_fn done,
+                  void *userdata, struct error *e)
 {
     enum connect_tls tls;
     int r = connect_tls_of(options, uri, &tls, e);

@@ -27,8 +27,8 @@ typedef void (*connect_done_fn)(struct connect *c, enum connect_outcome outcome,
                                 struct secret *password, int r, const struct error *e,
                                 void *userdata);
 int connect_start(struct connect **ret, struct sd_event *event, struct task_slot *slot,
-                  const struct directory_options *options, const char *uri,
-                  connect_done_fn done, void *userdata, struct error *e);
+                  const struct directory_options *options, const char *uri, connect_done_fn done,
+                  void *userdata, struct error *e);
 struct connect *connect_free(struct connect *c);
 
 /* When the certificate of the server expires; 0: there is none, or libldap does not tell. */
@@ -45,8 +45,8 @@ enum connect_tls {
     CONNECT_STARTTLS = 2,
     CONNECT_LOCAL = 3, /* ldapi */
 };
-int connect_tls_of(const struct directory_options *options, const char *uri,
-                   enum connect_tls *ret, struct error *e);
+int connect_tls_of(const struct directory_options *options, const char *uri, enum connect_tls *ret,
+                   struct error *e);
 /* Whether connections can be made so at all; -EINVAL. */
 int connect_check_options(const struct directory_options *options, struct error *e);
 

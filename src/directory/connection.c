@@ -146,8 +146,7 @@ static void on_turn(struct session *s, bool drained, void *userdata)
         c->events->turn(drained, c->owner);
 }
 
-static void on_searched(struct session *s, const struct session_request *request,
-                        void *userdata)
+static void on_searched(struct session *s, const struct session_request *request, void *userdata)
 {
     struct connection *c = userdata;
     c->events->searched(session_uri(s), request, c->owner);
@@ -374,10 +373,9 @@ static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)
     }
     c->trust_of_attempt = trust_of_now(c);
     c->better_address = address_better(c->addresses, c->address, clock_monotonic_usec());
-    int r = c->better_address
-                ? connect_start(&c->better, c->event, c->better_address->slot, c->options,
-                                c->better_address->uri, on_better, c, &e)
-                : -EAGAIN;
+    int r = c->better_address ? connect_start(&c->better, c->event, c->better_address->slot,
+                                              c->options, c->better_address->uri, on_better, c, &e)
+                              : -EAGAIN;
     if (r < 0)
         timer_arm(c->comeback, c->options->return_interval_usec);
     return 0;

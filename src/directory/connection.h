@@ -28,8 +28,8 @@ struct connection_events {
     void (*dropping)(void *owner);
     /* It was dropped for this; true: another attempt is to be made. */
     bool (*failed)(int r, const struct error *e, void *owner);
-    void (*settle)(void *owner); /* a failure was noted: connection_settle(), from the loop */
-    bool (*may_leave)(void *owner);          /* for the preferred server */
+    void (*settle)(void *owner);    /* a failure was noted: connection_settle(), from the loop */
+    bool (*may_leave)(void *owner); /* for the preferred server */
     void (*turn)(bool drained, void *owner); /* the session gave out what had come */
     void (*searched)(const char *uri, const struct session_request *request, void *owner);
 };
@@ -43,9 +43,8 @@ struct connection *connection_free(struct connection *c); /* drops it, and tells
 
 /* Begins with the next address whose time has come. stays: it returns to preferred servers. */
 void connection_start(struct connection *c, bool stays);
-void connection_stop(struct connection *c); /* drops it and makes none any more */
-void connection_again(
-    struct connection *c); /* drops it and begins at once, as if it were new */
+void connection_stop(struct connection *c);  /* drops it and makes none any more */
+void connection_again(struct connection *c); /* drops it and begins at once, as if it were new */
 /* Ends all pauses; false: one is there, or is being made. */
 bool connection_try_now(struct connection *c);
 

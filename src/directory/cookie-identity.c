@@ -85,8 +85,7 @@ bool cookie_identity_matches(const char *stored, const char *current, char *why,
     json_object_del(b, "usn");
     const char *key;
     json_t *value;
-    json_object_foreach(a, key, value)
-    {
+    json_object_foreach (a, key, value) {
         if (!json_equal(value, json_object_get(b, key))) {
             snprintf(why, n, "its %s differs", key);
             return false;

@@ -53,8 +53,8 @@ static bool is_wanted(const struct decoder *d, const char *base)
     for (size_t i = 0; i < d->wanted.n_items; i++)
         if (text_equal_ascii_case(d->wanted.items[i], base) ||
             /* Asked for by one of its names, answered by another. */
-            (canonical && text_equal_ascii_case(
-                              schema_canonical(d->schema, d->wanted.items[i]), canonical)))
+            (canonical &&
+             text_equal_ascii_case(schema_canonical(d->schema, d->wanted.items[i]), canonical)))
             return true;
     return false;
 }
@@ -74,8 +74,7 @@ static int find_out(const struct decoder *d, const char *name, struct decoded_na
     return 0;
 }
 
-int decode_memory_name(const struct decoder *d, const char *name,
-                       const struct decoded_name **ret)
+int decode_memory_name(const struct decoder *d, const char *name, const struct decoded_name **ret)
 {
     struct decode_memory *m = d->memory;
     size_t i = m->next < m->n_names && strcmp(m->names[m->next].name, name) == 0 ? m->next : 0;

@@ -210,8 +210,8 @@ static int each_member(const struct berval *attribute,
     const unsigned char *at = (const unsigned char *)attribute->bv_val;
     const unsigned char *end = at + attribute->bv_len;
     struct berval name, values, value;
-    if (!take_element(&at, end, LBER_OCTETSTRING, &name) ||
-        !names_members(&name) || !take_element(&at, end, LBER_SET, &values))
+    if (!take_element(&at, end, LBER_OCTETSTRING, &name) || !names_members(&name) ||
+        !take_element(&at, end, LBER_SET, &values))
         return 1;
     int r = 0;
     at = (const unsigned char *)values.bv_val;

@@ -16,14 +16,13 @@ struct raw_entry {
     unsigned char digest[ENTRY_RAW_SIZE];
     char *dn;
     char *id;
-    char *watermark; /* NULL: it shows none */
+    char *watermark;     /* NULL: it shows none */
     size_t members_size; /* of the DNs of members, about */
 };
 void raw_entry_done(struct raw_entry *raw);
 
 /* Once the decoder is as it stays: what else than the bytes decides what becomes of an entry. */
-int decode_raw_seal(struct decoder *d, const struct directory_options *options,
-                    struct error *e);
+int decode_raw_seal(struct decoder *d, const struct directory_options *options, struct error *e);
 
 /* Before anything else looks at the attributes of the message. id as for decode_entry(). Answers
  * DECODE_RAW_NONE: this entry must be decoded, its bytes say nothing about the next time. */

@@ -29,7 +29,7 @@
 
 /* One attribute as it lies in the message. */
 struct raw {
-    char name[128]; /* longer ones are not asked for */
+    char name[128];        /* longer ones are not asked for */
     const char *canonical; /* NULL: the name itself */
     bool wanted;
     struct berval *values;
@@ -69,13 +69,11 @@ static int collect(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct raw
     while (code == LDAP_SUCCESS &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
            name.bv_val) {
-        if (name.bv_len >= sizeof(ret->items->name) ||
-            memchr(name.bv_val, '\0', name.bv_len)) {
+        if (name.bv_len >= sizeof(ret->items->name) || memchr(name.bv_val, '\0', name.bv_len)) {
             ber_memfree(values);
             continue;
         }
-        if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(*ret->items)) <
-            0) {
+        if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(*ret->items)) < 0) {
             ber_memfree(values);
             return error_out_of_memory(e);
         }
@@ -187,8 +185,7 @@ static bool must_have_members(const struct decoder *d, const struct raw *classes
 }
 
 /* In which attribute a group of these classes names its members; both if they do not tell. */
-static void place_members(const struct decoder *d, const struct raw *classes,
-                          struct decoded *ret)
+static void place_members(const struct decoder *d, const struct raw *classes, struct decoded *ret)
 {
     for (size_t i = 0; classes && i < classes->n_values; i++) {
         char class[CLASS_SIZE];
@@ -348,8 +345,7 @@ static int add_login_keys(struct entry *entry, const struct raw *login)
     int r = 0;
     for (size_t i = 0; login && i < login->n_values && r == 0; i++) {
         const struct berval *v = &login->values[i];
-        if (v->bv_len > 0 && text_is_utf8(v->bv_val, v->bv_len) &&
-            !memchr(v->bv_val, 0, v->bv_len))
+        if (v->bv_len > 0 && text_is_utf8(v->bv_val, v->bv_len) && !memchr(v->bv_val, 0, v->bv_len))
             r = entry_take_login_key(entry, decode_login_key(v->bv_val, v->bv_len));
     }
     return r;
@@ -368,8 +364,8 @@ static int add_keys(const struct decoder *d, struct entry *entry, const struct r
     int r = add_login_keys(entry, find_any_name(d, raw, d->login_attribute));
     if (r == 0 && d->active_directory)
         r = add_login_keys(entry, find(raw, "sAMAccountName"));
-    entry->primary_key = copy_value(
-        d->active_directory ? find(raw, "primaryGroupID") : find_any_name(d, raw, "gidNumber"));
+    entry->primary_key = copy_value(d->active_directory ? find(raw, "primaryGroupID")
+                                                        : find_any_name(d, raw, "gidNumber"));
     return r;
 }
 
@@ -385,13 +381,13 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     if (!ret->dn)
         return error_out_of_memory(e);
     ret->bad_dn = strlen(ret->dn) != raw.dn.bv_len || !dn_is_valid(ret->dn);
-    const struct raw *deleted = find(&raw, "isDeleted"), *own = find_any_name(d, &raw, d->id_attribute);
+    const struct raw *deleted = find(&raw, "isDeleted"),
+                     *own = find_any_name(d, &raw, d->id_attribute);
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
                    strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;
     ret->alias = class_meanings(d->kinds, classes) & CLASS_OF_ALIAS;
-    ret->computer =
-        d->active_directory && (class_meanings(d->kinds, classes) & CLASS_OF_COMPUTER);
+    ret->computer = d->active_directory && (class_meanings(d->kinds, classes) & CLASS_OF_COMPUTER);
     if (d->watermark_attribute)
         ret->watermark = copy_value(find(&raw, d->watermark_attribute));
     if (d->active_directory)
@@ -401,8 +397,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     ret->bad_id = !identity && own && own->n_values > 0;
     enum entry_kind kind = kind_of(d->kinds, classes);
     /* An attribute of people's own, such as a personnel number, identifies no group. */
-    const struct raw *second =
-        d->second_id_attribute ? find(&raw, d->second_id_attribute) : NULL;
+    const struct raw *second = d->second_id_attribute ? find(&raw, d->second_id_attribute) : NULL;
     if (!identity && kind != ENTRY_PERSON)
         identity = identity_of(d->second_identity, second);
     if (!identity)
@@ -419,9 +414,8 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
         decoded_done(ret);
         return error_set(e, r, "the entry %s cannot be taken: %s", dn ? dn : "", strerror(-r));
     }
-    ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP &&
-                                 ret->entry->n_members == 0 && !ret->ranges &&
-                                 must_have_members(d, classes);
+    ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP && ret->entry->n_members == 0 &&
+                                 !ret->ranges && must_have_members(d, classes);
     if (ret->entry->kind == ENTRY_GROUP)
         place_members(d, classes, ret);
     entry_sort(ret->entry);

@@ -44,24 +44,24 @@ struct decoder {
 struct decoded {
     struct entry *entry; /* NULL: it has no id that we may see */
     char *dn;
-    char *watermark;       /* the greatest value of watermark_attribute; NULL */
-    char *version;         /* of the entry, to notice an edit between two reads; may be NULL */
-    bool deleted;          /* AD: isDeleted */
-    bool computer;         /* AD */
-    bool alias;            /* an alias entry, which nobody follows */
-    bool bad_id;           /* it has an id that cannot be used as one */
-    bool bad_dn;           /* dn is none; it may be cut */
-    bool crowded;          /* it has more attributes than are taken */
-    size_t n_bad_members;  /* values that are no DNs, so nobody's names … */
-    char *bad_member;      /* … and the first of them, to be shown */
-    bool has_children;     /* as children_attribute says: it may be shown for that alone */
-    bool is_parent;        /* it was asked for as what others lie below */
+    char *watermark;      /* the greatest value of watermark_attribute; NULL */
+    char *version;        /* of the entry, to notice an edit between two reads; may be NULL */
+    bool deleted;         /* AD: isDeleted */
+    bool computer;        /* AD */
+    bool alias;           /* an alias entry, which nobody follows */
+    bool bad_id;          /* it has an id that cannot be used as one */
+    bool bad_dn;          /* dn is none; it may be cut */
+    bool crowded;         /* it has more attributes than are taken */
+    size_t n_bad_members; /* values that are no DNs, so nobody's names … */
+    char *bad_member;     /* … and the first of them, to be shown */
+    bool has_children;    /* as children_attribute says: it may be shown for that alone */
+    bool is_parent;       /* it was asked for as what others lie below */
     bool may_member, may_unique; /* a group: where its members stand, as far as its classes tell */
-    bool asked;   /* what it lost against the mirror was asked for */
-    bool all_shown; /* a group: the mirror has no member that is not here, as of now */
-    bool foreign; /* of a server that a reference names: it is not ours to ask */
-    struct ranges *ranges; /* not NULL: members came in part */
-    char *partial;         /* the name of another attribute that came in part */
+    bool asked;                  /* what it lost against the mirror was asked for */
+    bool all_shown;              /* a group: the mirror has no member that is not here, as of now */
+    bool foreign;                /* of a server that a reference names: it is not ours to ask */
+    struct ranges *ranges;       /* not NULL: members came in part */
+    char *partial;               /* the name of another attribute that came in part */
 };
 void decoded_done(struct decoded *d);
 /* One whose name is none keeps the one that it was known by, and what is wrong is noted in it.
@@ -102,8 +102,7 @@ int decode_memory_new(struct decode_memory **ret); /* -ENOMEM */
 struct decode_memory *decode_memory_free(struct decode_memory *m);
 struct dn_memory *decode_memory_dns(struct decode_memory *m); /* NULL for NULL */
 /* Found out once for each name; *ret is valid until the next call. -ENOMEM. */
-int decode_memory_name(const struct decoder *d, const char *name,
-                       const struct decoded_name **ret);
+int decode_memory_name(const struct decoder *d, const char *name, const struct decoded_name **ret);
 /* What joins a memberUid and a login: as servers compare logins. NULL: no memory, no UTF-8. */
 char *decode_login_key(const char *bytes, size_t size);
 /* Takes an answer with more members into ranges; as ranges_accept(), -EBADMSG when it cannot be

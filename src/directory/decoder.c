@@ -108,8 +108,7 @@ static bool are_all_classes(const struct decoder *d, const char *filter)
 
 int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,
                  bool active_directory, const struct directory_options *options,
-                 const struct string_list *attributes, const struct schema *schema,
-                 struct error *e)
+                 const struct string_list *attributes, const struct schema *schema, struct error *e)
 {
     *d = (struct decoder){
         .identity = identity,

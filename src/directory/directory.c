@@ -242,8 +242,7 @@ static void tell_away(struct directory *d, const struct error *e)
         return;
     }
     d->away_logged = true;
-    log_event(LOG_WARNING, MSG_DIRECTORY_AWAY, "The directory cannot be followed: %s",
-              e->message);
+    log_event(LOG_WARNING, MSG_DIRECTORY_AWAY, "The directory cannot be followed: %s", e->message);
 }
 
 static bool on_failed(int r, const struct error *e, void *owner)
@@ -309,8 +308,7 @@ static int add_sources(struct directory *d, struct error *e)
     return unanswered_new(&d->unanswered, d->sink, d->userdata, d->event, on_ask_again, d, e);
 }
 
-static int add_owners(struct directory *d, const struct string_list *attributes,
-                      struct error *e)
+static int add_owners(struct directory *d, const struct string_list *attributes, struct error *e)
 {
     static const struct feeding_events feeding_events = {
         .news = {.failed = on_feed_failed,
@@ -407,14 +405,14 @@ static int start(struct directory *d, bool once, struct error *e)
 
 int directory_start(struct directory *d, struct error *e)
 {
-    d->full_usec = d->sink->compared_usec ? d->sink->compared_usec(d->userdata)
-                                          : clock_steady_usec();
+    d->full_usec =
+        d->sink->compared_usec ? d->sink->compared_usec(d->userdata) : clock_steady_usec();
     return start(d, false, e);
 }
 
 int directory_read_once(struct directory *d,
-                        void (*done)(int r, const struct error *e, void *userdata),
-                        void *userdata, struct error *e)
+                        void (*done)(int r, const struct error *e, void *userdata), void *userdata,
+                        struct error *e)
 {
     int r = start(d, true, e);
     if (r == 0) {
@@ -480,7 +478,8 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         doubt = unanswered_why(d->unanswered, &next_usec);
     *ret = (struct directory_status){
         .state = d->state,
-        .uri = c.uri, .product = c.product,
+        .uri = c.uri,
+        .product = c.product,
         .feed = feeding_kind(d->feeding),
         .feed_reason = reason[0] ? reason : NULL,
         .base_doubt = c.base_doubt,
@@ -489,7 +488,8 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .next_attempt_usec = d->has_error || !doubt ? c.next_attempt_usec : next_usec,
         .last_change_usec = d->last_change_usec,
         .last_full_read_usec = d->full_usec ? clock_wall_of(d->full_usec) : 0,
-        .n_reconnects = c.n_reconnects, .n_entries = c.n_entries,
+        .n_reconnects = c.n_reconnects,
+        .n_entries = c.n_entries,
         .certificate_expires_usec = c.certificate_expires_usec,
     };
 }

@@ -60,8 +60,7 @@ static int take_attribute(struct dirsync_change *x, const struct schema *schema,
 {
     if (name_is(name, "objectGUID")) {
         if (values && values[0].bv_val && !x->id)
-            x->id =
-                identity_from_value(IDENTITY_OBJECTGUID, values[0].bv_val, values[0].bv_len);
+            x->id = identity_from_value(IDENTITY_OBJECTGUID, values[0].bv_val, values[0].bv_len);
         return 0;
     }
     if (name_is(name, "instanceType") || name_is(name, "objectClass"))

@@ -88,8 +88,7 @@ void entries_name_gone(struct entries *x)
     x->names_gone = true;
 }
 
-static void doubt(struct entries *x, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static void doubt(struct entries *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void doubt(struct entries *x, const char *format, ...)
 {
     if (x->doubted)
@@ -335,14 +334,13 @@ static int take_known(struct entries *x, unsigned search, LDAP *ld, LDAPMessage 
                       struct raw_entry *raw, bool *ret_shrank, struct error *e)
 {
     int r = raw->id ? take_unchanged(x, search, raw, e) : SINK_UNKNOWN_ID;
-    return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, search, ld, m, raw, ret_shrank, e)
-                                           : r;
+    return r == SINK_UNKNOWN_ID && raw->id ? take_growth(x, search, ld, m, raw, ret_shrank, e) : r;
 }
 
 /* By its name, which must be a readable one, it may lie in another base than when it was asked
  * for. */
-int entries_read_again(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m,
-                       const char *id, struct raw_entry *ret, struct error *e)
+int entries_read_again(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m, const char *id,
+                       struct raw_entry *ret, struct error *e)
 {
     const struct feed_environment *env = x->env;
     CLEANUP(freep) char *key = NULL;
@@ -360,13 +358,11 @@ int entries_read_again(struct entries *x, unsigned search, LDAP *ld, LDAPMessage
  * is it known that the server computes them: they may be spelt otherwise, and all there. */
 static int ask_members(struct entries *x, const struct raw_entry *raw, struct error *e)
 {
-    log_debug("%s: not all members of before are in the server's message: it is asked",
-              raw->dn);
+    log_debug("%s: not all members of before are in the server's message: it is asked", raw->dn);
     return fetches_entry(x->fetches, x->search, raw->dn, raw->id, e);
 }
 
-int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
-                    struct error *e)
+int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, struct error *e)
 {
     CLEANUP(raw_entry_done) struct raw_entry raw = {0};
     CLEANUP(decoded_done) struct decoded d = {0};
@@ -429,8 +425,7 @@ int entries_present(struct entries *x, const char *id, struct error *e)
 }
 
 int entries_members(struct entries *x, const char *group_id, const struct member *added,
-                    size_t n_added, const struct member *removed, size_t n_removed,
-                    struct error *e)
+                    size_t n_added, const struct member *removed, size_t n_removed, struct error *e)
 {
     struct feed_members members = {
         .group_id = group_id,

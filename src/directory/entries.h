@@ -29,10 +29,8 @@ void entries_from_cookie(struct entries *x); /* full, since it lists what is pre
 void entries_name_gone(struct entries *x);
 
 /* As the functions of the same names in batch.h. */
-int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
-                    struct error *e);
-int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
-                   struct error *e);
+int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, struct error *e);
+int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, struct error *e);
 int entries_roll(struct entries *x, LDAP *ld, LDAPMessage *m, struct error *e);
 int entries_present(struct entries *x, const char *id, struct error *e);
 int entries_members(struct entries *x, const char *group_id, const struct member *added,
@@ -47,8 +45,8 @@ int entries_gone(struct entries *x, const char *id, struct error *e);
 int entries_take(struct entries *x, unsigned search, struct decoded *d, struct error *e);
 /* One that was read by itself: 0 if it is as it is known, and was taken so; else
  * SINK_UNKNOWN_ID. */
-int entries_read_again(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m,
-                       const char *id, struct raw_entry *ret, struct error *e);
+int entries_read_again(struct entries *x, unsigned search, LDAP *ld, LDAPMessage *m, const char *id,
+                       struct raw_entry *ret, struct error *e);
 int entries_pass(struct entries *x, unsigned search, struct decoded *d, struct error *e);
 
 /* What was taken may not be all there is; the first reason stays. */
@@ -58,7 +56,7 @@ const char *entries_doubted(const struct entries *x); /* the reason; NULL: not d
 unsigned entries_search(const struct entries *x);
 bool entries_full(const struct entries *x);
 enum feed_absence entries_absence(const struct entries *x); /* what it proves */
-bool entries_tell_changes(const struct entries *x); /* not only what is there */
+bool entries_tell_changes(const struct entries *x);         /* not only what is there */
 size_t entries_n(const struct entries *x);
 size_t entries_n_changes(const struct entries *x);      /* entries, left, present, members */
 size_t entries_n_unchanged(const struct entries *x);    /* not even decoded */

@@ -18,7 +18,7 @@ struct session;
 struct feed_search {
     char *base, *base_key;
     int scope;
-    char *filter;      /* people, groups and containers */
+    char *filter;                        /* people, groups and containers */
     bool people, containers, has_groups; /* what it looks for */
     char *persons;                       /* the people of these alone; NULL: it looks for none */
     char *groups;      /* the groups of these alone; NULL: another search has them */
@@ -54,10 +54,10 @@ struct feed_environment {
     char **attributes; /* of decoder_attributes() */
     struct feed_search searches[DIRECTORY_MAX_SEARCHES];
     unsigned n_searches;
-    bool once;       /* stop when everything of this moment is known */
-    bool force_full; /* no cookie is to be used at the start */
+    bool once;                 /* stop when everything of this moment is known */
+    bool force_full;           /* no cookie is to be used at the start */
     bool deletions_are_untold; /* but by a read of everything, or a call of the roll */
-    bool cut;        /* a limit of the server ended what the feed does */
+    bool cut;                  /* a limit of the server ended what the feed does */
 };
 
 /* Pauses before it is asked again what was not answered, growing from the one to the other. */
@@ -77,8 +77,7 @@ struct directory_feed_ops {
     const char *refused; /* what is said when the server does, although it lists it */
     int (*start)(void **ret, struct feed_environment *env, struct error *e);
     void (*free)(void *feed);
-    void (*turn)(void *feed,
-                 bool drained); /* the session gave out what had come; may be NULL */
+    void (*turn)(void *feed, bool drained); /* the session gave out what had come; may be NULL */
     void (*request_full)(void *feed);
 };
 extern const struct directory_feed_ops feed_syncrepl_ops, feed_dirsync_ops, feed_poll_ops;

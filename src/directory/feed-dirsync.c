@@ -188,13 +188,13 @@ static int ask_dirsync(struct dirsync *d, const char *filter, struct error *e)
     const struct sync_cookie *kept = &d->cookies[d->current];
     struct berval cookie = {kept->size, kept->data ? kept->data : (char *)""};
     /* Signed in libldap, although the highest bit has a meaning. */
-    int flags = (int)(LDAP_CONTROL_X_DIRSYNC_OBJECT_SECURITY |
-                      LDAP_CONTROL_X_DIRSYNC_INCREMENTAL_VALUES);
+    int flags =
+        (int)(LDAP_CONTROL_X_DIRSYNC_OBJECT_SECURITY | LDAP_CONTROL_X_DIRSYNC_INCREMENTAL_VALUES);
     if (d->control)
         ldap_control_free(d->control);
     d->control = NULL;
-    int code = ldap_create_dirsync_control(session_ldap(env->session), flags, BYTES_MAX,
-                                           &cookie, &d->control);
+    int code = ldap_create_dirsync_control(session_ldap(env->session), flags, BYTES_MAX, &cookie,
+                                           &d->control);
     if (code != LDAP_SUCCESS)
         return libldap_error(e, code, NULL, "cannot make a DirSync control");
     LDAPControl *controls[] = {d->control, NULL};
@@ -252,7 +252,8 @@ static int ask_sight(struct dirsync *d, struct error *e)
     static const char *const attributes[] = {"isDeleted", NULL};
     LDAPControl show = {.ldctl_oid = (char *)LIBLDAP_OID_SHOW_DELETED, .ldctl_iscritical = 1};
     LDAPControl *controls[] = {&show, NULL};
-    CLEANUP(freep) char *base = libldap_format("CN=Deleted Objects,%s", d->env->server->suffixes[0]);
+    CLEANUP(freep)
+    char *base = libldap_format("CN=Deleted Objects,%s", d->env->server->suffixes[0]);
     struct search_request q = {
         .base = base,
         .scope = LDAP_SCOPE_BASE,
@@ -297,8 +298,7 @@ static void end_round(struct dirsync *d)
         return;
     if (!d->notified)
         notify(d);
-    bool due =
-        d->again || d->full_wanted || full; /* something may have changed amid that read */
+    bool due = d->again || d->full_wanted || full; /* something may have changed amid that read */
     arm(d, due ? WAKE_PAUSE_USEC : interval_of(d));
     d->again = false;
 }
@@ -402,8 +402,8 @@ static int stored_cookie(struct dirsync *d, struct error *e)
     if (r < 0 || !cookie || size == 0)
         return r;
     CLEANUP(freep)
-    char *current = cookie_identity(env, d->current, DIRECTORY_FEED_DIRSYNC, NULL,
-                                    env->server->highest_usn);
+    char *current =
+        cookie_identity(env, d->current, DIRECTORY_FEED_DIRSYNC, NULL, env->server->highest_usn);
     if (!current)
         return error_out_of_memory(e);
     if (!cookie_identity_matches(identity, current, why, sizeof(why))) {
@@ -456,8 +456,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void on_notification(struct session_operation *o, int type, LDAPMessage **m,
-                            void *userdata)
+static void on_notification(struct session_operation *o, int type, LDAPMessage **m, void *userdata)
 {
     (void)o;
     struct dirsync *d = userdata;
@@ -481,8 +480,7 @@ static void on_notification(struct session_operation *o, int type, LDAPMessage *
 static void notify(struct dirsync *d)
 {
     static const char *const attributes[] = {"objectGUID", NULL};
-    LDAPControl control = {.ldctl_oid = (char *)LIBLDAP_OID_NOTIFICATION,
-                           .ldctl_iscritical = 1};
+    LDAPControl control = {.ldctl_oid = (char *)LIBLDAP_OID_NOTIFICATION, .ldctl_iscritical = 1};
     /* Or a deletion would not wake us. */
     LDAPControl show = {.ldctl_oid = (char *)LIBLDAP_OID_SHOW_DELETED};
     LDAPControl *controls[] = {&control, &show, NULL};

@@ -179,14 +179,13 @@ static int start_search(struct poll *p, struct error *e)
 {
     struct feed_environment *env = p->env;
     const struct feed_search *s = &env->searches[p->current];
-    const char *const ids[] = {env->decoder.id_attribute, env->decoder.second_id_attribute,
-                               NULL};
+    const char *const ids[] = {env->decoder.id_attribute, env->decoder.second_id_attribute, NULL};
     CLEANUP(freep) char *filter = NULL;
     if (!p->full && !p->roll) {
         const char *attribute = env->decoder.watermark_attribute;
         CLEANUP(freep)
-        char *from = watermark_move_back(attribute, p->watermarks[p->current],
-                                         p->took_seconds[p->current]);
+        char *from =
+            watermark_move_back(attribute, p->watermarks[p->current], p->took_seconds[p->current]);
         CLEANUP(freep) char *since = from ? libldap_format("(%s>=%s)", attribute, from) : NULL;
         filter = libldap_filter_and(s->filter, since);
     } else {

@@ -134,8 +134,7 @@ static int take_deleted(struct sub *s, LDAPMessage *m, const char *id, struct er
     if (r < 0)
         return r;
     if (!known || !dn || !*dn || dn_equal(f->env->decoder.schema, dn, known))
-        return feed_batch_left(f->batch, id, "it was deleted, or no longer matches the filter",
-                               e);
+        return feed_batch_left(f->batch, id, "it was deleted, or no longer matches the filter", e);
     CLEANUP(freep) char *why = libldap_format("it was moved to %s", dn);
     return feed_batch_left(f->batch, id, why ? why : "it was moved away", e);
 }
@@ -184,12 +183,11 @@ static void take_reference(struct sub *s, LDAPMessage *m)
     if (f->env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
         feed_batch_reference(f->batch, urls);
     else if (f->env->options->referrals == DIRECTORY_REFERRALS_NOTICE)
-        feed_batch_doubt(
-            f->batch,
-            "a part of %s lies on another server (%s) and was not read; set "
-            "[directory] referrals = ignore if nobody is there",
-            f->env->searches[s->index].base,
-            session_said_url(f->env->session, shown, urls && urls[0] ? urls[0] : ""));
+        feed_batch_doubt(f->batch,
+                         "a part of %s lies on another server (%s) and was not read; set "
+                         "[directory] referrals = ignore if nobody is there",
+                         f->env->searches[s->index].base,
+                         session_said_url(f->env->session, shown, urls && urls[0] ? urls[0] : ""));
 }
 
 /* The batch of this search is over, unless it named so many removals that it must be read as a
@@ -229,8 +227,7 @@ static int take_ids(struct sub *s, const struct sync_info *info, struct error *e
     for (size_t i = 0; i < info->n_uuids && r == 0; i++) {
         char id[IDENTITY_TEXT_SIZE];
         identity_from_sync(f->env->decoder.identity, info->uuids[i], id);
-        r = info->refresh_deletes ? feed_batch_removed(f->batch, id, e)
-                                  : take_present(s, id, e);
+        r = info->refresh_deletes ? feed_batch_removed(f->batch, id, e) : take_present(s, id, e);
     }
     return r;
 }
@@ -335,8 +332,8 @@ static int take_result(struct sub *s, LDAPMessage *m, struct error *e)
     CLEANUP(libldap_memory_freep) char *said = NULL;
     CLEANUP(libldap_controls_freep) LDAPControl **controls = NULL;
     s->operation = session_operation_free(s->operation);
-    int parsed = ldap_parse_result(session_ldap(f->env->session), m, &code, NULL, &said, NULL,
-                                   &controls, 0);
+    int parsed =
+        ldap_parse_result(session_ldap(f->env->session), m, &code, NULL, &said, NULL, &controls, 0);
     if (parsed != LDAP_SUCCESS)
         return libldap_error(e, parsed, NULL, "the result of a synchronisation cannot be read");
     if (code != LDAP_SUCCESS) {
@@ -374,9 +371,8 @@ static void wait_in_line(struct sub *s, int type, LDAPMessage **m)
     struct waiting_message *w = s->n_waiting < WAITING_MAX ? calloc(1, sizeof(*w)) : NULL;
     if (!w) {
         struct error e = {0};
-        int r =
-            error_set(&e, -ENOBUFS, "%s: more than %d changes while another search was read",
-                      session_uri(s->feed->env->session), WAITING_MAX);
+        int r = error_set(&e, -ENOBUFS, "%s: more than %d changes while another search was read",
+                          session_uri(s->feed->env->session), WAITING_MAX);
         fail(s->feed, r, &e);
         return;
     }
@@ -470,8 +466,8 @@ static int stored_cookie(struct sub *s, void **ret, size_t *ret_size, struct err
 static int send_request(struct sub *s, const void *cookie, size_t size, struct error *e)
 {
     struct feed_environment *env = s->feed->env;
-    struct berval *value = sync_request_value(
-        env->once ? SYNC_REFRESH_ONLY : SYNC_REFRESH_AND_PERSIST, cookie, size);
+    struct berval *value =
+        sync_request_value(env->once ? SYNC_REFRESH_ONLY : SYNC_REFRESH_AND_PERSIST, cookie, size);
     if (!value)
         return error_out_of_memory(e);
     LDAPControl control = {
@@ -646,8 +642,7 @@ static int syncrepl_start(void **ret, struct feed_environment *env, struct error
     f->env = env;
     int r = feed_batch_new(&f->batch, env, &events, f, e);
     /* A cookie of OpenLDAP is good at every provider of the same content. */
-    const char *uri =
-        env->server->product == PRODUCT_OPENLDAP ? NULL : session_uri(env->session);
+    const char *uri = env->server->product == PRODUCT_OPENLDAP ? NULL : session_uri(env->session);
     for (unsigned i = 0; i < ARRAY_SIZE(f->subs); i++) {
         f->subs[i].feed = f;
         f->subs[i].index = i;

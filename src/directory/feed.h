@@ -178,15 +178,14 @@ struct feed_sink {
 int directory_new(struct directory **ret, struct sd_event *event,
                   const struct directory_options *options, const struct string_list *attributes,
                   const struct feed_sink *sink, void *userdata, struct error *e);
-struct directory *
-directory_free(struct directory *d); /* closes at once; aborts an open batch */
+struct directory *directory_free(struct directory *d); /* closes at once; aborts an open batch */
 /* Connects and stays: follows changes for ever, reconnects with back-off and failover. */
 int directory_start(struct directory *d, struct error *e);
 /* --once: connects, reads until everything of this moment is known, then calls `done` (from the
  * loop) with 0, or -errno when no server could be read, and stops. */
 int directory_read_once(struct directory *d,
-                        void (*done)(int r, const struct error *e, void *userdata),
-                        void *userdata, struct error *e);
+                        void (*done)(int r, const struct error *e, void *userdata), void *userdata,
+                        struct error *e);
 /* A look beside the one that follows: what happens to its connection is no event of the log. */
 void directory_be_quiet(struct directory *d);
 /* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
@@ -217,10 +216,10 @@ struct directory_status {
     enum directory_feed_kind feed;
     const char *feed_reason; /* why this feed */
     const char *error; /* last error sentence, or of what is followed but not answered; or NULL */
-    const char *base_doubt;  /* why the first base could not be seen, or NULL */
+    const char *base_doubt; /* why the first base could not be seen, or NULL */
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec;
     uint64_t n_reconnects;
-    uint64_t n_entries; /* that came over this connection */
+    uint64_t n_entries;                /* that came over this connection */
     uint64_t certificate_expires_usec; /* of the server; 0: not known */
 };
 void directory_status(const struct directory *d, struct directory_status *ret);

@@ -102,11 +102,10 @@ static const char *objection(const struct feeding *f, const struct directory_fee
 }
 
 /* reason: why it is this one, for people. */
-static const struct directory_feed_ops *choose_feed(const struct feeding *f, char *reason,
-                                                    size_t n)
+static const struct directory_feed_ops *choose_feed(const struct feeding *f, char *reason, size_t n)
 {
-    static const struct directory_feed_ops *const order[] = {&feed_syncrepl_ops,
-                                                             &feed_dirsync_ops, &feed_poll_ops};
+    static const struct directory_feed_ops *const order[] = {&feed_syncrepl_ops, &feed_dirsync_ops,
+                                                             &feed_poll_ops};
     const struct rootdse *server = f->request.server;
     enum directory_feed_kind asked = f->options->feed;
     const char *against = NULL;
@@ -161,11 +160,10 @@ static int make_environment(struct feeding *f, struct error *e)
     if (own && (!usual || !text_equal_ascii_case(own, usual)))
         identity = IDENTITY_ATTRIBUTE;
     if (identity == 0)
-        return error_set(
-            e, -EINVAL,
-            "%s shows none of entryUUID, objectGUID and nsUniqueId; name a lasting "
-            "identity with [directory] id_attribute",
-            session_uri(f->request.session));
+        return error_set(e, -EINVAL,
+                         "%s shows none of entryUUID, objectGUID and nsUniqueId; name a lasting "
+                         "identity with [directory] id_attribute",
+                         session_uri(f->request.session));
     f->env = (struct feed_environment){
         .news = &f->events->news,
         .owner = f->owner,
@@ -192,8 +190,8 @@ static int make_environment(struct feeding *f, struct error *e)
     }
     if (r == 0)
         r = decoder_init(&f->env.decoder, identity, server->identity,
-                         server->product == PRODUCT_ACTIVE_DIRECTORY, o, &f->attributes,
-                         f->schema, e);
+                         server->product == PRODUCT_ACTIVE_DIRECTORY, o, &f->attributes, f->schema,
+                         e);
     if (r < 0)
         return r;
     f->env_ready = true;
@@ -218,8 +216,7 @@ static int tell_searches(struct feeding *f, struct error *e)
     return f->sink->searches(f->sink_userdata, bases, f->searches->n_items, e);
 }
 
-static int copy_attributes(struct string_list *to, const struct string_list *from,
-                           struct error *e)
+static int copy_attributes(struct string_list *to, const struct string_list *from, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list copy = {0};
     for (size_t i = 0; i < from->n_items; i++)
@@ -436,8 +433,7 @@ static bool same_names(const struct string_list *a, const struct string_list *b)
     return same;
 }
 
-int feeding_set_attributes(struct feeding *f, const struct string_list *attributes,
-                           struct error *e)
+int feeding_set_attributes(struct feeding *f, const struct string_list *attributes, struct error *e)
 {
     if (same_names(&f->attributes, attributes)) {
         ask_urgently_anew(f);

@@ -48,7 +48,7 @@ struct feeding_request { /* session and server are borrowed until feeding_stop()
 void feeding_start(struct feeding *f, const struct feeding_request *request);
 void feeding_stop(struct feeding *f);
 void feeding_turn(struct feeding *f, bool drained); /* the session gave out what had come */
-void feeding_request_full(struct feeding *f); /* of the feed that runs, or is about to start */
+void feeding_request_full(struct feeding *f);     /* of the feed that runs, or is about to start */
 bool feeding_is_reading(const struct feeding *f); /* all, anew */
 /* A read is over, or something was committed: is anything still to be told before the entries say
  * it? From inside the feed. */
@@ -60,8 +60,7 @@ void feeding_committed(struct feeding *f);
 void feeding_note_unsupported(struct feeding *f, const struct error *e);
 void feeding_settle(struct feeding *f, bool force_full);
 
-enum directory_feed_kind
-feeding_kind(const struct feeding *f);               /* the last one; AUTO: none yet */
-const char *feeding_reason(const struct feeding *f); /* why that one; "": none yet */
+enum directory_feed_kind feeding_kind(const struct feeding *f); /* the last one; AUTO: none yet */
+const char *feeding_reason(const struct feeding *f);            /* why that one; "": none yet */
 /* Why a base cannot be seen, NULL: all can; and when it is asked for next, on the steady clock. */
 const char *feeding_doubt(const struct feeding *f, uint64_t *ret_next_usec);

@@ -108,8 +108,7 @@ int fetches_lost(struct fetches *l, unsigned search, struct decoded *d, struct e
 {
     struct entry *missing = NULL;
     struct lost *lost = NULL;
-    if (d->asked || d->all_shown || d->entry->kind == ENTRY_CONTAINER ||
-        d->entry->members_hidden)
+    if (d->asked || d->all_shown || d->entry->kind == ENTRY_CONTAINER || d->entry->members_hidden)
         return 0;
     int r = l->env->sink->lost(l->env->userdata, d->entry, &missing, e);
     if (r < 0 || !missing)
@@ -118,12 +117,8 @@ int fetches_lost(struct fetches *l, unsigned search, struct decoded *d, struct e
     char *dn = strdup(d->dn), *id = strdup(d->entry->id);
     r = lost_new(&lost, l->env, search, d, missing, e);
     if (r == 0 && f && dn && id && lost_is_asking(lost)) {
-        *f = (struct fetch){.owner = l,
-                            .kind = FETCH_LOST,
-                            .index = search,
-                            .base = dn,
-                            .id = id,
-                            .lost = lost};
+        *f = (struct fetch){
+            .owner = l, .kind = FETCH_LOST, .index = search, .base = dn, .id = id, .lost = lost};
         link_first(l, f);
         l->events->moved(l->owner);
         return 1;

@@ -112,8 +112,8 @@ static void end(struct fetch *f, int r, const struct error *e)
         l->events->moved(l->owner);
 }
 
-__attribute__((format(printf, 2, 3))) static void doubt(const struct fetches *l,
-                                                        const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void doubt(const struct fetches *l, const char *format,
+                                                        ...)
 {
     char sentence[512];
     va_list ap;
@@ -130,8 +130,8 @@ static int complete_ranges(struct fetch *f, struct error *e)
     const struct range_value *values = ranges_values(f->decoded.ranges, &n);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(&f->owner->env->decoder, f->decoded.entry, MEMBER_DN,
-                          values[i].data, values[i].size);
+        r = decode_member(&f->owner->env->decoder, f->decoded.entry, MEMBER_DN, values[i].data,
+                          values[i].size);
     if (r < 0)
         return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
                          strerror(-r));
@@ -158,8 +158,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         if (r == RANGES_AGAIN)
             log_debug("%s: changed while its members were read, reading again", f->decoded.dn);
         if (r < 0)
-            return error_set(e, r, "the members of %s cannot be read to the end: %s",
-                             f->decoded.dn,
+            return error_set(e, r, "the members of %s cannot be read to the end: %s", f->decoded.dn,
                              r == -EAGAIN ? "the group keeps changing" : strerror(-r));
         f->found = r == RANGES_COMPLETE;
         return 0;
@@ -412,8 +411,8 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
                l->env->decoder.active_directory) {
         /* It is there, and our filter does not select it (any more). */
         struct error e = {0};
-        int r = l->events->left(f->index, f->id, "the entry no longer matches the filter",
-                                l->owner, &e);
+        int r = l->events->left(f->index, f->id, "the entry no longer matches the filter", l->owner,
+                                &e);
         if (r < 0) {
             end(f, r, &e);
             return;

@@ -16,8 +16,8 @@ struct raw_entry;
 struct fetches_events {
     /* It was read. id: it may be known as it came: 0, and it was taken; else SINK_UNKNOWN_ID,
      * with *ret filled, or empty if its bytes prove nothing. */
-    int (*read)(unsigned search, LDAP *ld, LDAPMessage *m, const char *id,
-                struct raw_entry *ret, void *owner, struct error *e);
+    int (*read)(unsigned search, LDAP *ld, LDAPMessage *m, const char *id, struct raw_entry *ret,
+                void *owner, struct error *e);
     /* Then it goes the way of every entry of this search. */
     int (*entry)(unsigned search, struct decoded *d, void *owner, struct error *e);
     /* It was held back until this was known of it, and may pass. */

@@ -218,14 +218,12 @@ static int try_url(struct follows *f, const char *url, struct error *e)
     if (r == 0 && f->base &&
         (dn_key(f->env->decoder.schema, f->base, &key, NULL) < 0 ||
          !dn_key_is_below(key, f->env->searches[f->first->search].base_key)))
-        r = error_set(e, -EINVAL, "it leads out of %s",
-                      f->env->searches[f->first->search].base);
+        r = error_set(e, -EINVAL, "it leads out of %s", f->env->searches[f->first->search].base);
     if (r == 0 && !address_is_listed(server, f->env->options->referral_hosts,
                                      f->env->options->n_referral_hosts))
-        r = error_set(
-            e, -EACCES,
-            "the server is not listed under [directory] referral_hosts, so no password "
-            "is sent there");
+        r = error_set(e, -EACCES,
+                      "the server is not listed under [directory] referral_hosts, so no password "
+                      "is sent there");
     if (r < 0)
         return error_wrap(e, r, "the reference to %s",
                           session_said_url(f->env->session, shown, url));

@@ -16,7 +16,7 @@ struct follows_events {
     int (*entry)(unsigned search, struct decoded *d, void *userdata, struct error *e);
     void (*doubt)(const char *sentence, void *userdata);
     void (*failed)(int r, const struct error *e, void *userdata); /* `entry` did */
-    void (*over)(void *userdata); /* none is left; from the loop */
+    void (*over)(void *userdata);                                 /* none is left; from the loop */
 };
 
 int follows_new(struct follows **ret, struct feed_environment *env,

@@ -22,10 +22,10 @@
 #include "directory/decode-raw.h"
 #include "directory/decode.h"
 
-#define MEMBERS_SIZE_MIN 8192         /* of a small group all is compared in no time */
-#define SLOTS_MAX        (1u << 18)   /* of all groups together: 4 MiB */
+#define MEMBERS_SIZE_MIN 8192       /* of a small group all is compared in no time */
+#define SLOTS_MAX        (1u << 18) /* of all groups together: 4 MiB */
 #define GROUPS_MAX       64
-#define SLOTS_SPARE      8            /* of few members, too, an eighth stays free */
+#define SLOTS_SPARE      8 /* of few members, too, an eighth stays free */
 
 struct slot {
     unsigned char hash[SIPHASH_SIZE]; /* all 0: free */

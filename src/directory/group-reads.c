@@ -69,8 +69,7 @@ static int fetch_groups(struct group_reads *g, const struct string_list *ids, st
             continue;
         if (g->env->decoder.active_directory && !(guid = identity_guid_base(ids->items[i])))
             return error_out_of_memory(e);
-        r = fetches_entry(g->fetches, search_of_group(g, dn), guid ? guid : dn, ids->items[i],
-                          e);
+        r = fetches_entry(g->fetches, search_of_group(g, dn), guid ? guid : dn, ids->items[i], e);
     }
     return r;
 }
@@ -228,8 +227,7 @@ static int take_due(struct group_reads *g, bool news, struct error *e)
     return ask_of_newcomers(g, clock_monotonic_usec(), e);
 }
 
-int group_reads_before_commit(struct group_reads *g, bool news, bool *ret_asked,
-                              struct error *e)
+int group_reads_before_commit(struct group_reads *g, bool news, bool *ret_asked, struct error *e)
 {
     int r = take_due(g, news, e);
     if (r == 0)
@@ -260,9 +258,9 @@ static void newcomers_failed(int r, const struct error *e, void *userdata)
     fail(userdata, r, e);
 }
 
-int group_reads_new(struct group_reads **ret, struct feed_environment *env,
-                    struct fetches *fetches, bool between,
-                    const struct group_reads_events *events, void *owner, struct error *e)
+int group_reads_new(struct group_reads **ret, struct feed_environment *env, struct fetches *fetches,
+                    bool between, const struct group_reads_events *events, void *owner,
+                    struct error *e)
 {
     struct group_reads *g = calloc(1, sizeof(*g));
     if (!g)

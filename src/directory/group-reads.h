@@ -22,14 +22,13 @@ struct group_reads_events {
 
 /* between: batches of their own serve them, whenever none is open; else the feed's next ones.
  * fetches: borrowed for life. */
-int group_reads_new(struct group_reads **ret, struct feed_environment *env,
-                    struct fetches *fetches, bool between,
-                    const struct group_reads_events *events, void *owner, struct error *e);
+int group_reads_new(struct group_reads **ret, struct feed_environment *env, struct fetches *fetches,
+                    bool between, const struct group_reads_events *events, void *owner,
+                    struct error *e);
 /* What was not asked yet is a doubt: nobody else knows of it, the next connection reads all. */
 struct group_reads *group_reads_free(struct group_reads *g);
 void group_reads_reset(struct group_reads *g); /* another batch */
-void group_reads_stop(
-    struct group_reads *g); /* the feed has failed: nothing is begun any more */
+void group_reads_stop(struct group_reads *g);  /* the feed has failed: nothing is begun any more */
 
 /* Somebody whom the mirror did not know (any more). */
 int group_reads_newcomer(struct group_reads *g, const char *dn, struct error *e);
@@ -38,8 +37,7 @@ void group_reads_request(struct group_reads *g);
 
 /* Before a batch commits. news: it tells changes, of the search that has the groups.
  * *ret_asked: a question is on its way; what is to be read was added to the fetches. */
-int group_reads_before_commit(struct group_reads *g, bool news, bool *ret_asked,
-                              struct error *e);
+int group_reads_before_commit(struct group_reads *g, bool news, bool *ret_asked, struct error *e);
 bool group_reads_asking(const struct group_reads *g); /* and the batch waits for that */
 /* What was read for the last time is taken as it is; in the transaction of the commit. */
 int group_reads_end(struct group_reads *g, struct error *e);

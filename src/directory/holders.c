@@ -25,9 +25,9 @@ struct holders {
     struct holders_events events;
     void *userdata;
     struct string_list ids, absent;
-    bool *found;           /* of ids */
-    size_t first, n;       /* the ids that are asked for now */
-    unsigned index;        /* the search that is asked */
+    bool *found;     /* of ids */
+    size_t first, n; /* the ids that are asked for now */
+    unsigned index;  /* the search that is asked */
     bool chunk_whole, all_whole;
     struct search *search;
 };

@@ -39,8 +39,8 @@ static char *guid_text(const unsigned char *b, size_t size)
 
 static char *plain_text(const void *bytes, size_t size, size_t limit)
 {
-    if (size == 0 || size > limit || !text_is_utf8(bytes, size) ||
-        text_has_control(bytes, size) || memchr(bytes, 0, size))
+    if (size == 0 || size > limit || !text_is_utf8(bytes, size) || text_has_control(bytes, size) ||
+        memchr(bytes, 0, size))
         return NULL;
     return strndup(bytes, size);
 }

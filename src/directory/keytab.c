@@ -151,8 +151,7 @@ static int read_file(const char *path, unsigned char **ret, size_t *ret_size, st
 static int write_offer(const unsigned char *bytes, size_t size, struct error *e)
 {
     if (ftruncate(offered_fd, 0) < 0 || pwrite(offered_fd, bytes, size, 0) != (ssize_t)size)
-        return error_set(e, -errno, "its copy in memory cannot be written: %s",
-                         strerror(errno));
+        return error_set(e, -errno, "its copy in memory cannot be written: %s", strerror(errno));
     return 0;
 }
 

@@ -76,8 +76,7 @@ static unsigned look_up(const struct kinds *k, const char *class)
     bool configured = is_listed(k, class, k->group), listed = is_listed(k, class, k->person),
          usual = is_any(k, class, people);
     if (listed || (usual && !k->all_person_classes))
-        m |= configured && usual ? CLASS_OF_PERSON | CLASS_OF_GROUP_BELOW_PERSON
-                                 : CLASS_OF_PERSON;
+        m |= configured && usual ? CLASS_OF_PERSON | CLASS_OF_GROUP_BELOW_PERSON : CLASS_OF_PERSON;
     if (class_is_a(k->classes, class, "posixGroup"))
         m |= CLASS_OF_POSIX_GROUP;
     else if (configured || is_any(k, class, decode_group_classes))

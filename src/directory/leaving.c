@@ -40,8 +40,8 @@ struct leaving {
     const struct leaving_events *events;
     void *owner;
     struct holders *holders;
-    struct string_list removed;    /* by ids alone */
-    struct unheld *unheld;         /* for life */
+    struct string_list removed; /* by ids alone */
+    struct unheld *unheld;      /* for life */
     size_t n_unheld;
     uint64_t ask_again_usec;       /* monotonic; the last answer was not whole */
     unsigned n_asked;              /* how often it was asked for the unheld, in this batch */
@@ -64,13 +64,12 @@ int leaving_take(struct leaving *l, unsigned search, struct error *e)
     if (r != 0)
         return r < 0 ? r : 1;
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = l->events->left(search, ids.items[i],
-                            "it was deleted or left the search while away", l->owner, e);
+        r = l->events->left(search, ids.items[i], "it was deleted or left the search while away",
+                            l->owner, e);
     return r;
 }
 
-static int take_found(unsigned search, LDAP *ld, LDAPMessage *m, void *userdata,
-                      struct error *e)
+static int take_found(unsigned search, LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct leaving *l = userdata;
     CLEANUP(decoded_done) struct decoded d = {0};

@@ -70,8 +70,8 @@ static int write_error(struct error *e, int code, const char *said, const char *
     if (r == 0)
         r = -EIO;
     if (said && *said)
-        return error_set(e, r, "%s: %s (LDAP code %d): %s", context, ldap_err2string(code),
-                         code, said);
+        return error_set(e, r, "%s: %s (LDAP code %d): %s", context, ldap_err2string(code), code,
+                         said);
     return error_set(e, r, "%s: %s (LDAP code %d)", context, ldap_err2string(code), code);
 }
 

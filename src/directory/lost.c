@@ -44,8 +44,8 @@ struct lost {
     struct decoded decoded; /* the entry as it came */
     struct entry *missing;  /* what it lost */
     enum { ASK_NOTHING, ASK_ENTRY, ASK_PEOPLE } how;
-    bool asked;             /* the first question was put */
-    size_t n_asked;         /* of its members */
+    bool asked;                /* the first question was put */
+    size_t n_asked;            /* of its members */
     struct string_list places; /* Active Directory: who must show what they are members of … */
     size_t n_places;           /* … asked for */
     bool open;                 /* it is hidden, or not known */
@@ -85,8 +85,8 @@ static void add_member(const struct lost *l, const struct member *m, struct buff
     case MEMBER_DN:
         if (l->decoded.may_member)
             add_absent(b, "member", m->text);
-        if (l->decoded.may_unique && (!l->decoded.may_member || !d->schema ||
-                                      schema_knows(d->schema, "uniqueMember")))
+        if (l->decoded.may_unique &&
+            (!l->decoded.may_member || !d->schema || schema_knows(d->schema, "uniqueMember")))
             add_absent(b, "uniqueMember", m->text);
         break;
     case MEMBER_LOGIN: add_absent(b, "memberUid", m->text); break;
@@ -260,11 +260,10 @@ int lost_take(struct lost *l, bool full, struct decoded *ret, struct error *e)
     l->decoded = (struct decoded){0};
     ret->asked = true;
     if (n_kept)
-        log_notice(
-            "%s: %d member%s whom it does not name any more %s not shown to this account, "
-            "and %s the group until %s seen again: they may have been moved",
-            ret->dn, n_kept, n_kept == 1 ? "" : "s", n_kept == 1 ? "is" : "are",
-            n_kept == 1 ? "keeps" : "keep", n_kept == 1 ? "it is" : "they are");
+        log_notice("%s: %d member%s whom it does not name any more %s not shown to this account, "
+                   "and %s the group until %s seen again: they may have been moved",
+                   ret->dn, n_kept, n_kept == 1 ? "" : "s", n_kept == 1 ? "is" : "are",
+                   n_kept == 1 ? "keeps" : "keep", n_kept == 1 ? "it is" : "they are");
     if (n_kept && !full && l->env->deletions_are_untold)
         feed_doubts(l->env, "somebody whom a group does not name any more may be gone");
     ret->entry->has_raw &= !n_kept; /* the same bytes may mean something else tomorrow */

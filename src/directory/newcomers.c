@@ -144,8 +144,7 @@ int newcomers_ask(struct newcomers *n, struct error *e)
     while (!env->searches[n->index].groups)
         n->index++; /* the last one has some */
     const struct feed_search *groups = &env->searches[n->index];
-    const char *attributes[] = {env->decoder.id_attribute, env->decoder.second_id_attribute,
-                                NULL};
+    const char *attributes[] = {env->decoder.id_attribute, env->decoder.second_id_attribute, NULL};
     CLEANUP(buffer_done) struct buffer filter = {0};
     if (write_filter(n, &filter, groups->groups) < 0)
         return error_out_of_memory(e);

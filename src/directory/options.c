@@ -39,9 +39,9 @@ static char **copy_list(char *const *from, size_t *n, int *r)
 
 /* What of the options is a text, and what a list of them. */
 #define TEXT(name) offsetof(struct directory_options, name)
-#define LIST(name)                                                                             \
-    {                                                                                          \
-        TEXT(name), TEXT(n_##name)                                                             \
+#define LIST(name)                                                                                 \
+    {                                                                                              \
+        TEXT(name), TEXT(n_##name)                                                                 \
     }
 static const size_t texts[] = {
     TEXT(tls_ca_file),  TEXT(tls_ca_directory), TEXT(tls_certificate_file),

@@ -6,23 +6,23 @@
 #include <stdint.h>
 
 enum directory_tls { /* [directory] tls */
-    /* ldaps:// as the URI says, StartTLS for ldap://, none for ldapi://. */
-    DIRECTORY_TLS_AUTO = 0,
-    DIRECTORY_TLS_LDAPS = 1,
-    DIRECTORY_TLS_STARTTLS = 2,
-    DIRECTORY_TLS_NO = 3, /* must be written out */
+                     /* ldaps:// as the URI says, StartTLS for ldap://, none for ldapi://. */
+                     DIRECTORY_TLS_AUTO = 0,
+                     DIRECTORY_TLS_LDAPS = 1,
+                     DIRECTORY_TLS_STARTTLS = 2,
+                     DIRECTORY_TLS_NO = 3, /* must be written out */
 };
 enum directory_bind { /* [directory] bind: found from the other keys unless given */
-    DIRECTORY_BIND_ANONYMOUS = 0,
-    DIRECTORY_BIND_SIMPLE = 1,
-    DIRECTORY_BIND_EXTERNAL = 2, /* client certificate, or ldapi */
-    DIRECTORY_BIND_GSSAPI = 3,
+                      DIRECTORY_BIND_ANONYMOUS = 0,
+                      DIRECTORY_BIND_SIMPLE = 1,
+                      DIRECTORY_BIND_EXTERNAL = 2, /* client certificate, or ldapi */
+                      DIRECTORY_BIND_GSSAPI = 3,
 };
 enum directory_feed_kind { /* [directory] feed; stored: never renumber */
-    DIRECTORY_FEED_AUTO = 0,
-    DIRECTORY_FEED_SYNCREPL = 1,
-    DIRECTORY_FEED_DIRSYNC = 2,
-    DIRECTORY_FEED_POLL = 3,
+                           DIRECTORY_FEED_AUTO = 0,
+                           DIRECTORY_FEED_SYNCREPL = 1,
+                           DIRECTORY_FEED_DIRSYNC = 2,
+                           DIRECTORY_FEED_POLL = 3,
 };
 enum directory_referrals {
     DIRECTORY_REFERRALS_NOTICE = 0,
@@ -47,11 +47,10 @@ struct directory_options {
     char **group_bases; /* none: the bases */
     size_t n_group_bases;
     char *filter, *group_filter;
-    char *id_attribute;              /* NULL: by product */
-    char *login_attribute;           /* for memberUid; default uid */
+    char *id_attribute;    /* NULL: by product */
+    char *login_attribute; /* for memberUid; default uid */
     enum directory_referrals referrals;
-    char **
-        referral_hosts; /* where a referral may lead, with our credentials; HOST or HOST:PORT */
+    char **referral_hosts; /* where a referral may lead, with our credentials; HOST or HOST:PORT */
     size_t n_referral_hosts;
     char **srv_hosts; /* of those that DNS names for srv:; none: the domain and all below it */
     size_t n_srv_hosts;

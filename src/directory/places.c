@@ -69,8 +69,7 @@ static int judge_foreign(struct places *p, struct decoded *d, bool *done, struct
     return r < 0 || *done ? r : decoded_make_container(d, e);
 }
 
-int places_judge(struct places *p, unsigned search, struct decoded *d, bool *done,
-                 struct error *e)
+int places_judge(struct places *p, unsigned search, struct decoded *d, bool *done, struct error *e)
 {
     const struct feed_search *s = &p->env->searches[search];
     enum entry_kind kind = d->entry->kind;
@@ -100,8 +99,7 @@ static bool search_of(const struct places *p, const char *dn, unsigned *ret)
         return false;
     for (unsigned i = 0; i < p->env->n_searches; i++) {
         *ret = i;
-        if (p->env->searches[i].containers &&
-            dn_key_is_below(key, p->env->searches[i].base_key))
+        if (p->env->searches[i].containers && dn_key_is_below(key, p->env->searches[i].base_key))
             return true;
     }
     return false;

@@ -22,8 +22,7 @@ struct places *places_free(struct places *p);
 void places_reset(struct places *p); /* another batch */
 
 /* What the entry is to this search; done: it was dealt with, or will be. */
-int places_judge(struct places *p, unsigned search, struct decoded *d, bool *done,
-                 struct error *e);
+int places_judge(struct places *p, unsigned search, struct decoded *d, bool *done, struct error *e);
 int places_note(struct places *p, const char *dn, struct error *e); /* an entry came */
 /* Parents that the mirror does not know: 1 while they are read, else 0. full: the batch is;
  * then those of its search that it knows are present. */

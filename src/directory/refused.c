@@ -20,8 +20,7 @@ bool refused_has(const struct refused *r, enum directory_feed_kind kind)
 
 bool refused_try_again(struct refused *r, const struct directory_options *o)
 {
-    uint64_t full = o->full_interval_usec,
-             pause = full && full < PAUSE_USEC ? full : PAUSE_USEC;
+    uint64_t full = o->full_interval_usec, pause = full && full < PAUSE_USEC ? full : PAUSE_USEC;
     if (!r->kinds || r->cut || clock_monotonic_usec() < r->at_usec + pause)
         return false;
     r->kinds = 0;

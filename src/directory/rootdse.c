@@ -28,15 +28,7 @@
 
 #define AD_CAPABILITY "1.2.840.113556.1.4.800"
 
-enum step {
-    STEP_ROOT,
-    STEP_MONITOR,
-    STEP_SUFFIX,
-    STEP_BASE,
-    STEP_SERVICE,
-    STEP_SCHEMA,
-    STEP_END
-};
+enum step { STEP_ROOT, STEP_MONITOR, STEP_SUFFIX, STEP_BASE, STEP_SERVICE, STEP_SCHEMA, STEP_END };
 
 struct rootdse_read {
     struct session *session;
@@ -386,9 +378,9 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     struct rootdse_read *r = userdata;
     if (has_no_time(r, outcome->code) || (r->step == STEP_ROOT && outcome->code != LDAP_SUCCESS)) {
         struct error e = {0};
-        int code = libldap_error(&e, outcome->code, outcome->said,
-                                 "%s: the server's root entry cannot be read",
-                                 session_uri(r->session));
+        int code =
+            libldap_error(&e, outcome->code, outcome->said,
+                          "%s: the server's root entry cannot be read", session_uri(r->session));
         fail(r, code, &e);
         return;
     }
@@ -426,9 +418,8 @@ static bool prepare_step(struct rootdse_read *r, struct search_request *q)
                                        "lastusn",
                                        NULL};
     static const char *const monitor[] = {"monitoredInfo", NULL};
-    static const char *const entry[] = {"objectClass",     "entryUUID", "objectGUID",
-                                        "nsUniqueId",      "entryCSN",  "entryusn",
-                                        "modifyTimestamp", NULL};
+    static const char *const entry[] = {"objectClass", "entryUUID", "objectGUID",      "nsUniqueId",
+                                        "entryCSN",    "entryusn",  "modifyTimestamp", NULL};
     static const char *const service[] = {"invocationId", NULL};
     static const char *const schema[] = {"attributeTypes", "objectClasses", NULL};
     const struct rootdse *d = r->found;
@@ -484,9 +475,9 @@ static void next_step(struct rootdse_read *r)
         fail(r, code, &e);
 }
 
-int rootdse_read_start(struct rootdse_read **ret, struct session *session,
-                       const char *const *bases, unsigned n_bases, uint64_t timeout_usec,
-                       rootdse_done_fn done, void *userdata, struct error *e)
+int rootdse_read_start(struct rootdse_read **ret, struct session *session, const char *const *bases,
+                       unsigned n_bases, uint64_t timeout_usec, rootdse_done_fn done,
+                       void *userdata, struct error *e)
 {
     static const struct search_events events = {
         .entry = on_entry, .done = on_done, .failed = on_failed};

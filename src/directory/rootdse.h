@@ -40,17 +40,17 @@ struct rootdse {
     bool has_last_usn;
     bool has_changelog; /* 389: retro changelog */
     uint64_t first_change, last_change;
-    char base_doubt[256];         /* why the first one is not shown */
-    struct schema *schema;        /* NULL: could not be read; the caller may take it */
+    char base_doubt[256];  /* why the first one is not shown */
+    struct schema *schema; /* NULL: could not be read; the caller may take it */
 };
 
 /* Reads it all through the session: `done` runs once, from the loop. ret is taken by the caller
  * when r is 0. */
 typedef void (*rootdse_done_fn)(int r, struct rootdse *taken, const struct error *e,
                                 void *userdata);
-int rootdse_read_start(struct rootdse_read **ret, struct session *session,
-                       const char *const *bases, unsigned n_bases, uint64_t timeout_usec,
-                       rootdse_done_fn done, void *userdata, struct error *e);
+int rootdse_read_start(struct rootdse_read **ret, struct session *session, const char *const *bases,
+                       unsigned n_bases, uint64_t timeout_usec, rootdse_done_fn done,
+                       void *userdata, struct error *e);
 struct rootdse_read *rootdse_read_free(struct rootdse_read *r);
 
 struct rootdse *rootdse_free(struct rootdse *d);

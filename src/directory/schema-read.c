@@ -118,8 +118,7 @@ static int parse_type(struct types *t, const char *definition)
             ? ldap_str2attributetype(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL)
             : NULL;
     if (!type || !has_names(type)) {
-        leave_out("attribute type", code ? ldap_scherr2str(code) : "it is malformed",
-                  definition);
+        leave_out("attribute type", code ? ldap_scherr2str(code) : "it is malformed", definition);
         ldap_attributetype_free(type);
         return 0;
     }
@@ -206,8 +205,7 @@ static int add_type(struct schema *s, const struct types *t, const LDAPAttribute
     if (n == 0)
         return 0;
     int r = schema_add(s, type->at_oid, (const char *const *)type->at_names, n,
-                       schema_matching_from_rule(d.equality, d.syntax),
-                       type->at_single_value != 0);
+                       schema_matching_from_rule(d.equality, d.syntax), type->at_single_value != 0);
     return r < 0 ? r : schema_set_rules(s, type->at_names[0], &rules, type->at_sup_oid);
 }
 
@@ -238,8 +236,7 @@ static int add_class(struct schema *s, const char *definition)
     return r;
 }
 
-int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
-                          struct error *e)
+int schema_read_subschema(const struct schema_definitions *d, struct schema **ret, struct error *e)
 {
     CLEANUP(types_done) struct types t = {0};
     CLEANUP(schema_freep) struct schema *s = NULL;

@@ -15,5 +15,4 @@ struct schema_definitions {
 /* *ret is NULL when there was no attribute type in it; malloc'd. -ENOMEM. */
 int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e);
 /* The same from the texts. */
-int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
-                          struct error *e);
+int schema_read_subschema(const struct schema_definitions *d, struct schema **ret, struct error *e);

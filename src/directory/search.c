@@ -41,8 +41,7 @@ struct search {
 
 static int send_page(struct search *s, struct berval *cookie, struct error *e);
 
-__attribute__((format(printf, 2, 3))) static void doubt(struct search *s, const char *format,
-                                                        ...)
+__attribute__((format(printf, 2, 3))) static void doubt(struct search *s, const char *format, ...)
 {
     if (s->doubted)
         return; /* the first reason is the one to tell */
@@ -89,11 +88,10 @@ static void take_reference(struct search *s, LDAPMessage *m)
         return;
     }
     char shown[LIBLDAP_SAID_SIZE];
-    doubt(
-        s,
-        "a part of %s lies on another server (%s) and was not read; set [directory] referrals "
-        "= ignore if nobody is there",
-        s->base, session_said_url(s->session, shown, url));
+    doubt(s,
+          "a part of %s lies on another server (%s) and was not read; set [directory] referrals "
+          "= ignore if nobody is there",
+          s->base, session_said_url(s->session, shown, url));
 }
 
 static void judge_code(struct search *s, int code, const char *said, char **referrals)
@@ -108,9 +106,9 @@ static void judge_code(struct search *s, int code, const char *said, char **refe
         advice = "; it refers to another server: ";
         where = session_said_url(s->session, shown, referrals[0]);
     }
-    doubt(s, "the search of %s ended after %zu entries with: %s (LDAP code %d)%s%s%s%s",
-          s->base, s->n_entries, ldap_err2string(code), code, said ? ": " : "",
-          said ? said : "", advice, where ? where : "");
+    doubt(s, "the search of %s ended after %zu entries with: %s (LDAP code %d)%s%s%s%s", s->base,
+          s->n_entries, ldap_err2string(code), code, said ? ": " : "", said ? said : "", advice,
+          where ? where : "");
 }
 
 /* The server took the search and gave a page of it: that it does not go on is no matter of what
@@ -141,11 +139,10 @@ static int next_page(struct search *s, LDAPControl **controls, struct error *e)
 {
     LDAPControl *c = libldap_control(controls, LIBLDAP_OID_PAGED);
     if (!c) {
-        doubt(
-            s,
-            "the server ignored the paging control when %s was read, so the end of its answer "
-            "proves nothing; set [directory] paging = no if it sends everything at once",
-            s->base);
+        doubt(s,
+              "the server ignored the paging control when %s was read, so the end of its answer "
+              "proves nothing; set [directory] paging = no if it sends everything at once",
+              s->base);
         return 0;
     }
     struct berval cookie = {0};
@@ -258,9 +255,8 @@ static int send_page(struct search *s, struct berval *cookie, struct error *e)
     return session_search(s->session, &s->operation, &request, on_message, s, e);
 }
 
-int search_start(struct search **ret, struct session *session,
-                 const struct search_request *request, const struct search_events *events,
-                 void *userdata, struct error *e)
+int search_start(struct search **ret, struct session *session, const struct search_request *request,
+                 const struct search_events *events, void *userdata, struct error *e)
 {
     struct search *s = calloc(1, sizeof(*s));
     if (!s)

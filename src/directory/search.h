@@ -27,11 +27,11 @@ struct search_request {
 };
 
 struct search_outcome {
-    int code;               /* LDAP result code of the last page */
-    bool whole;             /* code 0, no reference, paging as it should be */
-    bool unanswered; /* asked again it may be whole: libldap_is_no_answer(), or a place lost */
-    char doubt[400];        /* why it is not whole: a sentence */
-    const char *said;       /* diagnostic message; borrowed, NULL: none */
+    int code;         /* LDAP result code of the last page */
+    bool whole;       /* code 0, no reference, paging as it should be */
+    bool unanswered;  /* asked again it may be whole: libldap_is_no_answer(), or a place lost */
+    char doubt[400];  /* why it is not whole: a sentence */
+    const char *said; /* diagnostic message; borrowed, NULL: none */
     LDAPControl **controls; /* of the result; borrowed */
     size_t n_entries, n_references;
 };
@@ -49,9 +49,8 @@ struct search_events {
 };
 
 /* What a request points to is copied, controls excepted. */
-int search_start(struct search **ret, struct session *session,
-                 const struct search_request *request, const struct search_events *events,
-                 void *userdata, struct error *e);
+int search_start(struct search **ret, struct session *session, const struct search_request *request,
+                 const struct search_events *events, void *userdata, struct error *e);
 struct search *search_free(struct search *s); /* abandons; neither done nor failed will run */
 
 /* A continuation reference that says nothing about people: AD points from the domain to its own

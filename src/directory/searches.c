@@ -122,8 +122,8 @@ int searches_init(struct searches *p, const struct directory_options *o, struct 
             struct place *place = &people.items[i];
             if (!place->key)
                 continue; /* taken */
-            bool own = o->n_group_bases == 0 ||
-                       any_below(o->group_bases, o->n_group_bases, place->key);
+            bool own =
+                o->n_group_bases == 0 || any_below(o->group_bases, o->n_group_bases, place->key);
             /* Where a group base contains the place, containers are followed with it. */
             if (own == (with_groups != 0))
                 r = add_search(p, place, true, own, own || !holds(&groups, place->key), e);
@@ -196,9 +196,8 @@ int searches_filters(struct searches *p, const struct directory_options *o,
         free(s->persons);
         s->persons = s->people ? strdup(people) : NULL;
         s->groups = s->has_groups ? strdup(groups) : NULL;
-        s->filter =
-            libldap_format("(|%s%s%s)", s->people ? people : "", s->has_groups ? groups : "",
-                           s->containers ? containers : "");
+        s->filter = libldap_format("(|%s%s%s)", s->people ? people : "",
+                                   s->has_groups ? groups : "", s->containers ? containers : "");
         if (!s->filter || (s->has_groups && !s->groups) || (s->people && !s->persons))
             return error_out_of_memory(e);
     }

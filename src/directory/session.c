@@ -264,8 +264,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 int session_new(struct session **ret, struct sd_event *event, LDAP *taken,
-                struct secret *password_taken, const char *uri,
-                const struct session_events *events, void *userdata, struct error *e)
+                struct secret *password_taken, const char *uri, const struct session_events *events,
+                void *userdata, struct error *e)
 {
     struct session *s = calloc(1, sizeof(*s));
     if (!s) {
@@ -330,9 +330,8 @@ int session_search(struct session *s, struct session_operation **ret,
                                request->size_limit, &o->message_id);
     if (code != LDAP_SUCCESS) {
         free(o);
-        return libldap_error_of(e, s->ld, s->password, code, "%s: cannot search %s for %s",
-                                s->uri, *request->base ? request->base : "the root entry",
-                                request->filter);
+        return libldap_error_of(e, s->ld, s->password, code, "%s: cannot search %s for %s", s->uri,
+                                *request->base ? request->base : "the root entry", request->filter);
     }
     o->session = s;
     o->message = message;

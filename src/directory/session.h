@@ -41,8 +41,8 @@ struct session_request {
 };
 
 int session_new(struct session **ret, struct sd_event *event, LDAP *taken,
-                struct secret *password_taken, const char *uri,
-                const struct session_events *events, void *userdata, struct error *e);
+                struct secret *password_taken, const char *uri, const struct session_events *events,
+                void *userdata, struct error *e);
 struct session *session_free(struct session *s); /* operations outlive it, silent */
 void session_stop(struct session *s);            /* nothing more is given out */
 LDAP *session_ldap(const struct session *s);

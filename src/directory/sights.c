@@ -60,9 +60,8 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     buffer_clear(&s->classes);
     for (size_t i = 0; classes && classes[i]; i++) {
         char shown[64];
-        buffer_format(
-            &s->classes, "%s%s", i > 0 ? ", " : "",
-            text_printable(shown, sizeof(shown), classes[i]->bv_val, classes[i]->bv_len));
+        buffer_format(&s->classes, "%s%s", i > 0 ? ", " : "",
+                      text_printable(shown, sizeof(shown), classes[i]->bv_val, classes[i]->bv_len));
     }
     ldap_value_free_len(urls);
     ldap_value_free_len(classes);
@@ -105,8 +104,8 @@ static bool judge_entry(struct sights *s, const struct search_outcome *outcome)
         bool absent = outcome->code == LDAP_SUCCESS || outcome->code == LDAP_NO_SUCH_OBJECT;
         if (!absent)
             buffer_format(&b, "cannot be looked at by this account: %s (LDAP code %d)%s%s",
-                          ldap_err2string(outcome->code), outcome->code,
-                          outcome->said ? ": " : "", outcome->said ? outcome->said : "");
+                          ldap_err2string(outcome->code), outcome->code, outcome->said ? ": " : "",
+                          outcome->said ? outcome->said : "");
         tell(s, &b);
         return false;
     }
@@ -120,15 +119,13 @@ static void judge_selection(struct sights *s)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
     if (s->is_dynamic)
-        buffer_add_text(&b,
-                        "names its members by memberURL, which rosterd does not follow: let "
-                        "the server expand it, or write the URL's filter into the rule's when");
+        buffer_add_text(&b, "names its members by memberURL, which rosterd does not follow: let "
+                            "the server expand it, or write the URL's filter into the rule's when");
     else if (!s->found)
-        buffer_format(
-            &b,
-            "exists, but [directory] group_filter %s does not select it; it is of the "
-            "classes %s",
-            s->request.groups, s->classes.data ? s->classes.data : "(hidden)");
+        buffer_format(&b,
+                      "exists, but [directory] group_filter %s does not select it; it is of the "
+                      "classes %s",
+                      s->request.groups, s->classes.data ? s->classes.data : "(hidden)");
     tell(s, &b);
 }
 

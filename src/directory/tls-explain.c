@@ -215,8 +215,9 @@ static void tell_handshake(const char *uri, struct error *e)
     if (reason)
         error_set(e, -EACCES, "%s: no TLS connection: %s", uri, reason);
     else if (number == ECONNRESET)
-        error_set(e, -ENOTCONN, "%s: no TLS connection: %s, in the handshake (does this port speak TLS?)",
-                  uri, error_of_network(number));
+        error_set(e, -ENOTCONN,
+                  "%s: no TLS connection: %s, in the handshake (does this port speak TLS?)", uri,
+                  error_of_network(number));
     else
         error_set(e, -ENOTCONN,
                   "%s: no TLS connection: the other side ended it in the handshake (does this "
@@ -267,9 +268,7 @@ void tls_explain(const char *uri, enum explain_tls tls, const struct tls_files *
     if (!copy || ldap_url_parse(copy, &url) != LDAP_URL_SUCCESS)
         return;
     const char *host = url->lud_host && *url->lud_host ? url->lud_host : "localhost";
-    int port = url->lud_port > 0      ? url->lud_port
-               : tls == EXPLAIN_LDAPS ? LDAPS_PORT
-                                      : LDAP_PORT;
+    int port = url->lud_port > 0 ? url->lud_port : tls == EXPLAIN_LDAPS ? LDAPS_PORT : LDAP_PORT;
     if (timeout_usec > TIMEOUT_MAX_USEC)
         timeout_usec = TIMEOUT_MAX_USEC;
     CLEANUP(close_fd) int fd = open_socket(uri, host, port, timeout_usec, e);

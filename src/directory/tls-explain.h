@@ -18,10 +18,6 @@ const char *tls_files_ca(const struct tls_files *f); /* for sentences */
 
 /* After a failed connection: connects once more, looks at the network and the certificate, and
  * replaces the sentence in e when it finds the reason. Otherwise e stays. tls: as connect.h. */
-enum explain_tls {
-    EXPLAIN_PLAIN,
-    EXPLAIN_STARTTLS,
-    EXPLAIN_LDAPS
-};
+enum explain_tls { EXPLAIN_PLAIN, EXPLAIN_STARTTLS, EXPLAIN_LDAPS };
 void tls_explain(const char *uri, enum explain_tls tls, const struct tls_files *files,
                  uint64_t timeout_usec, struct error *e);

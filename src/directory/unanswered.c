@@ -50,8 +50,8 @@ bool unanswered_wait(struct unanswered *u, bool once)
     if (!u->noted || timer_is_armed(u->timer))
         return u->noted;
     if (!once) {
-        uint64_t wait = backoff_wait(FEED_ASK_AGAIN_MIN_USEC, FEED_ASK_AGAIN_MAX_USEC,
-                                     ++u->n_waits, random_number());
+        uint64_t wait = backoff_wait(FEED_ASK_AGAIN_MIN_USEC, FEED_ASK_AGAIN_MAX_USEC, ++u->n_waits,
+                                     random_number());
         u->next_usec = clock_steady_usec() + wait;
         timer_arm(u->timer, wait);
     }

@@ -70,9 +70,7 @@ static int take_entry(struct asked *a, LDAPMessage *m, struct error *e)
     if (state.state == SYNC_PRESENT)
         return 0;
     int r = decode_entry(&env->decoder, ld, m, id, &d, e);
-    return r < 0 || !d.entry
-               ? r
-               : env->sink->urgent->named(env->userdata, a->search, d.entry, e);
+    return r < 0 || !d.entry ? r : env->sink->urgent->named(env->userdata, a->search, d.entry, e);
 }
 
 static int take_info(struct asked *a, LDAPMessage *m, struct error *e)

@@ -41,8 +41,7 @@ static char *id_of(struct visible *v, size_t at)
     const struct member *m = &v->missing->members[at];
     char *id = NULL;
     struct error e = {0};
-    if (m->kind == MEMBER_DN &&
-        v->env->sink->known_id(v->env->userdata, m->text, &id, &e) < 0) {
+    if (m->kind == MEMBER_DN && v->env->sink->known_id(v->env->userdata, m->text, &id, &e) < 0) {
         log_debug("%s", e.message);
         v->failed = true;
     }
@@ -64,8 +63,7 @@ bool visible_is_asking(struct visible *v)
 static int search_of(const struct visible *v, size_t at)
 {
     for (unsigned s = 0; s < v->env->n_searches; s++)
-        if (v->env->searches[s].filter &&
-            feed_has_below(v->env, s, v->missing->members[at].text))
+        if (v->env->searches[s].filter && feed_has_below(v->env, s, v->missing->members[at].text))
             return (int)s;
     return -1;
 }
@@ -93,8 +91,8 @@ const struct search_request *visible_question(struct visible *v)
 {
     const struct feed_environment *env = v->env;
     int search = search_of(v, v->next);
-    bool several = v->next >= v->singly_until && search >= 0 &&
-                   env->decoder.identity != IDENTITY_ATTRIBUTE;
+    bool several =
+        v->next >= v->singly_until && search >= 0 && env->decoder.identity != IDENTITY_ATTRIBUTE;
     v->n_asked = 1;
     free(v->base);
     free(v->filter);

@@ -17,10 +17,10 @@ struct feed_environment;
 
 struct visible {
     struct feed_environment *env;
-    const struct entry *missing; /* borrowed: the members */
+    const struct entry *missing;        /* borrowed: the members */
     size_t *unseen, n_unseen, capacity; /* those who are not seen */
-    size_t next, n_asked;        /* of the question under way … */
-    size_t n_found;              /* … and who was found */
+    size_t next, n_asked;               /* of the question under way … */
+    size_t n_found;                     /* … and who was found */
     size_t singly_until; /* of these some are not seen, or it was not answered: which? */
     bool failed;         /* the mirror could not be asked */
     bool moved;          /* somebody has that name no more, so nobody was asked for */
@@ -28,8 +28,7 @@ struct visible {
     const char *ids[3];
     char *base, *filter;
 };
-void visible_begin(struct visible *v, struct feed_environment *env,
-                   const struct entry *missing);
+void visible_begin(struct visible *v, struct feed_environment *env, const struct entry *missing);
 void visible_done(struct visible *v);
 /* Somebody is left who is to be asked for. */
 bool visible_is_asking(struct visible *v);

@@ -43,9 +43,8 @@ static char *move_back_usn(const char *watermark)
 static char *move_back_time(const char *watermark, bool csn, unsigned more_seconds)
 {
     struct tm tm = {0};
-    if (strlen(watermark) < 15 ||
-        sscanf(watermark, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+    if (strlen(watermark) < 15 || sscanf(watermark, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon,
+                                         &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
         return NULL;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -63,8 +62,7 @@ char *watermark_move_back(const char *attribute, const char *watermark, unsigned
     if (text_equal_ascii_case(attribute, "uSNChanged") ||
         text_equal_ascii_case(attribute, "entryusn"))
         return move_back_usn(watermark);
-    return move_back_time(watermark, text_equal_ascii_case(attribute, "entryCSN"),
-                          more_seconds);
+    return move_back_time(watermark, text_equal_ascii_case(attribute, "entryCSN"), more_seconds);
 }
 
 bool watermark_is_greater(const char *watermark, const char *before)

@@ -94,8 +94,8 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     return changes & (MIRROR_NEW | MIRROR_RETURNED) ? SINK_NEW : 0;
 }
 
-static int intake_left(void *userdata, unsigned search, const char *id, bool stale,
-                       const char *why, struct error *e)
+static int intake_left(void *userdata, unsigned search, const char *id, bool stale, const char *why,
+                       struct error *e)
 {
     struct reading *g = userdata;
     int r = mirror_left(g->state, search, id, stale, why, clock_steady_usec(), e);
@@ -126,8 +126,8 @@ static int intake_removals(void *userdata, unsigned search, const struct string_
     struct reading *g = userdata;
     size_t people = 0;
     int r = mirror_count_removals(g->state, search, ids, &people, e);
-    size_t limit = budget_limit(&g->options->sync->budgets[BUDGET_DISABLE],
-                                link_count(g->state, LINK_ACTIVE));
+    size_t limit =
+        budget_limit(&g->options->sync->budgets[BUDGET_DISABLE], link_count(g->state, LINK_ACTIVE));
     if (r < 0 || people <= limit)
         return r;
     log_notice("The directory names %zu %s at once as removed, by their ids alone: "
@@ -198,12 +198,11 @@ static int doubt_nobody(struct reading *g, struct feed_commit *c, char *sentence
         return r < 0 ? r : 0;
     c->absence = FEED_ABSENCE_UNPROVEN;
     name_base(g, g->batch_search, base, sizeof(base));
-    snprintf(
-        sentence, size,
-        "%s shows none of the people who were there, as when the account may not see them any "
-        "more: give it that right, or, if all of them left, take that base out of [directory] "
-        "base, or name another one there",
-        base);
+    snprintf(sentence, size,
+             "%s shows none of the people who were there, as when the account may not see them any "
+             "more: give it that right, or, if all of them left, take that base out of [directory] "
+             "base, or name another one there",
+             base);
     c->reason = sentence;
     c->cookie = NULL;
     c->forget_cookie = true; /* the next read is a whole one, too */
@@ -230,8 +229,7 @@ static int commit_batch(struct reading *g, const struct feed_commit *c, struct e
     if (r == 0 && c->forget_cookie)
         r = mirror_cookie_set(g->state, g->batch_search, NULL, 0, NULL, e);
     if (r == 0 && c->cookie)
-        r = mirror_cookie_set(g->state, g->batch_search, c->cookie, c->cookie_size, c->identity,
-                              e);
+        r = mirror_cookie_set(g->state, g->batch_search, c->cookie, c->cookie_size, c->identity, e);
     g->people_unlooked += g->batch_people;
     bool whole = c->absence == FEED_ABSENCE_UNSEEN;
     if (r == 0 && g->batch_people && (whole || vanish_is_due(g)))
@@ -294,9 +292,8 @@ static int intake_cookie(void *userdata, unsigned search, void **ret, size_t *re
     *ret_size = 0;
     *ret_identity = NULL;
     if (state_meta_number(g->state, "feed-unfinished", 0)) {
-        log_notice(
-            "Everything is read again: rosterd ended before the directory had said which "
-            "groups name somebody who had just appeared");
+        log_notice("Everything is read again: rosterd ended before the directory had said which "
+                   "groups name somebody who had just appeared");
         return 0;
     }
     int r = mirror_cookie_get(g->state, search, ret, ret_size, ret_identity, e);
@@ -311,8 +308,7 @@ static int intake_known_dn(void *userdata, const char *id, char **ret, struct er
     return r == STATE_NONE ? 0 : r;
 }
 
-static int intake_lacking(void *userdata, const struct entry *entry, char **ret,
-                          struct error *e)
+static int intake_lacking(void *userdata, const struct entry *entry, char **ret, struct error *e)
 {
     struct reading *g = userdata;
     int r = mirror_lacking(g->state, entry, ret, e);

@@ -127,10 +127,9 @@ int reach_touches(const struct reach *r, int64_t n, const char *entry_id, struct
 {
     if (!round_is_narrow(r->state) || !r->resolved)
         return 1;
-    if (r->members.n_items && bsearch(&n, r->members.items, r->members.n_items,
-                                      sizeof(*r->members.items), by_number))
+    if (r->members.n_items &&
+        bsearch(&n, r->members.items, r->members.n_items, sizeof(*r->members.items), by_number))
         return 1;
     int rc = ruleset_difference_reads_entries(r->difference) ? touches_entry(r, entry_id, e) : 0;
-    return rc || !ruleset_difference_reads_users(r->difference) ? rc
-                                                               : touches_user(r, entry_id, e);
+    return rc || !ruleset_difference_reads_users(r->difference) ? rc : touches_user(r, entry_id, e);
 }

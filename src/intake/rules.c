@@ -85,8 +85,8 @@ static int bind(struct rules *s, struct error *e)
     struct ruleset *fresh = NULL;
     int r = ruleset_new(&fresh, s->options->mapping, s->schema, problem_to_log, NULL);
     if (r < 0)
-        return error_set(
-            e, r, "the rules do not fit the directory's schema; the lines before say why");
+        return error_set(e, r,
+                         "the rules do not fit the directory's schema; the lines before say why");
     r = note_fingerprint(s, fresh, e);
     if (r < 0) {
         books_failed(s->books, e); /* half of it may be written */
@@ -102,8 +102,7 @@ static int bind(struct rules *s, struct error *e)
 
 static bool reads_more(const struct ruleset *now, const struct ruleset *before)
 {
-    const struct string_list *names = ruleset_attributes(now),
-                             *held = ruleset_attributes(before);
+    const struct string_list *names = ruleset_attributes(now), *held = ruleset_attributes(before);
     for (size_t i = 0; i < names->n_items; i++) {
         bool found = false;
         for (size_t j = 0; j < held->n_items && !found; j++)
@@ -319,8 +318,7 @@ static void say_group_change(const struct ruleset_group *configured, const char 
     case BOUND_NEVER_SEEN:
         log_event(LOG_WARNING, MSG_GROUP_MISSING, "%s:%u: the group %s of rule \"%s\" %s",
                   configured->file, configured->line, configured->dn, configured->rule,
-                  sighting ? sighting
-                           : "is not in the directory: correct the rule, or create it");
+                  sighting ? sighting : "is not in the directory: correct the rule, or create it");
         break;
     case BOUND_GONE:
         log_event(
@@ -336,14 +334,13 @@ static void say_group_change(const struct ruleset_group *configured, const char 
         break;
     case BOUND_PRESENT:
         if (now->members_hidden)
-            log_warning(
-                "%s:%u: members of the group %s of rule \"%s\" are hidden from this "
-                "account: those that were seen last count, and nobody loses anything",
-                configured->file, configured->line, configured->dn, configured->rule);
+            log_warning("%s:%u: members of the group %s of rule \"%s\" are hidden from this "
+                        "account: those that were seen last count, and nobody loses anything",
+                        configured->file, configured->line, configured->dn, configured->rule);
         else if (now->n_members == 0)
-            log_warning("%s:%u: the group %s of rule \"%s\" has no members%s%s",
-                        configured->file, configured->line, configured->dn, configured->rule,
-                        sighting ? ": it " : "", sighting ? sighting : "");
+            log_warning("%s:%u: the group %s of rule \"%s\" has no members%s%s", configured->file,
+                        configured->line, configured->dn, configured->rule, sighting ? ": it " : "",
+                        sighting ? sighting : "");
         break;
     }
 }
@@ -404,8 +401,7 @@ int rules_bind_groups(struct rules *s, struct error *e)
             if (text_equal(s->groups.items[j].configured_key, fresh.items[i].configured_key))
                 before = &s->groups.items[j];
         if (!s->options->quiet)
-            say_group_change(&groups[i], rules_sighting(s, groups[i].dn), before,
-                             &fresh.items[i]);
+            say_group_change(&groups[i], rules_sighting(s, groups[i].dn), before, &fresh.items[i]);
         char cause[600];
         snprintf(cause, sizeof(cause), "group:%s", groups[i].dn);
         if (is_missing(&fresh.items[i])) {

@@ -41,7 +41,7 @@ void rules_take_schema(struct rules *s, struct schema *taken, bool *ret_reads_mo
 
 /* Groups changed: bound again before anybody is decided about. */
 void rules_doubt_groups(struct rules *s);
-int rules_bind_groups(struct rules *s, struct error *e); /* if they were doubted */
+int rules_bind_groups(struct rules *s, struct error *e);        /* if they were doubted */
 const struct bound_groups *rules_groups(const struct rules *s); /* as bound; NULL: in doubt */
 /* Why a group is not read; dn NULL: a new connection looks anew. See engine_group_sighting().
  */

@@ -4,12 +4,13 @@
  */
 #include "config.h"
 
+#include "intake/urgent.h"
+
 #include <stdbool.h>
 
 #include "directory/feed.h"
 #include "intake/reading-internal.h"
 #include "intake/told.h"
-#include "intake/urgent.h"
 #include "state/link.h"
 #include "state/person.h"
 
@@ -74,8 +75,7 @@ static int look_where_needed(struct reading *g, const char *id, enum link_status
 }
 
 /* The server compares as it does; what counts is what the rules say of the same entry. */
-static int urgent_named(void *userdata, unsigned search, const struct entry *entry,
-                        struct error *e)
+static int urgent_named(void *userdata, unsigned search, const struct entry *entry, struct error *e)
 {
     struct reading *g = userdata;
     struct told *told = rules_told(g->rules);
@@ -153,7 +153,7 @@ int urgent_came(struct reading *g, const char *entry_id, bool revoked, bool chan
         told_forget(rules_told(g->rules), entry_id);
     else
         told_set_shown(rules_told(g->rules), entry_id, false);
-    int r = changed && revoked                ? 1
+    int r = changed && revoked ? 1
             : changed && g->under_way && !told_has(rules_told(g->rules), entry_id)
                 ? queue_revokes(g->state, entry_id, e)
                 : 0;

@@ -2,6 +2,7 @@
  * What the directory tells ahead of a read that is under way: revocations, see intake/told.h.
  */
 #pragma once
+#include <stdbool.h>
 
 struct error;
 struct feed_urgent;

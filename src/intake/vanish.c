@@ -108,9 +108,9 @@ static int compare(struct reading *g, bool whole, size_t *counts, struct error *
     g->people_looked = people;
     json_t *old = counts_before(g, &r, e);
     CLEANUP(string_list_done) struct string_list standing = {0};
-    json_t *now = r < 0 ? NULL
-                        : compare_counts(g, old, counts, people, vanished,
-                                         sizeof(vanished), &standing);
+    json_t *now =
+        r < 0 ? NULL
+              : compare_counts(g, old, counts, people, vanished, sizeof(vanished), &standing);
     CLEANUP(freep) char *text = now ? json_to_text(now, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(old);
     json_decref(now);
@@ -187,8 +187,8 @@ int vanish_look(struct reading *g, bool whole, struct error *e)
     return r;
 }
 
-const char *reading_vanished_here(const struct reading *g, const struct entry *entry,
-                                  char *buffer, size_t size)
+const char *reading_vanished_here(const struct reading *g, const struct entry *entry, char *buffer,
+                                  size_t size)
 {
     const char *p = g->vanished[0] == ',' ? g->vanished + 1 : g->vanished;
     while (*p) {

@@ -52,8 +52,8 @@ static int by_number(const void *a, const void *b)
 
 static bool is_chosen(const struct engine_choice *choice, int64_t number)
 {
-    return !choice || bsearch(&number, choice->numbers, choice->n_numbers,
-                              sizeof(*choice->numbers), by_number);
+    return !choice || bsearch(&number, choice->numbers, choice->n_numbers, sizeof(*choice->numbers),
+                              by_number);
 }
 
 static int end_part(struct hashing *h)
@@ -91,8 +91,8 @@ static int add_to_hash(const struct operation *o, void *userdata)
     if (!changes)
         return -ENOMEM;
     buffer_clear(&h->text);
-    buffer_format(&h->text, "%s\n%s\n%s\n%s\n", operation_kind_name(o->kind), o->entry_id,
-                  o->login, changes);
+    buffer_format(&h->text, "%s\n%s\n%s\n%s\n", operation_kind_name(o->kind), o->entry_id, o->login,
+                  changes);
     if (o->state == OPERATION_PARKED)
         add_occasion(&h->text, o);
     buffer_format(&h->text, "\n");
@@ -128,8 +128,8 @@ static int hash_plan(struct state *s, struct hashing *h, char ret[static 65], st
     return r;
 }
 
-int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
-                        size_t *ret_n_parked, struct error *e)
+int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65], size_t *ret_n_parked,
+                        struct error *e)
 {
     struct hashing h = {.parked_only = !observing};
     int r = hash_plan(s, &h, ret, e);
@@ -171,8 +171,7 @@ int gate_read_approval(struct state *s, bool observing, size_t slice, const char
                        const struct engine_choice *choice, struct engine_approval *ret,
                        struct error *e)
 {
-    *ret = (struct engine_approval){.adoption = adoption_was_asked(choice),
-                                    .whole = !choice};
+    *ret = (struct engine_approval){.adoption = adoption_was_asked(choice), .whole = !choice};
     struct hashing h = {
         .parked_only = !observing, .approval = ret, .choice = choice, .slice = gate_slice(slice)};
     bool others = false;
@@ -205,10 +204,10 @@ static int note_next_end(struct gate *g, struct error *e)
 static char *describe(const struct engine_approval *a, const struct engine_act *act, unsigned uid)
 {
     const struct audit_actor *actor = act ? act->actor : NULL;
-    json_auto_t *about = json_pack(
-        "{s:I, s:s, s:s*, s:s*, s:b, s:s*, s:b}", "uid", (json_int_t)uid, "plan", a->hash, "groups",
-        a->names, "reason", act ? act->reason : NULL, "adoption", a->adoption, "vanished",
-        a->vanished, "whole", a->whole);
+    json_auto_t *about =
+        json_pack("{s:I, s:s, s:s*, s:s*, s:b, s:s*, s:b}", "uid", (json_int_t)uid, "plan", a->hash,
+                  "groups", a->names, "reason", act ? act->reason : NULL, "adoption", a->adoption,
+                  "vanished", a->vanished, "whole", a->whole);
     if (about && actor &&
         json_object_set_new(about, "actor",
                             json_pack("{s:I, s:s, s:s, s:s}", "uid", (json_int_t)actor->uid, "name",
@@ -298,8 +297,7 @@ static int release_one(struct gate *g, const struct approved *a, struct operatio
     if (operation_say(o, NULL, NULL, NULL) < 0)
         return error_out_of_memory(e);
     r = queue_store(g->state, o, e);
-    return r < 0 ? r
-                 : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
 }
 
 /* occasion: a line of a part. What is not this occasion any more was not approved. */
@@ -392,8 +390,7 @@ int gate_expire_approvals(struct gate *g, struct error *e)
 int gate_start_approvals(struct gate *g, struct error *e)
 {
     size_t n_ended = 0;
-    bool all =
-        books_steady(g->books)->new_boot && !steady_knows_downtime(books_steady(g->books));
+    bool all = books_steady(g->books)->new_boot && !steady_knows_downtime(books_steady(g->books));
     uint64_t until = all ? UINT64_MAX >> 1 : clock_steady_usec();
     int r = queue_end_approvals(g->state, until, &n_ended, e);
     if (r == 0 && all)

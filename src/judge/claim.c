@@ -29,8 +29,7 @@ static int claim_by_link(struct books *b, struct dossier *s, const struct link *
     if (r == 0 && !left) {
         s->claim = PLANNER_LOGIN_LINKED;
         snprintf(s->claim_sentence, sizeof(s->claim_sentence),
-                 "the login %s belongs to %s: give one of the two another login", other->login,
-                 dn);
+                 "the login %s belongs to %s: give one of the two another login", other->login, dn);
     } else if (r == 0 && known && planner_same_person(s->verdict.user, known)) {
         s->claim = PLANNER_LOGIN_LEFT_SAME;
         snprintf(
@@ -101,11 +100,12 @@ static int claim_by_likeness(struct books *b, struct dossier *s, struct error *e
     if (r <= 0)
         return r;
     s->claim = PLANNER_LIKE_AT_TENANT;
-    snprintf(s->claim_sentence, sizeof(s->claim_sentence),
-             "the user %s is not at the tenant any more, and the tenant's user %s has its name or "
-             "extension: if that is the same person, rename it back there or give the entry that login; "
-             "if not, delete or change that user",
-             s->link.login, l.login);
+    snprintf(
+        s->claim_sentence, sizeof(s->claim_sentence),
+        "the user %s is not at the tenant any more, and the tenant's user %s has its name or "
+        "extension: if that is the same person, rename it back there or give the entry that login; "
+        "if not, delete or change that user",
+        s->link.login, l.login);
     return 0;
 }
 
@@ -115,8 +115,8 @@ static int recall_kept(struct books *b, struct dossier *s, struct error *e)
 {
     const struct engine_options *o = books_options(b);
     const struct parts *parts = o->tenant_ops->parts(o->tenant);
-    if (!parts->keeps_removed || !s->has_link || s->link.status != LINK_DELETED ||
-        s->link.gone || !s->known)
+    if (!parts->keeps_removed || !s->has_link || s->link.status != LINK_DELETED || s->link.gone ||
+        !s->known)
         return 0;
     s->found_granted = s->granted ? user_copy(s->granted) : NULL;
     if ((s->granted && !s->found_granted) || part_copy(s->found, parts->hides, s->known) < 0)
@@ -172,19 +172,17 @@ int claim_find(struct books *b, struct dossier *s, struct error *e)
             dossier_dn(s), dn ? dn : sharing.items[0], user_get(s->verdict.user, USER_LOGIN));
     }
     string_list_done(&sharing);
-    if (r < 0 || s->claim != PLANNER_LOGIN_FREE ||
-        (s->has_link && s->link.status != LINK_DELETED))
+    if (r < 0 || s->claim != PLANNER_LOGIN_FREE || (s->has_link && s->link.status != LINK_DELETED))
         return r < 0 ? r : 0;
 
     CLEANUP(freep) char *listed = NULL;
     r = listing_find(books_state(b), s->login_key, &listed, e);
     if (r == 0) {
         s->claim = PLANNER_LOGIN_AT_TENANT;
-        snprintf(s->claim_sentence, sizeof(s->claim_sentence),
-                 "the tenant has a user %s already%s", listed,
-                 text_equal(listed, user_get(s->verdict.user, USER_LOGIN))
-                     ? ""
-                     : " (differs in case)");
+        snprintf(s->claim_sentence, sizeof(s->claim_sentence), "the tenant has a user %s already%s",
+                 listed,
+                 text_equal(listed, user_get(s->verdict.user, USER_LOGIN)) ? ""
+                                                                           : " (differs in case)");
         return load_found(b, s, e);
     }
     r = r < 0 ? r : claim_by_mail(b, s, mail_key, e);
@@ -194,9 +192,9 @@ int claim_find(struct books *b, struct dossier *s, struct error *e)
 int claim_find_successor(struct books *b, struct dossier *s, struct error *e)
 {
     struct string_list sharing = {0};
-    int r = s->known ? person_sharing_login(books_state(b), s->link.login_key, s->entry_id,
-                                            &sharing, e)
-                     : 0;
+    int r = s->known
+                ? person_sharing_login(books_state(b), s->link.login_key, s->entry_id, &sharing, e)
+                : 0;
     s->successor_idle = true;
     for (size_t i = 0; i < sharing.n_items && r == 0; i++) {
         CLEANUP(user_freep) struct user *wanted = NULL;

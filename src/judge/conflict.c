@@ -50,14 +50,15 @@ char *conflict_sentence(const struct ruleset_conflict *c, const struct user_role
                         const struct user_role *other, char *buffer, size_t size)
 {
     char gives[384], has[384];
-    snprintf(buffer, size,
-             "%s gives the role \"%s\", and the user has the role \"%s\" by %s: [conflict \"%s\"] lets "
-             "nobody have both. Take the person out of one of the two rules, or take the other role "
-             "away at the tenant",
-             wanted->source.rule ? source_text(&wanted->source, gives, sizeof(gives)) : "the plan",
-             wanted->name, other->name,
-             other->source.rule ? source_text(&other->source, has, sizeof(has))
-                                : "no rule (it was given at the tenant)",
-             c->name);
+    snprintf(
+        buffer, size,
+        "%s gives the role \"%s\", and the user has the role \"%s\" by %s: [conflict \"%s\"] lets "
+        "nobody have both. Take the person out of one of the two rules, or take the other role "
+        "away at the tenant",
+        wanted->source.rule ? source_text(&wanted->source, gives, sizeof(gives)) : "the plan",
+        wanted->name, other->name,
+        other->source.rule ? source_text(&other->source, has, sizeof(has))
+                           : "no rule (it was given at the tenant)",
+        c->name);
     return buffer;
 }

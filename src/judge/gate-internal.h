@@ -31,7 +31,7 @@ struct gate {
     void (*released)(void *userdata);
     void *released_data;
     struct engine_retry *retries; /* retry.c: lent; the first is under way */
-    uint64_t approval_end_usec; /* the next one, on the steady clock; 0: none */
+    uint64_t approval_end_usec;   /* the next one, on the steady clock; 0: none */
     /* hold-back.c */
     bool observing_ended;
     uint64_t paused_usec; /* since when; 0: it is not */

@@ -73,24 +73,22 @@ static int park_one(struct gate *g, struct operation *o, bool park, const char *
                             .sentence = sentence};
     if (r == 0)
         r = books_audit(g->books, &row, e);
-    return r < 0 ? r
-                 : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
 }
 
 /* Parks as many of one share of a budget, or releases as many that were parked, as far as *left
  * goes. */
-static int move(struct gate *g, enum budget_kind k, enum queue_share share, size_t n,
-                size_t *left, struct error *e)
+static int move(struct gate *g, enum budget_kind k, enum queue_share share, size_t n, size_t *left,
+                struct error *e)
 {
     bool park = share != QUEUE_OVER_BUDGET;
     char cause[64], why[256];
     snprintf(cause, sizeof(cause), "budget:%s", budget_kind_name(k));
     /* Without figures, since those change while the operation waits: the alarm has them. */
-    snprintf(
-        why, sizeof(why),
-        "more than the budget \"%s\" allows without approval: look at `rosterctl plan`, then "
-        "`rosterctl approve HASH`",
-        budget_kind_name(k));
+    snprintf(why, sizeof(why),
+             "more than the budget \"%s\" allows without approval: look at `rosterctl plan`, then "
+             "`rosterctl approve HASH`",
+             budget_kind_name(k));
     struct operation_list some = {0};
     int r = queue_of_budget(g->state, k, share, n < *left ? n : *left, &some, e);
     for (size_t i = 0; i < some.n_items && r == 0; i++)
@@ -134,14 +132,13 @@ static int fit_kind(struct gate *g, const struct look *l, enum budget_kind k,
     int r = excess ? move(g, k, QUEUE_FRESH, excess, left, e) : 0;
     if (r == 0 && beyond && in->let_through) /* the limit was lowered, or an approval ended */
         r = move(g, k, QUEUE_LET_THROUGH, beyond, left, e);
-    if (r == 0 && in->over && room > in->fresh &&
-        (!l->verdict.tripped[k] || g->budgets_are_new))
+    if (r == 0 && in->over && room > in->fresh && (!l->verdict.tripped[k] || g->budgets_are_new))
         r = move(g, k, QUEUE_OVER_BUDGET, room - in->fresh, left, e);
     return r;
 }
 
-static int count_spent(struct state *s, const struct sync_options *options, unsigned k,
-                       size_t *ret, struct error *e)
+static int count_spent(struct state *s, const struct sync_options *options, unsigned k, size_t *ret,
+                       struct error *e)
 {
     uint64_t now = clock_steady_usec(), window = options->budget_window_usec;
     return budget_spent(s, k, now > window ? now - window : 0, ret, e);

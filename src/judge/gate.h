@@ -37,7 +37,7 @@ bool gate_lets_remove(const struct gate *g);
 size_t gate_slice(size_t slice);
 int gate_apply(struct gate *g, struct error *e);
 int gate_apply_to_revocations(struct gate *g, struct error *e);
-bool gate_is_moving(const struct gate *g); /* gate_apply() has more to do */
+bool gate_is_moving(const struct gate *g);     /* gate_apply() has more to do */
 bool gate_has_seen_plan(const struct gate *g); /* a whole one, once since the start */
 void gate_budgets_are_new(struct gate *g);     /* a person configured them */
 /* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
@@ -54,8 +54,8 @@ int gate_read_seats(struct state *s, size_t max_users, struct engine_seats *ret,
 int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, struct error *e);
 
 /* approval.c: the plan's hash, and what a person approved of it. See engine_plan_hash(). */
-int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
-                        size_t *ret_n_parked, struct error *e);
+int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65], size_t *ret_n_parked,
+                        struct error *e);
 /* choice NULL: all that the hash stands for. slice: of options, 0 as there. 0, ENGINE_STALE_HASH
  * or ENGINE_NOTHING. */
 int gate_read_approval(struct state *s, bool observing, size_t slice, const char *hash,

@@ -43,9 +43,7 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
                                                  : BUDGET_UPDATE;
     case OPERATION_RENAME: return BUDGET_RENAME;
     case OPERATION_DISABLE:
-        return o->revokes   ? BUDGET_REVOKE
-               : o->dormant ? BUDGET_DORMANT
-                            : BUDGET_DISABLE;
+        return o->revokes ? BUDGET_REVOKE : o->dormant ? BUDGET_DORMANT : BUDGET_DISABLE;
     case OPERATION_DELETE: return BUDGET_DELETE;
     case OPERATION_ADOPT: /* first contact has an approval of its own */
         return o->revokes ? BUDGET_REVOKE : BUDGET_UPDATE;
@@ -76,17 +74,15 @@ char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
                      char *buffer, size_t size)
 {
     char window[64];
-    size_t waiting =
-        in->pending[kind] > v->room[kind] ? in->pending[kind] - v->room[kind] : 0;
+    size_t waiting = in->pending[kind] > v->room[kind] ? in->pending[kind] - v->room[kind] : 0;
     text_format_duration(window, sizeof(window), options->budget_window_usec);
-    snprintf(
-        buffer, size,
-        "%zu operation%s due under the budget \"%s\", which allows %zu for %zu linked user%s; "
-        "%zu %s done in the last %s and %zu %s under way, so %zu wait%s. Look at "
-        "`rosterctl plan`, then `rosterctl approve HASH`",
-        in->pending[kind], in->pending[kind] == 1 ? " is" : "s are", budget_kind_name(kind),
-        v->limit[kind], in->n_linked, text_plural(in->n_linked), in->spent[kind],
-        in->spent[kind] == 1 ? "was" : "were", window, in->let_through[kind],
-        in->let_through[kind] == 1 ? "is" : "are", waiting, waiting == 1 ? "s" : "");
+    snprintf(buffer, size,
+             "%zu operation%s due under the budget \"%s\", which allows %zu for %zu linked user%s; "
+             "%zu %s done in the last %s and %zu %s under way, so %zu wait%s. Look at "
+             "`rosterctl plan`, then `rosterctl approve HASH`",
+             in->pending[kind], in->pending[kind] == 1 ? " is" : "s are", budget_kind_name(kind),
+             v->limit[kind], in->n_linked, text_plural(in->n_linked), in->spent[kind],
+             in->spent[kind] == 1 ? "was" : "were", window, in->let_through[kind],
+             in->let_through[kind] == 1 ? "is" : "are", waiting, waiting == 1 ? "s" : "");
     return buffer;
 }

@@ -16,8 +16,8 @@
 enum budget_kind guard_budget_of(const struct operation *o, const struct sync_options *options);
 
 struct guard_input {
-    size_t n_linked; /* active links, and for removals also those that are leaving */
-    size_t spent[BUDGET_N_KINDS];       /* within the window, without approval */
+    size_t n_linked;              /* active links, and for removals also those that are leaving */
+    size_t spent[BUDGET_N_KINDS]; /* within the window, without approval */
     size_t let_through[BUDGET_N_KINDS]; /* not approved, tried at least once, not ended */
     size_t pending[BUDGET_N_KINDS];     /* not approved: ready, waiting or parked */
 };

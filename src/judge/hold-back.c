@@ -28,9 +28,8 @@ int gate_configure(struct gate *g, struct error *e)
         return state_meta_set(g->state, META_STARTED, NULL, e);
     }
     if (gate_observes(g) && !g->options->plan_only)
-        log_notice(
-            "Observing ([sync] mode = observe): everything is planned, nothing is written; "
-            "`rosterctl start`, or approving the whole plan, starts writing");
+        log_notice("Observing ([sync] mode = observe): everything is planned, nothing is written; "
+                   "`rosterctl start`, or approving the whole plan, starts writing");
     return 0;
 }
 
@@ -63,8 +62,7 @@ int gate_pause(struct gate *g, bool pause, unsigned uid, struct error *e)
 {
     char sentence[96];
     snprintf(sentence, sizeof(sentence), "%s by user id %u", pause ? "paused" : "resumed", uid);
-    struct audit_row row = {
-        .event = "configuration", .code = REASON_PAUSED, .sentence = sentence};
+    struct audit_row row = {.event = "configuration", .code = REASON_PAUSED, .sentence = sentence};
     char since[32];
     uint64_t paused_usec = !pause ? 0 : g->paused_usec ? g->paused_usec : clock_steady_usec();
     snprintf(since, sizeof(since), "%" PRIu64, paused_usec);

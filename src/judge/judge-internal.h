@@ -51,9 +51,8 @@ struct dossier {
 int dossier_load(struct dossier *s, struct books *b, const struct rules *rules,
                  const char *entry_id, struct error *e);
 void dossier_done(struct dossier *s);
-const char *dossier_dn(const struct dossier *s); /* borrowed; "" when it is not known */
-const char *
-dossier_sentence(const struct dossier *s); /* why wanted, skipped, invalid or gone */
+const char *dossier_dn(const struct dossier *s);       /* borrowed; "" when it is not known */
+const char *dossier_sentence(const struct dossier *s); /* why wanted, skipped, invalid or gone */
 enum verdict_kind dossier_presence(const struct dossier *s);
 enum link_status dossier_link_status(const struct dossier *s);
 

@@ -30,7 +30,7 @@ struct judge {
     struct string_list ahead, ahead_of_round;
     struct string_list revocations; /* whose revocations are looked at; n_looked: of these */
     size_t n_looked;
-    bool has_looked;          /* since the time of the next recheck was asked for */
+    bool has_looked; /* since the time of the next recheck was asked for */
     uint64_t recheck_usec;
 };
 
@@ -63,10 +63,9 @@ static struct planner_verdict verdict_of(const struct judge *j, const struct dos
         .start_usec = start_to_come(s),
         .start_source = &s->verdict.start_source,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
-        .vanished_attribute =
-            s->has_verdict
-                ? reading_vanished_here(j->reading, s->mirror.entry, vanished, VANISHED_SIZE)
-                : NULL,
+        .vanished_attribute = s->has_verdict ? reading_vanished_here(j->reading, s->mirror.entry,
+                                                                     vanished, VANISHED_SIZE)
+                                             : NULL,
     };
 }
 
@@ -92,8 +91,7 @@ static struct planner_link link_of(const struct dossier *s)
     };
 }
 
-static int plan_for(struct judge *j, struct dossier *s, struct planner_result *ret,
-                    struct error *e)
+static int plan_for(struct judge *j, struct dossier *s, struct planner_result *ret, struct error *e)
 {
     char vanished[VANISHED_SIZE];
     const struct engine_options *o = books_options(j->books);
@@ -216,9 +214,8 @@ static int keep_login(struct dossier *s, struct error *e)
         if (!key)
             return error_out_of_memory(e);
         if (text_equal(key, s->link.login_key))
-            return user_set(s->verdict.user, USER_LOGIN, other, source) < 0
-                       ? error_out_of_memory(e)
-                       : 0;
+            return user_set(s->verdict.user, USER_LOGIN, other, source) < 0 ? error_out_of_memory(e)
+                                                                            : 0;
     }
     return 0;
 }
@@ -339,8 +336,8 @@ int judge_revocations(struct judge *j, bool *ret_more, struct error *e)
 /* The guard has seen a whole plan, and nothing is in doubt that concerns everybody. */
 static bool may_go_ahead(const struct judge *j, bool plan_was_seen)
 {
-    return plan_was_seen && !contact_adoption_open(j->contact) &&
-           !books_are_distrusted(j->books) && !contact_other_tenant(j->contact);
+    return plan_was_seen && !contact_adoption_open(j->contact) && !books_are_distrusted(j->books) &&
+           !contact_other_tenant(j->contact);
 }
 
 /* Everybody was looked at: when is somebody to be looked at again? */

@@ -113,11 +113,10 @@ static int say(struct lockout *ret, const struct operation *o, const char *what)
 static int say_last(struct lockout *ret, const struct operation *o, const char *role)
 {
     char what[512];
-    snprintf(
-        what, sizeof(what),
-        "is the last active user known to have the privileged role %s, so this waits: give "
-        "the role to somebody else first",
-        role);
+    snprintf(what, sizeof(what),
+             "is the last active user known to have the privileged role %s, so this waits: give "
+             "the role to somebody else first",
+             role);
     return say(ret, o, what);
 }
 
@@ -129,8 +128,7 @@ static int look_at_roles(struct books *b, const struct operation *o, const struc
     int r = link_load(books_state(b), o->entry_id, &link, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    bool active =
-        shown ? !shown->disabled : link.status == LINK_ACTIVE || link_was_enabled(&link);
+    bool active = shown ? !shown->disabled : link.status == LINK_ACTIVE || link_was_enabled(&link);
     r = active ? roles_of(&link, shown, &has, e) : 0;
     for (size_t i = 0; r == 0 && has && i < has->n_roles; i++) {
         const char *role = has->roles[i].name;
@@ -155,10 +153,9 @@ int lockout_look(struct books *b, const struct operation *o, const struct user *
                    "deleted, renamed or deprived of a role: keep it out of the rules, or give "
                    "rosterd another API user");
     if (is_protected(b, o->login))
-        return say(
-            ret, o,
-            "is listed in [guard] protected_logins, so it is never disabled, deleted, "
-            "renamed or deprived of a role: do it at the tenant, or take it off the list");
+        return say(ret, o,
+                   "is listed in [guard] protected_logins, so it is never disabled, deleted, "
+                   "renamed or deprived of a role: do it at the tenant, or take it off the list");
     return look_at_roles(b, o, shown, ret, e);
 }
 

@@ -42,9 +42,8 @@ static int move_text(char **to, char **from)
  * at one, also where the reason is the same. */
 static bool hold_is_planners(const struct operation *o)
 {
-    return reason_is_planners(o->reason) &&
-           (o->state == OPERATION_PARKED || !o->not_before_usec ||
-            text_equal(o->reason, REASON_LOCKOUT));
+    return reason_is_planners(o->reason) && (o->state == OPERATION_PARKED || !o->not_before_usec ||
+                                             text_equal(o->reason, REASON_LOCKOUT));
 }
 
 /* Whoever approved it saw one reason why it waits. Another one that came since, or another budget
@@ -113,9 +112,8 @@ static int hold_lockout(struct books *b, struct operation *fresh, const struct o
     fresh->since_usec = now + released;
     if (fresh->not_before_usec < now + books_options(b)->sync->hold_retry_usec)
         fresh->not_before_usec = now + books_options(b)->sync->hold_retry_usec;
-    return operation_say(fresh, REASON_LOCKOUT, l.cause, l.sentence) < 0
-               ? error_out_of_memory(e)
-               : 0;
+    return operation_say(fresh, REASON_LOCKOUT, l.cause, l.sentence) < 0 ? error_out_of_memory(e)
+                                                                         : 0;
 }
 
 static int audit_wait(struct books *b, const struct operation *o, struct error *e)
@@ -150,8 +148,7 @@ static int take_over(struct books *b, struct operation *fresh, struct operation 
 }
 
 /* Replaces the person's operations by the planned ones, keeping those that stay the same. */
-int merge_queue(struct books *b, struct dossier *s, struct operation_list *planned,
-                struct error *e)
+int merge_queue(struct books *b, struct dossier *s, struct operation_list *planned, struct error *e)
 {
     int r = 0;
     for (size_t i = 0; i < planned->n_items && r == 0; i++) {

@@ -108,9 +108,9 @@ int plan_add(const struct planner_input *in, struct planner_result *r, enum oper
 }
 
 /* An operation that stands for a person who waits: what it would do is not known yet. */
-int plan_hold_person(const struct planner_input *in, struct planner_result *r,
-                     const char *login, const char *reason, const char *cause_head,
-                     const char *cause_tail, const char *sentence)
+int plan_hold_person(const struct planner_input *in, struct planner_result *r, const char *login,
+                     const char *reason, const char *cause_head, const char *cause_tail,
+                     const char *sentence)
 {
     struct operation *o;
     int rc = plan_add(in, r,
@@ -140,8 +140,7 @@ int plan_add_level(struct operation *o, const char *name, const struct user_skil
                                 to ? &to->source : NULL);
 }
 
-int plan_add_role(struct operation *o, const char *name, bool gives,
-                  const struct source *source)
+int plan_add_role(struct operation *o, const char *name, bool gives, const struct source *source)
 {
     char field[512];
     snprintf(field, sizeof(field), "role:%s", name);
@@ -196,11 +195,9 @@ int plan_diff_field(const struct planner_input *in, struct operation *o, enum us
 {
     const struct user_value *w = &in->verdict.wanted->fields[f];
     const char *k = user_get(in->link.known, f);
-    if (!w->text || text_equal(w->text, k ? k : "") ||
-        quirks_shows(in->link.quirks, f, w->text, k))
+    if (!w->text || text_equal(w->text, k ? k : "") || quirks_shows(in->link.quirks, f, w->text, k))
         return 0;
-    return operation_add_change(o, user_field_name(f), k, *w->text ? w->text : NULL,
-                                &w->source);
+    return operation_add_change(o, user_field_name(f), k, *w->text ? w->text : NULL, &w->source);
 }
 
 /* Drops the last operation when it turned out to change nothing. */
@@ -229,10 +226,9 @@ const char *planner_privileged_role(const struct user *u, const struct sync_opti
 
 const char *plan_vanished_sentence(const struct planner_input *in, char *buffer, size_t size)
 {
-    snprintf(
-        buffer, size,
-        "the attribute %s vanished from many entries at once, as when an access rule of the "
-        "directory changes: check what the bind user may read, or approve the plan",
-        in->verdict.vanished_attribute);
+    snprintf(buffer, size,
+             "the attribute %s vanished from many entries at once, as when an access rule of the "
+             "directory changes: check what the bind user may read, or approve the plan",
+             in->verdict.vanished_attribute);
     return buffer;
 }

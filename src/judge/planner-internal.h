@@ -13,14 +13,13 @@ int plan_wait(struct operation *o, enum operation_state state, const char *reaso
 int plan_add(const struct planner_input *in, struct planner_result *r, enum operation_kind kind,
              const char *login, const char *why, struct operation **ret);
 /* An operation that stands for a person who waits: what it would do is not known yet. */
-int plan_hold_person(const struct planner_input *in, struct planner_result *r,
-                     const char *login, const char *reason, const char *cause_head,
-                     const char *cause_tail, const char *sentence);
+int plan_hold_person(const struct planner_input *in, struct planner_result *r, const char *login,
+                     const char *reason, const char *cause_head, const char *cause_tail,
+                     const char *sentence);
 int plan_why(struct operation *o, const char *sentence);
 int plan_add_level(struct operation *o, const char *name, const struct user_skill *from,
                    const struct user_skill *to);
-int plan_add_role(struct operation *o, const char *name, bool gives,
-                  const struct source *source);
+int plan_add_role(struct operation *o, const char *name, bool gives, const struct source *source);
 int plan_diff_field(const struct planner_input *in, struct operation *o, enum user_field f);
 int plan_diff_roles(const struct planner_input *in, struct operation *o);
 int plan_diff_skills(const struct planner_input *in, struct operation *o);

@@ -17,15 +17,14 @@
 #include "judge/planner.h"
 #include "model/part.h"
 
-static int plan_disable(const struct planner_input *in, struct planner_result *r,
-                        const char *why, uint64_t due_usec, struct operation **ret)
+static int plan_disable(const struct planner_input *in, struct planner_result *r, const char *why,
+                        uint64_t due_usec, struct operation **ret)
 {
     struct operation *o = NULL;
     int rc = plan_add(in, r, OPERATION_DISABLE, in->link.login, why, &o);
     if (rc == 0)
         rc = operation_add_change(o, "disabled", "false", "true",
-                                  in->verdict.wanted ? &in->verdict.wanted->disabled_source
-                                                     : NULL);
+                                  in->verdict.wanted ? &in->verdict.wanted->disabled_source : NULL);
     if (rc == 0)
         o->not_before_usec = due_usec;
     *ret = o;
@@ -67,8 +66,7 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     const struct sync_options *options = in->options;
     char why[768];
     snprintf(why, sizeof(why), "%s: %s",
-             in->verdict.presence == VERDICT_GONE ? "gone from the directory"
-                                                  : "no longer a user",
+             in->verdict.presence == VERDICT_GONE ? "gone from the directory" : "no longer a user",
              in->verdict.sentence ? text_without_heading(in->verdict.sentence, in->dn)
                                   : "no reason known");
     r->bucket = BUCKET_LEAVING;
@@ -92,8 +90,7 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
         r->bucket = BUCKET_SKIPPED;
         r->forget = !in->parts->keeps_removed; /* it may come back to that user */
     }
-    bool kept =
-        o && in->successor.sentence && (o->kind == OPERATION_DELETE || !in->successor.idle);
+    bool kept = o && in->successor.sentence && (o->kind == OPERATION_DELETE || !in->successor.idle);
     if (rc == 0 && kept)
         rc = plan_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK, in->successor.sentence,
                        in->now_usec);
@@ -117,9 +114,8 @@ int plan_revoked(const struct planner_input *in, struct planner_result *r)
     if (!left)
         r->bucket = BUCKET_PENDING;
     snprintf(why, sizeof(why), "revoked: %s",
-             in->verdict.revoked
-                 ? source_text(in->verdict.revoke_source, source, sizeof(source))
-                 : in->successor.sentence);
+             in->verdict.revoked ? source_text(in->verdict.revoke_source, source, sizeof(source))
+                                 : in->successor.sentence);
     int rc = plan_add(in, r, OPERATION_DISABLE, in->link.login, why, &o);
     if (rc == 0)
         rc = operation_add_change(o, "disabled", "false", "true",
@@ -151,8 +147,7 @@ static int plan_rename(const struct planner_input *in, struct planner_result *r)
     snprintf(cause, sizeof(cause), "login:%s", login);
     if (in->claim != PLANNER_LOGIN_FREE)
         return plan_wait(o, OPERATION_HELD,
-                         in->claim == PLANNER_LOGIN_SHARED ? REASON_LOGIN_SHARED
-                                                           : REASON_CONFLICT,
+                         in->claim == PLANNER_LOGIN_SHARED ? REASON_LOGIN_SHARED : REASON_CONFLICT,
                          cause, in->claim_sentence, in->now_usec);
     if (in->link.renamed_there && in->options->on_drift == DRIFT_REPORT)
         return plan_wait(
@@ -246,8 +241,8 @@ static int plan_dormant(const struct planner_input *in, struct planner_result *r
     bool disables = in->options->dormant == DORMANT_DISABLE;
     snprintf(why, sizeof(why), "nobody logged in as this user since %.10s",
              clock_format(when, in->link.used_usec));
-    int rc = plan_add(in, r, disables ? OPERATION_DISABLE : OPERATION_UPDATE, in->link.login,
-                      why, &o);
+    int rc =
+        plan_add(in, r, disables ? OPERATION_DISABLE : OPERATION_UPDATE, in->link.login, why, &o);
     if (rc == 0 && disables) {
         o->dormant = true;
         return operation_add_change(o, "disabled", "false", "true", NULL);
@@ -282,8 +277,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
         }
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
-        if (in->link.status == LINK_DISABLED && in->link.disabled_by_us &&
-            !in->verdict.start_usec)
+        if (in->link.status == LINK_DISABLED && in->link.disabled_by_us && !in->verdict.start_usec)
             rc = plan_enable(in, r, &enable);
         if (rc == 0)
             rc = plan_rename(in, r);
@@ -310,8 +304,8 @@ int plan_linked(const struct planner_input *in, struct planner_result *r)
     default:
         r->leaving_usec = 0;
         if (in->verdict.vanished_attribute)
-            return plan_hold_person(in, r, in->link.login, REASON_ATTRIBUTE_VANISHED,
-                                    "attribute", in->verdict.vanished_attribute,
+            return plan_hold_person(in, r, in->link.login, REASON_ATTRIBUTE_VANISHED, "attribute",
+                                    in->verdict.vanished_attribute,
                                     plan_vanished_sentence(in, sentence, sizeof(sentence)));
         return plan_hold_person(in, r, in->link.login, REASON_ENTRY_INVALID, "entry", in->dn,
                                 in->verdict.sentence ? in->verdict.sentence : "");

@@ -68,8 +68,8 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
         rc = plan_add_level(o, in->verdict.wanted->skills[i].name, NULL,
                             &in->verdict.wanted->skills[i]);
     if (rc == 0 && in->verdict.wanted->disabled)
-        rc = operation_add_change(o, "disabled", NULL, "true",
-                                  &in->verdict.wanted->disabled_source);
+        rc =
+            operation_add_change(o, "disabled", NULL, "true", &in->verdict.wanted->disabled_source);
     else if (rc == 0 && in->verdict.start_usec)
         rc = operation_add_change(o, "disabled", NULL, "true", in->verdict.start_source);
     r->bucket = BUCKET_PENDING;
@@ -85,8 +85,7 @@ static bool is_same_mailbox(const struct user *a, const struct user *b)
 }
 
 bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
-                                     const struct parts *parts,
-                                     const struct sync_options *options)
+                                     const struct parts *parts, const struct sync_options *options)
 {
     return !is_same_mailbox(wanted, found) || parts->hides & PART_ROLES ||
            planner_privileged_role(found, options);
@@ -135,18 +134,17 @@ static const char *approval_sentence(const struct planner_input *in, char *buffe
                  "the tenant has a user %s already, whose name is the same but whose mail (%s) "
                  "is not that of the entry (%s): it is taken over only when the plan is "
                  "approved; if it is somebody else, give %s another login",
-                 login, theirs && *theirs ? theirs : "none", ours && *ours ? ours : "none",
-                 in->dn);
+                 login, theirs && *theirs ? theirs : "none", ours && *ours ? ours : "none", in->dn);
     return buffer;
 }
 
 /* An existing user becomes this person's. The changes are what follows from it. */
-static int plan_adopt(const struct planner_input *in, struct planner_result *r,
-                      const char *reason, const char *sentence)
+static int plan_adopt(const struct planner_input *in, struct planner_result *r, const char *reason,
+                      const char *sentence)
 {
     struct operation *o;
-    int rc = plan_add(in, r, OPERATION_ADOPT, user_get(in->verdict.wanted, USER_LOGIN),
-                      sentence, &o);
+    int rc =
+        plan_add(in, r, OPERATION_ADOPT, user_get(in->verdict.wanted, USER_LOGIN), sentence, &o);
     if (rc == 0 && in->adoption.found)
         rc = planner_adoption_changes(in, in->adoption.found, o);
     if (rc < 0)
@@ -165,8 +163,7 @@ static int plan_found(const struct planner_input *in, struct planner_result *r,
                       const char *sentence)
 {
     char approval[1024];
-    if (in->adoption.open &&
-        in->adoption.looking) { /* planned when it is known what it leads to */
+    if (in->adoption.open && in->adoption.looking) { /* planned when it is known what it leads to */
         r->bucket = BUCKET_PENDING;
         return 0;
     }
@@ -202,8 +199,7 @@ int plan_newcomer(const struct planner_input *in, struct planner_result *r)
     }
     switch (in->claim) {
     case PLANNER_LOGIN_SHARED:
-    default:
-        return plan_hold_person(in, r, login, REASON_LOGIN_SHARED, "login", login, sentence);
+    default: return plan_hold_person(in, r, login, REASON_LOGIN_SHARED, "login", login, sentence);
     case PLANNER_LOGIN_LINKED:
     case PLANNER_LOGIN_LEFT_OTHER:
         return plan_hold_person(in, r, login, REASON_CONFLICT, "login", login, sentence);

@@ -36,13 +36,11 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
                 "the group %s of a rule cannot be seen, so nobody loses anything because of it: "
                 "restore the group, or correct the rule",
                 in->verdict.group_missing);
-            rc = plan_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence,
-                           in->now_usec);
+            rc = plan_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence, in->now_usec);
         } else if (in->verdict.vanished_attribute) {
             snprintf(cause, sizeof(cause), "attribute:%s", in->verdict.vanished_attribute);
-            rc =
-                plan_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
-                          plan_vanished_sentence(in, sentence, sizeof(sentence)), in->now_usec);
+            rc = plan_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
+                           plan_vanished_sentence(in, sentence, sizeof(sentence)), in->now_usec);
         } else if (in->state_restored) {
             rc = plan_wait(
                 o, OPERATION_PARKED, REASON_STATE_RESTORED, REASON_STATE_RESTORED,

@@ -41,7 +41,7 @@ struct planner_verdict {
     const struct source *revoke_source;
     uint64_t start_usec; /* [user] starts_at; 0: not known, or past */
     const struct source *start_source;
-    const char *group_missing; /* DN of a rule's group that is missing: losses are in doubt */
+    const char *group_missing;      /* DN of a rule's group that is missing: losses are in doubt */
     const char *vanished_attribute; /* one that vanished from too many at once, here too */
 };
 
@@ -50,19 +50,18 @@ struct planner_link {
     enum link_status status;
     const char *login;
     const struct user *known;
-    const struct user
-        *granted; /* roles and skills that rosterd gave; only those lists are used */
-    const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
+    const struct user *granted; /* roles and skills that rosterd gave; only those lists are used */
+    const struct user *quirks;  /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
     bool disabled_as_dormant; /* by us, and a person's to enable */
-    uint64_t used_usec; /* since when nobody logged in, as far as it is known; 0: not known */
-    bool shown_disabled; /* by whomever: nobody can log in */
-    bool vanished;      /* the verification did not find the user at the tenant */
-    bool has_our_id;    /* we made it: where the tenant keeps that, it is found by it */
-    bool maybe_renamed; /* … and whether it was renamed there cannot be told */
-    bool renamed_there; /* `login` was given by somebody at the tenant */
-    uint64_t leaving_usec;  /* since when; 0: not leaving */
-    uint64_t disabled_usec; /* when we disabled */
+    uint64_t used_usec;       /* since when nobody logged in, as far as it is known; 0: not known */
+    bool shown_disabled;      /* by whomever: nobody can log in */
+    bool vanished;            /* the verification did not find the user at the tenant */
+    bool has_our_id;          /* we made it: where the tenant keeps that, it is found by it */
+    bool maybe_renamed;       /* … and whether it was renamed there cannot be told */
+    bool renamed_there;       /* `login` was given by somebody at the tenant */
+    uint64_t leaving_usec;    /* since when; 0: not leaving */
+    uint64_t disabled_usec;   /* when we disabled */
 };
 
 /* A new entry that is the same person, of one that is gone. */
@@ -78,8 +77,7 @@ struct planner_adoption {
     bool looking;             /* the user to adopt was not looked at yet */
     bool asking;              /* access is to end, and whether there is a user is being asked */
     const struct user *found; /* NULL: not known */
-    const struct user
-        *found_granted; /* what rosterd gave it, whose user it was; NULL: nothing */
+    const struct user *found_granted; /* what rosterd gave it, whose user it was; NULL: nothing */
 };
 
 struct planner_rules {
@@ -112,12 +110,11 @@ struct planner_input {
 
 struct planner_result {
     struct operation_list operations;
-    struct user
-        *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
+    struct user *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
     enum person_bucket bucket; /* where the person stands if no operation is carried out */
-    bool forget; /* gone, and nothing is left to do: person and tombstone can go */
-    const char *code;      /* SKIPPED, HELD: borrowed from the input or a literal */
-    uint64_t leaving_usec; /* to be kept in the link: 0 when the person is not leaving */
+    bool forget;               /* gone, and nothing is left to do: person and tombstone can go */
+    const char *code;          /* SKIPPED, HELD: borrowed from the input or a literal */
+    uint64_t leaving_usec;     /* to be kept in the link: 0 when the person is not leaving */
     bool started_leaving, returned;
 };
 void planner_result_done(struct planner_result *r);
@@ -140,8 +137,7 @@ bool planner_same_field(const struct user *a, const struct user *b, enum user_fi
 /* May this user be adopted only with a person's approval? Yes unless the mail is the same, and
  * always when it has a privileged role, or the tenant does not show whether it has one. */
 bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
-                                     const struct parts *parts,
-                                     const struct sync_options *options);
+                                     const struct parts *parts, const struct sync_options *options);
 /* What follows from adopting `found`, as changes of `o`; -ENOMEM. */
 int planner_adoption_changes(const struct planner_input *in, const struct user *found,
                              struct operation *o);

@@ -55,8 +55,8 @@ static bool can_have_form(enum user_field f)
     return f != USER_LOGIN && f != USER_TEAM && f != USER_EXTENSION;
 }
 
-int quirks_learn_field(enum user_field f, const char *sent, const char *before,
-                       const char *shown, struct user *known, struct user *quirks)
+int quirks_learn_field(enum user_field f, const char *sent, const char *before, const char *shown,
+                       struct user *known, struct user *quirks)
 {
     bool form = sent && shown && can_have_form(f) && !text_equal(sent, shown) &&
                 (is_form_of(f, sent, shown) || !text_equal(before ? before : "", shown));
@@ -93,8 +93,7 @@ int quirks_learn_created(const struct user *wanted, const struct user *after, bo
     }
     for (size_t i = 0; i < after->n_skills && r == 0; i++) {
         const struct user_skill *s = &after->skills[i];
-        r = user_add_skill(user_skill(wanted, s->name) ? known : quirks, s->name, s->level,
-                           NULL);
+        r = user_add_skill(user_skill(wanted, s->name) ? known : quirks, s->name, s->level, NULL);
     }
     for (size_t i = 0; i < wanted->n_skills && r == 0; i++)
         if (!wanted->skills[i].level) /* no level and no skill are one to some tenants */

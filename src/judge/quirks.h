@@ -9,8 +9,8 @@
 #include "model/user.h"
 
 /* A field was sent (NULL: cleared) and is shown so now; before: as it was shown before. */
-int quirks_learn_field(enum user_field f, const char *sent, const char *before,
-                       const char *shown, struct user *known, struct user *quirks);
+int quirks_learn_field(enum user_field f, const char *sent, const char *before, const char *shown,
+                       struct user *known, struct user *quirks);
 /* Are they one mail or one number, written in two ways? A name is not the same in another case. */
 bool quirks_same(enum user_field f, const char *a, const char *b);
 /* A user was made as `wanted` and is read back. at_once: right after the answer; else somebody may

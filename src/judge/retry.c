@@ -31,8 +31,8 @@ static int put_on_record(struct gate *g, struct engine_retry *retry, struct erro
     retry->noted = true;
     const struct engine_act *before = books_asked_by(g->books);
     books_act(g->books, &retry->act);
-    int r = books_note_request(g->books, "retry", NULL,
-                               retry->cause ? retry->cause : "everything", e);
+    int r =
+        books_note_request(g->books, "retry", NULL, retry->cause ? retry->cause : "everything", e);
     books_act(g->books, before);
     return r;
 }

@@ -9,8 +9,8 @@
 #include "state/link.h"
 
 #define CAUSE "seats"
-#define SENTENCE                                                                               \
-    "[guard] max_users lets no further user be enabled: who is next gets a user when somebody " \
+#define SENTENCE                                                                                   \
+    "[guard] max_users lets no further user be enabled: who is next gets a user when somebody "    \
     "leaves, or when max_users is raised"
 
 static int seat_one(struct gate *g, struct operation *o, bool wait, struct error *e)
@@ -29,8 +29,7 @@ static int seat_one(struct gate *g, struct operation *o, bool wait, struct error
                             .sentence = wait ? SENTENCE : "there is a seat now"};
     if (r == 0)
         r = books_audit(g->books, &row, e);
-    return r < 0 ? r
-                 : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
 }
 
 static int move(struct gate *g, bool wait, size_t n, size_t *left, struct error *e)

@@ -34,8 +34,7 @@ static int update_leaving(struct books *b, struct dossier *s, const struct plann
     const char *sentence = dossier_sentence(s);
     int r = 0;
     if (plan->started_leaving)
-        r = audit_person(b, "leave", s, s->verdict.code ? s->verdict.code : "gone", sentence,
-                         e);
+        r = audit_person(b, "leave", s, s->verdict.code ? s->verdict.code : "gone", sentence, e);
     else if (plan->returned)
         r = audit_person(b, "return", s, NULL, "wanted again", e);
     s->link.leaving_usec = plan->leaving_usec;

@@ -27,7 +27,7 @@ struct work {
     const struct case_commons *commons;
     struct string_list fields; /* attributes that templates read */
     struct disguise disguise;
-    bool bytes; /* binary values are replaced, too */
+    bool bytes;             /* binary values are replaced, too */
     struct verdict verdict; /* of the case as it is */
 };
 
@@ -101,9 +101,10 @@ static int add_value(const struct work *w, struct entry *to, const struct attrib
             memset(bytes, 0xff, v->size);
         return entry_add_value(to, a->name, bytes, v->size);
     }
-    CLEANUP(freep) char *other = strncasecmp(a->name, "objectClass", 12) == 0
-                                     ? strdup(v->data)
-                                     : disguise_apply(&w->disguise, v->data);
+    CLEANUP(freep)
+    char *other = strncasecmp(a->name, "objectClass", 12) == 0
+                      ? strdup(v->data)
+                      : disguise_apply(&w->disguise, v->data);
     return other ? entry_add_value(to, a->name, other, strlen(other)) : -ENOMEM;
 }
 
@@ -237,10 +238,10 @@ static int collect_fields(struct work *w, const struct ruleset *rules)
 }
 
 int case_disguise(struct mapping_case *c, const struct mapping_options *options,
-                  const struct ruleset *rules, const struct case_commons *commons,
-                  struct error *e)
+                  const struct ruleset *rules, const struct case_commons *commons, struct error *e)
 {
-    CLEANUP(work_done) struct work w = {
+    CLEANUP(work_done)
+    struct work w = {
         .from = c, .options = options, .commons = commons, .bytes = true, .disguise = {.seed = 1}};
     struct entry *entry = NULL;
     struct verdict v = {0};

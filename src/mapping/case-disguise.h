@@ -15,5 +15,4 @@ struct case_commons {
 /* The entry is another one afterwards, and what is expected is what the rules make of it.
  * rules: those in force, for the attributes that fill fields. commons may be NULL. */
 int case_disguise(struct mapping_case *c, const struct mapping_options *options,
-                  const struct ruleset *rules, const struct case_commons *commons,
-                  struct error *e);
+                  const struct ruleset *rules, const struct case_commons *commons, struct error *e);

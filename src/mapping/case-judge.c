@@ -4,8 +4,6 @@
  */
 #include "config.h"
 
-#include "mapping/case.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "mapping/case.h"
 #include "mapping/options.h"
 #include "model/dn.h"
 #include "model/entry.h"
@@ -46,8 +45,8 @@ static int parse_matching(const char *word, enum matching *ret, struct error *e)
             *ret = (enum matching)i;
             return 0;
         }
-    return error_set(e, -EINVAL,
-                     "'%s' is not a way to compare values; rosterd.case(5) lists them", word);
+    return error_set(e, -EINVAL, "'%s' is not a way to compare values; rosterd.case(5) lists them",
+                     word);
 }
 
 /* The rules have finer kinds than what a type is stored as. */
@@ -74,15 +73,17 @@ static int add_attribute(struct schema *s, const char *line, struct error *e)
         if (*word)
             r = parse_matching(word, &m[n++], e);
     if (r == 0 && (rest || (n != 1 && n != 4) || m[0] == 0))
-        r = error_set(e, -EINVAL,
-                      "'%s': NAME and how its values are compared is expected, in one word or in four", line);
+        r = error_set(
+            e, -EINVAL,
+            "'%s': NAME and how its values are compared is expected, in one word or in four", line);
     if (r < 0)
         return r;
     struct schema_rules rules = {m[0], m[1], m[2], m[3]};
     r = schema_add(s, NULL, list, n_names, plain(m[0]), false);
     if (r == 0 && n == 4)
         r = schema_set_rules(s, list[0], &rules, NULL);
-    return r < 0 ? error_set(e, r, "the attribute '%s' cannot be taken: %s", line, strerror(-r)) : 0;
+    return r < 0 ? error_set(e, r, "the attribute '%s' cannot be taken: %s", line, strerror(-r))
+                 : 0;
 }
 
 static int make_schema(const struct mapping_case *c, struct schema **ret, struct error *e)
@@ -269,9 +270,9 @@ int case_compare(const struct mapping_case *c, const struct verdict *v,
 {
     char expected[64], got[64];
     /* Without a code any will do. */
-    int r = add(ret, "verdict", NULL, verdict_text(c->expected, c->code, expected),
-                verdict_text(v->kind, c->code || v->kind != c->expected ? v->code : NULL, got),
-                NULL);
+    int r =
+        add(ret, "verdict", NULL, verdict_text(c->expected, c->code, expected),
+            verdict_text(v->kind, c->code || v->kind != c->expected ? v->code : NULL, got), NULL);
 
     if (r == 0 && c->expected == VERDICT_USER && v->kind == VERDICT_USER)
         r = compare_users(c->user, v->user, ret);

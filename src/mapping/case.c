@@ -43,7 +43,7 @@ struct line {
 };
 struct reader {
     const char *at, *end;
-    unsigned number;   /* of the line at `at` */
+    unsigned number; /* of the line at `at` */
     struct buffer joined;
 };
 
@@ -146,8 +146,9 @@ static int take_dn(struct string_list *l, const char *value, struct error *e)
 static int take_yes_or_no(const char *value, bool *ret, struct error *e)
 {
     *ret = strcmp(value, "yes") == 0;
-    return *ret || strcmp(value, "no") == 0 ? 0
-                                            : error_set(e, -EINVAL, "'%s': yes or no is expected", value);
+    return *ret || strcmp(value, "no") == 0
+               ? 0
+               : error_set(e, -EINVAL, "'%s': yes or no is expected", value);
 }
 
 static int take_expected(struct mapping_case *c, const char *value, struct error *e)
@@ -159,7 +160,8 @@ static int take_expected(struct mapping_case *c, const char *value, struct error
         if (strlen(verdict_names[k]) == word && strncmp(value, verdict_names[k], word) == 0)
             c->expected = (enum verdict_kind)k;
     if (c->expected == 0 || (c->expected == VERDICT_USER && *code))
-        return error_set(e, -EINVAL, "'%s': user, skip [CODE] or invalid [CODE] is expected", value);
+        return error_set(e, -EINVAL, "'%s': user, skip [CODE] or invalid [CODE] is expected",
+                         value);
     if (*code && !(c->code = strdup(code)))
         return error_out_of_memory(e);
     return 0;
@@ -172,7 +174,8 @@ static int take_skill(struct mapping_case *c, const char *value, struct error *e
     uint64_t level = 0;
 
     if (!colon || colon == value || text_parse_unsigned(colon + 1, 100, &level) < 0)
-        return error_set(e, -EINVAL, "'%s': NAME:LEVEL is expected, with a level from 0 to 100", value);
+        return error_set(e, -EINVAL, "'%s': NAME:LEVEL is expected, with a level from 0 to 100",
+                         value);
     CLEANUP(freep) char *name = strndup(value, (size_t)(colon - value));
     if (!name || user_add_skill(c->user, name, (unsigned)level, &(struct source){0}) < 0)
         return error_out_of_memory(e);
@@ -192,16 +195,17 @@ static int take_server(struct mapping_case *c, const char *value, struct error *
 static int take_time(struct mapping_case *c, const char *value, struct error *e)
 {
     c->has_time = clock_parse(value, &c->time_usec) == 0;
-    return c->has_time ? 0
-                       : error_set(e, -EINVAL, "'%s': a time like 2026-11-24T14:39:54Z is expected", value);
+    return c->has_time
+               ? 0
+               : error_set(e, -EINVAL, "'%s': a time like 2026-11-24T14:39:54Z is expected", value);
 }
 
 static int say_unknown(const char *name, struct error *e)
 {
     static const char *const names[] = {
-        "group",      "missing-group", "time",       "server",       "attribute", "expect",
-        "login_id",   "first_name",    "last_name",  "email",        "work_phone", "mobile_phone",
-        "extension",  "team",          "role",       "skill",        "disabled",  "revoked"};
+        "group",     "missing-group", "time",      "server", "attribute",  "expect",
+        "login_id",  "first_name",    "last_name", "email",  "work_phone", "mobile_phone",
+        "extension", "team",          "role",      "skill",  "disabled",   "revoked"};
     const char *near = text_nearest(name, names, ARRAY_SIZE(names));
 
     return error_set(e, -EINVAL, "unknown name '%s' after the entry%s%s%s", name,
@@ -289,9 +293,8 @@ int case_parse(struct mapping_case *ret, const char *text, size_t size, struct e
 /* RFC 2849's SAFE-STRING, but for letters beyond ASCII, which people read better so. */
 static bool is_safe(const char *value, size_t size)
 {
-    return size == 0 ||
-           (text_is_utf8(value, size) && !text_has_control(value, size) && !strchr(" :<", value[0]) &&
-            value[size - 1] != ' ');
+    return size == 0 || (text_is_utf8(value, size) && !text_has_control(value, size) &&
+                         !strchr(" :<", value[0]) && value[size - 1] != ' ');
 }
 
 static void write_line(struct buffer *b, const char *name, const char *value, size_t size)

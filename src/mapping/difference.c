@@ -37,8 +37,7 @@ static void ruleset_difference_freep(struct ruleset_difference **d)
     ruleset_difference_free(*d);
 }
 
-static int add_rules(struct ruleset_difference *d, const struct ruleset *rs, size_t from,
-                     size_t to)
+static int add_rules(struct ruleset_difference *d, const struct ruleset *rs, size_t from, size_t to)
 {
     int r = 0;
     for (size_t i = from; i < to && r == 0; i++) {
@@ -112,8 +111,7 @@ bool ruleset_difference_reads_users(const struct ruleset_difference *d)
     return d->roles.n_items || d->skills.n_items;
 }
 
-int ruleset_difference_touches_entry(const struct ruleset_difference *d,
-                                     const struct entry *entry)
+int ruleset_difference_touches_entry(const struct ruleset_difference *d, const struct entry *entry)
 {
     struct subject subject;
     int r = subject_init(&subject, entry, d->schema), touched = 0;
@@ -127,8 +125,7 @@ int ruleset_difference_touches_entry(const struct ruleset_difference *d,
     return r < 0 ? r : touched;
 }
 
-bool ruleset_difference_touches_user(const struct ruleset_difference *d,
-                                     const struct user *user)
+bool ruleset_difference_touches_user(const struct ruleset_difference *d, const struct user *user)
 {
     for (size_t i = 0; i < d->roles.n_items; i++)
         if (user_role(user, d->roles.items[i]))

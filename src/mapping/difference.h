@@ -26,9 +26,7 @@ bool ruleset_difference_reads_entries(const struct ruleset_difference *d);
 bool ruleset_difference_reads_users(const struct ruleset_difference *d);
 
 /* A rule without a group came, went or changed that looks at this entry. 1, 0 or -ENOMEM. */
-int ruleset_difference_touches_entry(const struct ruleset_difference *d,
-                                     const struct entry *entry);
+int ruleset_difference_touches_entry(const struct ruleset_difference *d, const struct entry *entry);
 /* The user has a role or skill that some rule names now and none did before, or the other way
  * round. */
-bool ruleset_difference_touches_user(const struct ruleset_difference *d,
-                                     const struct user *user);
+bool ruleset_difference_touches_user(const struct ruleset_difference *d, const struct user *user);

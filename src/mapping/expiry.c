@@ -35,8 +35,8 @@ static int parse_days(const char *value, struct expiry *ret, struct error *e)
     if (text_parse_signed(value, &days) < 0 || days > DAYS_MAX)
         return error_set(e, -EINVAL, "'%s' is not a number of days since 1970", value);
     /* shadow(5): negative or empty is never; 0 is not to be used, many read it as never. */
-    *ret = (struct expiry){.never = days <= 0,
-                           .usec = days > 0 ? (uint64_t)(days * USEC_PER_DAY) : 0};
+    *ret =
+        (struct expiry){.never = days <= 0, .usec = days > 0 ? (uint64_t)(days * USEC_PER_DAY) : 0};
     return 0;
 }
 
@@ -80,7 +80,8 @@ static bool parse_seconds(const char *value, struct expiry *ret)
 static bool compact(const char *value, char text[static 64], bool *ret_date)
 {
     /* What may stand behind the nth digit: 2026-11-24T12:00:00 */
-    static const char *const between[15] = {[4] = "-/", [6] = "-/", [8] = "Tt ", [10] = ":", [12] = ":"};
+    static const char *const between[15] = {
+        [4] = "-/", [6] = "-/", [8] = "Tt ", [10] = ":", [12] = ":"};
     size_t digits = 0, n = 0;
     while (*value) {
         if (*value >= '0' && *value <= '9' && digits < 14) {
@@ -145,16 +146,15 @@ static int parse(const char *attribute, const char *value, bool starts, struct e
         return 0;
     }
     if (r == TIME_TOO_EARLY)
-        return error_set(e, -EINVAL,
-                         "'%s' lies before 1970, so it cannot be the end of an account", value);
+        return error_set(e, -EINVAL, "'%s' lies before 1970, so it cannot be the end of an account",
+                         value);
     if (r == TIME_READ)
         return 0;
     if (!is_integer(value))
-        return error_set(
-            e, -EINVAL,
-            "'%s' is not a time; 20261124120000Z, 2026-11-24, seconds since 1970 or "
-            "Active Directory's 100 ns since 1601 is expected",
-            value);
+        return error_set(e, -EINVAL,
+                         "'%s' is not a time; 20261124120000Z, 2026-11-24, seconds since 1970 or "
+                         "Active Directory's 100 ns since 1601 is expected",
+                         value);
     if (!text_equal_ascii_case(attribute, "accountExpires") && parse_seconds(value, ret))
         return 0;
     return parse_filetime(value, ret, e);

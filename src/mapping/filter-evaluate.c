@@ -157,12 +157,9 @@ static bool is_secret(const char *attribute)
     return false;
 }
 
-static void explain_values(const struct filter_node *n, const struct subject *s,
-                           struct buffer *to)
+static void explain_values(const struct filter_node *n, const struct subject *s, struct buffer *to)
 {
-    enum {
-        SHOWN = 3
-    };
+    enum { SHOWN = 3 };
     char shown[128];
     size_t n_values = 0;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {
@@ -179,8 +176,7 @@ static void explain_values(const struct filter_node *n, const struct subject *s,
             if (is_secret(n->attribute.canonical))
                 buffer_add_text(to, "(secret)");
             else if (v->state == VALUE_TEXT)
-                buffer_format(to, "'%s'",
-                              text_printable(shown, sizeof(shown), v->data, v->size));
+                buffer_format(to, "'%s'", text_printable(shown, sizeof(shown), v->data, v->size));
             else
                 buffer_format(to, "(%zu bytes, no text)", v->size);
         }

@@ -26,11 +26,11 @@ struct context {
     enum schema_kind kind;
 };
 
-#define REPORT(c, level, offset, ...)                                                          \
-    problem_tell((c)->problems, level, (c)->where,                                             \
+#define REPORT(c, level, offset, ...)                                                              \
+    problem_tell((c)->problems, level, (c)->where,                                                 \
                  problem_column((c)->problems, (c)->filter->text, offset), __VA_ARGS__)
 /* Undefined, whatever the entry, and a sentence why. */
-#define NEVER(c, n, offset, ...)                                                               \
+#define NEVER(c, n, offset, ...)                                                                   \
     ((n)->undefined = true, REPORT(c, PROBLEM_WARNING, offset, __VA_ARGS__))
 
 static const char *matching_words(enum matching m)
@@ -87,15 +87,14 @@ static int normalise_parts(struct context *c, struct filter_node *n)
         struct filter_part *part = &n->parts[i];
         int r = MATCHING_NO_FORM;
         if (!is_strict(c) || matching_is_assertion(n->matching, part->bytes, part->size))
-            r = matching_normalise(&part->normal, c->schema, n->matching, part->place,
-                                   part->bytes, part->size);
+            r = matching_normalise(&part->normal, c->schema, n->matching, part->place, part->bytes,
+                                   part->size);
         if (r < 0)
             return r;
-        if (r == MATCHING_NO_FORM ||
-            (n->matching == MATCHING_DN && part->place == PART_WHOLE &&
-             has_unknown_type(c, &part->normal))) {
-            NEVER(c, n, n->value_at, "'%s' never matches: the values of '%s' are %s",
-                  part->bytes, n->attribute.written, matching_words(n->matching));
+        if (r == MATCHING_NO_FORM || (n->matching == MATCHING_DN && part->place == PART_WHOLE &&
+                                      has_unknown_type(c, &part->normal))) {
+            NEVER(c, n, n->value_at, "'%s' never matches: the values of '%s' are %s", part->bytes,
+                  n->attribute.written, matching_words(n->matching));
             return 0;
         }
     }
@@ -146,8 +145,7 @@ static void report_rule(struct context *c, const struct filter_node *n)
            "the matching rule '%s' is not evaluated here%s%s%s; known are caseIgnoreMatch, "
            "caseExactMatch and the other equality rules of RFC 4517, " RULE_BITS_ALL
            " and " RULE_BITS_ANY,
-           n->rule, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-           nearest ? "'?" : "");
+           n->rule, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* Rules with and without case are for the same values. */
@@ -182,8 +180,8 @@ static int prepare_rule(struct context *c, struct filter_node *n)
                n->parts[0].size ? n->parts[0].bytes : "DN");
         return 0;
     }
-    bool all = strcmp(n->rule, RULE_BITS_ALL) == 0 ||
-               text_equal_ascii_case(n->rule, "integerBitAndMatch");
+    bool all =
+        strcmp(n->rule, RULE_BITS_ALL) == 0 || text_equal_ascii_case(n->rule, "integerBitAndMatch");
     if (all || strcmp(n->rule, RULE_BITS_ANY) == 0 ||
         text_equal_ascii_case(n->rule, "integerBitOrMatch"))
         return prepare_bits(c, n, all);
@@ -224,8 +222,7 @@ static int prepare_extensible(struct context *c, struct filter_node *n, enum mat
     return prepare_equality(c, n, suits ? equality : 0);
 }
 
-static int prepare_substrings(struct context *c, struct filter_node *n,
-                              enum matching substrings)
+static int prepare_substrings(struct context *c, struct filter_node *n, enum matching substrings)
 {
     if (substrings == 0) {
         NEVER(c, n, n->value_at,
@@ -320,8 +317,8 @@ static int prepare_attribute(struct context *c, struct filter_node *n)
                      "'anr' searches several attributes in Active Directory's own way, which "
                      "is not evaluated here: name the attributes");
     /* RFC 4511: an attribute that is not recognised makes the item Undefined. */
-    if (attribute_name_check(&n->attribute, c->schema, PROBLEM_UNDECIDABLE, c->problems,
-                             c->where, column))
+    if (attribute_name_check(&n->attribute, c->schema, PROBLEM_UNDECIDABLE, c->problems, c->where,
+                             column))
         n->undefined = true;
     check_options(c, n);
     return 0;
@@ -370,9 +367,9 @@ int filter_prepare(struct filter *f, const struct schema *schema, struct problem
 }
 
 enum { /* the results that a node can have */
-    CAN_BE_FALSE = 1 << FILTER_FALSE,
-    CAN_BE_TRUE = 1 << FILTER_TRUE,
-    CAN_BE_UNDEFINED = 1 << FILTER_UNDEFINED,
+       CAN_BE_FALSE = 1 << FILTER_FALSE,
+       CAN_BE_TRUE = 1 << FILTER_TRUE,
+       CAN_BE_UNDEFINED = 1 << FILTER_UNDEFINED,
 };
 
 /* One result of a set, from one of what came before it and one of the next child. */

@@ -145,9 +145,7 @@ static int prepare_guid(struct filter_part *part)
  * first, numbers with the low byte first. */
 static int prepare_sid(struct filter_part *part)
 {
-    enum {
-        NUMBERS_MAX = 15
-    };
+    enum { NUMBERS_MAX = 15 };
     unsigned char bytes[8 + 4 * NUMBERS_MAX] = {1};
     const char *at = part->bytes;
     size_t n = 0;
@@ -200,8 +198,8 @@ int filter_special_prepare(struct filter_node *n, const struct schema *schema)
     if (text_equal_ascii_case(attribute, "objectClass") ||
         text_equal_ascii_case(attribute, "structuralObjectClass"))
         return prepare_class(part, schema);
-    bool microsoft = schema_kind(schema) == SCHEMA_ACTIVE_DIRECTORY ||
-                     schema_kind(schema) == SCHEMA_BUILT_IN;
+    bool microsoft =
+        schema_kind(schema) == SCHEMA_ACTIVE_DIRECTORY || schema_kind(schema) == SCHEMA_BUILT_IN;
     if (!microsoft)
         return FILTER_SPECIAL_NONE;
     if (text_equal_ascii_case(attribute, "objectCategory") && part->size > 0 &&

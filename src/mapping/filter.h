@@ -31,9 +31,9 @@ enum filter_kind {
 };
 
 enum filter_bits { /* Active Directory's bit rules */
-    FILTER_BITS_NONE = 0,
-    FILTER_BITS_ALL = 1, /* 1.2.840.113556.1.4.803 */
-    FILTER_BITS_ANY = 2, /* 1.2.840.113556.1.4.804 */
+                   FILTER_BITS_NONE = 0,
+                   FILTER_BITS_ALL = 1, /* 1.2.840.113556.1.4.803 */
+                   FILTER_BITS_ANY = 2, /* 1.2.840.113556.1.4.804 */
 };
 
 struct filter_part {

@@ -102,8 +102,8 @@ static int prepare(const struct schema *schema, bool exact, const char *bytes, s
                    char **ret, size_t *ret_size)
 {
     enum text_preparation how = exact ? TEXT_EXACT : TEXT_IGNORE_CASE;
-    if (!exact && (schema_kind(schema) == SCHEMA_389 ||
-                   schema_kind(schema) == SCHEMA_ACTIVE_DIRECTORY))
+    if (!exact &&
+        (schema_kind(schema) == SCHEMA_389 || schema_kind(schema) == SCHEMA_ACTIVE_DIRECTORY))
         how = TEXT_CASE_ONLY;
     CLEANUP(buffer_done) struct buffer framed = {0};
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -124,9 +124,8 @@ static int prepare(const struct schema *schema, bool exact, const char *bytes, s
     return 0;
 }
 
-static int normalise_text(struct normal *ret, const struct schema *schema,
-                          enum matching matching, enum part_place place, const char *bytes,
-                          size_t size)
+static int normalise_text(struct normal *ret, const struct schema *schema, enum matching matching,
+                          enum part_place place, const char *bytes, size_t size)
 {
     bool exact = matching == MATCHING_CASE_EXACT || matching == MATCHING_IA5_EXACT ||
                  matching == MATCHING_TELEPHONE_EXACT;
@@ -211,8 +210,7 @@ static int compare_integers(const struct normal *a, const struct normal *b)
 
 int matching_compare(enum matching matching, const struct normal *a, const struct normal *b)
 {
-    if (matching == MATCHING_INTEGER || matching == MATCHING_FILETIME ||
-        matching == MATCHING_TIME)
+    if (matching == MATCHING_INTEGER || matching == MATCHING_FILETIME || matching == MATCHING_TIME)
         return compare_integers(a, b);
     int r = memcmp(a->data, b->data, a->size < b->size ? a->size : b->size);
     return r != 0 || a->size == b->size ? r : a->size < b->size ? -1 : 1;
@@ -272,9 +270,9 @@ int matching_parse_time(const char *text, int64_t *ret_usec)
     const char *at = text;
     int year, month, day, hour, minute = 0, second = 0;
     int64_t unit = 3600000000LL, fraction = 0, zone;
-    if (!take_digits(&at, 4, &year) || !take_digits(&at, 2, &month) || month < 1 ||
-        month > 12 || !take_digits(&at, 2, &day) || day < 1 ||
-        day > days_in_month(year, month) || !take_digits(&at, 2, &hour) || hour > 23)
+    if (!take_digits(&at, 4, &year) || !take_digits(&at, 2, &month) || month < 1 || month > 12 ||
+        !take_digits(&at, 2, &day) || day < 1 || day > days_in_month(year, month) ||
+        !take_digits(&at, 2, &hour) || hour > 23)
         return -EINVAL;
     if (*at >= '0' && *at <= '9') {
         if (!take_digits(&at, 2, &minute) || minute > 59)
@@ -297,8 +295,7 @@ int matching_parse_time(const char *text, int64_t *ret_usec)
     }
     if (parse_zone(at, &zone) < 0)
         return -EINVAL;
-    int64_t seconds =
-        days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t seconds = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     *ret_usec = seconds * 1000000 + fraction - zone;
     return 0;
 }
@@ -333,14 +330,14 @@ static int normalise_dn(struct normal *ret, const struct schema *schema, const c
 }
 
 /* For substrings: the text as it stands, without the blanks that DNs may have at commas. */
-static int normalise_dn_text(struct normal *ret, const struct schema *schema,
-                             enum part_place place, const char *bytes, size_t size)
+static int normalise_dn_text(struct normal *ret, const struct schema *schema, enum part_place place,
+                             const char *bytes, size_t size)
 {
     int r = normalise_text(ret, schema, MATCHING_CASE_IGNORE, place, bytes, size);
     size_t n = 0;
     for (size_t i = 0; r == 0 && i < ret->size; i++) {
-        bool at_comma = (n > 0 && ret->data[n - 1] == ',') ||
-                        (i + 1 < ret->size && ret->data[i + 1] == ',');
+        bool at_comma =
+            (n > 0 && ret->data[n - 1] == ',') || (i + 1 < ret->size && ret->data[i + 1] == ',');
         if (ret->data[i] != ' ' || !at_comma)
             ret->data[n++] = ret->data[i];
     }

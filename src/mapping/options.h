@@ -20,8 +20,8 @@ struct mapping_rule {
 };
 
 enum mapping_empty { /* what an attribute that is missing or empty does to an optional field */
-    MAPPING_EMPTY_KEEP = 0, /* the tenant's value stays (default) */
-    MAPPING_EMPTY_CLEAR = 1,
+                     MAPPING_EMPTY_KEEP = 0, /* the tenant's value stays (default) */
+                     MAPPING_EMPTY_CLEAR = 1,
 };
 
 struct mapping_options {

@@ -25,8 +25,8 @@ static int add_element(struct pattern *p, struct pattern_element element)
 {
     if (p->n_elements == PATTERN_MAX)
         return -E2BIG;
-    int r = memory_grow(&p->elements, &p->elements_capacity, p->n_elements + 1,
-                        sizeof(*p->elements));
+    int r =
+        memory_grow(&p->elements, &p->elements_capacity, p->n_elements + 1, sizeof(*p->elements));
     if (r < 0)
         return r;
     p->elements[p->n_elements++] = element;
@@ -103,8 +103,7 @@ int pattern_add_glob(struct pattern *p, const char *text, size_t size, size_t *r
         int r;
         *ret_offset = at;
         if (text[at] == '*') {
-            bool again =
-                p->n_elements > 0 && p->elements[p->n_elements - 1].kind == PATTERN_STAR;
+            bool again = p->n_elements > 0 && p->elements[p->n_elements - 1].kind == PATTERN_STAR;
             r = again ? 0 : add_element(p, (struct pattern_element){.kind = PATTERN_STAR});
         } else if (text[at] == '?') {
             r = add_element(p, (struct pattern_element){.kind = PATTERN_ANY});
@@ -169,8 +168,7 @@ static bool element_matches(const struct pattern *p, const struct pattern_elemen
 }
 
 /* Element `i` in the order of reading. */
-static const struct pattern_element *element_at(const struct pattern *p, size_t i,
-                                                bool backward)
+static const struct pattern_element *element_at(const struct pattern *p, size_t i, bool backward)
 {
     return &p->elements[backward ? p->n_elements - 1 - i : i];
 }
@@ -184,8 +182,7 @@ static void pass_stars(const struct pattern *p, bool *states, bool backward)
 }
 
 /* Moves every state over character c; false when none is left. */
-static bool step(const struct pattern *p, const bool *now, bool *next, uint32_t c,
-                 bool backward)
+static bool step(const struct pattern *p, const bool *now, bool *next, uint32_t c, bool backward)
 {
     bool alive = false;
     memset(next, 0, (p->n_elements + 1) * sizeof(*next));

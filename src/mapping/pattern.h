@@ -13,12 +13,7 @@ struct error;
 /* Longer patterns are refused. */
 #define PATTERN_MAX 256
 
-enum pattern_kind {
-    PATTERN_CHARACTER = 1,
-    PATTERN_ANY = 2,
-    PATTERN_STAR = 3,
-    PATTERN_SET = 4
-};
+enum pattern_kind { PATTERN_CHARACTER = 1, PATTERN_ANY = 2, PATTERN_STAR = 3, PATTERN_SET = 4 };
 struct pattern_range {
     uint32_t from, to;
 };

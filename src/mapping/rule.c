@@ -71,14 +71,13 @@ int rule_parse_attribute(const struct mapping_text *t, const struct schema *sche
 }
 
 /* The place that a value of the rule came from; the section where the key has no line. */
-static int set_source(struct source *s, const struct mapping_rule *o,
-                      const struct mapping_text *t)
+static int set_source(struct source *s, const struct mapping_rule *o, const struct mapping_text *t)
 {
     return source_set(s, o->name, t->file ? t->file : o->file, t->line ? t->line : o->line);
 }
 
-static int init_group(struct rule *rule, const struct mapping_rule *o,
-                      const struct schema *schema, struct problem_sink *problems)
+static int init_group(struct rule *rule, const struct mapping_rule *o, const struct schema *schema,
+                      struct problem_sink *problems)
 {
     struct error e = {0};
     if (!mapping_text_is_set(&o->group))
@@ -108,25 +107,23 @@ static bool check_name(const char *name, const char *what, const struct mapping_
                      "'%s': a %s is UTF-8 text without control characters", name, what);
     else if (strstr(name, "${"))
         problem_tell(problems, PROBLEM_ERROR, t, column,
-                     "'%s': a %s is a plain name; templates are possible under [user] only",
-                     name, what);
+                     "'%s': a %s is a plain name; templates are possible under [user] only", name,
+                     what);
     else
         return true;
     return false;
 }
 
-static int init_team(struct rule *rule, const struct mapping_rule *o,
-                     struct problem_sink *problems)
+static int init_team(struct rule *rule, const struct mapping_rule *o, struct problem_sink *problems)
 {
-    if (!mapping_text_is_set(&o->team) ||
-        !check_name(o->team.text, "team", &o->team, 0, problems))
+    if (!mapping_text_is_set(&o->team) || !check_name(o->team.text, "team", &o->team, 0, problems))
         return 0;
     rule->team = strdup(o->team.text);
     return rule->team ? 0 : -ENOMEM;
 }
 
-static int add_role(struct rule *rule, const struct list_element *x,
-                    const struct mapping_text *t, struct problem_sink *problems)
+static int add_role(struct rule *rule, const struct list_element *x, const struct mapping_text *t,
+                    struct problem_sink *problems)
 {
     if (x->rest[0]) {
         problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, x->rest_at),
@@ -138,8 +135,8 @@ static int add_role(struct rule *rule, const struct list_element *x,
     return string_list_add_once(&rule->roles, x->text);
 }
 
-static int add_skill(struct rule *rule, const struct list_element *x,
-                     const struct mapping_text *t, struct problem_sink *problems)
+static int add_skill(struct rule *rule, const struct list_element *x, const struct mapping_text *t,
+                     struct problem_sink *problems)
 {
     CLEANUP(freep) char *name = NULL;
     struct error e = {0};
@@ -147,8 +144,8 @@ static int add_skill(struct rule *rule, const struct list_element *x,
     size_t offset;
     int r = skill_from_element(x, &name, &level, &offset, &e);
     if (r == -EINVAL) {
-        problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, offset),
-                     "%s", e.message);
+        problem_tell(problems, PROBLEM_ERROR, t, problem_column(problems, t->text, offset), "%s",
+                     e.message);
         return 0;
     }
     if (r < 0 || !check_name(name, "skill", t, x->at, problems))
@@ -156,8 +153,8 @@ static int add_skill(struct rule *rule, const struct list_element *x,
     return skill_list_add(&rule->skills, name, level);
 }
 
-typedef int (*add_fn)(struct rule *rule, const struct list_element *x,
-                      const struct mapping_text *t, struct problem_sink *problems);
+typedef int (*add_fn)(struct rule *rule, const struct list_element *x, const struct mapping_text *t,
+                      struct problem_sink *problems);
 
 static int init_list(struct rule *rule, const struct mapping_text *t, add_fn add,
                      struct problem_sink *problems)
@@ -228,8 +225,7 @@ int rule_init(struct rule *rule, const struct mapping_rule *o, const struct sche
     return 0;
 }
 
-int rule_init_roles(struct rule *rule, const struct mapping_rule *o,
-                    struct problem_sink *problems)
+int rule_init_roles(struct rule *rule, const struct mapping_rule *o, struct problem_sink *problems)
 {
     *rule = (struct rule){0};
     int r = init_sources(rule, o);

@@ -16,9 +16,9 @@ struct problem_sink;
 struct schema;
 
 struct rule {
-    struct source source; /* of the section */
+    struct source source;          /* of the section */
     char digest[DIGEST_TEXT_SIZE]; /* of its texts; set by the ruleset */
-    char *group_dn;       /* NULL: no group is asked for */
+    char *group_dn;                /* NULL: no group is asked for */
     char *group_key;
     size_t group;             /* index in ruleset_groups(); set by the ruleset */
     struct filter *when;      /* NULL: no filter */
@@ -31,8 +31,7 @@ struct rule {
 /* Reports everything that is wrong. 0 (also with problems) or -ENOMEM; *r can be given to
  * rule_done() either way. */
 /* Of a section that has roles alone. */
-int rule_init_roles(struct rule *rule, const struct mapping_rule *o,
-                    struct problem_sink *problems);
+int rule_init_roles(struct rule *rule, const struct mapping_rule *o, struct problem_sink *problems);
 int rule_init(struct rule *r, const struct mapping_rule *options, const struct schema *schema,
               struct problem_sink *problems);
 void rule_done(struct rule *r);

@@ -28,7 +28,7 @@ struct evaluation {
     struct verdict *verdict;
     struct user *user;
     bool invalid;
-    bool undecided; /* because a filter was neither true nor false */
+    bool undecided;     /* because a filter was neither true nor false */
     struct buffer step; /* the sentence of the step at hand */
     char dn[300];       /* printable, for sentences */
 };
@@ -39,10 +39,10 @@ static int end_step(struct evaluation *x, const struct source *source, bool matc
     return x->explain ? verdict_add_step(x->verdict, source, matched, &x->step) : 0;
 }
 
-#define STEP(x, ...)                                                                           \
-    do {                                                                                       \
-        if ((x)->explain)                                                                      \
-            buffer_format(&(x)->step, __VA_ARGS__);                                            \
+#define STEP(x, ...)                                                                               \
+    do {                                                                                           \
+        if ((x)->explain)                                                                          \
+            buffer_format(&(x)->step, __VA_ARGS__);                                                \
     } while (0)
 
 /* The first thing that is wrong with the person is the one that is told. */
@@ -54,8 +54,7 @@ static int set_invalid(struct evaluation *x, const char *code, const char *sente
 
 /* A filter that decides about the person and is neither true nor false: whatever it would have
  * done waits. */
-static int set_undecided(struct evaluation *x, const struct filter *f,
-                         const struct source *source)
+static int set_undecided(struct evaluation *x, const struct filter *f, const struct source *source)
 {
     struct error e = {0};
     x->undecided = true;
@@ -454,8 +453,8 @@ static int run_start(struct evaluation *x)
     if (r == 0 && !start.never) {
         v->has_start = true;
         v->start_usec = start.usec;
-        STEP(x, "%s: %s at %s", name->written,
-             start.usec > x->now_usec ? "begins" : "began", clock_format(when, start.usec));
+        STEP(x, "%s: %s at %s", name->written, start.usec > x->now_usec ? "begins" : "began",
+             clock_format(when, start.usec));
         r = source_copy(&v->start_source, source);
     }
     return r < 0 ? r : end_step(x, source, !start.never && start.usec > x->now_usec);

@@ -53,19 +53,17 @@ static int build_template(struct builder *b, enum user_field f, const struct map
     size_t offset;
     int r = template_parse(&template, t->text, &offset, &e);
     if (r == -EINVAL) {
-        problem_tell(&b->problems, PROBLEM_ERROR, t,
-                     problem_column(&b->problems, t->text, offset), "template '%s': %s",
-                     t->text, e.message);
+        problem_tell(&b->problems, PROBLEM_ERROR, t, problem_column(&b->problems, t->text, offset),
+                     "template '%s': %s", t->text, e.message);
         return 0;
     }
     if (r == 0)
         r = template_prepare(template, b->rs->schema, &b->problems, t);
     if (r == 0 && f == USER_LOGIN && !template_has_attribute(template))
-        problem_tell(
-            &b->problems, PROBLEM_ERROR, t, problem_column(&b->problems, t->text, 0),
-            "'%s' names no attribute, so that everybody would have the same login; the "
-            "value of an attribute is written ${uid}",
-            t->text);
+        problem_tell(&b->problems, PROBLEM_ERROR, t, problem_column(&b->problems, t->text, 0),
+                     "'%s' names no attribute, so that everybody would have the same login; the "
+                     "value of an attribute is written ${uid}",
+                     t->text);
     if (r == 0)
         r = template_collect(template, &b->rs->attributes);
     snprintf(name, sizeof(name), "[user] %s", user_field_name(f));
@@ -122,8 +120,7 @@ static int add_group(struct builder *b, struct rule *rule)
         rule->group = ((const struct rule *)first)->group;
         return 0;
     }
-    int r =
-        memory_grow(&rs->groups, &rs->groups_capacity, rs->n_groups + 1, sizeof(*rs->groups));
+    int r = memory_grow(&rs->groups, &rs->groups_capacity, rs->n_groups + 1, sizeof(*rs->groups));
     if (r < 0)
         return r;
     rule->group = rs->n_groups;
@@ -188,10 +185,9 @@ static int build_rules(struct builder *b)
         team = team || mapping_text_is_set(&b->options->rules[i].team);
     }
     if (!team)
-        problem_tell(
-            &b->problems, PROBLEM_ERROR, NULL, 0,
-            "no rule gives a team, so nobody could be a user; a section [rule \"NAME\"] "
-            "with 'team = …' is expected");
+        problem_tell(&b->problems, PROBLEM_ERROR, NULL, 0,
+                     "no rule gives a team, so nobody could be a user; a section [rule \"NAME\"] "
+                     "with 'team = …' is expected");
     return 0;
 }
 
@@ -214,10 +210,9 @@ static int check_conflict(struct builder *b, const struct mapping_rule *o, const
         given = string_list_contains(folded, role);
     }
     if (c->roles.n_items < 2)
-        problem_tell(
-            &b->problems, PROBLEM_ERROR, &section, 0,
-            "the conflict '%s' names %zu roles in 'roles = …'; two or more are expected",
-            o->name, c->roles.n_items);
+        problem_tell(&b->problems, PROBLEM_ERROR, &section, 0,
+                     "the conflict '%s' names %zu roles in 'roles = …'; two or more are expected",
+                     o->name, c->roles.n_items);
     else if (!given)
         problem_tell(&b->problems, PROBLEM_WARNING, &o->roles, 0,
                      "no rule gives any of the roles of the conflict '%s', so it holds nobody",
@@ -240,11 +235,10 @@ static int build_conflicts(struct builder *b)
         const struct mapping_rule *o = &b->options->conflicts[i];
         struct rule *c = &rs->conflict_rules[rs->n_conflicts];
         r = rule_init_roles(c, o, &b->problems);
-        rs->conflicts[rs->n_conflicts++] =
-            (struct ruleset_conflict){.name = c->source.rule,
-                                      .file = c->source.file,
-                                      .line = c->source.line,
-                                      .roles = &c->roles};
+        rs->conflicts[rs->n_conflicts++] = (struct ruleset_conflict){.name = c->source.rule,
+                                                                     .file = c->source.file,
+                                                                     .line = c->source.line,
+                                                                     .roles = &c->roles};
         if (r == 0)
             r = check_conflict(b, o, c, &folded);
     }
@@ -358,7 +352,8 @@ int ruleset_new(struct ruleset **ret, const struct mapping_options *options,
     if (!rs)
         return -ENOMEM;
     rs->schema = schema;
-    CLEANUP(builder_done) struct builder b = {
+    CLEANUP(builder_done)
+    struct builder b = {
         .rs = rs, .options = options, .problems = {.report = problem, .userdata = userdata}};
     int r = build(&b);
     if (r < 0)

@@ -69,8 +69,7 @@ enum group_state {
 struct membership {
     enum group_state state;
     bool member;
-    const char
-        *via; /* nested: display DN of the group that holds the person directly; else NULL */
+    const char *via; /* nested: display DN of the group that holds the person directly; else NULL */
 };
 
 /* Stable reason codes of VERDICT_SKIP and VERDICT_INVALID. */
@@ -98,9 +97,9 @@ struct verdict_step {
 };
 struct verdict {
     enum verdict_kind kind;
-    struct user *user;  /* VERDICT_USER; with sources. For the others NULL */
-    char *code;         /* else */
-    char *sentence;     /* names DN and attribute */
+    struct user *user; /* VERDICT_USER; with sources. For the others NULL */
+    char *code;        /* else */
+    char *sentence;    /* names DN and attribute */
     /* VERDICT_USER: the logins that other values of the same attributes would give. A login that
      * is among them is still this person's. */
     struct string_list other_logins;

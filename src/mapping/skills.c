@@ -144,9 +144,8 @@ static int parse_level(const char *text, unsigned *ret, struct error *e)
     if (!digits)
         return error_out_of_memory(e);
     if (text_parse_unsigned(digits, SKILL_LEVEL_MAX, &level) < 0)
-        return error_set(e, -EINVAL,
-                         "'%s' is not a level; a whole number from 0 to %d is expected", digits,
-                         SKILL_LEVEL_MAX);
+        return error_set(e, -EINVAL, "'%s' is not a level; a whole number from 0 to %d is expected",
+                         digits, SKILL_LEVEL_MAX);
     *ret = (unsigned)level;
     return 0;
 }
@@ -209,8 +208,8 @@ int skill_from_element(const struct list_element *x, char **ret_name, unsigned *
     unsigned level = SKILL_LEVEL_DEFAULT;
     *ret_offset = x->rest_at;
     if (x->rest[0] && x->rest[0] != ':')
-        return error_set(
-            e, -EINVAL, "'%s' follows the closing quote; ',' or ':LEVEL' is expected", x->rest);
+        return error_set(e, -EINVAL, "'%s' follows the closing quote; ',' or ':LEVEL' is expected",
+                         x->rest);
     *ret_offset = x->rest_at + 1;
     int r = x->rest[0] ? parse_level(x->rest + 1, &level, e) : 0;
     if (r < 0)

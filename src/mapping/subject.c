@@ -117,8 +117,8 @@ bool attribute_name_check(const struct attribute_name *n, const struct schema *s
                      "the directory's schema has no attribute '%s'; did you mean '%s'?",
                      n->canonical, nearest);
     else
-        problem_tell(problems, level, where, column,
-                     "the directory's schema has no attribute '%s'", n->canonical);
+        problem_tell(problems, level, where, column, "the directory's schema has no attribute '%s'",
+                     n->canonical);
     return true;
 }
 
@@ -188,8 +188,7 @@ bool subject_is(const struct subject *s, size_t i, const char *canonical)
     return same_base(s->canonical[i], canonical);
 }
 
-const struct attribute *subject_attribute(const struct subject *s,
-                                          const struct attribute_name *n)
+const struct attribute *subject_attribute(const struct subject *s, const struct attribute_name *n)
 {
     const struct attribute *with_options = NULL;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {
@@ -214,8 +213,7 @@ bool subject_value_is_usable(const struct value *v)
 static bool begins_so(const struct value *v, const char *text, bool at_end)
 {
     size_t size = strlen(text);
-    return size <= v->size &&
-           memcmp(at_end ? v->data + v->size - size : v->data, text, size) == 0;
+    return size <= v->size && memcmp(at_end ? v->data + v->size - size : v->data, text, size) == 0;
 }
 
 /* The bytes up to an unescaped character of the set. */

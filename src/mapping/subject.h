@@ -34,7 +34,7 @@ bool attribute_name_check(const struct attribute_name *n, const struct schema *s
 struct subject {
     const struct entry *entry;
     const struct schema *schema;
-    const char **canonical; /* for each attribute of the entry; borrowed from the schema */
+    const char **canonical;     /* for each attribute of the entry; borrowed from the schema */
     const struct value *forced; /* taken instead of the others of its attribute, or NULL */
 };
 /* What a template can take: text that is neither blank nor longer. */
@@ -48,8 +48,7 @@ bool subject_is(const struct subject *s, size_t i, const char *canonical);
 bool subject_has_options(const struct subject *s, size_t i, const char *options);
 /* Templates: the plain attribute, else the first with options; a name with options finds just
  * that. NULL: absent. */
-const struct attribute *subject_attribute(const struct subject *s,
-                                          const struct attribute_name *n);
+const struct attribute *subject_attribute(const struct subject *s, const struct attribute_name *n);
 bool subject_value_is_usable(const struct value *v);
 /* Of several values the one in the RDN, then the first usable one, in the order of bytes, since
  * servers give them in none. `begins`, unless NULL: only among those that begin (`at_end`: end)

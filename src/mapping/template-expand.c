@@ -26,7 +26,7 @@ struct expander {
 
 static int expand_word(struct expander *x, const struct template_word *w, struct buffer *to);
 
-#define REFUSE(x, reason, ...)                                                                 \
+#define REFUSE(x, reason, ...)                                                                     \
     ((x)->code = (reason), error_set((x)->e, 0, __VA_ARGS__), TEMPLATE_REFUSED)
 
 /* An allocation failed in to, or its text has become too large. */
@@ -35,9 +35,8 @@ static int check_size(struct expander *x, const struct buffer *to, const char *a
     if (to->failed)
         return error_out_of_memory(x->e);
     if (to->size > TEMPLATE_OUTPUT_MAX)
-        return REFUSE(x, INVALID_TOO_LARGE,
-                      "attribute '%s': its expansion is longer than %d bytes", attribute,
-                      TEMPLATE_OUTPUT_MAX);
+        return REFUSE(x, INVALID_TOO_LARGE, "attribute '%s': its expansion is longer than %d bytes",
+                      attribute, TEMPLATE_OUTPUT_MAX);
     return 0;
 }
 
@@ -125,8 +124,8 @@ static int take_value(struct expander *x, const struct template_expansion *expan
                       "characters in it)",
                       name);
     return REFUSE(x, INVALID_TOO_LARGE,
-                  "attribute '%s': the value has %zu bytes, and a template takes at most %d",
-                  name, v->size, SUBJECT_VALUE_MAX);
+                  "attribute '%s': the value has %zu bytes, and a template takes at most %d", name,
+                  v->size, SUBJECT_VALUE_MAX);
 }
 
 /* 0, TEMPLATE_REFUSED or an error; what expansions give is literal in a pattern. */
@@ -140,8 +139,7 @@ static int build_pattern(struct expander *x, const struct template_word *w, stru
             r = pattern_add_glob(ret, piece->literal, strlen(piece->literal), &ignored, x->e);
         } else {
             CLEANUP(buffer_done) struct buffer text = {0};
-            struct template_word one = {.pieces = (struct template_piece *)piece,
-                                        .n_pieces = 1};
+            struct template_word one = {.pieces = (struct template_piece *)piece, .n_pieces = 1};
             r = expand_word(x, &one, &text);
             if (r == 0 && text.size > 0)
                 r = pattern_add_literal(ret, text.data, text.size);
@@ -201,9 +199,8 @@ static void add_replacement(struct buffer *to, const struct buffer *with, const 
 }
 
 /* Of an empty text: a pattern that matches nothing at all is replaced once, as by the shell. */
-static int replace_empty(struct expander *x, const struct template_operation *o,
-                         const char *name, struct pattern *pattern, const struct characters *c,
-                         struct buffer *text)
+static int replace_empty(struct expander *x, const struct template_operation *o, const char *name,
+                         struct pattern *pattern, const struct characters *c, struct buffer *text)
 {
     CLEANUP(buffer_done) struct buffer with = {0};
     size_t end;
@@ -243,8 +240,7 @@ static int replace(struct expander *x, const struct template_operation *o, const
         if (r != 1)
             return r;
         buffer_add(&result, text->data, c->offsets[at]);
-        add_replacement(&result, &with, text->data + c->offsets[at],
-                        text->size - c->offsets[at]);
+        add_replacement(&result, &with, text->data + c->offsets[at], text->size - c->offsets[at]);
         return take_result(x, name, &result, text);
     }
     for (bool done = false; at < c->n;) {
@@ -252,8 +248,7 @@ static int replace(struct expander *x, const struct template_operation *o, const
         if (r < 0)
             return r;
         if (r == 0) {
-            buffer_add(&result, text->data + c->offsets[at],
-                       c->offsets[at + 1] - c->offsets[at]);
+            buffer_add(&result, text->data + c->offsets[at], c->offsets[at + 1] - c->offsets[at]);
             at++;
             continue;
         }
@@ -268,8 +263,8 @@ static int replace(struct expander *x, const struct template_operation *o, const
     return take_result(x, name, &result, text);
 }
 
-static int apply_pattern(struct expander *x, const struct template_operation *o,
-                         const char *name, struct buffer *text)
+static int apply_pattern(struct expander *x, const struct template_operation *o, const char *name,
+                         struct buffer *text)
 {
     struct pattern pattern = {0};
     struct characters c = {0};

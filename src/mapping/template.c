@@ -30,9 +30,9 @@ struct parser {
 #define FAIL(p, where, ...) ((p)->error_at = (where), error_set((p)->e, -EINVAL, __VA_ARGS__))
 
 enum context {
-    OUTSIDE = 1,    /* of all braces: up to the end of the text */
-    IN_WORD = 2,    /* up to '}' */
-    IN_PATTERN = 3, /* up to '}', backslashes kept for the pattern */
+    OUTSIDE = 1,        /* of all braces: up to the end of the text */
+    IN_WORD = 2,        /* up to '}' */
+    IN_PATTERN = 3,     /* up to '}', backslashes kept for the pattern */
     IN_REPLACED = 4,    /* the same up to '/' or '}' */
     IN_REPLACEMENT = 5, /* up to '}', with '&' for what was matched */
 };
@@ -71,8 +71,7 @@ static void expansion_freep(struct template_expansion **x)
 
 static const char *quoted_here(const struct parser *p, char buffer[16])
 {
-    return p->text[p->at] ? text_quote_first(buffer, p->text + p->at)
-                          : "the end of the template";
+    return p->text[p->at] ? text_quote_first(buffer, p->text + p->at) : "the end of the template";
 }
 
 /* "12" or "-3", blanks before it: the shell needs one before a negative offset, since ":-" is
@@ -215,17 +214,15 @@ static int parse_operation(struct parser *p, const struct template_expansion *x,
         return 0;
     case '\0': return FAIL(p, p->at, "'}' is missing after '%s'", x->attribute.written);
     default:
-        return FAIL(
-            p, p->at,
-            "'}' or one of the operators : %% # / , ^ @ is expected after '%s', found %s",
-            x->attribute.written, quoted_here(p, here));
+        return FAIL(p, p->at,
+                    "'}' or one of the operators : %% # / , ^ @ is expected after '%s', found %s",
+                    x->attribute.written, quoted_here(p, here));
     }
 }
 
 static int add_operation(struct parser *p, struct template_expansion *x)
 {
-    int r =
-        memory_grow(&x->operations, &x->capacity, x->n_operations + 1, sizeof(*x->operations));
+    int r = memory_grow(&x->operations, &x->capacity, x->n_operations + 1, sizeof(*x->operations));
     if (r < 0)
         return error_out_of_memory(p->e);
     struct template_operation *o = &x->operations[x->n_operations++];
@@ -416,8 +413,8 @@ static int prepare_expansion(struct template_expansion *x, void *userdata)
     return 0;
 }
 
-int template_prepare(struct template *t, const struct schema *schema,
-                     struct problem_sink *problems, const struct mapping_text *where)
+int template_prepare(struct template *t, const struct schema *schema, struct problem_sink *problems,
+                     const struct mapping_text *where)
 {
     struct prepare prepare = {
         .template = t, .schema = schema, .problems = problems, .where = where};

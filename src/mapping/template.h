@@ -32,13 +32,12 @@ struct template;
 #define TEMPLATE_OUTPUT_MAX 8192
 
 /* -EINVAL with a sentence, and the byte offset of the error in *ret_offset; -ENOMEM. */
-int template_parse(struct template **ret, const char *text, size_t *ret_offset,
-                   struct error *e);
+int template_parse(struct template **ret, const char *text, size_t *ret_offset, struct error *e);
 struct template *template_free(struct template *t);
 const char *template_text(const struct template *t); /* as configured */
 /* Canonical names by the schema; warns of attributes that it does not know. 0 or -ENOMEM. */
-int template_prepare(struct template *t, const struct schema *schema,
-                     struct problem_sink *problems, const struct mapping_text *where);
+int template_prepare(struct template *t, const struct schema *schema, struct problem_sink *problems,
+                     const struct mapping_text *where);
 bool template_has_attribute(const struct template *t);
 /* Canonical names, once each. */
 int template_collect(const struct template *t, struct string_list *ret);

@@ -101,8 +101,7 @@ static int insert(struct class_list *l, struct object_class *taken)
     CLEANUP(class_freep) struct object_class *c = taken;
     struct object_class *old;
 
-    if (memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(struct object_class *)) <
-            0 ||
+    if (memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(struct object_class *)) < 0 ||
         alias_list_make_room(&l->aliases, c->names.n_items + 1) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < c->names.n_items; i++)
@@ -119,8 +118,8 @@ static int insert(struct class_list *l, struct object_class *taken)
     return 0;
 }
 
-int class_list_add(struct class_list *l, const char *oid, const char *const *names,
-                   size_t n_names, const char *const *superiors, size_t n_superiors)
+int class_list_add(struct class_list *l, const char *oid, const char *const *names, size_t n_names,
+                   const char *const *superiors, size_t n_superiors)
 {
     CLEANUP(class_freep) struct object_class *c = calloc(1, sizeof(*c));
 

@@ -15,8 +15,8 @@ struct json_t;
 struct class_list *class_list_new(void); /* with the built-in table; NULL when out of memory */
 struct class_list *class_list_free(struct class_list *l);
 /* Any name may be an OID. Replaces what was known by one of these names. 0 or -ENOMEM. */
-int class_list_add(struct class_list *l, const char *oid, const char *const *names,
-                   size_t n_names, const char *const *superiors, size_t n_superiors);
+int class_list_add(struct class_list *l, const char *oid, const char *const *names, size_t n_names,
+                   const char *const *superiors, size_t n_superiors);
 /* Is the class this one, or below it? By any of their names. l NULL: the built-in table. */
 bool class_is_a(const struct class_list *l, const char *name, const char *ancestor);
 /* The first name of a class that goes by any of its names or its OID; itself when unknown. */

@@ -21,8 +21,7 @@ static bool is_digits(const char *p, size_t n)
     return n > 0;
 }
 
-static void add_text(struct buffer *b, const char *bytes, size_t size,
-                     enum text_preparation how)
+static void add_text(struct buffer *b, const char *bytes, size_t size, enum text_preparation how)
 {
     if (text_prepare(b, bytes, size, how) < 0)
         buffer_add(b, bytes, size);

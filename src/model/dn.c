@@ -122,9 +122,8 @@ static int close_rdn(struct string_list *rdns, struct string_list *rdn)
 
 /* The keys of the RDNs, the leaf's first; *ret_parent: what stands behind the leaf. It ends there
  * if that is the parent that m remembers. */
-static int scan_rdns(struct dn_scanner *s, const struct schema *schema,
-                     const struct dn_memory *m, struct string_list *ret,
-                     const char **ret_parent)
+static int scan_rdns(struct dn_scanner *s, const struct schema *schema, const struct dn_memory *m,
+                     struct string_list *ret, const char **ret_parent)
 {
     CLEANUP(string_list_done) struct string_list rdn = {0};
     char separator = ',';
@@ -194,8 +193,7 @@ static int remember(struct dn_memory *m, const char *parent, const struct string
 
 /* Most names lie where the one before lay, and their leaf is a single pair. ELSEWHERE: this
  * does not, or it is no name. */
-static int key_below(struct dn_memory *m, const struct schema *schema, const char *dn,
-                     char **ret)
+static int key_below(struct dn_memory *m, const struct schema *schema, const char *dn, char **ret)
 {
     struct dn_scanner s = {.start = dn, .p = dn, .value = m->value};
     char separator = '\0';

@@ -95,8 +95,7 @@ static int attribute_get(struct entry *e, const char *name, struct attribute **r
 
 /* An attribute has mostly one value, so there is no room in advance and no counter for it: the
  * array grows when the number of values is a power of two. */
-static int add_value(struct attribute *a, const void *bytes, size_t size,
-                     enum value_state state)
+static int add_value(struct attribute *a, const void *bytes, size_t size, enum value_state state)
 {
     if ((a->n_values & (a->n_values - 1)) == 0) {
         size_t capacity = a->n_values == 0 ? 1 : a->n_values * 2;
@@ -389,8 +388,8 @@ static void read_value(struct json_reader *r, struct attribute *a)
             check(r, text ? add_binary(a, text) : -EINVAL);
     } else if (strcmp(key, "too_large") == 0) {
         int64_t size = json_read_integer(r);
-        check(r, size > ENTRY_VALUE_MAX ? add_value(a, "", (size_t)size, VALUE_TOO_LARGE)
-                                        : -EINVAL);
+        check(r,
+              size > ENTRY_VALUE_MAX ? add_value(a, "", (size_t)size, VALUE_TOO_LARGE) : -EINVAL);
     } else {
         json_read_fail(r, -EINVAL);
     }
@@ -434,8 +433,7 @@ int entry_attributes_from_json(struct entry *e, const char *json, struct error *
         return error_set(err, failed, "the stored attribute \"%s\" of %s cannot be read", last,
                          e->dn);
     if (failed < 0)
-        return error_set(err, failed, "the stored attributes of %s are not a JSON object",
-                         e->dn);
+        return error_set(err, failed, "the stored attributes of %s are not a JSON object", e->dn);
     entry_sort(read);
     struct entry old = *e;
     e->attributes = read->attributes;

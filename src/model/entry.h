@@ -32,23 +32,24 @@ struct attribute {
 };
 
 enum entry_kind { /* stored: never renumber */
-    ENTRY_PERSON = 1,
-    ENTRY_GROUP = 2,
-    ENTRY_CONTAINER = 3, /* an OU and the like: its rename moves everybody below */
+                  ENTRY_PERSON = 1,
+                  ENTRY_GROUP = 2,
+                  ENTRY_CONTAINER = 3, /* an OU and the like: its rename moves everybody below */
 };
 
 /* How a group names a member. */
-enum member_kind {      /* stored: never renumber */
-    MEMBER_DN = 1,      /* member, uniqueMember: a DN */
-    MEMBER_LOGIN = 2,   /* memberUid: one of the values of the person's uid */
-    MEMBER_PRIMARY = 3, /* Active Directory: persons whose primaryGroupID is this RID; else those
+enum member_kind {                   /* stored: never renumber */
+                   MEMBER_DN = 1,    /* member, uniqueMember: a DN */
+                   MEMBER_LOGIN = 2, /* memberUid: one of the values of the person's uid */
+                   MEMBER_PRIMARY =
+                       3, /* Active Directory: persons whose primaryGroupID is this RID; else those
                            whose gidNumber is the group's */
 };
 struct member {
     enum member_kind kind;
     unsigned compared; /* by the state; 0: never */
-    char *key;  /* dn_key(), text_fold() or the RID's digits */
-    char *text; /* as the server wrote it */
+    char *key;         /* dn_key(), text_fold() or the RID's digits */
+    char *text;        /* as the server wrote it */
 };
 
 /* Beside the attributes, which no server can name so: what of the entry could not be read, so that
@@ -65,7 +66,7 @@ struct entry {
     struct member *members; /* ENTRY_GROUP only */
     size_t n_members, members_capacity;
     bool members_hidden; /* those above are not all: whom it had before, it has still */
-    char *login_key; /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
+    char *login_key;     /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
     struct string_list other_login_keys; /* of the other values, once each; entry_sort() */
     char *primary_key;                   /* person: primaryGroupID or gidNumber; may be NULL */
     bool has_raw;                        /* of all that it holds, and of nothing else: */
@@ -79,8 +80,7 @@ struct entry *entry_free(struct entry *e);
  * looked up one by one: whoever adds names that a peer chooses bounds how many. */
 bool entry_is_description(const char *name); /* printable ASCII */
 int entry_add_value(struct entry *e, const char *attribute, const void *bytes, size_t size);
-int entry_take_member(struct entry *e, enum member_kind kind, char *key_taken,
-                      char *text_taken);
+int entry_take_member(struct entry *e, enum member_kind kind, char *key_taken, char *text_taken);
 int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text);
 void entry_sort(struct entry *e);
 /* Takes the key of one more value of the login attribute; the order of calls does not matter

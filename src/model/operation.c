@@ -26,10 +26,9 @@ static_assert(OPERATION_READY == 1 && OPERATION_PARKED == 2 && OPERATION_HELD ==
               "operation states are stored");
 
 static const char *const kind_names[OPERATION_N_KINDS] = {
-    [OPERATION_CREATE] = "create", [OPERATION_ADOPT] = "adopt",
-    [OPERATION_UPDATE] = "update", [OPERATION_PROFILE] = "profile",
-    [OPERATION_RENAME] = "rename", [OPERATION_DISABLE] = "disable",
-    [OPERATION_ENABLE] = "enable", [OPERATION_DELETE] = "delete",
+    [OPERATION_CREATE] = "create",   [OPERATION_ADOPT] = "adopt",   [OPERATION_UPDATE] = "update",
+    [OPERATION_PROFILE] = "profile", [OPERATION_RENAME] = "rename", [OPERATION_DISABLE] = "disable",
+    [OPERATION_ENABLE] = "enable",   [OPERATION_DELETE] = "delete",
 };
 
 static const char *const state_names[] = {
@@ -257,11 +256,10 @@ struct operation *operation_new(enum operation_kind kind, const char *entry_id, 
     return TAKE(o);
 }
 
-int operation_add_change(struct operation *o, const char *field, const char *from,
-                         const char *to, const struct source *source)
+int operation_add_change(struct operation *o, const char *field, const char *from, const char *to,
+                         const struct source *source)
 {
-    if (memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1, sizeof(*o->changes)) <
-        0)
+    if (memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1, sizeof(*o->changes)) < 0)
         return -ENOMEM;
     struct change *c = &o->changes[o->n_changes];
     *c = (struct change){0};
@@ -289,8 +287,7 @@ void operation_drop_change(struct operation *o, size_t i)
     memmove(&o->changes[i], &o->changes[i + 1], (o->n_changes - i) * sizeof(*o->changes));
 }
 
-int operation_say(struct operation *o, const char *reason, const char *cause,
-                  const char *sentence)
+int operation_say(struct operation *o, const char *reason, const char *cause, const char *sentence)
 {
     int r = text_replace(&o->reason, reason);
     if (r == 0)
@@ -305,9 +302,8 @@ bool operation_is_unclear(const struct operation *o)
 
 bool operation_equal(const struct operation *a, const struct operation *b)
 {
-    if (a->kind != b->kind || a->revokes != b->revokes ||
-        !text_equal(a->entry_id, b->entry_id) || !text_equal(a->login, b->login) ||
-        a->n_changes != b->n_changes)
+    if (a->kind != b->kind || a->revokes != b->revokes || !text_equal(a->entry_id, b->entry_id) ||
+        !text_equal(a->login, b->login) || a->n_changes != b->n_changes)
         return false;
     for (size_t i = 0; i < a->n_changes; i++) {
         const struct change *x = &a->changes[i], *y = &b->changes[i];
@@ -368,8 +364,8 @@ static void add_read(struct json_reader *r, struct operation *o, struct change *
         taken->kind = change_kind_of(taken->field, &taken->name);
     else
         json_read_fail(r, -EINVAL);
-    if (r->failed == 0 && memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1,
-                                      sizeof(*o->changes)) < 0)
+    if (r->failed == 0 &&
+        memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1, sizeof(*o->changes)) < 0)
         json_read_fail(r, -ENOMEM);
     if (r->failed == 0)
         o->changes[o->n_changes++] = *taken;

@@ -9,23 +9,23 @@
 #include "model/source.h"
 
 enum operation_kind { /* stored: never renumber, never reuse */
-    OPERATION_CREATE = 1,
-    OPERATION_ADOPT = 2,
-    OPERATION_UPDATE = 3,  /* a part of the user, such as team and skills … */
-    OPERATION_PROFILE = 4, /* … and another, such as names, mail, phones, roles */
-    OPERATION_RENAME = 5,  /* the login */
-    OPERATION_DISABLE = 6,
-    OPERATION_ENABLE = 7,
-    OPERATION_DELETE = 8,
+                      OPERATION_CREATE = 1,
+                      OPERATION_ADOPT = 2,
+                      OPERATION_UPDATE = 3, /* a part of the user, such as team and skills … */
+                      OPERATION_PROFILE = 4, /* … and another, such as names, mail, phones, roles */
+                      OPERATION_RENAME = 5, /* the login */
+                      OPERATION_DISABLE = 6,
+                      OPERATION_ENABLE = 7,
+                      OPERATION_DELETE = 8,
 };
 #define OPERATION_N_KINDS 9
 const char *operation_kind_name(enum operation_kind k); /* "create", … */
 
-enum operation_state {     /* stored: never renumber, never reuse */
-    OPERATION_READY = 1,   /* may go when not_before has come */
-    OPERATION_PARKED = 2,  /* waits for a person's approval */
-    OPERATION_HELD = 3,    /* waits for a condition, tried again at not_before */
-    OPERATION_STARTED = 4, /* the intent is committed; the outcome is not */
+enum operation_state {                        /* stored: never renumber, never reuse */
+                       OPERATION_READY = 1,   /* may go when not_before has come */
+                       OPERATION_PARKED = 2,  /* waits for a person's approval */
+                       OPERATION_HELD = 3,    /* waits for a condition, tried again at not_before */
+                       OPERATION_STARTED = 4, /* the intent is committed; the outcome is not */
 };
 const char *operation_state_name(enum operation_state s);
 
@@ -43,8 +43,8 @@ struct change {
     enum change_kind kind;
     char *field;      /* how it is written */
     const char *name; /* of the field, role or skill; within `field` */
-    char *from;  /* NULL: was absent */
-    char *to;    /* NULL: is removed */
+    char *from;       /* NULL: was absent */
+    char *to;         /* NULL: is removed */
     struct source source;
 };
 
@@ -112,7 +112,7 @@ struct operation {
     char *cause;         /* holds with one cause are one alarm: "team:Customer Service" */
     uint64_t since_usec; /* of the hold */
     uint64_t not_before_usec;
-    uint64_t due_usec; /* its place in the queue, on the steady clock; kept while it waits */
+    uint64_t due_usec;   /* its place in the queue, on the steady clock; kept while it waits */
     uint64_t shift_usec; /* since when a shift postpones it, on the steady clock; 0: none does */
     unsigned attempts;
     uint64_t run;
@@ -121,26 +121,25 @@ struct operation {
     bool remakes; /* a create of somebody whose user vanished at the tenant; not stored */
     bool approved;
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
-    bool looks; /* nothing was written by any attempt so far; not set on a fresh one */
+    bool looks;         /* nothing was written by any attempt so far; not set on a fresh one */
     char *approved_for; /* the reason for which it waited then; NULL while it is not approved */
     /* As queue_next() found them beside it: nothing is read again for what starts now. */
     bool is_next;
     bool has_others; /* the person has further operations */
     bool has_link;
-    char *wanted; /* of the person: user_to_json(), or NULL */
+    char *wanted;    /* of the person: user_to_json(), or NULL */
     unsigned budget; /* enum budget_kind of books/options.h: which budget it counts under */
 };
 
 struct operation *operation_new(enum operation_kind kind, const char *entry_id, const char *dn,
                                 const char *login);
 struct operation *operation_free(struct operation *o);
-int operation_add_change(struct operation *o, const char *field, const char *from,
-                         const char *to, const struct source *source);
+int operation_add_change(struct operation *o, const char *field, const char *from, const char *to,
+                         const struct source *source);
 void operation_drop_changes(struct operation *o);
 void operation_drop_change(struct operation *o, size_t i);
 /* Why it waits (copied); NULL: it does not. -ENOMEM. */
-int operation_say(struct operation *o, const char *reason, const char *cause,
-                  const char *sentence);
+int operation_say(struct operation *o, const char *reason, const char *cause, const char *sentence);
 /* The last attempt may or may not have been carried out. */
 bool operation_is_unclear(const struct operation *o);
 /* Same kind, person, login and changes: approval covers exactly that. */

@@ -47,7 +47,6 @@ int part_copy(struct user *u, uint32_t what, const struct user *from)
     if (what & PART_SKILLS)
         user_clear_skills(u);
     for (size_t i = 0; what & PART_SKILLS && i < from->n_skills && r == 0; i++)
-        r = user_add_skill(u, from->skills[i].name, from->skills[i].level,
-                           &from->skills[i].source);
+        r = user_add_skill(u, from->skills[i].name, from->skills[i].level, &from->skills[i].source);
     return r;
 }

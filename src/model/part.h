@@ -31,16 +31,16 @@ struct part {
     const char *name;         /* as people know it */
     enum operation_kind kind; /* of the operations that write it */
     enum part_key key;
-    uint32_t writes;          /* of the bits above */
-    uint32_t also;            /* what it takes as well, though another part owns it */
-    bool tenant_acts;         /* what is written is not all that changes there: it is read back,
+    uint32_t writes;     /* of the bits above */
+    uint32_t also;       /* what it takes as well, though another part owns it */
+    bool tenant_acts;    /* what is written is not all that changes there: it is read back,
                                  and what is missing then is written once more */
-    bool by_value;            /* it writes the roles and nothing else, one a request, and each has
+    bool by_value;       /* it writes the roles and nothing else, one a request, and each has
                                  an outcome of its own */
-    bool may_be_missing;      /* a tenant may not offer it; then: */
-    const char *cause;        /* of what waits for it */
-    const char *holds;        /* what it has in it, for people */
-    const char *remedy;       /* what makes the tenant offer it */
+    bool may_be_missing; /* a tenant may not offer it; then: */
+    const char *cause;   /* of what waits for it */
+    const char *holds;   /* what it has in it, for people */
+    const char *remedy;  /* what makes the tenant offer it */
 };
 
 struct parts {

@@ -137,8 +137,7 @@ static int type_from_json(struct schema *s, const json_t *object)
 
     if (!json_is_object(object) || !json_is_array(names) || json_array_size(names) == 0 ||
         !json_is_integer(matching) || json_integer_value(matching) < MATCHING_CASE_IGNORE ||
-        json_integer_value(matching) > MATCHING_FILETIME ||
-        json_get_text(object, "oid", &oid) < 0)
+        json_integer_value(matching) > MATCHING_FILETIME || json_get_text(object, "oid", &oid) < 0)
         return -EINVAL;
     t = type_new(oid, (enum matching)json_integer_value(matching),
                  json_is_true(json_object_get(object, "single")));

@@ -337,9 +337,10 @@ const char *schema_table_superior(const char *name)
 
 bool schema_table_is_hidden(const char *name)
 {
-    return has_word("objectClass structuralObjectClass createTimestamp modifyTimestamp creatorsName "
-                    "modifiersName hasSubordinates subschemaSubentry entryDN entryUUID entryCSN",
-                    name);
+    return has_word(
+        "objectClass structuralObjectClass createTimestamp modifyTimestamp creatorsName "
+        "modifiersName hasSubordinates subschemaSubentry entryDN entryUUID entryCSN",
+        name);
 }
 
 enum matching schema_matching_of_rule(const char *rule)

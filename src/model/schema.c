@@ -74,8 +74,8 @@ static bool is_filetime(const struct attribute_type *t)
 static int make_room(struct schema *s, size_t n_aliases)
 {
     if (memory_grow(&s->types, &s->types_capacity, s->n_types + 1, sizeof(*s->types)) < 0 ||
-        memory_grow(&s->canonical, &s->canonical_capacity, s->n_types + 1,
-                    sizeof(*s->canonical)) < 0 ||
+        memory_grow(&s->canonical, &s->canonical_capacity, s->n_types + 1, sizeof(*s->canonical)) <
+            0 ||
         alias_list_make_room(&s->aliases, n_aliases) < 0)
         return -ENOMEM;
     return 0;
@@ -231,8 +231,8 @@ const struct class_list *schema_classes(const struct schema *s)
     return s ? s->classes : NULL;
 }
 
-int schema_add_class(struct schema *s, const char *oid, const char *const *names,
-                     size_t n_names, const char *const *superiors, size_t n_superiors)
+int schema_add_class(struct schema *s, const char *oid, const char *const *names, size_t n_names,
+                     const char *const *superiors, size_t n_superiors)
 {
     return class_list_add(s->classes, oid, names, n_names, superiors, n_superiors);
 }

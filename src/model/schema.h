@@ -12,24 +12,25 @@ struct class_list;
 struct schema;
 
 enum matching { /* stored: never renumber */
-    MATCHING_CASE_IGNORE = 1,
-    MATCHING_CASE_EXACT = 2,
-    MATCHING_INTEGER = 3,
-    MATCHING_BOOLEAN = 4,
-    MATCHING_DN = 5,
-    MATCHING_OCTETS = 6,
-    MATCHING_TIME = 7,      /* generalizedTime */
-    MATCHING_NUMERIC = 8,   /* numericString: blanks do not count */
-    MATCHING_TELEPHONE = 9, /* blanks and hyphens do not count */
-    MATCHING_FILETIME = 10, /* Active Directory: 100 ns since 1601; compared as integers */
-    /* Finer ones, of schema_rules alone: */
-    MATCHING_LIST = 11, /* postalAddress: each line as CASE_IGNORE */
-    MATCHING_UUID = 12,
-    MATCHING_OID = 13,             /* object identifiers: names without case */
-    MATCHING_TELEPHONE_EXACT = 14, /* as OpenLDAP compares them: with case */
-    MATCHING_IA5_IGNORE = 15,      /* ASCII alone */
-    MATCHING_IA5_EXACT = 16,
-    MATCHING_LAST = MATCHING_IA5_EXACT,
+                MATCHING_CASE_IGNORE = 1,
+                MATCHING_CASE_EXACT = 2,
+                MATCHING_INTEGER = 3,
+                MATCHING_BOOLEAN = 4,
+                MATCHING_DN = 5,
+                MATCHING_OCTETS = 6,
+                MATCHING_TIME = 7,      /* generalizedTime */
+                MATCHING_NUMERIC = 8,   /* numericString: blanks do not count */
+                MATCHING_TELEPHONE = 9, /* blanks and hyphens do not count */
+                MATCHING_FILETIME =
+                    10, /* Active Directory: 100 ns since 1601; compared as integers */
+                /* Finer ones, of schema_rules alone: */
+                MATCHING_LIST = 11, /* postalAddress: each line as CASE_IGNORE */
+                MATCHING_UUID = 12,
+                MATCHING_OID = 13,             /* object identifiers: names without case */
+                MATCHING_TELEPHONE_EXACT = 14, /* as OpenLDAP compares them: with case */
+                MATCHING_IA5_IGNORE = 15,      /* ASCII alone */
+                MATCHING_IA5_EXACT = 16,
+                MATCHING_LAST = MATCHING_IA5_EXACT,
 };
 
 /* By what the values of an attribute are compared; 0: by nothing, the comparison is Undefined.
@@ -42,10 +43,11 @@ struct schema_rules {
 
 /* Whose rules hold where servers differ. */
 enum schema_kind { /* stored: never renumber */
-    SCHEMA_BUILT_IN = 0,
-    SCHEMA_STANDARD = 1, /* the rules that it publishes, strictly: OpenLDAP and others */
-    SCHEMA_389 = 2,      /* orders and cuts whatever its syntaxes allow */
-    SCHEMA_ACTIVE_DIRECTORY = 3,
+                   SCHEMA_BUILT_IN = 0,
+                   SCHEMA_STANDARD =
+                       1,          /* the rules that it publishes, strictly: OpenLDAP and others */
+                   SCHEMA_389 = 2, /* orders and cuts whatever its syntaxes allow */
+                   SCHEMA_ACTIVE_DIRECTORY = 3,
 };
 
 /* How the server compares names. */
@@ -76,8 +78,8 @@ struct schema_type schema_describe(const struct schema *s, const char *name, siz
 enum schema_naming schema_naming(const struct schema *s); /* as its kind of server; NULL: by rule */
 /* The object classes, with the built-in ones; borrowed. s NULL: NULL. */
 const struct class_list *schema_classes(const struct schema *s);
-int schema_add_class(struct schema *s, const char *oid, const char *const *names,
-                     size_t n_names, const char *const *superiors, size_t n_superiors);
+int schema_add_class(struct schema *s, const char *oid, const char *const *names, size_t n_names,
+                     const char *const *superiors, size_t n_superiors);
 /* From the server, or built in while there is no server's schema. Operational attributes, which
  * servers leave out, are always known. */
 bool schema_knows(const struct schema *s, const char *attribute);

@@ -24,16 +24,16 @@ enum link_status {
 };
 #define LINK_N_STATUS 4
 
-enum person_bucket { /* the ledger: seen = the sum of all the others */
-    BUCKET_PENDING = 0, /* an operation of this run is not over */
-    BUCKET_CREATED = 1,
-    BUCKET_ADOPTED = 2,
-    BUCKET_UPDATED = 3, /* also renamed, disabled, enabled, deleted: see leaving */
-    BUCKET_UNCHANGED = 4,
-    BUCKET_LEAVING = 5, /* in grace, disabled or deleted */
-    BUCKET_SKIPPED = 6,
-    BUCKET_HELD = 7,   /* held or parked */
-    BUCKET_FAILED = 8, /* our own failure: the state could not be written … */
+enum person_bucket {                     /* the ledger: seen = the sum of all the others */
+                     BUCKET_PENDING = 0, /* an operation of this run is not over */
+                     BUCKET_CREATED = 1,
+                     BUCKET_ADOPTED = 2,
+                     BUCKET_UPDATED = 3, /* also renamed, disabled, enabled, deleted: see leaving */
+                     BUCKET_UNCHANGED = 4,
+                     BUCKET_LEAVING = 5, /* in grace, disabled or deleted */
+                     BUCKET_SKIPPED = 6,
+                     BUCKET_HELD = 7,   /* held or parked */
+                     BUCKET_FAILED = 8, /* our own failure: the state could not be written … */
 };
 #define BUCKET_N 9
 const char *person_bucket_name(enum person_bucket b);

@@ -147,8 +147,7 @@ int user_add_role(struct user *u, const char *name, const struct source *source)
     return 0;
 }
 
-int user_add_skill(struct user *u, const char *name, unsigned level,
-                   const struct source *source)
+int user_add_skill(struct user *u, const char *name, unsigned level, const struct source *source)
 {
     CLEANUP(source_done) struct source copied = {0};
     bool found;
@@ -161,8 +160,7 @@ int user_add_skill(struct user *u, const char *name, unsigned level,
     if (source_copy(&copied, source) < 0)
         return -ENOMEM;
     if (!found) {
-        if (memory_grow(&u->skills, &u->skills_capacity, u->n_skills + 1, sizeof(*u->skills)) <
-            0)
+        if (memory_grow(&u->skills, &u->skills_capacity, u->n_skills + 1, sizeof(*u->skills)) < 0)
             return -ENOMEM;
         char *copy = strdup(name);
         if (!copy)
@@ -243,8 +241,7 @@ struct user *user_copy(const struct user *u)
         if (user_add_role(copy, u->roles[i].name, &u->roles[i].source) < 0)
             return NULL;
     for (size_t i = 0; i < u->n_skills; i++)
-        if (user_add_skill(copy, u->skills[i].name, u->skills[i].level, &u->skills[i].source) <
-            0)
+        if (user_add_skill(copy, u->skills[i].name, u->skills[i].level, &u->skills[i].source) < 0)
             return NULL;
     return TAKE(copy);
 }

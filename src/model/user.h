@@ -12,15 +12,15 @@
 struct error;
 
 enum user_field { /* order of the API's page; names by user_field_name() */
-    USER_LOGIN,
-    USER_FIRST_NAME,
-    USER_LAST_NAME,
-    USER_EMAIL,
-    USER_WORK_PHONE,
-    USER_MOBILE_PHONE,
-    USER_EXTENSION,
-    USER_TEAM,
-    USER_N_FIELDS
+                  USER_LOGIN,
+                  USER_FIRST_NAME,
+                  USER_LAST_NAME,
+                  USER_EMAIL,
+                  USER_WORK_PHONE,
+                  USER_MOBILE_PHONE,
+                  USER_EXTENSION,
+                  USER_TEAM,
+                  USER_N_FIELDS
 };
 const char *user_field_name(enum user_field f); /* "login_id", "first_name", … "team" */
 int user_field_from_name(const char *name);     /* the field, or -1 */
@@ -48,8 +48,8 @@ struct user {
     struct source disabled_source;
     struct user_role *roles; /* sorted by name */
     size_t n_roles, roles_capacity;
-    bool roles_as_objects;    /* how the tenant showed them; not stored */
-    uint64_t last_login_usec; /* as a GET showed it, 0: it did not; not stored */
+    bool roles_as_objects;     /* how the tenant showed them; not stored */
+    uint64_t last_login_usec;  /* as a GET showed it, 0: it did not; not stored */
     struct user_skill *skills; /* sorted by name */
     size_t n_skills, skills_capacity;
 };
@@ -62,8 +62,7 @@ int user_set(struct user *u, enum user_field f, const char *text, const struct s
 const char *user_get(const struct user *u, enum user_field f); /* borrowed, may be NULL */
 /* Adds, or for a skill raises the level of, what is there; sorted by name, compared exactly. */
 int user_add_role(struct user *u, const char *name, const struct source *source);
-int user_add_skill(struct user *u, const char *name, unsigned level,
-                   const struct source *source);
+int user_add_skill(struct user *u, const char *name, unsigned level, const struct source *source);
 void user_clear_roles(struct user *u);
 void user_clear_skills(struct user *u);
 void user_remove_role(struct user *u, const char *name);
@@ -74,8 +73,7 @@ const struct user_skill *user_skill(const struct user *u, const char *name);
  * {"value":…,"rule":…,"file":…,"line":…}. Malloc'd. Field names are those of user_field_name(),
  * plus "disabled", "roles", "skills". */
 char *user_to_json(const struct user *u, bool sources);
-int user_from_json(struct user **ret, const char *json,
-                   struct error *e); /* accepts both forms */
+int user_from_json(struct user **ret, const char *json, struct error *e); /* accepts both forms */
 /* NULL gives NULL. */
 int user_from_json_if_any(struct user **ret, const char *json, struct error *e);
 

@@ -24,11 +24,15 @@ static void render_kept(struct output *o, const json_t *v)
     long long line = member_number(kept, "line");
 
     if (kept && member_true(kept, "fits"))
-        output_format(o, "the checkpoint that was kept fits: up to line %lld these are the lines that were signed then\n",
-                      line);
+        output_format(
+            o,
+            "the checkpoint that was kept fits: up to line %lld these are the lines that were signed then\n",
+            line);
     else if (kept && line < member_number(v, "first_seq"))
-        output_format(o, "the checkpoint that was kept is of line %lld, which is before these files: it says nothing of them\n",
-                      line);
+        output_format(
+            o,
+            "the checkpoint that was kept is of line %lld, which is before these files: it says nothing of them\n",
+            line);
 }
 
 /* What is proved, and what is not. */
@@ -37,8 +41,8 @@ static void render_proved(struct output *o, const json_t *v)
     long long n = member_number(v, "checkpoints");
 
     if (n > 0) {
-        output_format(o, "%lld checkpoint%s, the last one in line %lld", n, text_plural((uint64_t)n),
-                      member_number(v, "last_checkpoint"));
+        output_format(o, "%lld checkpoint%s, the last one in line %lld", n,
+                      text_plural((uint64_t)n), member_number(v, "last_checkpoint"));
         if (member_text(v, "last_checkpoint_time")) {
             output_format(o, " (");
             output_text(o, member_text(v, "last_checkpoint_time"));
@@ -57,25 +61,30 @@ static void render_proved(struct output *o, const json_t *v)
               "lines after the last checkpoint are chained, unsigned");
     render_kept(o, v);
     if (member_number(v, "first_seq") > 1)
-        output_format(o, "lines before %lld are not in these files\n", member_number(v, "first_seq"));
+        output_format(o, "lines before %lld are not in these files\n",
+                      member_number(v, "first_seq"));
     count(o, v, "old_form", "line from before version 1: verified by the rule in force then",
           "lines from before version 1: verified by the rule in force then");
     count(o, v, "erased", "line whose personal data was erased by a recorded act",
           "lines whose personal data was erased by a recorded act");
-    count(o, v, "erased_unsigned",
-          "of these by an act that no checkpoint covers yet: nobody has signed that it was rosterd's",
-          "of these by acts that no checkpoint covers yet: nobody has signed that they were rosterd's");
-    count(o, v, "unknown",
-          "outcome whose intent is in none of these files: whom and what it is about is unknown",
-          "outcomes whose intent is in none of these files: whom and what they are about is unknown");
-    count(o, v, "carriage_returns",
-          "file with CR LF at the ends of lines: a mail gateway or an editor added that; the lines are "
-          "what they were",
-          "files with CR LF at the ends of lines: a mail gateway or an editor added that; the lines are "
-          "what they were");
-    count(o, v, "byte_order_marks",
-          "file with a byte order mark in front: an editor added that; the lines are what they were",
-          "files with a byte order mark in front: an editor added that; the lines are what they were");
+    count(
+        o, v, "erased_unsigned",
+        "of these by an act that no checkpoint covers yet: nobody has signed that it was rosterd's",
+        "of these by acts that no checkpoint covers yet: nobody has signed that they were rosterd's");
+    count(
+        o, v, "unknown",
+        "outcome whose intent is in none of these files: whom and what it is about is unknown",
+        "outcomes whose intent is in none of these files: whom and what they are about is unknown");
+    count(
+        o, v, "carriage_returns",
+        "file with CR LF at the ends of lines: a mail gateway or an editor added that; the lines are "
+        "what they were",
+        "files with CR LF at the ends of lines: a mail gateway or an editor added that; the lines are "
+        "what they were");
+    count(
+        o, v, "byte_order_marks",
+        "file with a byte order mark in front: an editor added that; the lines are what they were",
+        "files with a byte order mark in front: an editor added that; the lines are what they were");
 }
 
 static void render_findings(struct output *o, const json_t *findings)
@@ -85,8 +94,7 @@ static void render_findings(struct output *o, const json_t *findings)
     size_t i;
     json_t *f;
 
-    json_array_foreach(findings, i, f)
-    {
+    json_array_foreach (findings, i, f) {
         table_add(&t, COLOUR_NONE, member_text(f, "file"));
         if (member_number(f, "line") > 0)
             table_format(&t, COLOUR_NONE, "%lld", member_number(f, "line"));
@@ -157,11 +165,16 @@ static void add_holder(struct table *t, const json_t *h)
     char room[100];
 
     add_word(&why, "level ", member_text(h, "value"));
-    add_word(&why, "", member_true(h, "found") ? "found at the contact center, not given by rosterd" : member_text(h, "rule"));
+    add_word(&why, "",
+             member_true(h, "found") ? "found at the contact center, not given by rosterd"
+                                     : member_text(h, "rule"));
     add_word(&why, "approved by ", member_text(h, "approved_by"));
     add_word(&why, "", member_true(h, "disabled") ? "the user is disabled" : NULL);
     t->failed |= why.failed;
-    table_add(t, COLOUR_BOLD, login ? login : member_text(h, "dn") ? member_text(h, "dn") : member_text(h, "id"));
+    table_add(t, COLOUR_BOLD,
+              login                  ? login
+              : member_text(h, "dn") ? member_text(h, "dn")
+                                     : member_text(h, "id"));
     table_format(t, COLOUR_NONE, "%.10s %.5s", since ? since : "",
                  since && strlen(since) > 11 ? since + 11 : "");
     table_add(t, member_true(h, "disabled") ? COLOUR_YELLOW : COLOUR_NONE, why.data);
@@ -189,7 +202,8 @@ void render_audit_people(struct output *o, const json_t *people, bool first)
     size_t i;
     json_t *h;
 
-    json_array_foreach((json_t *)(uintptr_t)people, i, h) add_holder(&t, h);
+    json_array_foreach ((json_t *)(uintptr_t)people, i, h)
+        add_holder(&t, h);
     table_print(&t, o, 0);
 }
 
@@ -199,8 +213,9 @@ void render_audit_who_else(struct output *o, const json_t *answer)
     long long n_erased = member_number(answer, "erased");
 
     if (n_erased > 0)
-        output_format(o, "%lld line%s told of people whose data was erased: there may have been more\n",
-                      n_erased, text_plural((uint64_t)n_erased));
+        output_format(
+            o, "%lld line%s told of people whose data was erased: there may have been more\n",
+            n_erased, text_plural((uint64_t)n_erased));
     count(o, doubts, "unknown",
           "outcome whose intent is in none of these files: there may have been more",
           "outcomes whose intent is in none of these files: there may have been more");

@@ -16,8 +16,7 @@ static void render_rules(struct output *o, const json_t *rules)
 
     if (json_array_size(rules) == 0)
         return;
-    json_array_foreach(rules, i, r)
-    {
+    json_array_foreach (rules, i, r) {
         CLEANUP(buffer_done) struct buffer note = {0};
         if (member_text(r, "note"))
             buffer_format(&note, "! %s", member_text(r, "note"));
@@ -41,8 +40,7 @@ int render_check(struct output *o, const json_t *answer)
     json_t *item;
     unsigned warnings = 0, errors = 0;
 
-    json_array_foreach(json_object_get(answer, "items"), i, item)
-    {
+    json_array_foreach (json_object_get(answer, "items"), i, item) {
         const char *level = member_text(item, "level");
         bool error = level && strcmp(level, "error") == 0;
         bool ok = level && strcmp(level, "ok") == 0;
@@ -77,13 +75,13 @@ int render_check_commands(struct output *o, const json_t *answer)
 
     o->verbatim = true;
     output_format(o, "# What rosterctl check asks, for a shell. Nothing of it writes.\n");
-    json_array_foreach(json_object_get(answer, "commands"), i, row)
-    {
+    json_array_foreach (json_object_get(answer, "commands"), i, row) {
         const char *own = member_text(row, "program");
         if (own && (!program || strcmp(own, program) != 0))
             output_format(o, "\n# %s\n",
-                          strcmp(own, "curl") == 0 ? "The tenant; the first one gets a token for the others"
-                                                   : "The directory");
+                          strcmp(own, "curl") == 0
+                              ? "The tenant; the first one gets a token for the others"
+                              : "The directory");
         program = own;
         output_format(o, "# ");
         output_text(o, member_text(row, "what"));

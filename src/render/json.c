@@ -39,7 +39,8 @@ static bool is_special(const char *at)
     del = w ^ ones * 0x7f;
     control = (w - ones * 0x20) & ~w;
     return (w | control | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-            ((del - ones) & ~del)) & highest;
+            ((del - ones) & ~del)) &
+           highest;
 }
 
 static size_t plain_size(const char *text, size_t size)
@@ -121,7 +122,7 @@ static void write_sorted(struct buffer *b, const json_t *object, size_t flags, u
         b->failed = true;
         return;
     }
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    json_object_foreach ((json_t *)(uintptr_t)object, key, value)
         keys[n++] = key;
     qsort((void *)keys, n, sizeof(*keys), compare_keys);
     for (size_t i = 0; i < n; i++)
@@ -138,7 +139,7 @@ static void write_object(struct buffer *b, const json_t *object, size_t flags, u
     if (json_object_size(object) && flags & JSON_SORT_KEYS)
         write_sorted(b, object, flags, depth + 1);
     else
-        json_object_foreach((json_t *)(uintptr_t)object, key, value)
+        json_object_foreach ((json_t *)(uintptr_t)object, key, value)
             write_member(b, key, value, flags, depth + 1);
     if (json_object_size(object))
         new_line(b, flags, depth);
@@ -151,8 +152,7 @@ static void write_array(struct buffer *b, const json_t *array, size_t flags, uns
     json_t *value;
 
     buffer_add(b, "[", 1);
-    json_array_foreach((json_t *)(uintptr_t)array, i, value)
-    {
+    json_array_foreach ((json_t *)(uintptr_t)array, i, value) {
         json_write_comma(b);
         new_line(b, flags, depth + 1);
         write_value(b, value, flags, depth + 1);

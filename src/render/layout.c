@@ -256,8 +256,7 @@ void table_done(struct table *t)
 
 void table_add(struct table *t, enum colour colour, const char *text)
 {
-    if (t->failed ||
-        memory_grow(&t->cells, &t->capacity, t->n_cells + 1, sizeof(*t->cells)) < 0) {
+    if (t->failed || memory_grow(&t->cells, &t->capacity, t->n_cells + 1, sizeof(*t->cells)) < 0) {
         t->failed = true;
         return;
     }
@@ -338,8 +337,7 @@ static int add_cell(struct libscols_line *line, size_t c, const struct table_cel
     if (b.failed || scols_line_set_data(line, c, b.data ? b.data : "") < 0)
         return -ENOMEM;
     if (colour && cell->colour != COLOUR_NONE && *cell->text)
-        (void)scols_cell_set_color(scols_line_get_cell(line, c),
-                                   output_colours[cell->colour]);
+        (void)scols_cell_set_color(scols_line_get_cell(line, c), output_colours[cell->colour]);
     return 0;
 }
 

@@ -121,8 +121,7 @@ void render_counts(struct output *o, const json_t *counts)
     json_t *value;
     bool any = false;
 
-    json_object_foreach((json_t *)(uintptr_t)counts, name, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)counts, name, value) {
         long long n = json_integer_value(value);
         if (!json_is_integer(value) || n == 0)
             continue;

@@ -67,12 +67,8 @@ static bool number_of(const json_t *object, const struct metric *m, double *ret)
     uint64_t usec;
 
     switch (m->value) {
-    case VALUE_NUMBER:
-        *ret = json_number_value(v);
-        return json_is_number(v);
-    case VALUE_FLAG:
-        *ret = json_is_true(v);
-        return json_is_boolean(v);
+    case VALUE_NUMBER: *ret = json_number_value(v); return json_is_number(v);
+    case VALUE_FLAG: *ret = json_is_true(v); return json_is_boolean(v);
     case VALUE_TIME:
         if (!text || clock_parse(text, &usec) < 0)
             return false;
@@ -122,15 +118,15 @@ static void render_budget_metrics(struct output *o, const json_t *budgets)
 {
     static const char *const rows[][3] = {
         {"rosterd_budget_limit", "limit", "Operations that need no approval; absent: unlimited."},
-        {"rosterd_budget_spent", "spent", "Operations that were done without approval in the window."},
+        {"rosterd_budget_spent", "spent",
+         "Operations that were done without approval in the window."},
         {"rosterd_budget_pending", "pending", "Operations that wait for room in the budget."}};
     size_t i;
     json_t *b;
 
     for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
         head(o, rows[r][0], "gauge", rows[r][2]);
-        json_array_foreach(budgets, i, b)
-        {
+        json_array_foreach (budgets, i, b) {
             const json_t *v = json_object_get(b, rows[r][1]);
             if (json_is_number(v))
                 sample(o, rows[r][0], "kind", json_string_value(json_object_get(b, "kind")),
@@ -147,17 +143,15 @@ static void render_held_people(struct output *o, const json_t *holds)
     size_t i;
     json_t *h, *n;
 
-    json_array_foreach(holds, i, h)
-    {
+    json_array_foreach (holds, i, h) {
         const char *code = json_string_value(json_object_get(h, "reason"));
         json_int_t people = json_integer_value(json_object_get(h, "people"));
         if (code)
             (void)json_object_set_new(
-                sums, code,
-                json_integer(json_integer_value(json_object_get(sums, code)) + people));
+                sums, code, json_integer(json_integer_value(json_object_get(sums, code)) + people));
     }
     head(o, "rosterd_held_people", "gauge", "People for whom something waits, by reason code.");
-    json_object_foreach(sums, reason, n)
+    json_object_foreach (sums, reason, n)
         sample(o, "rosterd_held_people", "reason", reason, (double)json_integer_value(n));
 }
 
@@ -169,10 +163,8 @@ static void render_lag(struct output *o, const json_t *lag)
 
     if (!json_is_object(lag))
         return;
-    head(o, name, "histogram",
-         "Time from a change in the directory to the first request for it.");
-    json_array_foreach(json_object_get(lag, "buckets"), i, bucket)
-    {
+    head(o, name, "histogram", "Time from a change in the directory to the first request for it.");
+    json_array_foreach (json_object_get(lag, "buckets"), i, bucket) {
         const json_t *bound = json_object_get(bucket, "seconds");
         if (json_is_number(bound))
             output_format(o, "%s_bucket{le=\"%g\"} %lld\n", name, json_number_value(bound),
@@ -217,6 +209,6 @@ void render_metrics(struct output *o, const json_t *status, const json_t *holds)
     render_budget_metrics(o, json_object_get(status, "budgets"));
     render_held_people(o, json_object_get(holds, "holds"));
     head(o, "rosterd_tenant_answers_total", "counter", "Answers of the tenant, by class.");
-    json_object_foreach((json_t *)(uintptr_t)answers, class, n)
+    json_object_foreach ((json_t *)(uintptr_t)answers, class, n)
         sample(o, "rosterd_tenant_answers_total", "class", class, json_number_value(n));
 }

@@ -18,10 +18,9 @@ struct mark {
     enum colour colour;
 };
 static const struct mark marks[] = {
-    {"create", '+', COLOUR_GREEN},  {"adopt", '=', COLOUR_CYAN},
-    {"update", '~', COLOUR_YELLOW}, {"profile", '~', COLOUR_YELLOW},
-    {"rename", '~', COLOUR_YELLOW}, {"disable", '-', COLOUR_RED},
-    {"enable", '+', COLOUR_GREEN},  {"delete", '-', COLOUR_RED},
+    {"create", '+', COLOUR_GREEN},   {"adopt", '=', COLOUR_CYAN},    {"update", '~', COLOUR_YELLOW},
+    {"profile", '~', COLOUR_YELLOW}, {"rename", '~', COLOUR_YELLOW}, {"disable", '-', COLOUR_RED},
+    {"enable", '+', COLOUR_GREEN},   {"delete", '-', COLOUR_RED},
 };
 
 static struct mark mark_of(const char *kind)

@@ -24,16 +24,15 @@ const char *const output_colours[] = {
 
 void output_init(struct output *o, enum colour_wish wish)
 {
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"),
-               *columns = getenv("COLUMNS");
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *columns = getenv("COLUMNS");
     bool terminal = isatty(STDOUT_FILENO) == 1;
     struct winsize size = {0};
     uint64_t n = 0;
 
     *o = (struct output){.now_usec = clock_now_usec()};
-    o->colour = wish == COLOUR_ALWAYS ||
-                (wish == COLOUR_AUTO && terminal && (!no_color || !*no_color) && term &&
-                 strcmp(term, "dumb") != 0);
+    o->colour =
+        wish == COLOUR_ALWAYS || (wish == COLOUR_AUTO && terminal && (!no_color || !*no_color) &&
+                                  term && strcmp(term, "dumb") != 0);
     if (!terminal)
         return;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
@@ -51,8 +50,8 @@ void output_done(struct output *o)
     o->people = NULL;
 }
 
-__attribute__((format(printf, 2, 0))) static void format_into(struct output *o,
-                                                              const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void format_into(struct output *o, const char *format,
+                                                              va_list ap)
 {
     char text[2048];
 
@@ -156,6 +155,5 @@ void output_time(struct output *o, const char *iso)
         output_text(o, iso);
         return;
     }
-    output_format(o, "%.10s %.8s UTC (%s)", iso, iso + 11,
-                  output_age(o, iso, age, sizeof(age)));
+    output_format(o, "%.10s %.8s UTC (%s)", iso, iso + 11, output_age(o, iso, age, sizeof(age)));
 }

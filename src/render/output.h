@@ -27,18 +27,13 @@ struct output {
     json_t *people;    /* whose DN was told already; see render_person() */
 };
 
-enum colour_wish {
-    COLOUR_AUTO = 0,
-    COLOUR_ALWAYS = 1,
-    COLOUR_NEVER = 2
-};
+enum colour_wish { COLOUR_AUTO = 0, COLOUR_ALWAYS = 1, COLOUR_NEVER = 2 };
 /* Looks at standard output, NO_COLOR, TERM and COLUMNS. */
 void output_init(struct output *o, enum colour_wish wish);
 void output_done(struct output *o);
 
 /* Our own words. */
-void output_format(struct output *o, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void output_format(struct output *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void output_colour(struct output *o, enum colour colour, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A text from outside, made printable; NULL is shown as nothing. */

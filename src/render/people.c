@@ -17,8 +17,7 @@ static json_t *boxed(const json_t *value)
     return json_is_object(v) ? json_incref(v) : v ? json_pack("{s:O}", "value", v) : NULL;
 }
 
-static void add_field(struct table *t, const char *name, const json_t *wanted,
-                      const json_t *known)
+static void add_field(struct table *t, const char *name, const json_t *wanted, const json_t *known)
 {
     char wanted_space[64], known_space[64];
     json_auto_t *want_box = boxed(wanted), *have_box = boxed(known);
@@ -69,10 +68,12 @@ static void add_members(struct table *t, const char *kind, const json_t *set)
     json_t *value;
     size_t i;
 
-    json_array_foreach(set, i, value) add_member(
-        t, kind, json_is_string(value) ? json_string_value(value) : member_text(value, "name"),
-        value);
-    json_object_foreach((json_t *)(uintptr_t)set, name, value) add_member(t, kind, name, value);
+    json_array_foreach (set, i, value)
+        add_member(t, kind,
+                   json_is_string(value) ? json_string_value(value) : member_text(value, "name"),
+                   value);
+    json_object_foreach ((json_t *)(uintptr_t)set, name, value)
+        add_member(t, kind, name, value);
 }
 
 static void render_user(struct output *o, const json_t *wanted, const json_t *known)
@@ -105,8 +106,7 @@ static void render_steps(struct output *o, const json_t *steps, const char *dn, 
     if (json_array_size(steps) == 0)
         return;
     output_colour(o, COLOUR_BOLD, "  Rules\n");
-    json_array_foreach(steps, i, s)
-    {
+    json_array_foreach (steps, i, s) {
         bool matched = member_true(s, "matched");
         n_hidden += !matched && !all;
         if (!matched && !all)
@@ -156,10 +156,8 @@ static void render_attributes(struct output *o, const json_t *attributes)
     if (json_object_size(attributes) == 0)
         return;
     output_colour(o, COLOUR_BOLD, "  Attributes\n");
-    json_object_foreach((json_t *)(uintptr_t)attributes, name, values)
-    {
-        json_array_foreach(values, i, value)
-        {
+    json_object_foreach ((json_t *)(uintptr_t)attributes, name, values) {
+        json_array_foreach (values, i, value) {
             output_format(o, "    ");
             output_text(o, name);
             output_format(o, ": ");
@@ -210,7 +208,7 @@ static void render_one(struct output *o, const json_t *p, bool all)
     render_link(o, json_object_get(p, "link"));
     if (json_array_size(json_object_get(p, "operations")) > 0)
         output_colour(o, COLOUR_BOLD, "  To be done\n");
-    json_array_foreach(json_object_get(p, "operations"), i, operation)
+    json_array_foreach (json_object_get(p, "operations"), i, operation)
         render_operation(o, operation, NULL);
     render_steps(o, json_object_get(p, "steps"), dn, all || !user);
     render_attributes(o, json_object_get(p, "attributes"));
@@ -221,8 +219,7 @@ static void render_explained(struct output *o, const json_t *answer, bool all)
     size_t i;
     json_t *p;
 
-    json_array_foreach(json_object_get(answer, "people"), i, p)
-    {
+    json_array_foreach (json_object_get(answer, "people"), i, p) {
         if (i > 0)
             output_format(o, "\n");
         render_one(o, p, all);
@@ -308,8 +305,7 @@ int render_history(struct output *o, const json_t *answer)
     size_t i;
     json_t *line;
 
-    json_array_foreach(lines, i, line)
-    {
+    json_array_foreach (lines, i, line) {
         json_auto_t *parsed =
             json_is_string(line) ? json_loads(json_string_value(line), 0, NULL) : NULL;
         if (parsed || json_is_object(line))
@@ -320,8 +316,7 @@ int render_history(struct output *o, const json_t *answer)
         output_format(o, json_array_size(unread) == 0
                              ? "The audit has nothing about this person.\n"
                              : "What was read of the audit has nothing about this person.\n");
-    json_array_foreach(unread, i, line)
-    {
+    json_array_foreach (unread, i, line) {
         output_colour(o, COLOUR_YELLOW, "Not read, or not whole: ");
         output_text(o, json_string_value(line));
         output_end(o, 2);
@@ -341,8 +336,7 @@ int render_config(struct output *o, const json_t *answer)
     size_t i;
     json_t *k;
 
-    json_array_foreach(json_object_get(answer, "keys"), i, k)
-    {
+    json_array_foreach (json_object_get(answer, "keys"), i, k) {
         const char *value = member_text(k, "value"), *file = member_text(k, "file");
         const char *name = member_text(k, "label");
         const char *section = member_text(k, "section"), *key = member_text(k, "name");

@@ -15,8 +15,7 @@ static int render_problems(struct output *o, const json_t *problems)
     size_t i;
     json_t *p;
 
-    json_array_foreach(problems, i, p)
-    {
+    json_array_foreach (problems, i, p) {
         const char *level = member_text(p, "level");
         bool error = level && strcmp(level, "error") == 0;
         if (error)
@@ -46,8 +45,7 @@ static void render_near_matches(struct output *o, const json_t *list, const char
     if (json_array_size(list) == 0)
         return;
     output_format(o, "  %s\n", head);
-    json_array_foreach(list, i, row)
-    {
+    json_array_foreach (list, i, row) {
         output_format(o, "    ");
         output_text_colour(o, COLOUR_BOLD, member_text(row, "login"));
         output_format(o, "  would be ");
@@ -71,10 +69,9 @@ static void render_adoption(struct output *o, const json_t *adoption)
     if (!json_is_object(adoption))
         return;
     output_colour(o, COLOUR_BOLD, "First contact with the tenant\n");
-    output_format(
-        o,
-        "  %zu of its users %s adopted once this plan is approved.\n", n_exact,
-        n_exact == 1 ? "has the login of a person and is" : "have the login of a person and are");
+    output_format(o, "  %zu of its users %s adopted once this plan is approved.\n", n_exact,
+                  n_exact == 1 ? "has the login of a person and is"
+                               : "have the login of a person and are");
     if (n_unclaimed > 0)
         output_format(o, "  %zu of its users %s never touched.\n", n_unclaimed,
                       n_unclaimed == 1 ? "has the login of nobody who is to be a user, and is"
@@ -95,8 +92,7 @@ static void render_skipped(struct output *o, const json_t *skipped)
     if (json_array_size(skipped) == 0)
         return;
     output_colour(o, COLOUR_BOLD, "Skipped\n");
-    json_array_foreach(skipped, i, row)
-    {
+    json_array_foreach (skipped, i, row) {
         output_format(o, "    ");
         render_person(o, json_object_get(row, "person"));
         output_format(o, "  ");
@@ -125,8 +121,7 @@ static size_t render_state(struct output *o, const json_t *operations, const cha
     size_t i, n = 0;
     json_t *operation;
 
-    json_array_foreach(operations, i, operation)
-    {
+    json_array_foreach (operations, i, operation) {
         if (!is_state(operation, state))
             continue;
         if (show && n == 0)
@@ -144,9 +139,7 @@ static size_t render_state(struct output *o, const json_t *operations, const cha
 /* "Support ES -> Support UK 27, and 3 more". */
 static void render_group_summary(struct output *o, const json_t *group)
 {
-    enum {
-        SHOWN = 3
-    };
+    enum { SHOWN = 3 };
     const json_t *summary = json_object_get(group, "summary");
     CLEANUP(buffer_done) struct buffer text = {0};
     const char *kind = member_text(group, "what");
@@ -154,8 +147,7 @@ static void render_group_summary(struct output *o, const json_t *group)
     json_t *row;
     if (kind && strcmp(kind, "adopt") == 0 && json_array_size(summary) > 0)
         buffer_add_text(&text, "then: ");
-    json_array_foreach(summary, i, row)
-    {
+    json_array_foreach (summary, i, row) {
         const char *what = member_text(row, "text");
         if (i >= SHOWN || !what)
             break;
@@ -201,8 +193,7 @@ static size_t count_state(const json_t *groups, const char *state)
 {
     size_t i, n = 0;
     json_t *group;
-    json_array_foreach(groups, i, group)
-    {
+    json_array_foreach (groups, i, group) {
         if (is_state(group, state))
             n += (size_t)member_number(group, "count");
     }
@@ -218,8 +209,7 @@ static size_t render_groups(struct output *o, const json_t *groups, const char *
     if (n == 0)
         return 0;
     output_colour(o, COLOUR_BOLD, "%s: %zu %s\n", head, n, n == 1 ? "change" : "changes");
-    json_array_foreach(groups, i, group)
-    {
+    json_array_foreach (groups, i, group) {
         if (is_state(group, state))
             render_group(o, group);
     }
@@ -247,8 +237,7 @@ static void render_release(struct output *o, const json_t *answer)
 
     if (!hash)
         return;
-    json_array_foreach(groups, i, group)
-    {
+    json_array_foreach (groups, i, group) {
         n_letters += member_text(group, "letter") != NULL;
         letter = letter ? letter : member_text(group, "letter");
     }
@@ -264,8 +253,7 @@ static void render_release(struct output *o, const json_t *answer)
     if (n_letters > 1 || (observing && letter)) {
         (void)snprintf(command, sizeof(command), "rosterctl approve %s %s", hash, letter);
         render_command(o, command,
-                       observing ? "release only these, without starting"
-                                 : "these groups alone");
+                       observing ? "release only these, without starting" : "these groups alone");
     }
     if (letter) {
         (void)snprintf(command, sizeof(command), "rosterctl plan %s", letter);
@@ -307,7 +295,8 @@ static void render_changes(struct output *o, const json_t *answer, enum render_p
     bool few = json_array_size(operations) + json_array_size(skipped) <= FEW;
     bool people = how == RENDER_PLAN_WHOLE || (how == RENDER_PLAN_SHORT && few);
 
-    if (render_groups(o, groups, "parked", is_look(answer) ? "Would wait for you" : "Waits for you"))
+    if (render_groups(o, groups, "parked",
+                      is_look(answer) ? "Would wait for you" : "Waits for you"))
         output_format(o, "\n");
     if (people) {
         render_people(o, answer);
@@ -328,8 +317,7 @@ static void render_totals(struct output *o, const json_t *counts)
     json_t *value;
     bool any = false;
 
-    json_object_foreach((json_t *)(uintptr_t)counts, kind, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)counts, kind, value) {
         long long n = json_integer_value(value);
         if (n == 0)
             continue;
@@ -353,8 +341,7 @@ static void render_fields(struct output *o, const json_t *counts)
     json_t *value;
     bool any = false;
 
-    json_object_foreach((json_t *)(uintptr_t)counts, field, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)counts, field, value) {
         output_format(o, any ? ", " : "");
         output_text(o, field);
         output_format(o, " of %lld", (long long)json_integer_value(value));
@@ -373,7 +360,8 @@ static void render_differences(struct output *o, const json_t *d)
     if (n == 0) {
         output_format(o, "  nobody would be changed by this one\n");
     } else {
-        output_format(o, "  %lld %s would be changed by this one: ", n, n == 1 ? "person" : "people");
+        output_format(o, "  %lld %s would be changed by this one: ", n,
+                      n == 1 ? "person" : "people");
         render_totals(o, json_object_get(d, "operations"));
         output_format(o, "\n");
     }
@@ -419,9 +407,10 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     output_format(o, "\n");
     render_differences(o, json_object_get(answer, "differences"));
     if (how == RENDER_PLAN_SHORT && json_array_size(operations) + n_skipped > FEW)
-        output_format(o, "rosterctl plan --all shows everybody; --kind, --rule and --person choose.\n");
-    if (render_state(o, operations, "parked", "", false) > 0 ||
-        member_true(answer, "observing") || json_is_object(json_object_get(answer, "adoption")))
+        output_format(
+            o, "rosterctl plan --all shows everybody; --kind, --rule and --person choose.\n");
+    if (render_state(o, operations, "parked", "", false) > 0 || member_true(answer, "observing") ||
+        json_is_object(json_object_get(answer, "adoption")))
         render_release(o, answer);
     return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
 }

@@ -13,9 +13,9 @@ struct table;
 enum ctl_exit {
     EXIT_FINE = 0,
     EXIT_FAILED = 1,
-    EXIT_FOUND = 2, /* changes in a plan, or problems found */
+    EXIT_FOUND = 2,  /* changes in a plan, or problems found */
     EXIT_MISUSE = 2, /* of the command line; as rosterd's */
-    EXIT_AWAY = 3,  /* the daemon cannot be reached */
+    EXIT_AWAY = 3,   /* the daemon cannot be reached */
 };
 
 int render_status(struct output *o, const json_t *answer);

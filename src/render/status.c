@@ -78,8 +78,7 @@ static void render_trouble(struct output *o, const json_t *part)
     more(o);
     output_text_colour(o, COLOUR_RED, member_text(part, "error"));
     if (member_text(part, "since"))
-        output_format(o, ", since %s",
-                      output_age(o, member_text(part, "since"), age, sizeof(age)));
+        output_format(o, ", since %s", output_age(o, member_text(part, "since"), age, sizeof(age)));
     if (member_text(part, "next_attempt"))
         output_format(o, ", again %s",
                       output_age(o, member_text(part, "next_attempt"), age, sizeof(age)));
@@ -207,8 +206,8 @@ static void render_run(struct output *o, const json_t *run)
 }
 
 /* "! 9 changes wait for you     rosterctl plan". */
-static void attention(struct output *o, bool *first, long long n, const char *one,
-                      const char *many, const char *verb)
+static void attention(struct output *o, bool *first, long long n, const char *one, const char *many,
+                      const char *verb)
 {
     char text[160];
     if (*first)
@@ -251,9 +250,7 @@ static void render_attention(struct output *o, const json_t *a)
 
 static void render_progress(struct output *o, const json_t *p)
 {
-    enum {
-        BAR = 24
-    };
+    enum { BAR = 24 };
     char bar[BAR + 1], left[64] = "";
     long long done = member_number(p, "done"), total = member_number(p, "total");
 
@@ -328,8 +325,7 @@ static void render_budgets(struct output *o, const json_t *budgets)
 
     if (json_array_size(budgets) == 0)
         return;
-    json_array_foreach(budgets, i, b)
-    {
+    json_array_foreach (budgets, i, b) {
         bool tripped = member_true(b, "tripped");
         const char *limit = member_any(b, "limit", space, sizeof(space));
         table_add(&t, COLOUR_NONE, member_text(b, "kind"));
@@ -368,8 +364,7 @@ static void render_revocations(struct output *o, const json_t *revocations)
         return;
     output_format(o, "\n");
     output_colour(o, COLOUR_BOLD, "Revoked\n");
-    json_array_foreach(revocations, i, r)
-    {
+    json_array_foreach (revocations, i, r) {
         output_format(o, "  ");
         output_text(o, member_text(r, "login"));
         output_format(o, "  %s, the request left %.3f s after the directory reported it\n",
@@ -388,14 +383,12 @@ static void render_alarms(struct output *o, const json_t *alarms)
         return;
     output_format(o, "\n");
     output_colour(o, COLOUR_BOLD, "Alarms\n");
-    json_array_foreach(alarms, i, a)
-    {
+    json_array_foreach (alarms, i, a) {
         output_format(o, "  ");
         output_text_colour(o, COLOUR_RED, member_text(a, "code"));
         output_format(o, "  ");
         output_text(o, member_text(a, "cause"));
-        output_format(o, "  since %s\n",
-                      output_age(o, member_text(a, "since"), age, sizeof(age)));
+        output_format(o, "  since %s\n", output_age(o, member_text(a, "since"), age, sizeof(age)));
         output_sentence(o, 4, member_text(a, "sentence"));
     }
 }
@@ -406,8 +399,7 @@ static void render_groups(struct output *o, const json_t *mapping)
     size_t i;
     json_t *g;
 
-    json_array_foreach(json_object_get(mapping, "groups"), i, g)
-    {
+    json_array_foreach (json_object_get(mapping, "groups"), i, g) {
         const char *state = member_text(g, "state");
         if (!state || strcmp(state, "present") == 0)
             continue;
@@ -479,10 +471,9 @@ void render_needs(struct output *o, const json_t *needs)
 
     if (json_array_size(needs) == 0)
         return;
-    output_sentence(o, 0,
-                    "The plan needs this at the tenant, where it can be created in the console only:");
-    json_array_foreach(needs, i, need)
-    {
+    output_sentence(
+        o, 0, "The plan needs this at the tenant, where it can be created in the console only:");
+    json_array_foreach (needs, i, need) {
         long long n = member_number(need, "people");
         output_format(o, "  ");
         output_text(o, member_text(need, "kind"));
@@ -506,8 +497,7 @@ int render_holds(struct output *o, const json_t *answer)
         output_format(o, "Nothing is held.\n");
         return EXIT_FINE;
     }
-    json_array_foreach(holds, i, h)
-    {
+    json_array_foreach (holds, i, h) {
         const json_t *examples = json_object_get(h, "examples");
         long long n = member_number(h, "people");
         output_text_colour(o, COLOUR_YELLOW, member_text(h, "reason"));
@@ -528,8 +518,7 @@ int render_holds(struct output *o, const json_t *answer)
             output_text(o, member_text(h, "remedy"));
             output_end(o, 6);
         }
-        json_array_foreach(examples, k, example)
-        {
+        json_array_foreach (examples, k, example) {
             output_format(o, "    ");
             render_person(o, example);
             output_format(o, "\n");

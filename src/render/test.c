@@ -33,8 +33,7 @@ static void render_steps(struct output *o, const json_t *steps)
     size_t i;
     json_t *s;
 
-    json_array_foreach(steps, i, s)
-    {
+    json_array_foreach (steps, i, s) {
         output_format(o, "    %s", member_true(s, "matched") ? "yes" : "no ");
         render_source(o, s);
         output_format(o, "\n");
@@ -48,13 +47,13 @@ static int render(struct output *o, const json_t *answer, bool whole)
     size_t i, k;
     json_t *row, *d;
 
-    json_array_foreach(json_object_get(answer, "cases"), i, row)
-    {
+    json_array_foreach (json_object_get(answer, "cases"), i, row) {
         bool fine = member_true(row, "passed");
         output_colour(o, fine ? COLOUR_GREEN : COLOUR_RED, fine ? "ok    " : "FAIL  ");
         output_text(o, member_text(row, "file"));
         output_format(o, "\n");
-        json_array_foreach(json_object_get(row, "differences"), k, d) render_difference(o, d);
+        json_array_foreach (json_object_get(row, "differences"), k, d)
+            render_difference(o, d);
         if (!fine && member_text(row, "sentence"))
             output_sentence(o, 4, member_text(row, "sentence"));
         if (whole)

@@ -43,7 +43,8 @@ void render_values(struct output *o, const json_t *changes, unsigned indent, boo
     size_t i;
     json_t *change;
 
-    json_array_foreach(changes, i, change) add_change(&t, change, audit);
+    json_array_foreach (changes, i, change)
+        add_change(&t, change, audit);
     if (t.n_cells > 0 || t.failed)
         table_print(&t, o, indent);
 }

@@ -140,8 +140,8 @@ int alarm_note_told(struct state *s, const char *cause, uint64_t told_usec, bool
                      WITH(as_usec(told_usec > TOLD_KEPT_USEC ? told_usec - TOLD_KEPT_USEC : 0)), e);
 }
 
-int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),
-               void *userdata, struct error *e)
+int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata), void *userdata,
+               struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     if (s->no_alarms)

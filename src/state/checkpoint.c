@@ -54,8 +54,8 @@ static void run_once(sqlite3 **db, const char *path, bool *failing)
         rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
         /* The page cache of a checkpoint serves nothing afterwards. */
         if (rc == SQLITE_OK)
-            rc = sqlite3_exec(*db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-256", NULL,
-                              NULL, NULL);
+            rc = sqlite3_exec(*db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-256", NULL, NULL,
+                              NULL);
     }
     if (rc == SQLITE_OK)
         rc = sqlite3_wal_checkpoint_v2(*db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);

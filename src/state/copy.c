@@ -108,8 +108,7 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
 /* As open_source(), and no file is made where nobody has it open. */
 static int open_unchanged(sqlite3 **ret, const char *path, struct error *e)
 {
-    return open_source_as(ret, path, make_size(path, "-wal") < 0 ? "immutable=1" : "mode=ro",
-                          e);
+    return open_source_as(ret, path, make_size(path, "-wal") < 0 ? "immutable=1" : "mode=ro", e);
 }
 
 /* Whoever has it open has read its pages, or does; otherwise all are read, with a log that was

@@ -34,11 +34,10 @@ static int full_or_io(sqlite3 *db, const char *path, struct error *e)
     int number = system_number(db);
 
     if (number == ENOSPC || number == EDQUOT || number == EFBIG)
-        return error_set(
-            e, -ENOSPC,
-            "the state file %s cannot grow: the disk, the quota or the file size "
-            "limit is exhausted (%s). Make room; nothing that was confirmed is lost",
-            path, strerror(number));
+        return error_set(e, -ENOSPC,
+                         "the state file %s cannot grow: the disk, the quota or the file size "
+                         "limit is exhausted (%s). Make room; nothing that was confirmed is lost",
+                         path, strerror(number));
     if (number == EROFS || number == EACCES || number == EPERM)
         return error_set(e, -number, "the state file %s cannot be written: %s", path,
                          strerror(number));
@@ -59,19 +58,17 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
                          path);
     case SQLITE_IOERR: return full_or_io(db, path, e);
     case SQLITE_READONLY:
-        return error_set(
-            e, -EROFS,
-            "the state file %s or its folder may not be written: check owner, mode "
-            "and mount options",
-            path);
+        return error_set(e, -EROFS,
+                         "the state file %s or its folder may not be written: check owner, mode "
+                         "and mount options",
+                         path);
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return error_set(
-            e, -EACCES,
-            "the state file %s (or its -wal and -shm files) cannot be opened: check "
-            "that the folder exists and that owner and mode permit it",
-            path);
+        return error_set(e, -EACCES,
+                         "the state file %s (or its -wal and -shm files) cannot be opened: check "
+                         "that the folder exists and that owner and mode permit it",
+                         path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return error_set(e, -EBUSY,

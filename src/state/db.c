@@ -159,11 +159,10 @@ int stmt_step(struct stmt *q, struct error *e)
     if (q->writes) {
         if (s->transaction.broken || sqlite3_get_autocommit(s->db)) {
             s->transaction.broken = true;
-            return error_set(
-                e, -EIO,
-                "the state file %s: an earlier write of this transaction failed, so "
-                "it is rolled back",
-                s->path);
+            return error_set(e, -EIO,
+                             "the state file %s: an earlier write of this transaction failed, so "
+                             "it is rolled back",
+                             s->path);
         }
     }
     if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
@@ -324,21 +323,20 @@ static int list(struct state *s, const char *sql, const struct bind *binds,
     return r;
 }
 
-int db_texts(struct state *s, const char *sql, const struct bind *binds,
-             struct string_list *ret, struct error *e)
+int db_texts(struct state *s, const char *sql, const struct bind *binds, struct string_list *ret,
+             struct error *e)
 {
     return list(s, sql, binds, stmt_text, ret, e);
 }
 
-int db_ids(struct state *s, const char *sql, const struct bind *binds,
-           struct string_list *ret_ids, struct error *e)
+int db_ids(struct state *s, const char *sql, const struct bind *binds, struct string_list *ret_ids,
+           struct error *e)
 {
     return list(s, sql, binds, stmt_id, ret_ids, e);
 }
 
 static int first(struct state *s, const char *sql, const struct bind *binds,
-                 int (*copy)(struct stmt *q, int column, char **ret), char **ret,
-                 struct error *e)
+                 int (*copy)(struct stmt *q, int column, char **ret), char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_query(&q, s, sql, binds, e);
@@ -348,14 +346,12 @@ static int first(struct state *s, const char *sql, const struct bind *binds,
     return copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
 }
 
-int db_text(struct state *s, const char *sql, const struct bind *binds, char **ret,
-            struct error *e)
+int db_text(struct state *s, const char *sql, const struct bind *binds, char **ret, struct error *e)
 {
     return first(s, sql, binds, stmt_copy, ret, e);
 }
 
-int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret,
-          struct error *e)
+int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret, struct error *e)
 {
     return first(s, sql, binds, stmt_copy_id, ret, e);
 }

@@ -83,14 +83,14 @@ struct budget_use {
 
 /* later.c: what is to be written into a table together, when the table is needed next. */
 enum { /* tables; bits */
-    LATER_DIRTY = 1,
-    LATER_OPERATION = 2,
-    LATER_PERSON = 4,
-    LATER_BUDGET = 8,
+       LATER_DIRTY = 1,
+       LATER_OPERATION = 2,
+       LATER_PERSON = 4,
+       LATER_BUDGET = 8,
 };
 struct later {
-    unsigned waits;                     /* for which tables something does */
-    struct row_numbers marks, unmarks; /* of `dirty` */
+    unsigned waits;                               /* for which tables something does */
+    struct row_numbers marks, unmarks;            /* of `dirty` */
     struct row_numbers started, looking, removed; /* operations: queue_start(), queue_remove() */
     struct row_numbers touched; /* people: person_touch(), by this run, to whom this was done */
     uint64_t touched_run;
@@ -107,7 +107,7 @@ struct schema;
 struct trail_known {
     bool has_head, has_noted;
     struct trail_head head;
-    int64_t noted; /* up to where the lines are noted as exported */
+    int64_t noted;   /* up to where the lines are noted as exported */
     int64_t dropped; /* up to where none is left; 0: not known */
 };
 
@@ -134,14 +134,14 @@ struct unresolved {
 
 /* The file, and how it was found. */
 struct state_file {
-    int lock_fd, fd; /* of the lock file, and of the state file itself */
-    bool checked;    /* its pages were read when it was opened: it was not as it was left */
-    bool unproven;   /* they were not, and should be: see state_prove() */
-    bool suspect;    /* a page of it was found damaged since */
-    struct lock_left left;         /* as it was found; what is to be noted at its end */
+    int lock_fd, fd;       /* of the lock file, and of the state file itself */
+    bool checked;          /* its pages were read when it was opened: it was not as it was left */
+    bool unproven;         /* they were not, and should be: see state_prove() */
+    bool suspect;          /* a page of it was found damaged since */
+    struct lock_left left; /* as it was found; what is to be noted at its end */
     struct checkpoint *checkpoint; /* NULL for a private copy */
-    int wal_pages; /* as of the last commit; 0: a checkpoint was asked for since */
-    int log_pages; /* as of the last commit */
+    int wal_pages;                 /* as of the last commit; 0: a checkpoint was asked for since */
+    int log_pages;                 /* as of the last commit */
 };
 
 /* transaction.c */
@@ -245,8 +245,7 @@ static inline void state_releasep(struct state **s)
 }
 /* Damage that any step of opening meets is the one answer; the sentence is there. */
 int state_answer_of(int r);
-bool state_is_open_here(
-    const char *path); /* by this process, which looks through SQLite alone */
+bool state_is_open_here(const char *path); /* by this process, which looks through SQLite alone */
 
 struct stmt {
     struct state *state;
@@ -255,7 +254,7 @@ struct stmt {
     bool busy;
     bool cached;
     bool writes;
-    unsigned tables; /* that it needs, of those whose writes may wait */
+    unsigned tables;    /* that it needs, of those whose writes may wait */
     bool writes_groups; /* what walks remember is over with it */
     bool adds_marks, adds_alarms;
     int bind_rc;
@@ -324,14 +323,13 @@ int stmt_query(struct stmt **ret, struct state *s, const char *sql, const struct
 int db_write(struct state *s, const char *sql, const struct bind *binds, struct error *e);
 /* The first column of each row, appended; and that of the first row, malloc'd, or STATE_NONE.
  */
-int db_texts(struct state *s, const char *sql, const struct bind *binds,
-             struct string_list *ret, struct error *e);
-int db_ids(struct state *s, const char *sql, const struct bind *binds,
-           struct string_list *ret_ids, struct error *e);
+int db_texts(struct state *s, const char *sql, const struct bind *binds, struct string_list *ret,
+             struct error *e);
+int db_ids(struct state *s, const char *sql, const struct bind *binds, struct string_list *ret_ids,
+           struct error *e);
 int db_text(struct state *s, const char *sql, const struct bind *binds, char **ret,
             struct error *e);
-int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret,
-          struct error *e);
+int db_id(struct state *s, const char *sql, const struct bind *binds, char **ret, struct error *e);
 /* A number: that of the first row; 0 where there is none, or NULL. */
 int db_int(struct state *s, const char *sql, const struct bind *binds, int64_t *ret,
            struct error *e);
@@ -363,7 +361,7 @@ int stmt_copy_id(struct stmt *q, int column, char **ret); /* malloc'd, NULL for 
  * as no row is taken away, also none whose deletion waits (later_flush()). */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e);
 int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: none */
-void identity_know(struct state *s, const char *id, int64_t n); /* it was read */
+void identity_know(struct state *s, const char *id, int64_t n);                    /* it was read */
 void identity_forget(struct state *s); /* some id has another number, or none */
 
 /* That there is no entry of this id is known until the next change: it is asked three times in a

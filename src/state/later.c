@@ -113,13 +113,13 @@ static int write_and_clear(struct state *s, const struct bulk *b, struct row_num
  * set; the others are looked for where there are any. */
 static int write_touched(struct state *s, struct error *e)
 {
-#define TOUCH_AGAIN(where)                                                                     \
-    "UPDATE person SET done = CASE WHEN done_run = run AND done IN (1, 2) THEN done ELSE ?2 "  \
+#define TOUCH_AGAIN(where)                                                                         \
+    "UPDATE person SET done = CASE WHEN done_run = run AND done IN (1, 2) THEN done ELSE ?2 "      \
     "END, done_run = run WHERE n " where " AND run >= ?1"
-#define TOUCH(values)                                                                          \
-    "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
-    "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET run = ?1, done "  \
-    "= CASE WHEN done_run = ?1 AND done IN (1, 2) THEN done ELSE ?2 END, done_run = ?1 WHERE " \
+#define TOUCH(values)                                                                              \
+    "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "       \
+    "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET run = ?1, done "      \
+    "= CASE WHEN done_run = ?1 AND done IN (1, 2) THEN done ELSE ?2 END, done_run = ?1 WHERE "     \
     "run < ?1"
     const struct bulk again = {
         .one = TOUCH_AGAIN("= ?"),
@@ -160,9 +160,8 @@ static int write_marks(struct state *s, struct error *e)
 
 static int write_operations(struct state *s, struct error *e)
 {
-#define START(looks, where)                                                                    \
-    "UPDATE operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
-    " WHERE number " where
+#define START(looks, where)                                                                        \
+    "UPDATE operation SET state = 4, attempts = attempts + 1, looks = " looks " WHERE number " where
     static const struct bulk start = {
         .one = START("0", "= ?"),
         .many = START("0", "IN (" MANY_OF("?") ")"),

@@ -4,12 +4,11 @@
  */
 #include "config.h"
 
-#include "state/db.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "state/db.h"
 
 /* FNV-1a of 64 bits; never 0, which is an empty place. */
 static uint64_t hash_of(const char *text)

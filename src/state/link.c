@@ -61,9 +61,8 @@ static int add_role_of(const char *item, size_t size, bool gained, struct user *
         return 0;
     *arrow = '\0';
     bool is_gained = !strcmp(from, none);
-    return is_gained != gained
-               ? 0
-               : user_add_role(add, gained ? arrow + sizeof(to) - 1 : from, NULL);
+    return is_gained != gained ? 0
+                               : user_add_role(add, gained ? arrow + sizeof(to) - 1 : from, NULL);
 }
 
 int link_drift_roles(const char *drift, bool gained, struct user *add)
@@ -94,16 +93,16 @@ void link_done(struct link *l)
     *l = (struct link){0};
 }
 
-#define LINK_COLUMNS                                                                           \
-    "n, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "         \
-    "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "                 \
+#define LINK_COLUMNS                                                                               \
+    "n, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "             \
+    "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "                     \
     "drift, quirks, renamed_there, gone, last_login_usec, enabled_usec, dormant_usec, skills_before"
 
 /* The same of l, with the id (i) in the place of the number. */
-#define SELECT_LINK                                                                            \
-    "SELECT i.id, l.login, l.login_key, l.remote_id, l.known, l.granted, l.status, "           \
-    "l.disabled_by_us, l.origin, l.created_usec, l.confirmed_usec, l.leaving_usec, "           \
-    "l.leaving_why, l.disabled_usec, l.drift, l.quirks, l.renamed_there, l.gone, "             \
+#define SELECT_LINK                                                                                \
+    "SELECT i.id, l.login, l.login_key, l.remote_id, l.known, l.granted, l.status, "               \
+    "l.disabled_by_us, l.origin, l.created_usec, l.confirmed_usec, l.leaving_usec, "               \
+    "l.leaving_why, l.disabled_usec, l.drift, l.quirks, l.renamed_there, l.gone, "                 \
     "l.last_login_usec, l.enabled_usec, l.dormant_usec, l.skills_before "
 #define BY_ID "FROM identity i CROSS JOIN link l ON l.n = i.n "
 
@@ -163,8 +162,7 @@ int link_load_status(struct state *s, const char *entry_id, enum link_status *re
     return r == STMT_ROW ? 0 : r < 0 ? r : STATE_NONE;
 }
 
-int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
-                       struct error *e)
+int link_load_by_login(struct state *s, const char *login_key, struct link *ret, struct error *e)
 {
     return load_one(s,
                     SELECT_LINK "FROM link l CROSS JOIN identity i ON i.n = l.n WHERE "
@@ -209,15 +207,16 @@ static int login_taken(struct state *s, const struct link *l, struct error *e)
  * of them. */
 static int64_t count_links(struct state *s, enum link_status status)
 {
-    static const char others[] = "SELECT count(*) FROM link INDEXED BY link_other WHERE status <> 1 "
-                                 "AND status = ?1";
+    static const char others[] =
+        "SELECT count(*) FROM link INDEXED BY link_other WHERE status <> 1 "
+        "AND status = ?1";
     static const char active[] =
         "SELECT (SELECT count(*) FROM link INDEXED BY link_login WHERE status <> 3) - (SELECT "
         "count(*) FROM link INDEXED BY link_other WHERE status <> 1 AND status <> 3)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     bool of_others = status != LINK_ACTIVE;
-    int r = stmt_query(&q, s, of_others ? others : active,
-                       of_others ? WITH(as_int(status)) : NULL, NULL);
+    int r = stmt_query(&q, s, of_others ? others : active, of_others ? WITH(as_int(status)) : NULL,
+                       NULL);
 
     return r == STMT_ROW ? stmt_int(q, 0) : -1;
 }
@@ -238,25 +237,23 @@ static void count_one(struct state *s, int64_t status, int64_t by)
 
 #define STATUS_OF_ROW "SELECT status FROM link WHERE n = ?1"
 
-#define INSERT_LINK                                                                            \
-    "INSERT INTO link(" LINK_COLUMNS                                                           \
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "                                 \
+#define INSERT_LINK                                                                                \
+    "INSERT INTO link(" LINK_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "    \
     "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON CONFLICT(n) DO "
 
 static int write_link(struct state *s, const char *sql, const struct link *l, int64_t n,
                       struct error *e)
 {
-    return db_write(s, sql,
-                    WITH(as_int(n), as_text(l->login), as_text(l->login_key),
-                         as_text(l->remote_id), as_text(l->known), as_text(l->granted),
-                         as_int(l->status), as_int(l->disabled_by_us),
-                         as_text(l->origin ? l->origin : ""), as_usec(l->created_usec),
-                         as_usec(l->confirmed_usec), as_usec(l->leaving_usec),
-                         as_text(l->leaving_why), as_usec(l->disabled_usec), as_text(l->drift),
-                         as_text(l->quirks), as_int(l->renamed_there), as_int(l->gone),
-                         as_usec(l->last_login_usec), as_usec(l->enabled_usec),
-                         as_usec(l->dormant_usec), as_text(l->skills_before)),
-                    e);
+    return db_write(
+        s, sql,
+        WITH(as_int(n), as_text(l->login), as_text(l->login_key), as_text(l->remote_id),
+             as_text(l->known), as_text(l->granted), as_int(l->status), as_int(l->disabled_by_us),
+             as_text(l->origin ? l->origin : ""), as_usec(l->created_usec),
+             as_usec(l->confirmed_usec), as_usec(l->leaving_usec), as_text(l->leaving_why),
+             as_usec(l->disabled_usec), as_text(l->drift), as_text(l->quirks),
+             as_int(l->renamed_there), as_int(l->gone), as_usec(l->last_login_usec),
+             as_usec(l->enabled_usec), as_usec(l->dormant_usec), as_text(l->skills_before)),
+        e);
 }
 
 /* Most often there is no row yet, and then there was no status to count. */
@@ -330,8 +327,7 @@ int link_each_active_other(struct state *s, const char *entry_id,
         "instr(l.drift, '" LINK_DRIFT_DISABLED
         ": ') = 0) AND NOT EXISTS (SELECT 1 FROM operation x "
         "WHERE x.entry_n = l.n AND (x.kind IN (6, 8) OR (x.kind IN (3, 4) AND "
-        "instr(x.changes, '\"role:') > 0)) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR
-        "'))",
+        "instr(x.changes, '\"role:') > 0)) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR "'))",
         WITH(as_id(entry_id)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         const struct link l = {.known = (char *)(uintptr_t)stmt_text(q, 0),
@@ -408,8 +404,8 @@ int link_drop_aside(struct state *s, struct error *e)
     return db_write(s, "DELETE FROM link_aside", NULL, e);
 }
 
-#define KNOWN_AFTER                                                                            \
-    "WHERE i.id > ?1 AND l.status = ?2 AND l.remote_id IS NOT NULL AND l.gone = 0 "            \
+#define KNOWN_AFTER                                                                                \
+    "WHERE i.id > ?1 AND l.status = ?2 AND l.remote_id IS NOT NULL AND l.gone = 0 "                \
     "ORDER BY i.id LIMIT 1"
 
 int link_next_known(struct state *s, bool aside, enum link_status status, const char *entry_id,

@@ -15,23 +15,24 @@ struct user;
 #define LINK_DRIFT_ROLE     "role"
 #define LINK_DRIFT_ENABLED  LINK_DRIFT_DISABLED ": true -> false"
 enum link_gone { /* stored: never renumber */
-    LINK_THERE = 0,
-    LINK_GONE = 1,            /* the verification did not find it at the tenant */
-    LINK_GONE_OR_RENAMED = 2, /* likewise, and nothing tells whether it was renamed there */
+                 LINK_THERE = 0,
+                 LINK_GONE = 1, /* the verification did not find it at the tenant */
+                 LINK_GONE_OR_RENAMED =
+                     2, /* likewise, and nothing tells whether it was renamed there */
 };
 struct link {
     bool stored; /* it was read from its row */
     char *entry_id;
     char *login, *login_key;
     char *remote_id; /* the tenant's own; NULL: not looked up yet */
-    char *known;   /* user_to_json, without sources: what the tenant holds as far as we know */
+    char *known;     /* user_to_json, without sources: what the tenant holds as far as we know */
     char *granted; /* JSON {"roles":[…],"skills":[…]}: what rosterd gave and so may take back */
     enum link_status status;
     bool disabled_by_us;
     char *origin; /* "create", "adopt" */
     uint64_t created_usec;
     uint64_t confirmed_usec; /* 0: made with many others, and not read at the tenant yet */
-    uint64_t leaving_usec; /* since when the person is leaving; 0: not */
+    uint64_t leaving_usec;   /* since when the person is leaving; 0: not */
     char *leaving_why;
     uint64_t disabled_usec; /* when we disabled; for delete_after */
     char *quirks; /* user_to_json, what the tenant did by itself: a field as it was sent where the
@@ -42,7 +43,7 @@ struct link {
     uint64_t last_login_usec; /* as far as it was read; 0: never, or not known */
     uint64_t enabled_usec;    /* made or enabled, by whomever; by the clock of dates */
     uint64_t dormant_usec;    /* disabled since nobody logged in; 0: not */
-    bool renamed_there; /* `login` is not ours: somebody renamed the user at the tenant */
+    bool renamed_there;       /* `login` is not ours: somebody renamed the user at the tenant */
     char *drift; /* how the tenant's user differed when it was last verified; NULL: not at all */
 };
 /* The later of the last log-in and of the day when the user was made or enabled. */
@@ -58,8 +59,7 @@ int link_load(struct state *s, const char *entry_id, struct link *ret,
               struct error *e); /* or STATE_NONE */
 int link_load_status(struct state *s, const char *entry_id, enum link_status *ret,
                      struct error *e); /* likewise */
-int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
-                       struct error *e);
+int link_load_by_login(struct state *s, const char *login_key, struct link *ret, struct error *e);
 /* -EEXIST with a sentence that names both people when another entry holds the login. */
 int link_store(struct state *s, const struct link *l, struct error *e);
 /* The tenant's id of the user of that login, where none is known. */

@@ -11,12 +11,13 @@
  */
 #include "config.h"
 
+#include "state/listing.h"
+
 #include <assert.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "state/db.h"
-#include "state/listing.h"
 
 /* Column stale; stored: never renumber. */
 enum listed {
@@ -55,8 +56,8 @@ int listing_add(struct state *s, const char *login, const char *login_key, struc
                     WITH(as_text(login_key), as_text(login)), e);
 }
 
-int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),
-                      void *userdata, struct error *e)
+int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata), void *userdata,
+                      struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_query(
@@ -160,11 +161,10 @@ int listing_ask_again(struct state *s, struct error *e)
 int listing_asked(struct state *s, const char *after, size_t limit, struct string_list *ret,
                   struct error *e)
 {
-    return db_texts(
-        s,
-        "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 AND login_key > ?1 "
-        "ORDER BY login_key LIMIT ?2",
-        WITH(as_text(after), as_int((int64_t)limit)), ret, e);
+    return db_texts(s,
+                    "SELECT login FROM listing WHERE stale >= 2 AND stale = 3 AND login_key > ?1 "
+                    "ORDER BY login_key LIMIT ?2",
+                    WITH(as_text(after), as_int((int64_t)limit)), ret, e);
 }
 
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e)
@@ -176,8 +176,8 @@ int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct 
         WITH(as_text(mail_key)), ret, e);
 }
 
-int listing_to_look_at(struct state *s, const char *after, size_t limit,
-                       struct string_list *ret, struct error *e)
+int listing_to_look_at(struct state *s, const char *after, size_t limit, struct string_list *ret,
+                       struct error *e)
 {
     return db_texts(
         s,
@@ -190,11 +190,10 @@ int listing_to_look_at(struct state *s, const char *after, size_t limit,
 
 int listing_shown(struct state *s, char **ret, struct error *e)
 {
-    return db_text(
-        s,
-        "SELECT login FROM listing WHERE mail_key > '' AND stale = 0 ORDER BY mail_key "
-        "LIMIT 1",
-        NULL, ret, e);
+    return db_text(s,
+                   "SELECT login FROM listing WHERE mail_key > '' AND stale = 0 ORDER BY mail_key "
+                   "LIMIT 1",
+                   NULL, ret, e);
 }
 
 int listing_set_looked(struct state *s, const char *login_key, const char *mail_key,

@@ -18,8 +18,8 @@ int listing_each_found(struct state *s,
                        int (*fn)(const char *login, const char *found, void *userdata),
                        void *userdata, struct error *e);
 /* Logins that exist there and no link claims. */
-int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),
-                      void *userdata, struct error *e);
+int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata), void *userdata,
+                      struct error *e);
 /* The login as the tenant spells it, malloc'd, or STATE_NONE. */
 int listing_find(struct state *s, const char *login_key, char **ret, struct error *e);
 int listing_remove(struct state *s, const char *login_key, struct error *e);
@@ -36,8 +36,8 @@ int listing_asked(struct state *s, const char *after, size_t limit, struct strin
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e);
 /* Likewise logins that no link claims and that were not looked at yet, for their mail or, where
  * a person wants the login, for all that an adoption would meet. */
-int listing_to_look_at(struct state *s, const char *after, size_t limit,
-                       struct string_list *ret, struct error *e);
+int listing_to_look_at(struct state *s, const char *after, size_t limit, struct string_list *ret,
+                       struct error *e);
 /* Somebody whom a look has shown, malloc'd, or STATE_NONE. */
 int listing_shown(struct state *s, char **ret, struct error *e);
 /* What a look gave: the user as JSON is kept only when a person wants the login; "" when it

@@ -40,11 +40,10 @@ static int locked_sentence(int fd, const char *state_path, struct error *e)
 
     pid[n > 0 ? n : 0] = '\0';
     pid[strcspn(pid, "\n")] = '\0';
-    error_set(
-        e, 0,
-        "another rosterd (process %s) uses the state file %s: stop that one, or give this "
-        "one its own state file",
-        pid[0] ? pid : "unknown", state_path);
+    error_set(e, 0,
+              "another rosterd (process %s) uses the state file %s: stop that one, or give this "
+              "one its own state file",
+              pid[0] ? pid : "unknown", state_path);
     return STATE_LOCKED;
 }
 
@@ -73,10 +72,9 @@ static bool describe(const char *state_path, char *ret, size_t size)
     }
     if (stat(state_path, &st) < 0 || (stat(wal, &log) == 0 && log.st_size > 0))
         return false;
-    snprintf(ret, size, "left %llu %llu %lld %lld.%09ld %lld.%09ld",
-             (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
-             (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-             (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    snprintf(ret, size, "left %llu %llu %lld %lld.%09ld %lld.%09ld", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+             st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
     return true;
 }
 
@@ -104,8 +102,7 @@ void lock_leave(int fd, const char *state_path, const char *facts)
         {.tv_sec = (time_t)(now / USEC_PER_SEC), .tv_nsec = (long)(now % USEC_PER_SEC * 1000)}};
     char note[192], text[320];
 
-    if (utimensat(AT_FDCWD, state_path, times, 0) < 0 ||
-        !describe(state_path, note, sizeof(note)))
+    if (utimensat(AT_FDCWD, state_path, times, 0) < 0 || !describe(state_path, note, sizeof(note)))
         return;
     int n = snprintf(text, sizeof(text), "%ld\n%s\n%s\n", (long)getpid(), note, facts);
     if (pwrite(fd, text, (size_t)n, 0) != n)
@@ -138,9 +135,8 @@ int lock_take(const char *state_path, int *ret_fd, struct lock_left *ret, struct
     if (fd < 0)
         return cannot_open(path, -errno, e);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        r = errno == EWOULDBLOCK
-                ? locked_sentence(fd, state_path, e)
-                : error_set(e, -errno, "locking %s: %s", path, strerror(errno));
+        r = errno == EWOULDBLOCK ? locked_sentence(fd, state_path, e)
+                                 : error_set(e, -errno, "locking %s: %s", path, strerror(errno));
         close(fd);
         return r;
     }
@@ -163,17 +159,15 @@ static int open_file(const char *path, bool looks, int *ret_fd, struct error *wa
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), r = -errno;
 
     if (fd < 0 && r == -ELOOP)
-        return error_set(
-            e, r,
-            "the state file %s is a symbolic link, which somebody may turn elsewhere: "
-            "write the path of the file itself into [state] file",
-            path);
+        return error_set(e, r,
+                         "the state file %s is a symbolic link, which somebody may turn elsewhere: "
+                         "write the path of the file itself into [state] file",
+                         path);
     if (fd < 0)
-        return error_set(
-            e, r,
-            "the state file %s cannot be opened for writing: %s. Check owner, mode "
-            "and mount of the file and its folder",
-            path, strerror(-r));
+        return error_set(e, r,
+                         "the state file %s cannot be opened for writing: %s. Check owner, mode "
+                         "and mount of the file and its folder",
+                         path, strerror(-r));
     r = file_judge(fd, path, &kind, warning, e);
     if (r < 0)
         close(fd);
@@ -215,8 +209,7 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }
 
-int lock_look(const char *state_path, struct lock_left *ret, struct error *warning,
-              struct error *e)
+int lock_look(const char *state_path, struct lock_left *ret, struct error *warning, struct error *e)
 {
     CLEANUP(freep) char *path = NULL;
     struct stat st;

@@ -243,11 +243,10 @@ static int close_old(sqlite3 **db, const char *path, struct error *e)
         int r = file_sync_folder(path);
         return r < 0 ? cannot_make(path, r, e) : 0;
     }
-    return error_set(
-        e, -EBUSY,
-        "another program holds the state file %s, which is to be brought to another "
-        "form: end it",
-        path);
+    return error_set(e, -EBUSY,
+                     "another program holds the state file %s, which is to be brought to another "
+                     "form: end it",
+                     path);
 }
 
 int make_newer(sqlite3 **db, const char *path, int version, struct error *e)
@@ -256,8 +255,7 @@ int make_newer(sqlite3 **db, const char *path, int version, struct error *e)
     struct stat st;
     int r;
 
-    if (asprintf(&beside, "%s.new", path) < 0 ||
-        asprintf(&kept, "%s.form%d", path, version) < 0)
+    if (asprintf(&beside, "%s.new", path) < 0 || asprintf(&kept, "%s.form%d", path, version) < 0)
         return error_out_of_memory(e);
     if (stat(path, &st) < 0)
         return cannot_make(path, -errno, e);

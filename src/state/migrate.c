@@ -294,11 +294,10 @@ int state_trust_types(struct state *s, struct error *e)
 
 static int damaged(const char *path, const char *how, const char *work, struct error *e)
 {
-    error_set(
-        e, 0,
-        "the state file %s is damaged: %s. %s. Move it aside, with its -wal file, and start "
-        "again: the state is rebuilt by adoption and nobody is removed",
-        path, how, work);
+    error_set(e, 0,
+              "the state file %s is damaged: %s. %s. Move it aside, with its -wal file, and start "
+              "again: the state is rebuilt by adoption and nobody is removed",
+              path, how, work);
     return STATE_DAMAGED;
 }
 

@@ -64,8 +64,7 @@ static int bound_now(struct state *s, struct bound_group *g, struct error *e)
     if (r != STMT_ROW)
         return r;
     if (stmt_int(q, 2) == 0)
-        g->state =
-            strcmp(stmt_text(q, 1), g->configured_key) == 0 ? BOUND_PRESENT : BOUND_RENAMED;
+        g->state = strcmp(stmt_text(q, 1), g->configured_key) == 0 ? BOUND_PRESENT : BOUND_RENAMED;
     return set_text(&g->dn, stmt_text(q, 0), e);
 }
 
@@ -84,8 +83,8 @@ static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
                        WITH(as_text(g->configured_key)), e);
     if (r != STMT_ROW)
         return r;
-    if (g->id && (stmt_int(q, 2) != 0 ||
-                  (g->state == BOUND_GONE && members_are_hidden(stmt_text(q, 3)))))
+    if (g->id &&
+        (stmt_int(q, 2) != 0 || (g->state == BOUND_GONE && members_are_hidden(stmt_text(q, 3)))))
         return 0;
     g->state = stmt_int(q, 2) == 0 ? BOUND_PRESENT : BOUND_GONE;
     r = set_text(&g->id, stmt_id(q, 0), e);
@@ -191,8 +190,7 @@ static int compare_similar(const void *a, const void *b)
 }
 
 /* One name within the other ("support" and "cc-support") counts as near, too. */
-static bool resembles(const char *leaf, const char *other, unsigned limit,
-                      unsigned *ret_distance)
+static bool resembles(const char *leaf, const char *other, unsigned limit, unsigned *ret_distance)
 {
     *ret_distance = text_distance(leaf, other, limit);
     if (*ret_distance <= limit)
@@ -202,8 +200,8 @@ static bool resembles(const char *leaf, const char *other, unsigned limit,
            (strcasestr(leaf, other) || strcasestr(other, leaf));
 }
 
-int mirror_similar_groups(struct state *s, const char *dn, size_t limit,
-                          struct string_list *ret, struct error *e)
+int mirror_similar_groups(struct state *s, const char *dn, size_t limit, struct string_list *ret,
+                          struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *leaf = dn_leaf_value(dn);

@@ -11,13 +11,12 @@
 /* An entry (e) with its name (a), and its DN as its server spells it. */
 #define ENTRY_DN    "coalesce(e.dn, a.text)"
 #define ENTRY_NAMED "entry e CROSS JOIN name a ON a.n = e.name_n "
-#define ENTRY_BY_ID                                                                            \
-    "identity i CROSS JOIN entry e ON e.n = i.n CROSS JOIN name a ON a.n = e.name_n "          \
+#define ENTRY_BY_ID                                                                                \
+    "identity i CROSS JOIN entry e ON e.n = i.n CROSS JOIN name a ON a.n = e.name_n "              \
     "WHERE i.id = ?1"
 #define MEMBER_TEXT "coalesce(m.text, a.text)"
 /* In no order: members are sorted (entry_sort()), so each is found there sooner than rows are. */
-#define MEMBERS_OF_GROUP                                                                       \
-    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1"
+#define MEMBERS_OF_GROUP "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1"
 const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
                                   const char *key); /* NULL: it is not */
 /* Whether mirror_lacking() has just found all that the group has among these members: those
@@ -48,8 +47,8 @@ struct entry_row {
     char *dn, *dn_key;
 };
 void entry_row_done(struct entry_row *row);
-#define ENTRY_ROW                                                                             \
-    "SELECT e.n, e.kind, e.searches, e.gone_usec, " ENTRY_DN ", e.digest, e.members_digest, "  \
+#define ENTRY_ROW                                                                                  \
+    "SELECT e.n, e.kind, e.searches, e.gone_usec, " ENTRY_DN ", e.digest, e.members_digest, "      \
     "a.key, e.raw, e.name_n, e.login_key, e.primary_key, e.mail_key FROM " ENTRY_BY_ID
 int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e); /* of ENTRY_ROW */
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,

@@ -42,17 +42,15 @@ static int means_somebody(struct state *s, const struct member *m, bool *ret, st
 
 /* Who had this name, and has another one since: the group may name them by that. *ret: somebody
  * has. Then it is asked about both names, since the server may repair the group only later. */
-static int add_moved(struct state *s, int64_t group_n, int64_t name_n,
-                     const struct entry *entry, struct entry *ret, bool *ret_any,
-                     struct error *e)
+static int add_moved(struct state *s, int64_t group_n, int64_t name_n, const struct entry *entry,
+                     struct entry *ret, bool *ret_any, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_query(&q, s,
-                   "SELECT a.key, " ENTRY_DN " FROM stale t CROSS JOIN entry e ON "
-                   "e.n = t.entry_n CROSS JOIN name a ON a.n = e.name_n WHERE t.group_n = ?1 "
-                   "AND t.name_n = ?2 AND e.gone_usec = 0 AND e.kind IN (1, 2)",
-                   WITH(as_int(group_n), as_int(name_n)), e);
+    int r = stmt_query(&q, s,
+                       "SELECT a.key, " ENTRY_DN " FROM stale t CROSS JOIN entry e ON "
+                       "e.n = t.entry_n CROSS JOIN name a ON a.n = e.name_n WHERE t.group_n = ?1 "
+                       "AND t.name_n = ?2 AND e.gone_usec = 0 AND e.kind IN (1, 2)",
+                       WITH(as_int(group_n), as_int(name_n)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct member now = {
             .kind = MEMBER_DN, .key = (char *)stmt_text(q, 0), .text = (char *)stmt_text(q, 1)};
@@ -83,8 +81,7 @@ static int lost_members(struct state *s, int64_t n, const struct entry *entry, s
     int r = is_stale(s, n, &stale, e);
 
     if (r == 0)
-        r = stmt_query(&q, s,
-                       "SELECT m.kind, a.key, " MEMBER_TEXT ", m.name_n " MEMBERS_OF_GROUP,
+        r = stmt_query(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT ", m.name_n " MEMBERS_OF_GROUP,
                        WITH(as_int(n)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         struct member m = {.kind = (enum member_kind)stmt_int(q, 0),
@@ -182,7 +179,8 @@ static int lacks_member(struct state *s, int64_t n, const struct entry *entry, b
                         struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *all = NULL, *q = NULL;
-    int r = stmt_query(&all, s, "SELECT count(*) FROM member WHERE group_n = ?1", WITH(as_int(n)), e);
+    int r =
+        stmt_query(&all, s, "SELECT count(*) FROM member WHERE group_n = ?1", WITH(as_int(n)), e);
 
     *ret = r == STMT_ROW && (size_t)stmt_int(all, 0) > entry->n_members;
     if (r < 0 || *ret)
@@ -190,9 +188,8 @@ static int lacks_member(struct state *s, int64_t n, const struct entry *entry, b
     s->compared = (struct compared){.number = s->compared.number + 1};
     r = stmt_query(&q, s, "SELECT m.kind, a.key " MEMBERS_OF_GROUP, WITH(as_int(n)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
-        const struct member *same =
-            member_among(entry->members, entry->n_members, (enum member_kind)stmt_int(q, 0),
-                         stmt_text(q, 1));
+        const struct member *same = member_among(entry->members, entry->n_members,
+                                                 (enum member_kind)stmt_int(q, 0), stmt_text(q, 1));
 
         if (!same) {
             *ret = true;

@@ -15,36 +15,36 @@ int dirty_below(struct state *s, int64_t group_n, struct error *e)
 
 /* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
  * the joins is fixed, from the few to the many. */
-#define GROUPS_BELOW(first)                                                                    \
-    "WITH RECURSIVE below(n) AS (" first " UNION "                                             \
-    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "           \
-    "CROSS JOIN entry g ON g.name_n = m.name_n AND g.kind = 2 UNION "                             \
-    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "                           \
+#define GROUPS_BELOW(first)                                                                        \
+    "WITH RECURSIVE below(n) AS (" first " UNION "                                                 \
+    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "               \
+    "CROSS JOIN entry g ON g.name_n = m.name_n AND g.kind = 2 UNION "                              \
+    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "                               \
     "CROSS JOIN entry g ON g.n = t.entry_n AND g.kind = 2) "
 #define LIVE_PERSON "p.kind = 1 AND p.gone_usec = 0 "
 /* The people whom groups name themselves. */
-#define PEOPLE_OF(groups, what)                                                                \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 " \
-    "CROSS JOIN entry p INDEXED BY entry_name ON p.name_n = m.name_n WHERE " LIVE_PERSON       \
-    "UNION ALL "                                                                               \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
-    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
-    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = a.key WHERE " LIVE_PERSON  \
-    "UNION ALL "                                                                               \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
-    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
-    "CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry p ON p.n = l.n WHERE "         \
-    LIVE_PERSON "UNION ALL "                                                                   \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 " \
-    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
-    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = a.key WHERE "          \
-    LIVE_PERSON "UNION ALL "                                                                   \
-    "SELECT " what " FROM " groups " b CROSS JOIN stale t ON t.group_n = b.n "                 \
+#define PEOPLE_OF(groups, what)                                                                    \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "     \
+    "CROSS JOIN entry p INDEXED BY entry_name ON p.name_n = m.name_n WHERE " LIVE_PERSON           \
+    "UNION ALL "                                                                                   \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "     \
+    "CROSS JOIN name a ON a.n = m.name_n "                                                         \
+    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = a.key WHERE " LIVE_PERSON      \
+    "UNION ALL "                                                                                   \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "     \
+    "CROSS JOIN name a ON a.n = m.name_n "                                                         \
+    "CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry p ON p.n = l.n WHERE " LIVE_PERSON \
+    "UNION ALL "                                                                                   \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 "     \
+    "CROSS JOIN name a ON a.n = m.name_n "                                                         \
+    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = a.key WHERE " LIVE_PERSON  \
+    "UNION ALL "                                                                                   \
+    "SELECT " what " FROM " groups " b CROSS JOIN stale t ON t.group_n = b.n "                     \
     "CROSS JOIN entry p ON p.n = t.entry_n WHERE " LIVE_PERSON
 
 static const char *const mark_below[] = {
-    GROUPS_BELOW("SELECT n FROM dirty_group")
-    "INSERT OR IGNORE INTO dirty_group(n) SELECT n FROM below",
+    GROUPS_BELOW(
+        "SELECT n FROM dirty_group") "INSERT OR IGNORE INTO dirty_group(n) SELECT n FROM below",
     "INSERT OR IGNORE INTO dirty(entry_n) " PEOPLE_OF("dirty_group", "p.n") "ORDER BY 1",
     "DELETE FROM dirty_group",
 };

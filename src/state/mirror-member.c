@@ -62,9 +62,9 @@ static int dirty_rows(struct state *s, const char *sql, const struct bind *binds
 
 /* A reference was repaired (or its member removed) when the group names the old DN no more, or
  * names the new one. */
-#define REPAIRED                                                                               \
-    "(?2 OR NOT EXISTS (SELECT 1 FROM member d WHERE d.name_n = t.name_n AND d.group_n = ?1) " \
-    "OR EXISTS (SELECT 1 FROM entry w CROSS JOIN member d ON d.name_n = w.name_n AND "         \
+#define REPAIRED                                                                                   \
+    "(?2 OR NOT EXISTS (SELECT 1 FROM member d WHERE d.name_n = t.name_n AND d.group_n = ?1) "     \
+    "OR EXISTS (SELECT 1 FROM entry w CROSS JOIN member d ON d.name_n = w.name_n AND "             \
     "d.group_n = ?1 WHERE w.n = t.entry_n)) "
 
 int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
@@ -96,10 +96,10 @@ int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
  * below a group that is gone, since marks are made later and this group may have been gone as
  * well. Who has a stale row of the group was a member anyhow; stale_settle() decides about
  * those. */
-#define AFFECTED                                                                               \
-    " = ?2 AND (e.gone_usec = 0 OR e.kind = 2) AND "                                           \
+#define AFFECTED                                                                                   \
+    " = ?2 AND (e.gone_usec = 0 OR e.kind = 2) AND "                                               \
     "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
-#define OF_KEY(column)                                                                         \
+#define OF_KEY(column)                                                                             \
     "SELECT e.n, e.kind FROM name a CROSS JOIN entry e ON e." column " = a.key WHERE a.n" AFFECTED
 
 static int touch(struct state *s, int64_t group_n, enum member_kind kind, int64_t name_n,
@@ -110,9 +110,10 @@ static int touch(struct state *s, int64_t group_n, enum member_kind kind, int64_
     switch (kind) {
     case MEMBER_DN: sql = "SELECT e.n, e.kind FROM entry e WHERE e.name_n" AFFECTED; break;
     case MEMBER_LOGIN:
-        sql = OF_KEY("login_key") " UNION ALL SELECT e.n, e.kind FROM name a CROSS JOIN entry_login "
-                                  "l ON l.key = a.key CROSS JOIN entry e ON e.n = l.n WHERE "
-                                  "a.n = ?2 AND e.gone_usec = 0";
+        sql =
+            OF_KEY("login_key") " UNION ALL SELECT e.n, e.kind FROM name a CROSS JOIN entry_login "
+                                "l ON l.key = a.key CROSS JOIN entry e ON e.n = l.n WHERE "
+                                "a.n = ?2 AND e.gone_usec = 0";
         break;
     case MEMBER_PRIMARY: sql = OF_KEY("primary_key"); break;
     }
@@ -150,9 +151,9 @@ static int member_add(struct state *s, int64_t group_n, const struct member *m, 
 }
 
 /* Those whose names are there, as of most members, who are entries. */
-#define PUT(named)                                                                             \
-    "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) SELECT a.n, ?1, ?2, "           \
-    "NULLIF(v.column2, a.text) FROM (VALUES " named ") v CROSS JOIN name a WHERE a.kind = ?2 " \
+#define PUT(named)                                                                                 \
+    "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) SELECT a.n, ?1, ?2, "               \
+    "NULLIF(v.column2, a.text) FROM (VALUES " named ") v CROSS JOIN name a WHERE a.kind = ?2 "     \
     "AND a.key = v.column1"
 
 static int put_named(struct state *s, int64_t group_n, const struct member *members, size_t n,
@@ -199,8 +200,8 @@ static int put_some(struct state *s, int64_t group_n, const struct member *membe
 }
 
 /* Those whom it named are looked at while the name is there: it may go with its last member. */
-static int member_remove(struct state *s, int64_t group_n, enum member_kind kind,
-                         int64_t name_n, struct error *e)
+static int member_remove(struct state *s, int64_t group_n, enum member_kind kind, int64_t name_n,
+                         struct error *e)
 {
     int r = touch(s, group_n, kind, name_n, e);
 
@@ -260,9 +261,8 @@ const struct member *member_among(const struct member *members, size_t n, enum m
 
 /* What the group has now, and the new list does not: collected, since rows are not deleted
  * under a scan of them. *ret_same tells for each new member whether it is there already. */
-static int compare_members(struct state *s, int64_t group_n, const struct member *members,
-                           size_t n, struct old_members *ret_removed, bool *ret_same,
-                           struct error *e)
+static int compare_members(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                           struct old_members *ret_removed, bool *ret_same, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
@@ -293,8 +293,7 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
     if (!same)
         return error_out_of_memory(e);
     for (size_t i = 1; i < n; i++)
-        assert(order(members[i - 1].kind, members[i - 1].key, members[i].kind, members[i].key) <
-               0);
+        assert(order(members[i - 1].kind, members[i - 1].key, members[i].kind, members[i].key) < 0);
     for (size_t i = 0; compared && i < n; i++)
         same[i] = members[i].compared == s->compared.number;
     r = compared ? 0 : compare_members(s, group_n, members, n, &removed, same, e);
@@ -391,8 +390,7 @@ static int keep_moved(struct state *s, int64_t group_n, struct error *e)
 
         unresolved_note(s, m->new_n);
         r = db_write(
-            s,
-            "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?1, ?2, 1, ?3)",
+            s, "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?1, ?2, 1, ?3)",
             WITH(as_int(m->new_n), as_int(group_n), as_text(m->text)), e);
         if (r == 0)
             r = member_remove(s, group_n, MEMBER_DN, m->old_n, e);
@@ -414,8 +412,7 @@ int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
 }
 
 int mirror_members(struct state *s, const char *group_id, const struct member *added,
-                   size_t n_added, const struct member *removed, size_t n_removed,
-                   struct error *e)
+                   size_t n_added, const struct member *removed, size_t n_removed, struct error *e)
 {
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, group_id, &row, e);

@@ -26,8 +26,7 @@ int name_add(struct state *s, enum member_kind kind, const char *key, const char
                      WITH(as_int(kind), as_text(key), as_text(text)), e);
     if (r < 0 || sqlite3_changes(s->db) == 0)
         return r < 0 ? r : name_get(s, kind, key, text, ret, e);
-    *ret = (struct name){
-        .n = sqlite3_last_insert_rowid(s->db), .as_spelt = true, .is_new = true};
+    *ret = (struct name){.n = sqlite3_last_insert_rowid(s->db), .as_spelt = true, .is_new = true};
     return 0;
 }
 
@@ -139,8 +138,7 @@ static int merge_names(struct state *s, const struct renamed *x, int64_t into, s
 
 static int name_find(struct state *s, const char *key, int64_t *ret, struct error *e)
 {
-    return db_int(s, "SELECT n FROM name WHERE kind = 1 AND key = ?1", WITH(as_text(key)), ret,
-                  e);
+    return db_int(s, "SELECT n FROM name WHERE kind = 1 AND key = ?1", WITH(as_text(key)), ret, e);
 }
 
 static int rename_one(struct state *s, const struct renamed *x, struct error *e)
@@ -189,8 +187,9 @@ static int change_keys(struct state *s, struct error *e)
     static const char names[] = "SELECT n, text, key, 0 FROM name WHERE kind = 1 AND text <> ''";
     static const char own[] = "SELECT e.n, e.dn, a.key, 0 FROM entry e CROSS JOIN name a ON "
                               "a.n = e.name_n WHERE e.dn NOT NULL";
-    static const char spelt[] = "SELECT m.name_n, m.text, a.key, m.group_n FROM member m CROSS JOIN "
-                                "name a ON a.n = m.name_n WHERE m.kind = 1 AND m.text NOT NULL";
+    static const char spelt[] =
+        "SELECT m.name_n, m.text, a.key, m.group_n FROM member m CROSS JOIN "
+        "name a ON a.n = m.name_n WHERE m.kind = 1 AND m.text NOT NULL";
     static const char bound[] =
         "UPDATE OR REPLACE bound_group SET configured_key = ?3 WHERE configured_key = ?2 AND "
         "n IN (SELECT e.n FROM entry e WHERE e.name_n = ?1 AND e.dn IS NULL)";

@@ -55,8 +55,8 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     m.has_operation = stmt_int(q, 10) != 0;
     m.shares_name = stmt_int(q, 11) != 0;
     identity_know(s, id, stmt_int(q, 0));
-    if (!m.entry || stmt_copy(q, 4, &m.gone_why) < 0 ||
-        stmt_copy(q, 5, &m.entry->login_key) < 0 || stmt_copy(q, 6, &m.entry->primary_key) < 0)
+    if (!m.entry || stmt_copy(q, 4, &m.gone_why) < 0 || stmt_copy(q, 5, &m.entry->login_key) < 0 ||
+        stmt_copy(q, 6, &m.entry->primary_key) < 0)
         return error_out_of_memory(e);
     r = entry_attributes_from_json(m.entry, stmt_text(q, 7), e);
     if (r == 0 && with_members && m.entry->kind == ENTRY_GROUP)
@@ -198,11 +198,10 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
     int r = unresolved_count(s, &n_unresolved, e);
 
     if (r == 0)
-        r = stmt_query(
-            &few, s,
-            "SELECT kind, count(*) FROM entry WHERE gone_usec = 0 AND kind > 1 GROUP BY "
-            "kind",
-            NULL, e);
+        r = stmt_query(&few, s,
+                       "SELECT kind, count(*) FROM entry WHERE gone_usec = 0 AND kind > 1 GROUP BY "
+                       "kind",
+                       NULL, e);
     for (; r == STMT_ROW; r = stmt_step(few, e))
         *(stmt_int(few, 0) == ENTRY_GROUP ? &counts.groups : &counts.containers) =
             (size_t)stmt_int(few, 1);

@@ -98,8 +98,7 @@ static size_t place_of(json_t *list, const char *base)
     size_t i;
     json_t *value;
 
-    json_array_foreach(list, i, value)
-    {
+    json_array_foreach (list, i, value) {
         if (text_equal(json_string_value(value), base))
             return i;
     }
@@ -233,8 +232,7 @@ int mirror_count_removals(struct state *s, unsigned search, const struct string_
         CLEANUP(entry_row_done) struct entry_row row = {0};
 
         r = entry_row_find(s, ids->items[i], &row, e);
-        if (r == 0 && !row.gone && row.kind == ENTRY_PERSON &&
-            row.searches == INT64_C(1) << search)
+        if (r == 0 && !row.gone && row.kind == ENTRY_PERSON && row.searches == INT64_C(1) << search)
             count++;
     }
     if (r < 0)
@@ -317,7 +315,7 @@ int mirror_look_for_unseen(struct state *s, unsigned search, size_t limit, struc
 typedef int unseen_fn(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
                       struct error *e);
 
-#define OF_SEARCH                                                                              \
+#define OF_SEARCH                                                                                  \
     " gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1 AND (NOT ?2 OR searches = ?1)"
 
 /* The same of what was looked for before. */
@@ -342,17 +340,17 @@ static int each_found(struct state *s, const struct seen *seen, int64_t bit, boo
 
 /* Calls fn for each live row of the search that its full read has not shown; alone: of those
  * that no other search holds. */
-static int each_unseen(struct state *s, unsigned search, bool alone, unseen_fn *fn,
-                       void *userdata, struct error *e)
+static int each_unseen(struct state *s, unsigned search, bool alone, unseen_fn *fn, void *userdata,
+                       struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t bit = INT64_C(1) << search;
     int r = search_check(search, e);
 
     if (r == 0 && !s->searches.seen[search].active)
-        return error_set(
-            e, -EINVAL, "no full read of search %u has begun, so nothing is known to be absent",
-            search);
+        return error_set(e, -EINVAL,
+                         "no full read of search %u has begun, so nothing is known to be absent",
+                         search);
     if (r == 0 && s->searches.seen[search].looked)
         return each_found(s, &s->searches.seen[search], bit, alone, fn, userdata, e);
     if (r == 0)
@@ -474,9 +472,9 @@ int mirror_shows_anybody(struct state *s, unsigned search, bool *ret, struct err
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     bool any = false;
-    int r = stmt_query(&q, s,
-                       "SELECT n FROM entry WHERE gone_usec = 0 AND kind = 1 AND searches & ?1",
-                       WITH(as_int(INT64_C(1) << search)), e);
+    int r =
+        stmt_query(&q, s, "SELECT n FROM entry WHERE gone_usec = 0 AND kind = 1 AND searches & ?1",
+                   WITH(as_int(INT64_C(1) << search)), e);
 
     for (; r == STMT_ROW && !any; r = any ? r : stmt_step(q, e))
         any = seen_get(&s->searches.seen[search], stmt_int(q, 0));

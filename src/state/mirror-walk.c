@@ -127,25 +127,25 @@ static int walk_add(struct walk *w, struct group *g, bool doubt, const size_t *o
 
 /* The groups that name a row: by its DN, unless that was a living other's when the group was
  * read; by a DN that it had then. */
-#define NAMED_BY_KEY(kind, key)                                                                \
-    "SELECT m.group_n FROM entry p CROSS JOIN name a ON a.kind = " kind " AND a.key = p." key  \
+#define NAMED_BY_KEY(kind, key)                                                                    \
+    "SELECT m.group_n FROM entry p CROSS JOIN name a ON a.kind = " kind " AND a.key = p." key      \
     " CROSS JOIN member m ON m.name_n = a.n WHERE p.n = ?1 AND p.kind = 1"
-#define NAMED_BY_DN(kind)                                                                      \
-    "SELECT m.group_n FROM entry p CROSS JOIN member m ON m.name_n = p.name_n "                \
-    "WHERE p.n = ?1 AND p.kind = " kind                                                        \
-    " AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "      \
-    "t.group_n = m.group_n AND t.name_n = m.name_n AND t.entry_n <> ?1 AND o.gone_usec = 0) "  \
-    "UNION ALL SELECT t.group_n FROM stale t CROSS JOIN entry p ON p.n = t.entry_n "           \
+#define NAMED_BY_DN(kind)                                                                          \
+    "SELECT m.group_n FROM entry p CROSS JOIN member m ON m.name_n = p.name_n "                    \
+    "WHERE p.n = ?1 AND p.kind = " kind                                                            \
+    " AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "          \
+    "t.group_n = m.group_n AND t.name_n = m.name_n AND t.entry_n <> ?1 AND o.gone_usec = 0) "      \
+    "UNION ALL SELECT t.group_n FROM stale t CROSS JOIN entry p ON p.n = t.entry_n "               \
     "AND p.kind = " kind " WHERE t.entry_n = ?1"
 
 static int walk_person(struct state *s, struct walk *w, const char *person_id, struct error *e)
 {
     static const char sql[] =
-        NAMED_BY_DN("1") " UNION ALL " NAMED_BY_KEY("2", "login_key") " UNION ALL "
-        NAMED_BY_KEY("3", "primary_key")
-        " UNION ALL SELECT m.group_n FROM entry_login l CROSS JOIN name a ON a.kind = 2 AND "
-        "a.key = l.key CROSS JOIN member m ON m.name_n = a.n CROSS JOIN entry p ON p.n = l.n AND "
-        "p.kind = 1 WHERE l.n = ?1";
+        NAMED_BY_DN("1") " UNION ALL " NAMED_BY_KEY("2", "login_key") " UNION ALL " NAMED_BY_KEY(
+            "3",
+            "primary_key") " UNION ALL SELECT m.group_n FROM entry_login l CROSS JOIN name a ON a.kind = 2 AND "
+                           "a.key = l.key CROSS JOIN member m ON m.name_n = a.n CROSS JOIN entry p ON p.n = l.n AND "
+                           "p.kind = 1 WHERE l.n = ?1";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
     int r = identity_find(s, person_id, &n, e);
@@ -223,9 +223,8 @@ static int answer(const struct walk *w, const char *group_id, struct mirror_memb
     return 0;
 }
 
-int mirror_memberships(struct state *s, const char *person_id,
-                       const struct bound_groups *groups, struct mirror_membership *ret,
-                       struct error *e)
+int mirror_memberships(struct state *s, const char *person_id, const struct bound_groups *groups,
+                       struct mirror_membership *ret, struct error *e)
 {
     CLEANUP(walk_done) struct walk w = {0};
 

@@ -262,9 +262,8 @@ static int put_known(struct state *s, struct put *p, struct error *e)
         unresolved_note_entry(s, p->old.n);
     if (p->old.kind != p->entry->kind || (p->old.gone && p->entry->kind == ENTRY_GROUP))
         unresolved_forget(s); /* all its members */
-    p->only_values = p->changes == MIRROR_CHANGED && !p->same_content && p->same_keys &&
-                     !moved && p->searches == p->old.searches &&
-                     strcmp(p->old.dn, p->entry->dn) == 0;
+    p->only_values = p->changes == MIRROR_CHANGED && !p->same_content && p->same_keys && !moved &&
+                     p->searches == p->old.searches && strcmp(p->old.dn, p->entry->dn) == 0;
     if (r == 0 && !p->only_values)
         r = put_name(s, p, e);
     if (r == 0 && moved && !p->name.is_new)
@@ -306,8 +305,8 @@ static int put_members(struct state *s, const struct put *p, int64_t n, struct e
         return members_put(s, n, members, n_members, e);
     if (p->entry->members_hidden && !p->believed)
         return members_add(s, n, members, n_members, e);
-    return members_replace(s, n, members, n_members,
-                           p->compared && p->changes == MIRROR_CHANGED, e);
+    return members_replace(s, n, members, n_members, p->compared && p->changes == MIRROR_CHANGED,
+                           e);
 }
 
 /* Who is affected, once the row is written. */
@@ -336,8 +335,8 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
     return r;
 }
 
-int mirror_put(struct state *s, unsigned search, const struct entry *entry,
-               unsigned *ret_changes, struct error *e)
+int mirror_put(struct state *s, unsigned search, const struct entry *entry, unsigned *ret_changes,
+               struct error *e)
 {
     CLEANUP(put_done) struct put p = {.entry = entry};
     int64_t n = 0;

@@ -45,8 +45,8 @@ enum mirror_change {
 };
 /* Stores an entry; *ret_changes: flags. A moved container takes everybody below it along (dn
  * and key). */
-int mirror_put(struct state *s, unsigned search, const struct entry *entry,
-               unsigned *ret_changes, struct error *e);
+int mirror_put(struct state *s, unsigned search, const struct entry *entry, unsigned *ret_changes,
+               struct error *e);
 /* The entry came as bytes of this digest: present, if the mirror took it from the same ones and
  * it is as it was taken; else STATE_NONE. */
 int mirror_unchanged(struct state *s, unsigned search, const char *id,
@@ -146,7 +146,7 @@ struct mirror_entry {
     char *gone_why;
     uint64_t gone_usec;
     bool has_person, has_link, has_operation; /* so nothing else need be asked for them */
-    bool shares_name; /* another entry has its DN key: see mirror_twin() */
+    bool shares_name;                         /* another entry has its DN key: see mirror_twin() */
 };
 void mirror_entry_done(struct mirror_entry *m);
 int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,
@@ -173,18 +173,13 @@ int mirror_cookie_set(struct state *s, unsigned search, const void *cookie, size
 
 /* The groups that rules name. Binding remembers the id that a DN had, so that a renamed group
  * is still the same (state RENAMED), and a deleted one is told from one that never was. */
-enum bound_state {
-    BOUND_PRESENT = 1,
-    BOUND_RENAMED = 2,
-    BOUND_GONE = 3,
-    BOUND_NEVER_SEEN = 4
-};
+enum bound_state { BOUND_PRESENT = 1, BOUND_RENAMED = 2, BOUND_GONE = 3, BOUND_NEVER_SEEN = 4 };
 struct bound_group {
     char *configured_key;
     char *id; /* NULL: never seen */
     char *dn; /* now, or when it was last seen; NULL: never seen */
     enum bound_state state;
-    size_t n_members; /* direct */
+    size_t n_members;    /* direct */
     bool members_hidden; /* they are those that were seen last: now none is shown */
 };
 struct bound_groups {
@@ -206,9 +201,8 @@ struct mirror_membership {
     char *via; /* the DN of the group that names the person, when that is another one; else NULL
                 */
 };
-int mirror_memberships(struct state *s, const char *person_id,
-                       const struct bound_groups *groups, struct mirror_membership *ret,
-                       struct error *e);
+int mirror_memberships(struct state *s, const char *person_id, const struct bound_groups *groups,
+                       struct mirror_membership *ret, struct error *e);
 void mirror_memberships_done(struct mirror_membership *m, size_t n);
 
 /* Living entries of one search. */
@@ -225,5 +219,5 @@ int mirror_sample(struct state *s, size_t limit,
                   int (*each)(const struct entry *entry, void *userdata), void *userdata,
                   struct error *e);
 /* "Did you mean": DNs of groups whose leaf value resembles that of `dn`; at most `limit`. */
-int mirror_similar_groups(struct state *s, const char *dn, size_t limit,
-                          struct string_list *ret, struct error *e);
+int mirror_similar_groups(struct state *s, const char *dn, size_t limit, struct string_list *ret,
+                          struct error *e);

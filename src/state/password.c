@@ -11,8 +11,8 @@
 #include "state/queue.h"
 #include "state/state.h"
 
-int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
-                       uint64_t next_usec, const char *sentence, struct error *e)
+int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec, uint64_t next_usec,
+                       const char *sentence, struct error *e)
 {
     int64_t n = 0;
     int r = identity_get(s, entry_id, &n, e);
@@ -33,12 +33,11 @@ int password_due_clear(struct state *s, const char *entry_id, struct error *e)
 
 int password_due_clear_aside(struct state *s, struct error *e)
 {
-    return db_write(
-        s,
-        "DELETE FROM password_due WHERE EXISTS (SELECT 1 FROM link_aside a WHERE a.n = "
-        "password_due.n) AND NOT EXISTS (SELECT 1 FROM link l WHERE l.n = "
-        "password_due.n AND l.origin = 'create')",
-        NULL, e);
+    return db_write(s,
+                    "DELETE FROM password_due WHERE EXISTS (SELECT 1 FROM link_aside a WHERE a.n = "
+                    "password_due.n) AND NOT EXISTS (SELECT 1 FROM link l WHERE l.n = "
+                    "password_due.n AND l.origin = 'create')",
+                    NULL, e);
 }
 
 int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec, struct error *e)

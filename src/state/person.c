@@ -38,13 +38,13 @@ void person_done(struct person *p)
 }
 
 /* The DN of a person's entry, unless another one is noted. */
-#define DN_OF(n)                                                                               \
-    "(SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name a ON a.n = e.name_n WHERE "   \
+#define DN_OF(n)                                                                                   \
+    "(SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name a ON a.n = e.name_n WHERE "       \
     "e.n = " n ")"
 #define PERSON_DN "coalesce(p.dn, " DN_OF("p.n") ", '')"
-#define PERSON_COLUMNS                                                                         \
-    "i.id, " PERSON_DN " AS dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "        \
-    "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "     \
+#define PERSON_COLUMNS                                                                             \
+    "i.id, " PERSON_DN " AS dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "            \
+    "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "         \
     "d.entry_n = p.n)"
 
 static int read_person(struct stmt *q, struct person *ret, struct error *e)
@@ -190,8 +190,8 @@ int person_mark_links_aside_dirty(struct state *s, struct error *e)
 static int next_due(struct state *s, uint64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, "SELECT min(recheck_usec) FROM person WHERE recheck_usec > 0",
-                       NULL, e);
+    int r =
+        stmt_query(&q, s, "SELECT min(recheck_usec) FROM person WHERE recheck_usec > 0", NULL, e);
     if (r >= 0)
         *ret = stmt_usec(q, 0);
     return r < 0 ? r : 0;
@@ -218,8 +218,7 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
 }
 
 /* Most often one that was marked in this transaction, and need never be written. */
-static int next_of_few(struct state *s, size_t limit, struct string_list *ret_ids,
-                       struct error *e)
+static int next_of_few(struct state *s, size_t limit, struct string_list *ret_ids, struct error *e)
 {
     const struct row_numbers *marks = &s->later.marks;
     int r = 0;
@@ -238,8 +237,7 @@ static int next_of_few(struct state *s, size_t limit, struct string_list *ret_id
     return r;
 }
 
-int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
-                      struct error *e)
+int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids, struct error *e)
 {
     size_t before = ret_ids->n_items;
 
@@ -277,14 +275,14 @@ int person_touch(struct state *s, const char *entry_id, uint64_t run, enum perso
 /* Of each person what decides about the bucket: what was decided and why, what its last run has
  * done, whether an operation is under way or due (?2: now) and not behind one of which nobody
  * knows whether it was done, and why one waits. */
-#define STANDING                                                                               \
-    "SELECT p.n AS n, p.bucket AS standing, p.bucket_code AS code, "                           \
-    "CASE WHEN p.done_run = p.run THEN p.done ELSE 0 END AS done, "                            \
-    "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = p.n AND (o.state = 4 OR "             \
-    "(o.state = 1 AND o.not_before_usec <= ?2 AND (o.revokes = 1 OR NOT EXISTS "               \
-    "(SELECT 1 FROM operation x WHERE x.entry_n = p.n AND x.number <> o.number AND "           \
-    "x.state = 3 AND x.reason = '" REASON_UNCLEAR "'))))) AS due, "                            \
-    "(SELECT coalesce(o.reason, 'unknown') FROM operation o WHERE o.entry_n = p.n "            \
+#define STANDING                                                                                   \
+    "SELECT p.n AS n, p.bucket AS standing, p.bucket_code AS code, "                               \
+    "CASE WHEN p.done_run = p.run THEN p.done ELSE 0 END AS done, "                                \
+    "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = p.n AND (o.state = 4 OR "                 \
+    "(o.state = 1 AND o.not_before_usec <= ?2 AND (o.revokes = 1 OR NOT EXISTS "                   \
+    "(SELECT 1 FROM operation x WHERE x.entry_n = p.n AND x.number <> o.number AND "               \
+    "x.state = 3 AND x.reason = '" REASON_UNCLEAR "'))))) AS due, "                                \
+    "(SELECT coalesce(o.reason, 'unknown') FROM operation o WHERE o.entry_n = p.n "                \
     "AND o.state IN (2, 3) ORDER BY o.number DESC LIMIT 1) AS waits FROM person p "
 
 static enum person_bucket bucket_of(struct stmt *q, const char **ret_code)
@@ -327,13 +325,12 @@ int person_ledger(struct state *s, uint64_t run, uint64_t now_usec, size_t limit
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t last = 0;
     size_t n_counted = 0;
-    int r = stmt_query(&q, s,
-                       "SELECT max(n), standing, code, done, due, waits, count(*) FROM "
-                       "(" STANDING "WHERE p.run = ?1 AND p.n > ?3 ORDER BY p.n LIMIT ?4) "
-                       "GROUP BY 2, 3, 4, 5, 6",
-                       WITH(as_usec(run), as_usec(now_usec), as_int(*after),
-                            as_int((int64_t)limit)),
-                       e);
+    int r = stmt_query(
+        &q, s,
+        "SELECT max(n), standing, code, done, due, waits, count(*) FROM "
+        "(" STANDING "WHERE p.run = ?1 AND p.n > ?3 ORDER BY p.n LIMIT ?4) "
+        "GROUP BY 2, 3, 4, 5, 6",
+        WITH(as_usec(run), as_usec(now_usec), as_int(*after), as_int((int64_t)limit)), e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         const char *code = NULL;
         enum person_bucket b = bucket_of(q, &code);
@@ -347,9 +344,8 @@ int person_ledger(struct state *s, uint64_t run, uint64_t now_usec, size_t limit
     return r;
 }
 
-static int each(struct state *s, const char *sql,
-                int (*fn)(const struct person *p, void *userdata), void *userdata,
-                struct error *e)
+static int each(struct state *s, const char *sql, int (*fn)(const struct person *p, void *userdata),
+                void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_query(&q, s, sql, NULL, e);
@@ -367,8 +363,8 @@ static int each(struct state *s, const char *sql,
     return r;
 }
 
-int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
-                void *userdata, struct error *e)
+int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata), void *userdata,
+                struct error *e)
 {
     return each(s,
                 "SELECT " PERSON_COLUMNS " FROM person p CROSS JOIN identity i ON i.n = p.n "

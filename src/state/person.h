@@ -22,7 +22,7 @@ struct person {
     char *wanted;    /* user_to_json, without sources; NULL unless USER */
     char *login_key; /* text_fold of the wanted login; NULL unless USER */
     char *code, *sentence;
-    uint64_t recheck_usec; /* 0: never */
+    uint64_t recheck_usec;       /* 0: never */
     enum person_bucket standing; /* UNCHANGED, LEAVING or SKIPPED: once nothing waits */
     char *standing_code;         /* why skipped */
     uint64_t run;                /* the last one that touched the person */
@@ -56,8 +56,7 @@ int person_mark_links_aside_dirty(struct state *s, struct error *e); /* link_set
 /* Those whose recheck time has come become dirty; *ret_next: the next such time, 0: none. */
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
 /* After mirror_mark_below(): those who are marked themselves, in order of marking. */
-int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
-                      struct error *e);
+int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids, struct error *e);
 /* With the groups that mirror_mark_below() awaits, and about as many as the round has left. */
 size_t person_count_dirty(struct state *s);
 
@@ -75,8 +74,8 @@ int person_ledger(struct state *s, uint64_t run, uint64_t now_usec, size_t limit
                   void (*fn)(enum person_bucket b, const char *code, size_t n, void *userdata),
                   void *userdata, struct error *e);
 /* Every person, in order of DN; stops when fn returns non-zero, which is returned. */
-int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
-                void *userdata, struct error *e);
+int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata), void *userdata,
+                struct error *e);
 /* The same of those who get no user: standing is SKIPPED. */
 int person_each_skipped(struct state *s, int (*fn)(const struct person *p, void *userdata),
                         void *userdata, struct error *e);

@@ -11,8 +11,8 @@
 #include "state/queue.h"
 
 /* Those held until then: who is held since is held for something else. */
-#define TO_BE_FREED                                                                            \
-    "operation INDEXED BY operation_cause WHERE reason IS NOT NULL AND cause >= ?1 AND "       \
+#define TO_BE_FREED                                                                                \
+    "operation INDEXED BY operation_cause WHERE reason IS NOT NULL AND cause >= ?1 AND "           \
     "cause < ?2 AND (?3 IS NULL OR reason = ?3) AND state = 3 AND since_usec <= ?4"
 
 /* Of all causes from `cause` on, before `end`. */

@@ -9,15 +9,16 @@
 #include "state/queue.h"
 
 #define UNCLEAR "reason IS '" REASON_UNCLEAR "'"
-#define READY                                                                                  \
+#define READY                                                                                      \
     "FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN (1, 7) AND NOT " UNCLEAR
 /* They work all the while, whatever the adoption waits for; of who came back under another
  * identity the old link counts. */
-#define MEETING                                                                                \
-    "FROM operation INDEXED BY operation_state WHERE state IN (2, 3) AND kind = 2 AND reason " \
+#define MEETING                                                                                    \
+    "FROM operation INDEXED BY operation_state WHERE state IN (2, 3) AND kind = 2 AND reason "     \
     "IS NOT '" REASON_RELINK "' AND approved_for IS NOT '" REASON_RELINK "'"
-#define WAITING                                                                                \
-    "FROM operation INDEXED BY operation_cause WHERE cause = 'seats' AND reason = '" REASON_SEATS "'"
+#define WAITING                                                                                    \
+    "FROM operation INDEXED BY operation_cause WHERE cause = 'seats' AND reason = '" REASON_SEATS  \
+    "'"
 
 int queue_seats_under_way(struct state *s, size_t *ret, struct error *e)
 {

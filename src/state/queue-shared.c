@@ -24,14 +24,14 @@ bool queue_reason_is_shared(const char *reason)
 
 /* Whoever is held is looked at anew before it is tried again, as is what the planner parks: who
  * decided the one or the other has to decide it once more. */
-#define TO_BE_LOOKED_AT                                                                        \
-    "((state = 3 AND (?5 IS NULL OR (cause = ?5 AND reason NOT NULL))) OR reason IN ('"        \
-    REASON_LOGIN_SHARED "', '" REASON_CONFLICT "', '" REASON_SAME_MAIL "', '"                  \
-    REASON_RENAME_POLICY "', '" REASON_GROUP_MISSING "', '" REASON_ENTRY_INVALID "', '"        \
-    REASON_USER_GONE "', '" REASON_ROLE_CONFLICT "', '" REASON_DORMANT "'))"
+#define TO_BE_LOOKED_AT                                                                            \
+    "((state = 3 AND (?5 IS NULL OR (cause = ?5 AND reason NOT NULL))) OR "                        \
+    "reason IN ('" REASON_LOGIN_SHARED "', '" REASON_CONFLICT "', '" REASON_SAME_MAIL              \
+    "', '" REASON_RENAME_POLICY "', '" REASON_GROUP_MISSING "', '" REASON_ENTRY_INVALID            \
+    "', '" REASON_USER_GONE "', '" REASON_ROLE_CONFLICT "', '" REASON_DORMANT "'))"
 
 /* The next numbers of one state and kind, by the index of both. */
-#define OF_PART                                                                                \
+#define OF_PART                                                                                    \
     "INDEXED BY operation_state WHERE state = ?1 AND kind = ?2 AND number > ?3 AND number <= ?4"
 
 static int mark_and_release(struct state *s, const char *cause, uint64_t now_usec,
@@ -81,8 +81,8 @@ int queue_retry_some(struct state *s, const char *cause, uint64_t now_usec, size
         at->end = (int64_t)db_count(s, "SELECT coalesce(max(number), 0) FROM operation");
     while (at->part < ARRAY_SIZE(states) * OPERATION_N_KINDS) {
         enum operation_state state = states[at->part / OPERATION_N_KINDS];
-        struct bind of[] = {as_int(state), as_int(at->part % OPERATION_N_KINDS),
-                            as_int(at->after), as_int(at->end)};
+        struct bind of[] = {as_int(state), as_int(at->part % OPERATION_N_KINDS), as_int(at->after),
+                            as_int(at->end)};
         int64_t last = 0;
         size_t n = 0;
         int r = next_of_part(s, of, limit, &last, &n, e);
@@ -116,26 +116,25 @@ int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct err
 int queue_release_due(struct state *s, uint64_t now_usec, size_t limit, size_t *ret_n,
                       struct error *e)
 {
-    int r = db_write(s,
-                     "UPDATE operation SET state = 1 WHERE number IN (SELECT number FROM operation "
-                     "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > 0 AND "
-                     "not_before_usec <= ?1 AND (cause IS NULL OR reason NOT IN "
-                     QUEUE_SHARED_REASONS ") ORDER BY not_before_usec LIMIT ?2)",
-                     WITH(as_usec(now_usec), as_int((int64_t)limit)), e);
+    int r =
+        db_write(s,
+                 "UPDATE operation SET state = 1 WHERE number IN (SELECT number FROM operation "
+                 "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > 0 AND "
+                 "not_before_usec <= ?1 AND (cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS
+                 ") ORDER BY not_before_usec LIMIT ?2)",
+                 WITH(as_usec(now_usec), as_int((int64_t)limit)), e);
     *ret_n = r == 0 ? (size_t)sqlite3_changes(s->db) : 0;
     return r;
 }
 
 /* Those whose time has come, of causes that are shared. */
-#define DUE                                                                                    \
-    "state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1 AND cause IS NOT NULL AND "   \
+#define DUE                                                                                        \
+    "state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1 AND cause IS NOT NULL AND "       \
     "reason IN " QUEUE_SHARED_REASONS
 
-static int due_causes(struct state *s, uint64_t now_usec, struct string_list *ret,
-                      struct error *e)
+static int due_causes(struct state *s, uint64_t now_usec, struct string_list *ret, struct error *e)
 {
-    return db_texts(s,
-                    "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE,
+    return db_texts(s, "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE,
                     WITH(as_usec(now_usec)), ret, e);
 }
 
@@ -155,16 +154,14 @@ static int release_one(struct state *s, const char *cause, uint64_t now_usec, si
 
 /* Also those whose time comes a little later: they were refused one after the other. They stay
  * in their order, and come before whoever is tried now and is refused again. */
-static int postpone_others(struct state *s, const char *cause, uint64_t next_usec,
-                           struct error *e)
+static int postpone_others(struct state *s, const char *cause, uint64_t next_usec, struct error *e)
 {
-    return db_write(
-        s,
-        "UPDATE operation SET not_before_usec = ?2 - x.behind FROM (SELECT number, "
-        "row_number() OVER (ORDER BY not_before_usec DESC, number DESC) AS behind FROM "
-        "operation WHERE cause = ?1 AND state = 3 AND not_before_usec > 0 AND reason "
-        "IN " QUEUE_SHARED_REASONS ") AS x WHERE operation.number = x.number",
-        WITH(as_text(cause), as_usec(next_usec)), e);
+    return db_write(s,
+                    "UPDATE operation SET not_before_usec = ?2 - x.behind FROM (SELECT number, "
+                    "row_number() OVER (ORDER BY not_before_usec DESC, number DESC) AS behind FROM "
+                    "operation WHERE cause = ?1 AND state = 3 AND not_before_usec > 0 AND reason "
+                    "IN " QUEUE_SHARED_REASONS ") AS x WHERE operation.number = x.number",
+                    WITH(as_text(cause), as_usec(next_usec)), e);
 }
 
 int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,

@@ -12,11 +12,11 @@
 #include "base/error.h"
 #include "state/db.h"
 
-#define COLUMNS                                                                                \
-    "o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), o.dn, "   \
-    "o.login, o.changes, o.why, o.reason, "                                                    \
-    "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for, "   \
+#define COLUMNS                                                                                    \
+    "o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), o.dn, "       \
+    "o.login, o.changes, o.why, o.reason, "                                                        \
+    "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "        \
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for, "       \
     "o.looks, o.entry_n"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
@@ -183,16 +183,17 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
 }
 
 /* The expression of the index operation_ready. */
-#define LANE                                                                                   \
-    "(CASE WHEN o.revokes = 1 THEN 1 WHEN o.kind IN (1, 2) AND "                               \
+#define LANE                                                                                       \
+    "(CASE WHEN o.revokes = 1 THEN 1 WHEN o.kind IN (1, 2) AND "                                   \
     "o.reason IS NOT '" REASON_UNCLEAR "' THEN 3 ELSE 2 END)"
 static_assert(sizeof REASON_UNCLEAR == sizeof "outcome-unclear", "an index names it");
 
 int queue_any_ready(struct state *s, bool *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(
-        &q, s, "SELECT 1 FROM operation INDEXED BY operation_ready WHERE state = 1 LIMIT 1", NULL, e);
+    int r = stmt_query(&q, s,
+                       "SELECT 1 FROM operation INDEXED BY operation_ready WHERE state = 1 LIMIT 1",
+                       NULL, e);
     *ret = r == STMT_ROW;
     return r < 0 ? r : 0;
 }
@@ -296,14 +297,13 @@ int queue_each(struct state *s, enum operation_state state,
 
 /* Adoptions write nothing to the tenant and have approvals of their own: no budget counts them.
  * Kinds are numbers here, as above: 2 is ADOPT. The indexes hold just these shares. */
-#define OF_BUDGET(index, is)                                                                   \
-    " FROM operation o INDEXED BY " index " WHERE o.budget " is " ?1 AND o.kind <> 2 AND "      \
+#define OF_BUDGET(index, is)                                                                       \
+    " FROM operation o INDEXED BY " index " WHERE o.budget " is " ?1 AND o.kind <> 2 AND "         \
     "o.approved = 0 AND "
 /* Not yet tried: a place in the budget is reserved for it while it is READY. */
-#define FRESH(is) OF_BUDGET("operation_fresh", is) "o.state = 1 AND o.attempts = 0"
-#define LET_THROUGH(is)                                                                        \
-    OF_BUDGET("operation_let_through", is) "o.attempts > 0 AND o.state <> 2"
-#define OVER(is) OF_BUDGET("operation_over", is) "o.state = 2 AND o.reason = 'budget'"
+#define FRESH(is)       OF_BUDGET("operation_fresh", is) "o.state = 1 AND o.attempts = 0"
+#define LET_THROUGH(is) OF_BUDGET("operation_let_through", is) "o.attempts > 0 AND o.state <> 2"
+#define OVER(is)        OF_BUDGET("operation_over", is) "o.state = 2 AND o.reason = 'budget'"
 static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
 
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
@@ -345,13 +345,13 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
     /* What is parked comes back in the order in which it is due, and from the other end of
      * that order it is parked. What may have been carried out is not parked: it is settled. */
     static const char *const sql[] = {
-        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH("=")
-                        " ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH("=")
-                              " AND o.state <> 4 AND o.reason IS NOT '" REASON_UNCLEAR
-                              "' ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER("=")
-                              " ORDER BY o.not_before_usec, o.number LIMIT ?2",
+        [QUEUE_FRESH] =
+            "SELECT " COLUMNS FRESH("=") " ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
+        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH(
+            "=") " AND o.state <> 4 AND o.reason IS NOT '" REASON_UNCLEAR
+                 "' ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
+        [QUEUE_OVER_BUDGET] =
+            "SELECT " COLUMNS OVER("=") " ORDER BY o.not_before_usec, o.number LIMIT ?2",
     };
     return read_list(s, sql[share],
                      WITH(as_int(budget), as_int(limit > INT64_MAX ? -1 : (int64_t)limit)), ret, e);
@@ -359,10 +359,11 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
 
 /* One under way, or one that may have been carried out, keeps its approval until that is
  * settled; that it has ended is known from then on, whatever ended it. */
-#define ENDED                                                                                  \
-    "approved = 1 AND approved_until_usec <= ?1 AND state <> 4 AND reason IS NOT '" REASON_UNCLEAR "'"
-#define NOTE_END                                                                               \
-    "UPDATE operation SET approved_until_usec = 0 WHERE approved = 1 AND "                     \
+#define ENDED                                                                                      \
+    "approved = 1 AND approved_until_usec <= ?1 AND state <> 4 AND reason IS NOT '" REASON_UNCLEAR \
+    "'"
+#define NOTE_END                                                                                   \
+    "UPDATE operation SET approved_until_usec = 0 WHERE approved = 1 AND "                         \
     "approved_until_usec > 0 AND approved_until_usec <= ?1"
 
 int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
@@ -431,11 +432,10 @@ int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
 
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e)
 {
-    return db_size(
-        s,
-        "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 "
-        "AND not_before_usec > 0 AND not_before_usec > ?1",
-        WITH(as_usec(now_usec)), ret, e);
+    return db_size(s,
+                   "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 "
+                   "AND not_before_usec > 0 AND not_before_usec > ?1",
+                   WITH(as_usec(now_usec)), ret, e);
 }
 
 int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e)
@@ -444,11 +444,10 @@ int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e)
 
     ret[0] = 0;
     for (unsigned lane = QUEUE_REVOCATIONS; lane <= QUEUE_NEWCOMERS && r == 0; lane++)
-        r = db_size(
-            s,
-            "SELECT count(*) FROM operation o INDEXED BY operation_ready WHERE o.state = "
-            "1 AND " LANE " = ?1",
-            WITH(as_int(lane)), &ret[lane], e);
+        r = db_size(s,
+                    "SELECT count(*) FROM operation o INDEXED BY operation_ready WHERE o.state = "
+                    "1 AND " LANE " = ?1",
+                    WITH(as_int(lane)), &ret[lane], e);
     return r;
 }
 
@@ -471,18 +470,18 @@ int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, s
                     as_usec(at), ret, e);
 }
 
-#define HOLDS_OF(rows)                                                                         \
-    "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "      \
-    "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_n) AS people FROM " \
-    rows "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason"
+#define HOLDS_OF(rows)                                                                             \
+    "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "          \
+    "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_n) AS people "         \
+    "FROM " rows "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason"
 #define HELD_ROWS "operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
 
 int queue_holds(struct state *s, bool budgets, queue_hold_fn *fn, void *userdata, struct error *e)
 {
     static const char all[] = HOLDS_OF(HELD_ROWS);
-    static const char others[] =
-        HOLDS_OF("(SELECT * FROM " HELD_ROWS "AND cause < 'budget:' UNION ALL SELECT * FROM " HELD_ROWS
-                 "AND cause >= 'budget;') ");
+    static const char others[] = HOLDS_OF("(SELECT * FROM " HELD_ROWS
+                                          "AND cause < 'budget:' UNION ALL SELECT * FROM " HELD_ROWS
+                                          "AND cause >= 'budget;') ");
     CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL;
     int r = stmt_query(&any, s, "SELECT 1 FROM " HELD_ROWS "LIMIT 1", NULL, e);
 

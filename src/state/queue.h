@@ -31,10 +31,10 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
                     struct error *e);
 /* One lane goes before the next, so that nobody waits behind a first load who must not. */
 enum queue_lane { /* the numbers are in an index */
-    QUEUE_REVOCATIONS = 1,
-    QUEUE_DUE = 2, /* what fell due, also what is to be settled */
-    QUEUE_NEWCOMERS = 3,
-    QUEUE_DUE_KEEPING = 4, /* of QUEUE_DUE what takes no user away; in no index */
+                  QUEUE_REVOCATIONS = 1,
+                  QUEUE_DUE = 2, /* what fell due, also what is to be settled */
+                  QUEUE_NEWCOMERS = 3,
+                  QUEUE_DUE_KEEPING = 4, /* of QUEUE_DUE what takes no user away; in no index */
 };
 int queue_any_ready(struct state *s, bool *ret, struct error *e); /* due or not */
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person
@@ -48,8 +48,7 @@ int queue_next_untried(struct state *s, enum queue_lane lane, uint64_t now_usec,
  * after_usec is the time of the last look at what is due, so that nothing that became due since
  * is missed. */
 int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e);
-int queue_started(struct state *s, struct operation_list *ret,
-                  struct error *e); /* after a crash */
+int queue_started(struct state *s, struct operation_list *ret, struct error *e); /* after a crash */
 /* In order of (kind, dn, number); stops when fn returns non-zero, which is returned. state 0:
  * all. */
 int queue_each(struct state *s, enum operation_state state,
@@ -91,7 +90,7 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t limit, size_t *
 int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,
                          struct error *e);
 bool queue_reason_is_shared(const char *reason);
-#define QUEUE_SHARED_REASONS                                                                   \
+#define QUEUE_SHARED_REASONS                                                                       \
     "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_PART_NOT_OFFERED "')"
 /* READY whose time has come: how many, and since when (steady clock) the first of them is due. */
 int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
@@ -183,17 +182,16 @@ struct password_due {
     const char *entry_id, *login, *dn, *sentence;
     uint64_t since_usec, next_usec;
 };
-int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
-                       uint64_t next_usec, const char *sentence, struct error *e);
+int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec, uint64_t next_usec,
+                       const char *sentence, struct error *e);
 int password_due_clear(struct state *s, const char *entry_id, struct error *e);
 /* Of users who were set aside (link_set_aside()), but for those who were made anew since. */
 int password_due_clear_aside(struct state *s, struct error *e);
 int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec,
                       struct error *e); /* or STATE_NONE; malloc'd */
 /* Those of which an attempt failed, oldest first. */
-int password_due_each(struct state *s,
-                      int (*fn)(const struct password_due *d, void *userdata), void *userdata,
-                      struct error *e);
+int password_due_each(struct state *s, int (*fn)(const struct password_due *d, void *userdata),
+                      void *userdata, struct error *e);
 
 /* Alarms: at most one notification for a cause, and one when it is over. */
 struct alarm {
@@ -212,5 +210,5 @@ int alarm_told(struct state *s, const char *cause, uint64_t *ret_usec, bool *ret
                struct error *e);
 int alarm_note_told(struct state *s, const char *cause, uint64_t told_usec, bool standing,
                     struct error *e);
-int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),
-               void *userdata, struct error *e);
+int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata), void *userdata,
+               struct error *e);

@@ -57,10 +57,9 @@ int state_open_to_prove(struct state **ret, struct state *beside, struct error *
 
 int state_prove(struct state *reader, struct error *e)
 {
-    int r = reader->cancelled
-                ? 0
-                : migrate_check_pages(reader->db, reader->path,
-                                      "Nobody was removed since rosterd started", e);
+    int r = reader->cancelled ? 0
+                              : migrate_check_pages(reader->db, reader->path,
+                                                    "Nobody was removed since rosterd started", e);
 
     return reader->cancelled ? error_set(e, -ECANCELED, "the check was given up") : r;
 }

@@ -16,8 +16,8 @@
 #include "state/person.h"
 
 enum { /* stored */
-    STAGE_ENTRIES = 1,
-    STAGE_REMEMBERED = 2,
+       STAGE_ENTRIES = 1,
+       STAGE_REMEMBERED = 2,
 };
 static_assert(STAGE_ENTRIES == 1 && STAGE_REMEMBERED == 2, "the statements name them");
 #define REMEMBERED_A_TIME 1000
@@ -113,13 +113,14 @@ static int next_remembered(struct state *s, struct round *round, size_t limit,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     size_t n_found = 0;
-    int n = 0, r = stmt_prepare(&q, s,
-                                "SELECT p.n, i.id, EXISTS (SELECT 1 FROM entry x WHERE x.n = p.n "
-                                "AND x.kind = 1) OR "
-                                "EXISTS (SELECT 1 FROM dirty d WHERE d.entry_n = p.n) FROM person p "
-                                "CROSS JOIN identity i ON i.n = p.n WHERE p.n > ?1 ORDER BY p.n "
-                                "LIMIT ?2",
-                                e);
+    int n = 0,
+        r = stmt_prepare(&q, s,
+                         "SELECT p.n, i.id, EXISTS (SELECT 1 FROM entry x WHERE x.n = p.n "
+                         "AND x.kind = 1) OR "
+                         "EXISTS (SELECT 1 FROM dirty d WHERE d.entry_n = p.n) FROM person p "
+                         "CROSS JOIN identity i ON i.n = p.n WHERE p.n > ?1 ORDER BY p.n "
+                         "LIMIT ?2",
+                         e);
 
     if (r < 0)
         return r;

@@ -57,7 +57,8 @@ int space_compact(sqlite3 *db, const char *path, bool sound, struct error *e)
     if (r == -EBADMSG)
         return r;
     if (r < 0)
-        log_info("The state file stays larger than it must be, until the next start: %s", e->message);
+        log_info("The state file stays larger than it must be, until the next start: %s",
+                 e->message);
     return db_exec(db, path, WITHOUT_ZEROS, e);
 }
 
@@ -67,8 +68,7 @@ void space_trim(struct state *s)
 
     if (s->transaction.active ||
         db_number(s->db, s->path, "PRAGMA freelist_count", &unused, NULL) < 0 ||
-        unused < FEW_PAGES ||
-        db_number(s->db, s->path, "PRAGMA page_count", &pages, NULL) < 0 ||
+        unused < FEW_PAGES || db_number(s->db, s->path, "PRAGMA page_count", &pages, NULL) < 0 ||
         unused < pages / FREE_SHARE)
         return;
     /* What fails here says so at the next write that matters. */

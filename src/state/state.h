@@ -16,9 +16,9 @@ struct state;
 
 /* Positive answers of this module. */
 #define STATE_NONE 1 /* no such row */
-#define STATE_LOCKED                                                                           \
+#define STATE_LOCKED                                                                               \
     2 /* state_open: another instance holds the lock (the sentence names its pid) */
-#define STATE_DAMAGED                                                                          \
+#define STATE_DAMAGED                                                                              \
     3 /* state_open: not a database, damaged, or of a newer rosterd: nothing was changed */
 
 /* Creates it when it is missing (*ret_created). Checks application_id, user_version,
@@ -29,8 +29,7 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
  * had the file open, and the file has the form of today: then state_is_proven() is false until
  * another thread has read them. Meanwhile what is committed stays in the log, also at the end.
  */
-int state_open_at_once(struct state **ret, const char *path, bool *ret_created,
-                       struct error *e);
+int state_open_at_once(struct state **ret, const char *path, bool *ret_created, struct error *e);
 bool state_is_proven(const struct state *s);
 /* For that thread, as state_open_to_read(). */
 int state_open_to_prove(struct state **ret, struct state *beside, struct error *e);

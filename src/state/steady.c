@@ -18,9 +18,9 @@
 
 #define META "steady-clock"
 
-#define SMALL_USEC     ((int64_t)USEC_PER_SEC) /* what a clock is off that is kept right */
-#define SURE_USEC      (300 * USEC_PER_SEC)
-#define LONGEST_USEC   (24 * 3600 * USEC_PER_SEC)
+#define SMALL_USEC   ((int64_t)USEC_PER_SEC) /* what a clock is off that is kept right */
+#define SURE_USEC    (300 * USEC_PER_SEC)
+#define LONGEST_USEC (24 * 3600 * USEC_PER_SEC)
 
 static int64_t step_of_wall_clock(void)
 {
@@ -40,12 +40,12 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
         return r;
     *ret = (struct steady){0};
     clock_boot(ret->boot);
-    int n = r == 0 ? sscanf(text,
-                            "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64 " %" SCNu64
-                            " %" SCNu64,
-                            noted_boot, &noted_monotonic, &noted, &date, &vouched, &boot, &open,
-                            &lost)
-                   : 0;
+    int n =
+        r == 0
+            ? sscanf(text,
+                     "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64 " %" SCNu64 " %" SCNu64,
+                     noted_boot, &noted_monotonic, &noted, &date, &vouched, &boot, &open, &lost)
+            : 0;
     if (n < 3) {
         clock_set_steady(clock_now_usec(), clock_now_usec());
         ret->vouched = clock_is_synchronised();
@@ -110,8 +110,7 @@ bool steady_look(struct steady *c)
     if (step)
         clock_set_steady(clock_steady_usec(), clock_now_usec());
     c->vouched = sure || (c->vouched && wide <= SMALL_USEC);
-    if (!c->vouched &&
-        c->gap_open) { /* what would measure it follows a clock that may be wrong */
+    if (!c->vouched && c->gap_open) { /* what would measure it follows a clock that may be wrong */
         c->gap_open = false;
         c->gap_lost = true;
         c->lost_usec = c->boot_usec;
@@ -162,8 +161,9 @@ int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct e
 
     for (size_t i = 0; i < ARRAY_SIZE(moves) && r == 0; i++)
         r = db_write(s, moves[i], WITH(as_usec(boot_usec), as_usec(gap_usec)), e);
-    return r < 0 ? r
-                 : db_write(s, "UPDATE budget_use SET at_usec = -at_usec WHERE at_usec < 0", NULL, e);
+    return r < 0
+               ? r
+               : db_write(s, "UPDATE budget_use SET at_usec = -at_usec WHERE at_usec < 0", NULL, e);
 }
 
 int steady_note(struct state *s, const struct steady *c, struct error *e)
@@ -171,8 +171,8 @@ int steady_note(struct state *s, const struct steady *c, struct error *e)
     char text[200];
 
     snprintf(text, sizeof(text),
-             "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64,
-             c->boot, clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(),
-             c->vouched, clock_boot_usec(), c->gap_open ? c->boot_usec : 0, c->lost_usec);
+             "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64, c->boot,
+             clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched,
+             clock_boot_usec(), c->gap_open ? c->boot_usec : 0, c->lost_usec);
     return state_meta_set(s, META, text, e);
 }

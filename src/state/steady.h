@@ -25,14 +25,14 @@ struct state;
 
 struct steady {
     char boot[CLOCK_BOOT_SIZE]; /* in which it was started: a process has one */
-    bool new_boot;   /* since it was noted last */
-    bool gap_open;   /* how long the machine was down is not known yet */
-    bool gap_lost;   /* nor will it be, since the wall clock before that boot was nobody's word */
-    bool vouched;    /* the kernel has called the clock of dates right since it was set last */
+    bool new_boot;              /* since it was noted last */
+    bool gap_open;              /* how long the machine was down is not known yet */
+    bool gap_lost; /* nor will it be, since the wall clock before that boot was nobody's word */
+    bool vouched;  /* the kernel has called the clock of dates right since it was set last */
     uint64_t boot_usec; /* the steady clock at that boot, as long as the gap is open */
     uint64_t
-        lost_usec; /* the steady clock at the last boot of which that is so; 0: there is none */
-    uint64_t gap_usec;  /* what the last look found out of it; 0: nothing */
+        lost_usec;     /* the steady clock at the last boot of which that is so; 0: there is none */
+    uint64_t gap_usec; /* what the last look found out of it; 0: nothing */
     uint64_t doubt_usec; /* monotonic: since when the wall clock is doubted; 0: it is not */
     int64_t step_usec;   /* by how much it is before the clock of dates */
 };

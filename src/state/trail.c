@@ -62,8 +62,7 @@ static int write_pending(struct state *s, struct error *e)
     return r;
 }
 
-int trail_append(struct state *s, int64_t seq, const char *line, const char *hash,
-                 struct error *e)
+int trail_append(struct state *s, int64_t seq, const char *line, const char *hash, struct error *e)
 {
     struct buffer *b = &s->trail.pending;
     size_t size = strlen(line);

@@ -13,8 +13,7 @@ struct error;
 struct state;
 
 #define TRAIL_KEPT 64 /* lines that stay, at least */
-#define TRAIL_STEP                                                                             \
-    32 /* they are dropped so many at a time: each time other pages are written */
+#define TRAIL_STEP 32 /* they are dropped so many at a time: each time other pages are written */
 
 struct trail_head {
     int64_t seq; /* 0: no line yet */
@@ -22,8 +21,7 @@ struct trail_head {
 };
 int trail_head(struct state *s, struct trail_head *ret, struct error *e);
 /* Adds a line, which is written with the next trail_flush(). */
-int trail_append(struct state *s, int64_t seq, const char *line, const char *hash,
-                 struct error *e);
+int trail_append(struct state *s, int64_t seq, const char *line, const char *hash, struct error *e);
 /* Writes what was added, and drops lines that are known to be in the audit file; state_commit()
  * does so. */
 int trail_flush(struct state *s, struct error *e);

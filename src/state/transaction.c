@@ -66,8 +66,7 @@ void state_rollback(struct state *s)
     unresolved_forget(s);
     s->round_is_narrow = s->no_marks = s->no_alarms = false;
     link_forget_counts(s);
-    buffer_done(
-        &s->trail.pending); /* the state lives on, so it forgets that memory was short */
+    buffer_done(&s->trail.pending); /* the state lives on, so it forgets that memory was short */
     buffer_done(&s->scratch);
     buffer_done(&s->shape.names);
     s->shape.n = 0;
@@ -80,9 +79,8 @@ void state_rollback(struct state *s)
 
 bool state_has_changed(const struct state *s)
 {
-    return s->transaction.active &&
-           (s->trail.pending.size || s->later.waits ||
-            sqlite3_total_changes(s->db) != s->transaction.changes_before);
+    return s->transaction.active && (s->trail.pending.size || s->later.waits ||
+                                     sqlite3_total_changes(s->db) != s->transaction.changes_before);
 }
 
 bool state_in_transaction(const struct state *s)

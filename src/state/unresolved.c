@@ -14,15 +14,14 @@
 #include "state/mirror-internal.h"
 
 /* m: a member of g. Whoever has the DN, or had it when the group was read; or has the login. */
-#define NONE_MEANT                                                                             \
-    "NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "           \
+#define NONE_MEANT                                                                                 \
+    "NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "               \
     "t.group_n = g.n AND t.name_n = m.name_n AND o.gone_usec = 0)"
-#define NOT_HERE                                                                               \
-    "NOT EXISTS (SELECT 1 FROM entry x WHERE x.name_n = m.name_n AND x.gone_usec = 0)"
-#define NO_LOGIN                                                                               \
-    "NOT EXISTS (SELECT 1 FROM name a CROSS JOIN entry x ON x.login_key = a.key WHERE "        \
-    "a.n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM name a CROSS JOIN "     \
-    "entry_login l ON l.key = a.key CROSS JOIN entry x ON x.n = l.n WHERE a.n = m.name_n AND " \
+#define NOT_HERE "NOT EXISTS (SELECT 1 FROM entry x WHERE x.name_n = m.name_n AND x.gone_usec = 0)"
+#define NO_LOGIN                                                                                   \
+    "NOT EXISTS (SELECT 1 FROM name a CROSS JOIN entry x ON x.login_key = a.key WHERE "            \
+    "a.n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM name a CROSS JOIN "         \
+    "entry_login l ON l.key = a.key CROSS JOIN entry x ON x.n = l.n WHERE a.n = m.name_n AND "     \
     "x.gone_usec = 0)"
 
 void unresolved_forget(struct state *s)
@@ -35,8 +34,8 @@ static int count_of_name(struct state *s, int64_t name_n, int64_t *ret, struct e
     return db_int(s,
                   "SELECT count(*) FROM member m CROSS JOIN entry g ON g.n = m.group_n "
                   "WHERE m.name_n = ?1 AND g.kind = 2 AND g.gone_usec = 0 AND "
-                  "((m.kind = 1 AND " NOT_HERE " AND " NONE_MEANT
-                  ") OR (m.kind = 2 AND " NO_LOGIN "))",
+                  "((m.kind = 1 AND " NOT_HERE " AND " NONE_MEANT ") OR (m.kind = 2 AND " NO_LOGIN
+                  "))",
                   WITH(as_int(name_n)), ret, e);
 }
 
@@ -103,11 +102,11 @@ static void watch(struct state *s)
     u->n_watches++;
 }
 
-#define OF_NAMES                                                                               \
-    " few CROSS JOIN member m ON m.name_n = few.name_n CROSS JOIN entry g ON g.n = m.group_n " \
+#define OF_NAMES                                                                                   \
+    " few CROSS JOIN member m ON m.name_n = few.name_n CROSS JOIN entry g ON g.n = m.group_n "     \
     "WHERE g.kind = 2 AND g.gone_usec = 0 AND m.kind = 1 AND " NONE_MEANT
-#define OF_LOGINS                                                                              \
-    "FROM entry g CROSS JOIN member m ON m.group_n = g.n AND m.kind = 2 WHERE g.kind = 2 "     \
+#define OF_LOGINS                                                                                  \
+    "FROM entry g CROSS JOIN member m ON m.group_n = g.n AND m.kind = 2 WHERE g.kind = 2 "         \
     "AND g.gone_usec = 0"
 
 /* The names of members are in order, and so are those of the entries' rows: the limit has
@@ -161,8 +160,7 @@ void unresolved_describe(struct state *s)
     int64_t n;
 
     facts[0] = '\0';
-    if (unresolved_count(s, &n, NULL) ==
-        0) /* so that whoever asks first after a start has it */
+    if (unresolved_count(s, &n, NULL) == 0) /* so that whoever asks first after a start has it */
         snprintf(facts, sizeof(s->file.left.facts), FACTS, n, s->unresolved.by_login);
 }
 

@@ -81,9 +81,8 @@ int configuration_note_life(struct engine *n, const char *event, struct error *e
 {
     bool start = strcmp(event, "start") == 0;
     char sentence[256] = "rosterd " PACKAGE_VERSION;
-    struct audit_row row = {.event = event,
-                            .sentence = sentence,
-                            .details = start ? n->options.configuration : NULL};
+    struct audit_row row = {
+        .event = event, .sentence = sentence, .details = start ? n->options.configuration : NULL};
     int r = start && !n->options.plan_only ? note_form(n, sentence, sizeof(sentence), e) : 0;
     if (r == 0)
         r = books_audit(n->books, &row, e);

@@ -76,8 +76,7 @@ static int open_sending(struct engine *n, struct error *e)
 }
 
 int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
-               struct audit_export *audit, const struct engine_options *options,
-               struct error *e)
+               struct audit_export *audit, const struct engine_options *options, struct error *e)
 {
     struct engine *n = calloc(1, sizeof(*n));
     if (!n)

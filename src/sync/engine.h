@@ -29,8 +29,7 @@ struct string_list;
 
 /* state and audit (NULL: none) are borrowed. Settles nothing yet: see engine_start(). */
 int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
-               struct audit_export *audit, const struct engine_options *options,
-               struct error *e);
+               struct audit_export *audit, const struct engine_options *options, struct error *e);
 /* Until it is called with NULL: who asks for what follows, for the audit. Borrowed. */
 void engine_act(struct engine *n, const struct engine_act *act);
 /* A line that says that somebody asked for something, about a person or (NULL) about all. */
@@ -126,5 +125,4 @@ bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revo
 void engine_status(const struct engine *n, struct engine_status *ret);
 /* How a person would be decided now, with steps: for explain. */
 struct verdict;
-int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret,
-                   struct error *e);
+int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret, struct error *e);

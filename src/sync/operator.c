@@ -65,8 +65,8 @@ struct unseen {
 static int note_unseen(const struct operation *o, void *userdata)
 {
     struct unseen *u = userdata;
-    u->adoptions += text_equal(o->reason, REASON_ADOPTION) ||
-                    text_equal(o->reason, REASON_OTHER_TENANT);
+    u->adoptions +=
+        text_equal(o->reason, REASON_ADOPTION) || text_equal(o->reason, REASON_OTHER_TENANT);
     u->vanished += text_equal(o->reason, REASON_ATTRIBUTE_VANISHED);
     return 0;
 }
@@ -77,10 +77,8 @@ int engine_accept(const struct gate_accepted *what, void *userdata, struct error
 {
     struct engine *n = userdata;
     struct unseen unseen = {0};
-    bool all = !reading_is_under_way(n->reading) &&
-               person_count_dirty(books_state(n->books)) == 0;
-    int r = !all ? 0
-                 : queue_each(books_state(n->books), OPERATION_PARKED, note_unseen, &unseen, e);
+    bool all = !reading_is_under_way(n->reading) && person_count_dirty(books_state(n->books)) == 0;
+    int r = !all ? 0 : queue_each(books_state(n->books), OPERATION_PARKED, note_unseen, &unseen, e);
     if (r == 0 && what->adoption)
         r = all && !unseen.adoptions ? contact_accept(n->contact, e)
                                      : contact_accept_later(n->contact, e);

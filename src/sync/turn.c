@@ -53,8 +53,7 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
     return !more && !n_picked && !delivery_in_flight(n->delivery) &&
            !passwords_are_busy(n->passwords) && !reading_is_under_way(n->reading) &&
            reading_has_ended(n->reading) && !contact_is_looking(n->contact) &&
-           (!n->options.tenant ||
-            (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
+           (!n->options.tenant || (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
             health_state(n->health) != ENGINE_TENANT_OK);
 }
 
@@ -89,8 +88,7 @@ static int end_run(struct engine *n, char **ret_ledger, struct error *e)
 {
     bool may = turn_may_send(n) && lets_remove(n) && !delivery_is_slowed(n->delivery);
     bool blocked = !may && !n->options.plan_only;
-    return books_run(n->books) && !blocked && !n->stopping ? run_close(n->books, ret_ledger, e)
-                                                           : 0;
+    return books_run(n->books) && !blocked && !n->stopping ? run_close(n->books, ret_ledger, e) : 0;
 }
 
 static void settle_idle(struct engine *n, const char *ledger)
@@ -117,10 +115,10 @@ static int release_due(struct engine *n, uint64_t now, bool *more, struct error 
         return r;
     r = queue_release_due(books_state(n->books), now, slice, &n_released, e);
     *more |= n_released == slice;
-    return r < 0 || *more ? r
-                          : queue_release_shared(books_state(n->books), now,
-                                                 now + n->options.sync->hold_retry_usec,
-                                                 &n_released, e);
+    return r < 0 || *more
+               ? r
+               : queue_release_shared(books_state(n->books), now,
+                                      now + n->options.sync->hold_retry_usec, &n_released, e);
 }
 
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan; *more also when
@@ -383,9 +381,9 @@ static void arm_timer(struct engine *n)
     uint64_t due = clock_monotonic_usec() + wait;
     if (!gathers)
         sooner(&due, commit_usec(n));
-    int r = n->timer ? sd_event_source_set_time(n->timer, due)
-                     : timer_at(sd_event_source_get_event(n->turn_source), &n->timer, due,
-                                on_timer, n);
+    int r = n->timer
+                ? sd_event_source_set_time(n->timer, due)
+                : timer_at(sd_event_source_get_event(n->turn_source), &n->timer, due, on_timer, n);
     if (r >= 0)
         r = sd_event_source_set_enabled(n->timer, SD_EVENT_ONESHOT);
     if (r < 0)

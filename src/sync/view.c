@@ -77,9 +77,8 @@ void engine_approval_done(struct engine_approval *a)
     free(TAKE(a->names));
 }
 
-int engine_view_budgets(const struct engine_view *v, struct state *s,
-                        struct guard_input *ret_input, struct guard_verdict *ret,
-                        struct error *e)
+int engine_view_budgets(const struct engine_view *v, struct state *s, struct guard_input *ret_input,
+                        struct guard_verdict *ret, struct error *e)
 {
     return gate_read_budgets(s, &v->limits, ret_input, ret, e);
 }

@@ -15,10 +15,10 @@ struct engine;
 struct state;
 
 struct engine_view {
-    struct engine_status status; /* its texts are … */
+    struct engine_status status;       /* its texts are … */
     struct error tenant, state, audit; /* … these */
     struct sync_options limits; /* budgets, their window and max_users; nothing else is set */
-    size_t slice; /* of the options */
+    size_t slice;               /* of the options */
     bool teams_known;
     struct string_list teams;
     struct string_list missing; /* causes of references that the tenant does not know now */
@@ -39,9 +39,8 @@ int engine_view_approval(const struct engine_view *v, struct state *s, const cha
                          struct error *e);
 void engine_approval_done(struct engine_approval *a);
 /* The budgets, and the users that [guard] max_users counts, as they are now. */
-int engine_view_budgets(const struct engine_view *v, struct state *s,
-                        struct guard_input *ret_input, struct guard_verdict *ret,
-                        struct error *e);
+int engine_view_budgets(const struct engine_view *v, struct state *s, struct guard_input *ret_input,
+                        struct guard_verdict *ret, struct error *e);
 int engine_view_seats(const struct engine_view *v, struct state *s, struct engine_seats *ret,
                       struct error *e);
 /* The tenant was asked for its teams, and this is none of them. */

@@ -200,8 +200,7 @@ static enum tenant_answer_class of_success(const struct answer_question *q,
         return not_clear(q);
     if (writes(q))
         return confirms(q, r) ? TENANT_DONE : TENANT_UNCLEAR;
-    return r->status == 200 && n > 0 && (*body == '{' || *body == '[') ? TENANT_DONE
-                                                                       : TENANT_AWAY;
+    return r->status == 200 && n > 0 && (*body == '{' || *body == '[') ? TENANT_DONE : TENANT_AWAY;
 }
 
 static enum tenant_answer_class of_not_found(struct tenant_answer *ret,
@@ -254,8 +253,8 @@ static enum tenant_answer_class of_server_error(struct tenant_answer *ret,
     return not_clear(q);
 }
 
-#define CHECK_ACCOUNT                                                                          \
-    "Check [tenant] client_id, client_secret_file and scope, and that the account has the "    \
+#define CHECK_ACCOUNT                                                                              \
+    "Check [tenant] client_id, client_secret_file and scope, and that the account has the "        \
     "privileges \"Manage users\" and \"Manage all teams\""
 
 /* RFC 6749, 5.2. */
@@ -267,8 +266,7 @@ static const char *remedy_of_token(const struct http_result *r)
         {"invalid_client", "Check [tenant] client_id and client_secret_file"},
         {"invalid_scope", "Check [tenant] scope: the tenant's domain name"},
         {"unauthorized_client", "Check that [tenant] client_id is an API user of the tenant"},
-        {"unsupported_grant_type",
-         "Check that [tenant] client_id is an API user of the tenant"},
+        {"unsupported_grant_type", "Check that [tenant] client_id is an API user of the tenant"},
     };
     json_auto_t *json = json_loadb(r->body ? r->body : "", r->body_size, 0, NULL);
     const char *error = json_string_value(json_object_get(json, "error"));
@@ -304,9 +302,8 @@ static enum tenant_answer_class of_token(const struct http_result *r, bool throt
     }
 }
 
-static enum tenant_answer_class of_status(struct tenant_answer *ret,
-                                          const struct answer_question *q,
-                                          const struct http_result *r)
+static enum tenant_answer_class
+of_status(struct tenant_answer *ret, const struct answer_question *q, const struct http_result *r)
 {
     char words[WORDS_SIZE];
     words_of(words, ret->hint, q->login);
@@ -321,8 +318,7 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     case 401: return TENANT_NOT_AUTHORISED;
     case 403: return of_forbidden(q);
     case 404: return of_not_found(ret, q, r, words);
-    case 405:
-        return q->api == ANSWER_SCIM && !q->scim_works ? TENANT_UNSUPPORTED : TENANT_REFUSED;
+    case 405: return q->api == ANSWER_SCIM && !q->scim_works ? TENANT_UNSUPPORTED : TENANT_REFUSED;
     case 407: return TENANT_AWAY; /* a proxy in between wants a login */
     case 408: return not_clear(q);
     case 409: return of_conflict(q, words);

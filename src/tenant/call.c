@@ -56,7 +56,7 @@ struct tenant_call {
     unsigned attempts;
     uint64_t started_usec, sent_usec; /* sent: first */
     uint64_t taken_usec;              /* of the request under way */
-    struct call_content content; /* of the requests before the last */
+    struct call_content content;      /* of the requests before the last */
     tenant_done_fn done;
     tenant_leave_fn may_leave; /* NULL: it leaves */
     void *userdata;
@@ -121,8 +121,7 @@ static void wait_in_place(struct tenant_call *call)
 {
     struct tenant_client *c = call->client;
     struct tenant_call *next;
-    TAILQ_FOREACH(next, &c->waiting, link)
-    {
+    TAILQ_FOREACH (next, &c->waiting, link) {
         if (next->hurries != call->hurries ? call->hurries : next->sequence > call->sequence)
             break;
     }
@@ -337,8 +336,7 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
     const char *version = call->request.version;
     int r = version ? oauth_headers_if_match(c->oauth, kind, version, &own, &error) : 0;
     /* What is only looked for yet is not sent yet. */
-    const char *body =
-        call->request.question.method == HTTP_GET ? NULL : call->request.body;
+    const char *body = call->request.question.method == HTTP_GET ? NULL : call->request.body;
     const struct http_request request = {
         .method = call->request.question.method,
         .url = call->request.url,
@@ -393,8 +391,8 @@ static size_t n_silent(const struct tenant_client *c, uint64_t now)
 {
     const struct tenant_call *call;
     size_t n = 0;
-    TAILQ_FOREACH(call, &c->sent, link)
-    n += call->taken_usec + SILENT_USEC < now;
+    TAILQ_FOREACH (call, &c->sent, link)
+        n += call->taken_usec + SILENT_USEC < now;
     return n;
 }
 

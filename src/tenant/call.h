@@ -57,8 +57,7 @@ struct call_request;
 /* CALL_ABSENT: it says that nobody is there. -EBADMSG: not what this call gets. */
 #define CALL_ABSENT 1
 typedef int call_reader(struct tenant_client *c, const struct call_request *q,
-                        const struct http_result *result, struct call_content *to,
-                        struct error *e);
+                        const struct http_result *result, struct call_content *to, struct error *e);
 /* After an answer that was done: CALL_GOES_ON when *q is the next request of the same call now,
  * or 0 with what came of it in *a. */
 #define CALL_GOES_ON 1

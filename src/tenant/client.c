@@ -77,8 +77,7 @@ int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
     pace_init(&c->pace, options->max_rate, clock_monotonic_usec());
     c->scim_works = options->kind == TENANT_SCIM2; /* there is nothing else */
     int r = options->scim_path ? call_text(&c->scim_path, options->scim_path, e) : 0;
-    for (size_t n = c->scim_path ? strlen(c->scim_path) : 0; n && c->scim_path[n - 1] == '/';
-         n--)
+    for (size_t n = c->scim_path ? strlen(c->scim_path) : 0; n && c->scim_path[n - 1] == '/'; n--)
         c->scim_path[n - 1] = '\0';
     if (r == 0)
         r = http_new(&c->http, event, options, e);

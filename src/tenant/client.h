@@ -33,13 +33,13 @@ enum tenant_answer_class {
                              a call about one user */
     /* 404 to POST/PUT/PATCH that names a team, role or skill unknown there. */
     TENANT_REFERENCE_MISSING = 4,
-    TENANT_CONFLICT = 5,       /* 409, or a 400 whose hint says that the login exists */
+    TENANT_CONFLICT = 5, /* 409, or a 400 whose hint says that the login exists */
     /* 401 after the one refresh, a refused token request, 403 to a call that is about nobody in
      * particular; concerns_all tells the first from the others */
     TENANT_NOT_AUTHORISED = 6,
-    TENANT_THROTTLED = 7,      /* 429, 503 with Retry-After */
-    TENANT_UNCLEAR = 8,        /* the request went out and no understandable answer came */
-    TENANT_AWAY = 9,           /* the request certainly did not reach the tenant, or 502/503 */
+    TENANT_THROTTLED = 7, /* 429, 503 with Retry-After */
+    TENANT_UNCLEAR = 8,   /* the request went out and no understandable answer came */
+    TENANT_AWAY = 9,      /* the request certainly did not reach the tenant, or 502/503 */
     /* 403/404/405 for a part's endpoint itself: the tenant does not offer that part. */
     TENANT_UNSUPPORTED = 10,
     TENANT_LOST_RACE = 11, /* 412 to a write: nothing was done, since the user was changed after it
@@ -49,10 +49,10 @@ enum tenant_answer_class {
 const char *tenant_answer_class_name(enum tenant_answer_class c);
 
 enum tenant_reference { /* which kind is missing, from the hint; NONE: not said */
-    TENANT_REFERENCE_NONE = 0,
-    TENANT_REFERENCE_TEAM = 1,
-    TENANT_REFERENCE_ROLE = 2,
-    TENANT_REFERENCE_SKILL = 3,
+                        TENANT_REFERENCE_NONE = 0,
+                        TENANT_REFERENCE_TEAM = 1,
+                        TENANT_REFERENCE_ROLE = 2,
+                        TENANT_REFERENCE_SKILL = 3,
 };
 
 struct tenant_answer {
@@ -60,21 +60,21 @@ struct tenant_answer {
     int status; /* HTTP status; 0 when there was none */
     enum tenant_reference reference;
     bool concerns_all; /* the call was about nobody in particular: a token, a list */
-    bool too_large; /* AWAY, of a read: what is shown of this one user is more than any user has
+    bool too_large;    /* AWAY, of a read: what is shown of this one user is more than any user has
                      */
     uint64_t retry_after_usec; /* THROTTLED/AWAY: bounded to one hour; 0: none given */
-    const char *remedy; /* NOT_AUTHORISED: what to look at, one sentence; NULL: not known */
+    const char *remedy;        /* NOT_AUTHORISED: what to look at, one sentence; NULL: not known */
     char hint[256];    /* the body, shortened and printable, for audit and people; never parsed
                           again */
     char url[256];     /* without query secrets; for people */
     unsigned attempts; /* requests that were sent for this call */
     uint64_t duration_usec;
     const struct user
-        *user;      /* a GET of a user, DONE: fields, team, roles, skills, disabled; borrowed */
+        *user; /* a GET of a user, DONE: fields, team, roles, skills, disabled; borrowed */
     const char *version; /* of that user, for struct tenant_ref; borrowed; NULL: none */
-    bool logged_in; /* loginInfo.isLoggedIn of that GET */
-    const char *our_id; /* of that user, as the tenant shows it; borrowed; NULL: none */
-    const char *id; /* find, DONE: the tenant's own; borrowed; NULL: nobody has that login */
+    bool logged_in;      /* loginInfo.isLoggedIn of that GET */
+    const char *our_id;  /* of that user, as the tenant shows it; borrowed; NULL: none */
+    const char *id;      /* find, DONE: the tenant's own; borrowed; NULL: nobody has that login */
     const struct string_list
         *names; /* team list, or the logins of the directory listing; borrowed */
 };
@@ -88,7 +88,7 @@ typedef bool (*tenant_leave_fn)(void *userdata);
  * login; a write goes by the key of its part. */
 struct tenant_ref {
     const char *login;
-    const char *id;      /* the tenant's own */
+    const char *id; /* the tenant's own */
     /* That the user was given when it was made, see struct parts; of several that have it the one
      * of this login is meant. */
     const char *our_id;
@@ -106,11 +106,11 @@ static inline struct tenant_ref by_id(const char *id)
 /* What is sent of a user, and nothing else is. */
 struct tenant_write {
     const struct part *part;
-    uint32_t set;            /* of the bits of model/part.h, all of them the part's */
-    const struct user *user; /* the values; a field that is NULL or "" is cleared, roles and
+    uint32_t set;               /* of the bits of model/part.h, all of them the part's */
+    const struct user *user;    /* the values; a field that is NULL or "" is cleared, roles and
                                 skills replace the whole set */
-    const char *value;       /* of a part that is written by value: the role that … */
-    bool gives;              /* … is given, or taken away */
+    const char *value;          /* of a part that is written by value: the role that … */
+    bool gives;                 /* … is given, or taken away */
     const struct user *current; /* as the part showed the user last, whose form is followed; NULL:
                                    not read */
 };
@@ -130,8 +130,8 @@ struct tenant_ops {
                   tenant_done_fn done, void *userdata, struct error *e);
     /* answer->user: by the login or our id all of it; by the id what the parts show that go by
      * that */
-    int (*read)(void *client, struct tenant_call **ret, struct tenant_ref ref,
-                tenant_done_fn done, void *userdata, struct error *e);
+    int (*read)(void *client, struct tenant_call **ret, struct tenant_ref ref, tenant_done_fn done,
+                void *userdata, struct error *e);
     /* answer->user, when the tenant shows it, is the user afterwards */
     int (*write)(void *client, struct tenant_call **ret, struct tenant_ref ref,
                  const struct tenant_write *write, tenant_done_fn done, void *userdata,
@@ -145,8 +145,8 @@ struct tenant_ops {
     /* the tenant's own id of whoever has that login */
     int (*find)(void *client, struct tenant_call **ret, const char *login, tenant_done_fn done,
                 void *userdata, struct error *e);
-    int (*team_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
-                     void *userdata, struct error *e);
+    int (*team_list)(void *client, struct tenant_call **ret, tenant_done_fn done, void *userdata,
+                     struct error *e);
     /* Whoever is not in it may be there all the same. */
     int (*directory_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
                           void *userdata, struct error *e);
@@ -168,8 +168,7 @@ const char *tenant_path(const struct tenant_options *options);
 
 int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
                       const struct tenant_options *options, struct error *e);
-struct tenant_client *
-tenant_client_free(struct tenant_client *c); /* cancels what is in flight */
+struct tenant_client *tenant_client_free(struct tenant_client *c); /* cancels what is in flight */
 /* Where tokens are asked for; borrowed. */
 const char *tenant_client_token_url(const struct tenant_client *c);
 /* Each request that is asked for, for whoever wants to try the same by hand. */
@@ -177,8 +176,7 @@ void tenant_client_on_request(struct tenant_client *c,
                               void (*fn)(const char *method, const char *url, void *userdata),
                               void *userdata);
 /* Pace and limits of a reloaded configuration; URL and credentials need a new client. */
-void tenant_client_set_limits(struct tenant_client *c, double max_rate,
-                              unsigned max_concurrent);
+void tenant_client_set_limits(struct tenant_client *c, double max_rate, unsigned max_concurrent);
 
 /* Where the secret is the token itself, and nothing but the token says whose users are shown: its
  * file holds another one than this client began with. This client never uses that. fn is asked from

@@ -123,24 +123,21 @@ static int start_for_login(struct tenant_client *c, struct tenant_call **ret,
 }
 
 static int put(struct tenant_client *c, struct tenant_call **ret, const char *login,
-               const struct tenant_write *w, tenant_done_fn done, void *userdata,
-               struct error *e)
+               const struct tenant_write *w, tenant_done_fn done, void *userdata, struct error *e)
 {
     const char *team = w->set & PART_FIELD(USER_TEAM) ? user_get(w->user, USER_TEAM) : NULL;
     const bool *disabled = w->set & PART_DISABLED ? &w->user->disabled : NULL;
     const struct user *skills = w->set & PART_SKILLS ? w->user : NULL;
     struct call_request q = {
-        .question = {.method = HTTP_PUT,
-                     .team = team,
-                     .skill = skills && skills->n_skills > 0},
+        .question = {.method = HTTP_PUT, .team = team, .skill = skills && skills->n_skills > 0},
     };
     int r = user_api_put_body(&q.body, &q.body_size, team, disabled, skills, e);
     return r < 0 ? r : start_for_login(c, ret, &q, login, done, userdata, e);
 }
 
 static int user_password(void *client, struct tenant_call **ret, struct tenant_ref ref,
-                         const struct secret *password, bool change_password,
-                         tenant_done_fn done, void *userdata, struct error *e)
+                         const struct secret *password, bool change_password, tenant_done_fn done,
+                         void *userdata, struct error *e)
 {
     struct call_request q = {.question = {.method = HTTP_PUT}};
     int r = call_text(&q.password, secret_text(password), e);
@@ -170,8 +167,8 @@ static int list_start(struct tenant_client *c, struct tenant_call **ret, call_re
     return r < 0 ? r : call_start(ret, c, &q, done, userdata, e);
 }
 
-static int team_list(void *client, struct tenant_call **ret, tenant_done_fn done,
-                     void *userdata, struct error *e)
+static int team_list(void *client, struct tenant_call **ret, tenant_done_fn done, void *userdata,
+                     struct error *e)
 {
     return list_start(client, ret, read_teams, TEAM_PATH, done, userdata, e);
 }
@@ -202,9 +199,8 @@ static int scim_lookup(void *client, struct tenant_call **ret, const char *login
 }
 
 /* A call about one user of SCIM; takes the body in q. */
-static int start_for_id(struct tenant_client *c, struct tenant_call **ret,
-                        struct call_request *q, const char *id, tenant_done_fn done,
-                        void *userdata, struct error *e)
+static int start_for_id(struct tenant_client *c, struct tenant_call **ret, struct call_request *q,
+                        const char *id, tenant_done_fn done, void *userdata, struct error *e)
 {
     int r = call_url(&q->url, c, SCIM_PATH, id, e);
     if (r == 0)
@@ -219,8 +215,7 @@ static int start_for_id(struct tenant_client *c, struct tenant_call **ret,
 }
 
 static int patch(struct tenant_client *c, struct tenant_call **ret, const char *id,
-                 const struct tenant_write *w, tenant_done_fn done, void *userdata,
-                 struct error *e)
+                 const struct tenant_write *w, tenant_done_fn done, void *userdata, struct error *e)
 {
     const struct user *roles = w->set & PART_ROLES ? w->user : NULL, *current = w->current;
     /* Whoever has no role shows no form: then as others were shown. */
@@ -277,10 +272,9 @@ static const struct part rows[] = {
     {.name = "SCIM",
      .kind = OPERATION_PROFILE,
      .key = PART_BY_ID,
-     .writes = PART_FIELD(USER_LOGIN) | PART_FIELD(USER_FIRST_NAME) |
-               PART_FIELD(USER_LAST_NAME) | PART_FIELD(USER_EMAIL) |
-               PART_FIELD(USER_WORK_PHONE) | PART_FIELD(USER_MOBILE_PHONE) |
-               PART_FIELD(USER_EXTENSION) | PART_ROLES,
+     .writes = PART_FIELD(USER_LOGIN) | PART_FIELD(USER_FIRST_NAME) | PART_FIELD(USER_LAST_NAME) |
+               PART_FIELD(USER_EMAIL) | PART_FIELD(USER_WORK_PHONE) |
+               PART_FIELD(USER_MOBILE_PHONE) | PART_FIELD(USER_EXTENSION) | PART_ROLES,
      .also = PART_DISABLED,
      .may_be_missing = true,
      .cause = "scim",

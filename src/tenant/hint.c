@@ -79,8 +79,8 @@ static bool hint_json(char *hint, size_t size, const char *body, size_t n)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = json_string_value(json_object_get(json, names[i]));
         if (value && *value && used < sizeof(text))
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ": " : "",
-                                     value);
+            used +=
+                (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ": " : "", value);
     }
     if (!used)
         return false;
@@ -150,8 +150,7 @@ static size_t origin_size(const char *url)
     if (!host)
         return 0;
     return (size_t)(host + 3 - url) +
-           (n < sizeof("123.123.123.123:12345") && strspn(host + 3, "0123456789.:") == n ? n
-                                                                                         : 0);
+           (n < sizeof("123.123.123.123:12345") && strspn(host + 3, "0123456789.:") == n ? n : 0);
 }
 
 size_t hint_redirect(struct tenant_answer *ret, const struct http_result *r)

@@ -5,9 +5,8 @@
 
 #include "tenant/answer.h"
 
-const char *hint_body(const struct http_result *r,
-                      size_t *ret_size);        /* without blanks around */
-bool hint_is_page(const struct http_result *r); /* HTML */
+const char *hint_body(const struct http_result *r, size_t *ret_size); /* without blanks around */
+bool hint_is_page(const struct http_result *r);                       /* HTML */
 
 void hint_set(struct tenant_answer *ret, const struct answer_question *q,
               const struct http_result *r);

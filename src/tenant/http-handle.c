@@ -83,16 +83,14 @@ CURLcode http_handle_set(CURL *easy, const struct http_handle *h)
     r = r ? r
           : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                              (long)(h->request_timeout_usec / USEC_PER_MSEC));
-    r = r ? r
-          : curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)h->max_answer_bytes);
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)h->max_answer_bytes);
     /* A proxy of the service's environment (https_proxy) holds, but not for loopback. */
     if (h->loopback)
         r = r ? r : curl_easy_setopt(easy, CURLOPT_PROXY, "");
     return r;
 }
 
-void http_handle_ca(const struct http_handle *h, const char **ret_file,
-                    const char **ret_directory)
+void http_handle_ca(const struct http_handle *h, const char **ret_file, const char **ret_directory)
 {
     *ret_file = h->ca_file;
     *ret_directory = h->ca_directory;

@@ -15,7 +15,6 @@ struct http_handle {
 };
 CURLcode http_handle_set(CURL *easy, const struct http_handle *h);
 /* The files of its CAs: its own, or those of the system. Borrowed; either may be NULL. */
-void http_handle_ca(const struct http_handle *h, const char **ret_file,
-                    const char **ret_directory);
+void http_handle_ca(const struct http_handle *h, const char **ret_file, const char **ret_directory);
 /* May the CAs be read? A sentence if not. */
 int http_handle_check(const struct http_handle *h, struct error *e);

@@ -149,10 +149,9 @@ static void describe_tls(CURL *easy, const char *text, const char *host, const c
         reason = X509_verify_cert_error_string(verify);
     if (strstr(text, reason))
         reason = "";
-    snprintf(out, n, "TLS with %s failed: %s%s%s (trusted: %s)", host, text,
-             *reason ? ": " : "", reason,
-             trusted ? trusted
-                     : "the system's CAs; a CA of your own is named by [tenant] tls_ca_file");
+    snprintf(
+        out, n, "TLS with %s failed: %s%s%s (trusted: %s)", host, text, *reason ? ": " : "", reason,
+        trusted ? trusted : "the system's CAs; a CA of your own is named by [tenant] tls_ca_file");
 }
 
 /* Before anything was sent curl says little; the system's number tells more. NULL: it has none.

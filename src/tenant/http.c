@@ -217,9 +217,8 @@ static void follow_ca(struct http *h)
         log_error("Connecting to the tenant with the new CA certificates: %s", error.message);
         return;
     }
-    log_notice(
-        "The CA certificates for the tenant have changed: connections to %s are made anew",
-        h->url.host);
+    log_notice("The CA certificates for the tenant have changed: connections to %s are made anew",
+               h->url.host);
     h->trust = trust;
 }
 
@@ -243,8 +242,7 @@ static struct http_exchange *exchange_get(struct http *h, struct error *e)
     x->easy = curl_easy_init();
     CURLcode code = x->easy ? set_constants(x) : CURLE_OUT_OF_MEMORY;
     if (code != CURLE_OK) {
-        error_set(e, -ENOMEM, "preparing a request to the tenant: %s",
-                  curl_easy_strerror(code));
+        error_set(e, -ENOMEM, "preparing a request to the tenant: %s", curl_easy_strerror(code));
         exchange_destroy(x);
         return NULL;
     }
@@ -285,8 +283,7 @@ static CURLcode set_request(struct http_exchange *x, const struct http_request *
                              plain ? NULL : http_method_name(request->method));
     if (body) {
         r = r ? r
-              : curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                                 (curl_off_t)request->body_size);
+              : curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
 #if HAVE_PREREQ
         r = r ? r : curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
 #endif
@@ -351,8 +348,7 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
         snprintf(out, n, "%s: the answer is larger than %zu bytes and was cut off", h->url.host,
                  x->max_answer_bytes);
     else if (x->repetition)
-        snprintf(out, n,
-                 "%s: the connection broke after the request was sent, before an answer",
+        snprintf(out, n, "%s: the connection broke after the request was sent, before an answer",
                  h->url.host);
     else
         http_describe(x->easy, code, x->curl_text, h->url.host, trusted, out, n);
@@ -438,9 +434,8 @@ int http_new(struct http **ret, struct sd_event *event, const struct tenant_opti
     h->handle.connect_timeout_usec = options->connect_timeout_usec;
     h->handle.request_timeout_usec =
         options->request_timeout_usec ? options->request_timeout_usec : DEFAULT_TIMEOUT_USEC;
-    h->handle.max_answer_bytes = options->max_answer_bytes < MIN_ANSWER_BYTES
-                                     ? MIN_ANSWER_BYTES
-                                     : options->max_answer_bytes;
+    h->handle.max_answer_bytes =
+        options->max_answer_bytes < MIN_ANSWER_BYTES ? MIN_ANSWER_BYTES : options->max_answer_bytes;
     int r = copy_text(&h->handle.ca_file, options->tls_ca_file, e);
     if (r == 0)
         r = copy_text(&h->handle.ca_directory, options->tls_ca_directory, e);

@@ -52,8 +52,8 @@ typedef void (*http_done_fn)(const struct http_result *result, void *userdata);
 
 int http_new(struct http **ret, struct sd_event *event, const struct tenant_options *options,
              struct error *e);
-struct http *http_free(struct http *h); /* exchanges must be gone; not from inside done */
-const char *http_base_url(const struct http *h);              /* without a trailing slash */
+struct http *http_free(struct http *h);          /* exchanges must be gone; not from inside done */
+const char *http_base_url(const struct http *h); /* without a trailing slash */
 uint64_t http_certificate_expires_usec(const struct http *h); /* 0: not known */
 void http_set_parallel(struct http *h, unsigned max_concurrent);
 

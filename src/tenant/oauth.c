@@ -40,14 +40,13 @@
 struct oauth {
     struct http *http;
     char *url, *client_id, *client_secret_file, *scope;
-    bool is_given; /* the file holds the token itself */
+    bool is_given;                  /* the file holds the token itself */
     struct http_exchange *exchange; /* the request under way */
     struct http_headers *form_headers;
     char *form; /* its body: holds the client secret */
     struct secret *client_secret,
-        *token; /* as read for the last request: any answer may repeat it */
-    struct secret
-        *last_token; /* the one before: calls that left with it may still be answered */
+        *token;                /* as read for the last request: any answer may repeat it */
+    struct secret *last_token; /* the one before: calls that left with it may still be answered */
     struct http_headers *headers[OAUTH_N_HEADERS];
     uint64_t generation;
     uint64_t asked_usec, renew_usec, expires_usec; /* monotonic */
@@ -105,7 +104,8 @@ static bool token_is_safe(const char *token)
 /* The last label of a host name, with its dot; NULL: it is none. */
 static const char *top_of_host(const char *word, size_t size)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
     const char *dot = memrchr(word, '.', size);
     return dot && dot > word && strspn(word, letters) >= size ? dot : NULL;
 }
@@ -120,8 +120,8 @@ bool oauth_scope_is_of_another(const char *asked, const char *answered)
         if (n == n_asked && strncasecmp(at, asked, n) == 0)
             return false;
         const char *its = top_of_host(at, n);
-        another |= its && (size_t)(at + n - its) == strlen(top) &&
-                   strncasecmp(its, top, strlen(top)) == 0;
+        another |=
+            its && (size_t)(at + n - its) == strlen(top) && strncasecmp(its, top, strlen(top)) == 0;
         at += n;
     }
     return another;
@@ -145,9 +145,8 @@ int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *as
     else if (type && strcasecmp(type, "bearer") != 0)
         r = error_set(e, -EBADMSG, "the tenant gives tokens of another type than Bearer");
     else if (oauth_scope_is_of_another(asked_scope, scope))
-        r = error_set(e, -EXDEV,
-                      "it is for the tenant %.200s, although it was asked for %.200s", scope,
-                      asked_scope);
+        r = error_set(e, -EXDEV, "it is for the tenant %.200s, although it was asked for %.200s",
+                      scope, asked_scope);
     else
         r = secret_new(ret, text, strlen(text), e);
     *ret_life_sec = life_sec(object);
@@ -247,10 +246,9 @@ static int read_given(struct oauth *o, struct error *e)
         return error_set(e, -EBADMSG, "%s holds characters that no header may hold",
                          o->client_secret_file);
     if (is_another(o, token))
-        return error_set(
-            e, -ESTALE,
-            "%s holds another token: the tenant is first asked whose users it shows",
-            o->client_secret_file);
+        return error_set(e, -ESTALE,
+                         "%s holds another token: the tenant is first asked whose users it shows",
+                         o->client_secret_file);
     forget_token(o);
     o->token = TAKE(token);
     r = make_headers(o, e);
@@ -324,8 +322,8 @@ static int make_form(struct oauth *o, struct error *e)
     char *secret = http_escape(secret_text(o->client_secret));
     int r = 0;
     if (!id || !scope || !secret ||
-        asprintf(&o->form, "grant_type=client_credentials&client_id=%s&client_secret=%s%s%s",
-                 id, secret, *scope ? "&scope=" : "", scope) < 0) {
+        asprintf(&o->form, "grant_type=client_credentials&client_id=%s&client_secret=%s%s%s", id,
+                 secret, *scope ? "&scope=" : "", scope) < 0) {
         o->form = NULL;
         r = error_out_of_memory(e);
     }

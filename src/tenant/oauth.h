@@ -52,7 +52,7 @@ const struct secret *oauth_token(const struct oauth *o); /* NULL: none */
 const struct secret *oauth_last_token(const struct oauth *o);
 /* As it was read for the last token; NULL: none was asked for. */
 const struct secret *oauth_client_secret(const struct oauth *o);
-const char *oauth_url(const struct oauth *o); /* borrowed */
+const char *oauth_url(const struct oauth *o);       /* borrowed */
 uint64_t oauth_expires_usec(const struct oauth *o); /* real time; 0: none */
 uint64_t oauth_n_requests(const struct oauth *o);
 

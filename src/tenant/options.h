@@ -14,7 +14,7 @@ enum tenant_kind {
 struct tenant_options {
     enum tenant_kind kind;
     char *scim_path; /* of TENANT_SCIM2: where /Users and /Groups begin */
-    char *url; /* "https://acme.example.com", no path needed */
+    char *url;       /* "https://acme.example.com", no path needed */
     char *client_id;
     char *client_secret_file; /* read again before each token request, so that a rotated secret
                                  works; of TENANT_SCIM2 the token itself */

@@ -20,11 +20,11 @@
 
 #include "base/clock.h"
 
-#define MIN_RATE       0.2
-#define BURST_USEC     (USEC_PER_SEC)
-#define GROW_USEC      (10 * USEC_PER_SEC)
-#define GROW_FACTOR    1.25
-#define PLAIN_PAUSE    (USEC_PER_SEC)
+#define MIN_RATE    0.2
+#define BURST_USEC  (USEC_PER_SEC)
+#define GROW_USEC   (10 * USEC_PER_SEC)
+#define GROW_FACTOR 1.25
+#define PLAIN_PAUSE (USEC_PER_SEC)
 /* So long the word of one refusal is taken for everybody's, and what hurries waits. */
 #define LONE_USEC      (60 * USEC_PER_SEC)
 #define HURRIED_USEC   (60 * USEC_PER_SEC)
@@ -184,8 +184,8 @@ static bool is_single(const struct pace *p)
 static double taken_rate(const struct pace *p, uint64_t now_usec)
 {
     unsigned sent = p->n_window + p->n_last_window, refused = p->n_refused + p->n_last_refused;
-    double seconds = (double)(now_usec - p->window_usec) / (double)USEC_PER_SEC +
-                     (p->n_last_window ? 1.0 : 0.0);
+    double seconds =
+        (double)(now_usec - p->window_usec) / (double)USEC_PER_SEC + (p->n_last_window ? 1.0 : 0.0);
     return sent > refused ? (sent - refused) / (seconds < 1.0 ? 1.0 : seconds) : 0;
 }
 

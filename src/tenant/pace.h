@@ -11,21 +11,21 @@
 #include "tenant/second.h"
 
 struct pace {
-    double max_rate;      /* requests a second as configured; 0: no limit */
-    double rate;          /* now; 0: no limit */
-    double ceiling;       /* no configured limit: the rate at which none is needed again */
-    double tokens;        /* requests that may leave at once */
-    uint64_t filled_usec; /* when tokens was last brought up to date */
-    uint64_t paused_until_usec;         /* nothing leaves before */
-    uint64_t taken_usec;                /* when the last one left */
-    uint64_t lone_until_usec; /* what the first of late who was refused was told … */
-    uint64_t lone_who;        /* … and who that is; 0: several were */
-    uint64_t cut_usec;                  /* when the rate was last halved */
-    uint64_t cut_who;                   /* whose refusal alone did it; 0: nobody's alone */
-    bool served_since;                  /* … others */
-    double rate_before;                 /* what it was then */
-    uint64_t grown_usec;                /* when it last grew, or was cut */
-    uint64_t window_usec;               /* start of the second that is being counted */
+    double max_rate;            /* requests a second as configured; 0: no limit */
+    double rate;                /* now; 0: no limit */
+    double ceiling;             /* no configured limit: the rate at which none is needed again */
+    double tokens;              /* requests that may leave at once */
+    uint64_t filled_usec;       /* when tokens was last brought up to date */
+    uint64_t paused_until_usec; /* nothing leaves before */
+    uint64_t taken_usec;        /* when the last one left */
+    uint64_t lone_until_usec;   /* what the first of late who was refused was told … */
+    uint64_t lone_who;          /* … and who that is; 0: several were */
+    uint64_t cut_usec;          /* when the rate was last halved */
+    uint64_t cut_who;           /* whose refusal alone did it; 0: nobody's alone */
+    bool served_since;          /* … others */
+    double rate_before;         /* what it was then */
+    uint64_t grown_usec;        /* when it last grew, or was cut */
+    uint64_t window_usec;       /* start of the second that is being counted */
     unsigned n_window, n_last_window;   /* requests in it, and in the one before */
     unsigned n_refused, n_last_refused; /* of them */
     unsigned n_written, n_last_written; /* writes that were done */
@@ -54,9 +54,8 @@ void pace_ended(struct pace *p, uint64_t now_usec);
  * retry_after_usec: 0 when it named no time. That of one person alone stops the others for a
  * minute at most. */
 void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who);
-void pace_served(struct pace *p, uint64_t who); /* any other answer */
+void pace_served(struct pace *p, uint64_t who);       /* any other answer */
 void pace_written(struct pace *p, uint64_t now_usec); /* a write was done */
 /* How many writes were done within the last whole second, or within the present one if that is
  * more: what another second may bring. None while they are refused. */
 unsigned pace_second(const struct pace *p, uint64_t now_usec);
-

@@ -83,8 +83,7 @@ static int id_of(char **ret, const json_t *resource, struct error *e)
     return *ret ? 0 : error_out_of_memory(e);
 }
 
-int scim_read_lookup(char **ret, const char *login, const char *body, size_t size,
-                     struct error *e)
+int scim_read_lookup(char **ret, const char *login, const char *body, size_t size, struct error *e)
 {
     json_auto_t *list = NULL;
     int r = json_from_body(&list, body, size, e);
@@ -192,9 +191,9 @@ int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool 
         [USER_WORK_PHONE] = typed(phones, "work"),
         [USER_MOBILE_PHONE] = typed(phones, "mobile"),
         [USER_EXTENSION] = typed(phones, "extension"),
-        [USER_TEAM] =
-            plain ? json_object_get(json_object_get(object, SCIM_ENTERPRISE), "department")
-                  : team_of(json_object_get(object, "groups")),
+        [USER_TEAM] = plain
+                          ? json_object_get(json_object_get(object, SCIM_ENTERPRISE), "department")
+                          : team_of(json_object_get(object, "groups")),
     };
     CLEANUP(user_freep) struct user *user = user_new();
     if (!user)
@@ -208,15 +207,13 @@ int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool 
     if (plain && (r = take_groups(user, json_object_get(object, "groups"), e)) < 0)
         return r;
     user->disabled = !json_bool_of(json_object_get(object, "active"), true);
-    user->roles_as_objects =
-        json_is_object(json_array_get(json_object_get(object, "roles"), 0));
+    user->roles_as_objects = json_is_object(json_array_get(json_object_get(object, "roles"), 0));
     *ret = TAKE(user);
     *ret_id = TAKE(id);
     return 0;
 }
 
-int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
-                   struct error *e)
+int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size, struct error *e)
 {
     json_auto_t *object = NULL;
     int r = json_from_body(&object, body, size, e);
@@ -292,8 +289,8 @@ static const struct {
     [USER_FIRST_NAME] = {"name.givenName", "name.givenName", NULL},
     [USER_LAST_NAME] = {"name.familyName", "name.familyName", NULL},
     [USER_EMAIL] = {"emails", "emails", NULL},
-    [USER_WORK_PHONE] = {"phoneNumbers[type eq \"work\"].value",
-                         "phoneNumbers[type eq \"work\"]", "work"},
+    [USER_WORK_PHONE] = {"phoneNumbers[type eq \"work\"].value", "phoneNumbers[type eq \"work\"]",
+                         "work"},
     [USER_MOBILE_PHONE] = {"phoneNumbers[type eq \"mobile\"].value",
                            "phoneNumbers[type eq \"mobile\"]", "mobile"},
     [USER_EXTENSION] = {"phoneNumbers[type eq \"extension\"].value",
@@ -329,8 +326,8 @@ static int add_phone(json_t *operations, enum user_field f, const char *text,
         return add_operation(operations, "add", "phoneNumbers",
                              json_pack("[{s:s, s:s}]", "type", places[f].phone, "value", text),
                              name, text, e);
-    return add_operation(operations, current ? "replace" : "add", places[f].path,
-                         json_string(text), name, text, e);
+    return add_operation(operations, current ? "replace" : "add", places[f].path, json_string(text),
+                         name, text, e);
 }
 
 static int add_field(json_t *operations, enum user_field f, const char *text,
@@ -368,8 +365,8 @@ static int patch_to_body(char **ret, size_t *ret_size, json_t *operations, struc
 }
 
 int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
-                    const struct user *roles_of, const struct user *current,
-                    bool roles_as_objects, struct error *e)
+                    const struct user *roles_of, const struct user *current, bool roles_as_objects,
+                    struct error *e)
 {
     json_auto_t *operations = json_array();
     int r = operations ? 0 : error_out_of_memory(e);
@@ -378,8 +375,8 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
             r = add_field(operations, f, fields[f], current, e);
     if (r == 0 && roles_of)
         r = add_operation(operations, "replace", "roles",
-                          roles_as_objects ? role_objects(roles_of) : json_roles(roles_of),
-                          "roles", NULL, e);
+                          roles_as_objects ? role_objects(roles_of) : json_roles(roles_of), "roles",
+                          NULL, e);
     if (r < 0)
         return r;
     if (json_array_size(operations) == 0)
@@ -398,17 +395,17 @@ int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, s
     operations = gives ? json_pack("[{s:s, s:s, s:[{s:s}]}]", "op", "add", "path", "members",
                                    "value", "value", id)
                        : json_pack("[{s:s, s:s}]", "op", "remove", "path", path);
-    return operations
-               ? patch_to_body(ret, ret_size, operations, e)
-               : json_not_made("the id", id, e);
+    return operations ? patch_to_body(ret, ret_size, operations, e)
+                      : json_not_made("the id", id, e);
 }
 
 int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e)
 {
     json_t *value = json_string(password);
     json_auto_t *operations = json_array();
-    int r = operations ? add_operation(operations, "replace", "password", value, "password", password, e)
-                       : error_out_of_memory(e);
+    int r = operations
+                ? add_operation(operations, "replace", "password", value, "password", password, e)
+                : error_out_of_memory(e);
     if (r == 0)
         r = patch_to_body(ret, ret_size, operations, e);
     json_wipe_string(value);
@@ -434,8 +431,7 @@ static int put_text(json_t *object, const char *property, const char *text, cons
 
 static int put(json_t *object, const char *property, json_t *value, struct error *e)
 {
-    return !value || json_object_set_new(object, property, value) < 0 ? error_out_of_memory(e)
-                                                                      : 0;
+    return !value || json_object_set_new(object, property, value) < 0 ? error_out_of_memory(e) : 0;
 }
 
 static int add_phones(json_t *object, const struct user *u, struct error *e)
@@ -445,8 +441,7 @@ static int add_phones(json_t *object, const struct user *u, struct error *e)
     for (int f = 0; f < USER_N_FIELDS && r == 0; f++) {
         const char *type = places[f].phone, *number = user_get(u, (enum user_field)f);
         if (type && number && *number &&
-            json_array_append_new(phones,
-                                  json_pack("{s:s, s:s}", "value", number, "type", type)))
+            json_array_append_new(phones, json_pack("{s:s, s:s}", "value", number, "type", type)))
             r = json_not_made("a phone number", number, e);
     }
     if (r < 0 || !json_array_size(phones)) {
@@ -459,9 +454,8 @@ static int add_phones(json_t *object, const struct user *u, struct error *e)
 static int add_name(json_t *object, const struct user *u, struct error *e)
 {
     json_auto_t *name = json_object();
-    int r = name
-                ? put_text(name, "givenName", user_get(u, USER_FIRST_NAME), "the first name", e)
-                : error_out_of_memory(e);
+    int r = name ? put_text(name, "givenName", user_get(u, USER_FIRST_NAME), "the first name", e)
+                 : error_out_of_memory(e);
     if (r == 0)
         r = put_text(name, "familyName", user_get(u, USER_LAST_NAME), "the last name", e);
     return r < 0 ? r : put(object, "name", json_incref(name), e);
@@ -472,9 +466,8 @@ int scim_create_body(char **ret, size_t *ret_size, const struct user *u, const c
 {
     const char *mail = user_get(u, USER_EMAIL), *team = user_get(u, USER_TEAM);
     bool in_team = team && *team;
-    json_auto_t *object = in_team
-                              ? json_pack("{s:[s,s]}", "schemas", SCIM_USER, SCIM_ENTERPRISE)
-                              : json_pack("{s:[s]}", "schemas", SCIM_USER);
+    json_auto_t *object = in_team ? json_pack("{s:[s,s]}", "schemas", SCIM_USER, SCIM_ENTERPRISE)
+                                  : json_pack("{s:[s]}", "schemas", SCIM_USER);
     int r = object ? put_text(object, "userName", user_get(u, USER_LOGIN), "the login", e)
                    : error_out_of_memory(e);
     if (r == 0)

@@ -20,11 +20,10 @@ int scim_list_ours(const json_t *list, const char *our_id, const char *login, co
 /* "?filter=userName eq …" with the login quoted and percent-encoded; malloc'd; NULL when out of
  * memory. */
 char *scim_lookup_query(const char *login);
-char *scim_our_id_query(const char *id); /* likewise, of externalId */
+char *scim_our_id_query(const char *id);  /* likewise, of externalId */
 char *scim_group_query(const char *name); /* likewise, of groups */
 /* *ret is the id, malloc'd, or NULL when no user has that login. -EBADMSG: not understood. */
-int scim_read_lookup(char **ret, const char *login, const char *body, size_t size,
-                     struct error *e);
+int scim_read_lookup(char **ret, const char *login, const char *body, size_t size, struct error *e);
 /* plain: as RFC 7643 has it, with the team as the department of the enterprise extension and the
  * roles as groups; else as the vendor has it. */
 /* A list, which the caller gives back; of its resources the one whose property has this name, and
@@ -42,8 +41,8 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
  * in struct tenant_write. Malloc'd, not NUL-terminated. -EINVAL: nothing to change,
  * an empty login. */
 int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
-                    const struct user *roles_of, const struct user *current,
-                    bool roles_as_objects, struct error *e);
+                    const struct user *roles_of, const struct user *current, bool roles_as_objects,
+                    struct error *e);
 /* A member of a group, by the user's id. */
 int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, struct error *e);
 int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e);

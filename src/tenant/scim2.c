@@ -28,7 +28,7 @@
 #include "tenant/json.h"
 #include "tenant/scim.h"
 
-#define REMEDY                                                                                 \
+#define REMEDY                                                                                     \
     "Check the token in [tenant] client_secret_file, and that it may manage users and groups"
 #define PAGE_SIZE   200
 #define MOST_PASSES 4
@@ -57,12 +57,12 @@ static const struct part rows[] = {
      .remedy = "give its token access to groups"},
 };
 
-#define PARTS(hidden, ids)                                                                     \
-    {                                                                                          \
-        .items = rows, .n_items = ARRAY_SIZE(rows), .created_later = PART_ROLES,               \
-        .hides = (hidden) ? PART_ROLES : 0, .keeps_removed = true, .has_pages = true,          \
-        .token_alone = true,                                                                  \
-        .takes_our_id = (ids) != OUR_IDS_LOST, .keeps_our_id = (ids) == OUR_IDS_KEPT           \
+#define PARTS(hidden, ids)                                                                         \
+    {                                                                                              \
+        .items = rows, .n_items = ARRAY_SIZE(rows), .created_later = PART_ROLES,                   \
+        .hides = (hidden) ? PART_ROLES : 0, .keeps_removed = true, .has_pages = true,              \
+        .token_alone = true, .takes_our_id = (ids) != OUR_IDS_LOST,                                \
+        .keeps_our_id = (ids) == OUR_IDS_KEPT                                                      \
     }
 
 static const struct parts *parts_of(const void *client)
@@ -96,8 +96,8 @@ static int url_of(char **ret, const struct tenant_client *c, const char *kind, c
 }
 
 /* Replaces the address by one with the query. */
-static int url_with(char **url, const struct tenant_client *c, const char *kind,
-                    const char *query, struct error *e)
+static int url_with(char **url, const struct tenant_client *c, const char *kind, const char *query,
+                    struct error *e)
 {
     CLEANUP(freep) char *base = NULL;
     int r = url_of(&base, c, kind, NULL, e);
@@ -111,8 +111,8 @@ static int url_with(char **url, const struct tenant_client *c, const char *kind,
     return 0;
 }
 
-static int start(struct tenant_client *c, struct tenant_call **ret, struct call_request *q,
-                 int r, tenant_done_fn done, void *userdata, struct error *e)
+static int start(struct tenant_client *c, struct tenant_call **ret, struct call_request *q, int r,
+                 tenant_done_fn done, void *userdata, struct error *e)
 {
     q->question.api = ANSWER_SCIM;
     q->question.remedy = REMEDY;
@@ -235,8 +235,8 @@ static int user_read(void *client, struct tenant_call **ret, struct tenant_ref r
     return start(client, ret, &q, r, done, userdata, e);
 }
 
-static int user_find(void *client, struct tenant_call **ret, const char *login,
-                     tenant_done_fn done, void *userdata, struct error *e)
+static int user_find(void *client, struct tenant_call **ret, const char *login, tenant_done_fn done,
+                     void *userdata, struct error *e)
 {
     struct call_request q = {.question = {.method = HTTP_GET}, .read = find_by_login};
     return start(client, ret, &q, filter(&q, client, by_login(login), e), done, userdata, e);
@@ -253,8 +253,8 @@ static int read_nothing(struct tenant_client *c, const struct call_request *q,
     return scim_list_read(&list, r->body, r->body_size, e);
 }
 
-static int team_list(void *client, struct tenant_call **ret, tenant_done_fn done,
-                     void *userdata, struct error *e)
+static int team_list(void *client, struct tenant_call **ret, tenant_done_fn done, void *userdata,
+                     struct error *e)
 {
     struct call_request q = {.question = {.method = HTTP_GET}, .read = read_nothing};
     int r = url_with(&q.url, client, "Users", "?startIndex=1&count=1&attributes=userName", e);
@@ -274,8 +274,7 @@ static int read_page(struct tenant_client *c, const struct call_request *q,
         const char *name =
             json_string_value(json_object_get(json_array_get(resources, i), "userName"));
         if (!name || strlen(name) > LONGEST)
-            rc = error_set(e, -EBADMSG,
-                           "the list of users has an item without a usable userName");
+            rc = error_set(e, -EBADMSG, "the list of users has an item without a usable userName");
         else if (to->names.n_items < MOST_USERS && string_list_add_once(&to->names, name) < 0)
             rc = error_out_of_memory(e);
     }
@@ -323,10 +322,8 @@ static int next_page(struct tenant_client *c, struct call_request *q, struct cal
 static int directory_list(void *client, struct tenant_call **ret, tenant_done_fn done,
                           void *userdata, struct error *e)
 {
-    struct call_request q = {.question = {.method = HTTP_GET},
-                             .read = read_page,
-                             .then = next_page,
-                             .is_list = true};
+    struct call_request q = {
+        .question = {.method = HTTP_GET}, .read = read_page, .then = next_page, .is_list = true};
     return start(client, ret, &q, page(&q, client, 0, e), done, userdata, e);
 }
 
@@ -366,8 +363,8 @@ static int begin_write(struct call_request *q, const struct tenant_client *c, co
 }
 
 /* The group is known now: its member is changed. It may be shown then with all its members. */
-static int write_member(struct tenant_client *c, struct call_request *q,
-                        struct call_content *got, struct tenant_answer *a, struct error *e)
+static int write_member(struct tenant_client *c, struct call_request *q, struct call_content *got,
+                        struct tenant_answer *a, struct error *e)
 {
     CLEANUP(freep) char *group = TAKE(got->id);
     if (q->body) /* and that is done */
@@ -430,8 +427,8 @@ static int user_write(void *client, struct tenant_call **ret, struct tenant_ref 
 }
 
 /* The user is known now: the request that was meant. */
-static int write_found(struct tenant_client *c, struct call_request *q,
-                       struct call_content *got, struct tenant_answer *a, struct error *e)
+static int write_found(struct tenant_client *c, struct call_request *q, struct call_content *got,
+                       struct tenant_answer *a, struct error *e)
 {
     CLEANUP(freep) char *id = TAKE(got->id);
     if (q->id)
@@ -448,9 +445,9 @@ static int write_found(struct tenant_client *c, struct call_request *q,
 }
 
 /* By the id, or, when that is not known, whoever has the login; the body is in q. */
-static int start_write(struct tenant_client *c, struct tenant_call **ret,
-                       struct call_request *q, int r, struct tenant_ref ref,
-                       tenant_done_fn done, void *userdata, struct error *e)
+static int start_write(struct tenant_client *c, struct tenant_call **ret, struct call_request *q,
+                       int r, struct tenant_ref ref, tenant_done_fn done, void *userdata,
+                       struct error *e)
 {
     q->question.method = !ref.id ? HTTP_GET : q->body ? HTTP_PATCH : HTTP_DELETE;
     q->read = ref.id ? NULL : find_by_login;
@@ -461,8 +458,8 @@ static int start_write(struct tenant_client *c, struct tenant_call **ret,
 }
 
 static int user_password(void *client, struct tenant_call **ret, struct tenant_ref ref,
-                         const struct secret *password, bool change_password,
-                         tenant_done_fn done, void *userdata, struct error *e)
+                         const struct secret *password, bool change_password, tenant_done_fn done,
+                         void *userdata, struct error *e)
 {
     struct call_request q = {0};
     (void)change_password;

@@ -252,8 +252,7 @@ int user_api_read_user(struct user **ret, bool *ret_logged_in, const char *body,
         return r;
     if (!json_is_string(json_object_get(object, "loginId")))
         return error_set(e, -EBADMSG, "the answer is not a user: it has no loginId");
-    r = json_check_counts(json_object_get(object, "roles"), json_object_get(object, "skills"),
-                          e);
+    r = json_check_counts(json_object_get(object, "roles"), json_object_get(object, "skills"), e);
     if (r < 0)
         return r;
     CLEANUP(user_freep) struct user *user = user_new();
@@ -265,8 +264,9 @@ int user_api_read_user(struct user **ret, bool *ret_logged_in, const char *body,
         r = json_take_roles(user, json_object_get(object, "roles"));
     const char *name;
     json_t *level;
-    json_object_foreach(json_object_get(object, "skills"), name, level) if (r == 0) r =
-        user_add_skill(user, name, level_of(level), NULL);
+    json_object_foreach (json_object_get(object, "skills"), name, level)
+        if (r == 0)
+            r = user_add_skill(user, name, level_of(level), NULL);
     if (r < 0)
         return error_out_of_memory(e);
     user->disabled = json_bool_of(json_object_get(object, "disabled"), false);
@@ -291,8 +291,7 @@ static int read_names(struct string_list *ret, const char *property, const char 
         const char *name =
             json_string_value(json_is_object(item) ? json_object_get(item, property) : item);
         if (!name) /* a list of something else must not pass for a short list */
-            return error_set(e, -EBADMSG, "the list of %s has an item without %s", what,
-                             property);
+            return error_set(e, -EBADMSG, "the list of %s has an item without %s", what, property);
         if (string_list_add(ret, name) < 0)
             return error_out_of_memory(e);
     }
@@ -304,8 +303,7 @@ int user_api_read_teams(struct string_list *ret, const char *body, size_t size, 
     return read_names(ret, "name", "teams", body, size, e);
 }
 
-int user_api_read_directory(struct string_list *ret, const char *body, size_t size,
-                            struct error *e)
+int user_api_read_directory(struct string_list *ret, const char *body, size_t size, struct error *e)
 {
     return read_names(ret, "loginId", "users", body, size, e);
 }

@@ -19,8 +19,7 @@ int user_api_put_body(char **ret, size_t *ret_size, const char *team, const bool
 /* -EBADMSG: not what this call gets. Unknown properties are ignored. */
 int user_api_read_user(struct user **ret, bool *ret_logged_in, const char *body, size_t size,
                        struct error *e);
-int user_api_read_teams(struct string_list *ret, const char *body, size_t size,
-                        struct error *e);
+int user_api_read_teams(struct string_list *ret, const char *body, size_t size, struct error *e);
 /* The logins of the directory listing. */
 int user_api_read_directory(struct string_list *ret, const char *body, size_t size,
                             struct error *e);
