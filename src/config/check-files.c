@@ -14,8 +14,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/secret.h"
-#include "config/check.h"
 #include "config/keys.h"
+#include "config/steps.h"
 
 /* Root looks on behalf of a service whose group it does not know. */
 static bool root_judges_group(const struct stat *st)

@@ -5,8 +5,6 @@
  */
 #include "config.h"
 
-#include "config/check.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/steps.h"
 #include "config/writing.h"
 #include "mapping/ruleset.h"
 #include "model/dn.h"
@@ -144,7 +143,7 @@ static bool is_loopback(const char *url)
            (strncasecmp(host, "localhost", 9) == 0 && strchr(":/", host[9]) != NULL);
 }
 
-static void check_tenant(struct config_context *c, struct settings *s)
+static void check_tenant_keys(struct config_context *c, struct settings *s)
 {
     struct tenant_options *t = &s->tenant;
 
@@ -344,7 +343,7 @@ void config_check(struct config_context *c, struct settings *s)
     check_uris(c, s);
     check_referrals(c, s);
     check_directory_filter(c, s);
-    check_tenant(c, s);
+    check_tenant_keys(c, s);
     check_password(c, s);
     check_times(c, s);
     config_check_files(c, s);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/check.h"
 #include "config/keys.h"
+#include "config/steps.h"
 
 /* The last that begins in this line or above; lines only grow. */
 static size_t at_line(const void *items, size_t n_items, size_t size, size_t line_at, unsigned line)

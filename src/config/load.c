@@ -14,8 +14,8 @@
 #include "base/memory.h"
 #include "base/text-map.h"
 #include "base/text.h"
-#include "config/check.h"
 #include "config/keys.h"
+#include "config/steps.h"
 
 /* A tenant's answer is never as large as this unless something is wrong with it. */
 #define TENANT_MAX_ANSWER_BYTES (64 * 1024 * 1024)

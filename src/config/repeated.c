@@ -12,10 +12,10 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "config/check.h"
 #include "config/file.h"
 #include "config/keys.h"
 #include "config/settings.h"
+#include "config/steps.h"
 
 /* The item's text with its lines kept apart; as long as the text itself. */
 static char *lines_of(const struct config_item *i)

@@ -11,8 +11,8 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "config/check.h"
 #include "config/keys.h"
+#include "config/steps.h"
 
 static void named_done(struct mapping_rule *named, size_t n, const char *section)
 {

@@ -15,8 +15,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text-map.h"
-#include "config/check.h"
 #include "config/keys.h"
+#include "config/steps.h"
 
 __attribute__((format(printf, 6, 7))) static void complain(struct config_context *c,
                                                            enum problem_level level,

@@ -14,8 +14,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "config/check.h"
 #include "config/settings.h"
+#include "config/steps.h"
 
 /* Names and filters may hold a '#' behind a blank. */
 static bool is_name_or_filter(const char *key)

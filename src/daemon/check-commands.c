@@ -50,7 +50,7 @@ static void add_secret(struct buffer *b, const char *file)
     buffer_add_text(b, " | ");
 }
 
-static void add(struct check *c, const char *program, const char *what, struct buffer *command)
+static void add(struct check_run *c, const char *program, const char *what, struct buffer *command)
 {
     size_t i;
     json_t *known;
@@ -121,7 +121,7 @@ static void add_search(struct buffer *b, const struct directory_search *s,
 
 static void on_search(const struct directory_search *s, void *userdata)
 {
-    struct check *c = userdata;
+    struct check_run *c = userdata;
     const struct directory_options *o = &c->settings->directory;
     CLEANUP(buffer_done) struct buffer b = {0}, what = {0};
     if (o->bind == DIRECTORY_BIND_SIMPLE && o->bind_password_file)
@@ -138,7 +138,7 @@ static void on_search(const struct directory_search *s, void *userdata)
     add(c, "ldapsearch", what.data, &b);
 }
 
-void check_note_searches(struct check *c, struct directory *d)
+void check_note_searches(struct check_run *c, struct directory *d)
 {
     directory_on_search(d, on_search, c);
 }
@@ -162,7 +162,7 @@ static void add_form(struct buffer *b, const char *name, const char *value)
 }
 
 /* The token goes into a file that later commands name, and into no argument. */
-static void note_token(struct check *c, const char *url)
+static void note_token(struct check_run *c, const char *url)
 {
     const struct tenant_options *o = &c->settings->tenant;
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -182,7 +182,7 @@ static void note_token(struct check *c, const char *url)
 
 static void on_request(const char *method, const char *url, void *userdata)
 {
-    struct check *c = userdata;
+    struct check_run *c = userdata;
     const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
     CLEANUP(buffer_done) struct buffer b = {0}, what = {0};
     if (strcmp(method, "GET") != 0)
@@ -194,7 +194,7 @@ static void on_request(const char *method, const char *url, void *userdata)
     add(c, "curl", what.data, &b);
 }
 
-void check_note_requests(struct check *c, struct tenant_client *client)
+void check_note_requests(struct check_run *c, struct tenant_client *client)
 {
     note_token(c, tenant_client_token_url(client));
     tenant_client_on_request(client, on_request, c);

@@ -51,7 +51,7 @@ static void on_idle(void *userdata)
 
 /* Attributes that a server may change on an entry that stays: the feeds do not say reliably
  * that such an entry has left the filter. What class an entry is of does not change in use. */
-static void check_filter(struct check *c)
+static void check_filter(struct check_run *c)
 {
     static const char *const stable[] = {"objectClass", "objectCategory", "structuralObjectClass",
                                          "sAMAccountType"};
@@ -75,7 +75,7 @@ static void check_filter(struct check *c)
     string_list_done(&names);
 }
 
-static void say_server(struct check *c, const struct directory_status *s)
+static void say_server(struct check_run *c, const struct directory_status *s)
 {
     struct mirror_counts n = {0};
     struct error e = {0};
@@ -110,7 +110,7 @@ static void say_server(struct check *c, const struct directory_status *s)
                   n.members_unresolved);
 }
 
-static void say_missing_group(struct check *c, const struct ruleset_group *g)
+static void say_missing_group(struct check_run *c, const struct ruleset_group *g)
 {
     struct string_list similar = {0};
     struct error e = {0};
@@ -129,7 +129,7 @@ static void say_missing_group(struct check *c, const struct ruleset_group *g)
 }
 
 /* Whether there was something to say of a memberURL. */
-static bool say_dynamic_group(struct check *c, const struct ruleset_group *g,
+static bool say_dynamic_group(struct check_run *c, const struct ruleset_group *g,
                               const struct bound_group *bound)
 {
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
@@ -149,7 +149,7 @@ static bool say_dynamic_group(struct check *c, const struct ruleset_group *g,
     return true;
 }
 
-static void say_empty_group(struct check *c, const struct ruleset_group *g)
+static void say_empty_group(struct check_run *c, const struct ruleset_group *g)
 {
     const char *sighting = engine_group_sighting(c->engine, g->dn);
     char subject[300];
@@ -159,7 +159,7 @@ static void say_empty_group(struct check *c, const struct ruleset_group *g)
               sighting ? sighting : "");
 }
 
-static void check_groups(struct check *c)
+static void check_groups(struct check_run *c)
 {
     CLEANUP(bound_groups_done) struct bound_groups bound = {0};
     struct error e = {0};
@@ -194,7 +194,7 @@ static void check_groups(struct check *c)
 }
 
 /* What rules give without anybody's approval, so that nobody learns it later. */
-static void check_roles(struct check *c)
+static void check_roles(struct check_run *c)
 {
     CLEANUP(buffer_done) struct buffer free_ones = {0};
     const struct string_list *roles = ruleset_roles(engine_ruleset(c->engine));
@@ -211,7 +211,7 @@ static void check_roles(struct check *c)
 /* What this server's schema makes of the rules; what the files alone told was said before. */
 static void say_problem(const struct problem *p, void *userdata)
 {
-    struct check *c = userdata;
+    struct check_run *c = userdata;
     char subject[1100];
     size_t i;
     json_t *item;
@@ -225,7 +225,7 @@ static void say_problem(const struct problem *p, void *userdata)
               p->sentence);
 }
 
-static void check_rules(struct check *c)
+static void check_rules(struct check_run *c)
 {
     struct ruleset *rules = NULL;
     int r = ruleset_new(&rules, &c->settings->mapping, engine_schema(c->engine), say_problem, c);
@@ -236,7 +236,7 @@ static void check_rules(struct check *c)
 
 /* How many people have the attribute or, where a filter reads these for it, one of its subtypes.
  * *ret_counted: it is such a subtype itself, and nothing is said about it. */
-static size_t count_with_subtypes(const struct check *c, const struct string_list *names,
+static size_t count_with_subtypes(const struct check_run *c, const struct string_list *names,
                                   const size_t *counts, size_t i, bool *ret_counted)
 {
     const struct schema *schema = engine_schema(c->engine);
@@ -252,7 +252,7 @@ static size_t count_with_subtypes(const struct check *c, const struct string_lis
 }
 
 /* Who comes into a group changes them without a change of the person's entry. */
-static void check_computed(struct check *c, const struct string_list *names)
+static void check_computed(struct check_run *c, const struct string_list *names)
 {
     static const char *const computed[] = {"memberOf", "isMemberOf", "nsRole"};
     for (size_t i = 0; i < names->n_items; i++)
@@ -265,7 +265,7 @@ static void check_computed(struct check *c, const struct string_list *names)
                           names->items[i]);
 }
 
-static void check_attributes(struct check *c)
+static void check_attributes(struct check_run *c)
 {
     struct error e = {0};
     size_t people = 0;
@@ -295,7 +295,7 @@ static void check_attributes(struct check *c)
 }
 
 struct census {
-    struct check *c;
+    struct check_run *c;
     size_t n_users, n_invalid, n_skipped;
     size_t n_waiting; /* of the users: for something that was said */
     json_t *skipped;  /* by code */
@@ -324,7 +324,7 @@ static int say_hold(const char *cause, const char *reason, const char *sentence,
     (void)since_usec;
     (void)next_usec;
     struct census *s = userdata;
-    struct check *c = s->c;
+    struct check_run *c = s->c;
     /* The budgets of a first load are not a matter of the connections. */
     if (state != OPERATION_HELD || !reason || text_equal(reason, REASON_ENTRY_INVALID))
         return 0;
@@ -335,7 +335,7 @@ static int say_hold(const char *cause, const char *reason, const char *sentence,
     return 0;
 }
 
-static void check_people(struct check *c)
+static void check_people(struct check_run *c)
 {
     struct error e = {0};
     json_auto_t *skipped = json_object();
@@ -370,7 +370,7 @@ static void check_people(struct check *c)
 }
 
 /* false: there is nothing to look at; what is wrong was said. */
-static bool read_directory(struct check *c, struct directory *d)
+static bool read_directory(struct check_run *c, struct directory *d)
 {
     struct trial_read reading = {0};
     struct directory_status status;
@@ -403,7 +403,7 @@ static bool read_directory(struct check *c, struct directory *d)
 }
 
 /* Everybody who was read is judged, so that the state says what would become of them. */
-static bool evaluate(struct check *c)
+static bool evaluate(struct check_run *c)
 {
     struct engine_status status;
     bool idle = engine_is_idle(c->engine);
@@ -420,7 +420,7 @@ static bool evaluate(struct check *c)
     return r == 0;
 }
 
-void check_directory(struct check *c)
+void check_directory(struct check_run *c)
 {
     struct directory *d = NULL;
     struct error e = {0};

@@ -19,7 +19,7 @@
 #define LOOKED_AT 10 /* users; each is a request */
 
 struct names {
-    struct check *c;
+    struct check_run *c;
     struct string_list logins, roles, skills;
     size_t n_seen; /* users */
 };
@@ -138,7 +138,7 @@ static void judge_privileged(struct names *n)
             roles.data);
 }
 
-static void say_privilege(struct check *c)
+static void say_privilege(struct check_run *c)
 {
     const struct ruleset *rules = engine_ruleset(c->engine);
     bool from_directory = false;
@@ -151,12 +151,12 @@ static void say_privilege(struct check *c)
             "tells whether it has that: without it each change of skills is refused and held");
 }
 
-void check_note_work(struct check *c, const char *kind, const char *name)
+void check_note_work(struct check_run *c, const char *kind, const char *name)
 {
     buffer_format(&c->work, "%s%s '%s'", c->work.size ? ", " : "", kind, name);
 }
 
-void check_work_list(struct check *c)
+void check_work_list(struct check_run *c)
 {
     if (c->work.size)
         check_add(
@@ -166,7 +166,7 @@ void check_work_list(struct check *c)
             c->work.data);
 }
 
-void check_names(struct check *c, struct tenant_client *client)
+void check_names(struct check_run *c, struct tenant_client *client)
 {
     const struct ruleset *rules = engine_ruleset(c->engine);
     CLEANUP(buffer_done) struct buffer unseen = {0};

@@ -25,7 +25,7 @@
 #define SEEN_MAX 5 /* values that are shown */
 
 struct counts {
-    struct check *c;
+    struct check_run *c;
     const struct mapping_options *mapping;
     size_t *people, *taken; /* of each rule */
     size_t *before;         /* n * n: whom rule i held for, and rule j gave a team */
@@ -145,7 +145,7 @@ static const char *nearest_value(const struct value_count *list, size_t n, const
     return near;
 }
 
-static void note_item(struct check *c, const struct filter_node *f, struct buffer *note)
+static void note_item(struct check_run *c, const struct filter_node *f, struct buffer *note)
 {
     json_auto_t *values = json_object();
     struct values_seen seen = {.schema = engine_schema(c->engine), .values = values};
@@ -176,7 +176,7 @@ static void note_item(struct check *c, const struct filter_node *f, struct buffe
 }
 
 /* Each attribute once, in the order of the filter. */
-static void note_filter(struct check *c, const struct filter_node *f, struct string_list *done,
+static void note_filter(struct check_run *c, const struct filter_node *f, struct string_list *done,
                         struct buffer *note)
 {
     for (size_t i = 0; i < f->n_children; i++)
@@ -190,7 +190,7 @@ static void note_filter(struct check *c, const struct filter_node *f, struct str
     note_item(c, f, note);
 }
 
-static void note_nobody(struct check *c, const struct mapping_rule *r, struct buffer *note)
+static void note_nobody(struct check_run *c, const struct mapping_rule *r, struct buffer *note)
 {
     CLEANUP(filter_freep) struct filter *f = NULL;
     CLEANUP(string_list_done) struct string_list done = {0};
@@ -234,7 +234,7 @@ static void add_row(struct counts *k, size_t i)
         k->c->out_of_memory = true;
 }
 
-void check_rule_table(struct check *c)
+void check_rule_table(struct check_run *c)
 {
     struct error e = {0};
     struct counts k = {.c = c, .mapping = &c->settings->mapping, .n = c->settings->mapping.n_rules};

@@ -27,7 +27,7 @@ static const char *level_name(enum check_level level)
     return "error";
 }
 
-void check_add_text(struct check *c, enum check_level level, const char *subject,
+void check_add_text(struct check_run *c, enum check_level level, const char *subject,
                     const char *sentence)
 {
     json_t *item = json_pack("{s:s, s:o, s:o}", "level", level_name(level), "subject",
@@ -37,7 +37,7 @@ void check_add_text(struct check *c, enum check_level level, const char *subject
         c->out_of_memory = true;
 }
 
-void check_add(struct check *c, enum check_level level, const char *subject, const char *format,
+void check_add(struct check_run *c, enum check_level level, const char *subject, const char *format,
                ...)
 {
     char *sentence = NULL;
@@ -53,7 +53,7 @@ void check_add(struct check *c, enum check_level level, const char *subject, con
     free(sentence);
 }
 
-void check_progress(struct check *c, const char *text)
+void check_progress(struct check_run *c, const char *text)
 {
     c->stage = text;
     meter_end(&c->meter);
@@ -62,7 +62,7 @@ void check_progress(struct check *c, const char *text)
 }
 
 /* How far the reading is, or the looking at people; of the tenant there is nothing to count. */
-static void show(struct check *c)
+static void show(struct check_run *c)
 {
     struct directory_status s;
     if (!c->progress || !c->stage)
@@ -86,7 +86,7 @@ char *check_meant(char *buffer, size_t size, const char *nearest)
     return buffer;
 }
 
-int check_wait(struct check *c, const bool *done, uint64_t limit_usec)
+int check_wait(struct check_run *c, const bool *done, uint64_t limit_usec)
 {
     uint64_t end = clock_monotonic_usec() + limit_usec;
     while (!*done && !c->interrupted) {

@@ -42,7 +42,7 @@ static void on_answer(const struct tenant_answer *a, void *userdata)
 }
 
 /* Waits for the call that was started with `r`. false: it gave no answer, which was said. */
-static bool wait_answer(struct check *c, int r, struct tenant_call *call, struct asked *asked,
+static bool wait_answer(struct check_run *c, int r, struct tenant_call *call, struct asked *asked,
                         const char *subject, const struct error *e)
 {
     if (r < 0) {
@@ -79,7 +79,7 @@ static const char *nearest_team(const struct string_list *names, const char *tea
     return text_nearest(team, (const char *const *)names->items, names->n_items);
 }
 
-static void check_teams(struct check *c, const struct string_list *names)
+static void check_teams(struct check_run *c, const struct string_list *names)
 {
     const struct string_list *teams = ruleset_teams(engine_ruleset(c->engine));
     CLEANUP(string_list_done) struct string_list known = {0};
@@ -105,7 +105,7 @@ static void check_teams(struct check *c, const struct string_list *names)
 }
 
 /* false: nothing else needs to be asked. */
-static bool check_account(struct check *c, struct tenant_client *client)
+static bool check_account(struct check_run *c, struct tenant_client *client)
 {
     struct asked asked = {0};
     struct tenant_call *call = NULL;
@@ -146,7 +146,7 @@ static void impossible_login(char *buffer, size_t size)
     snprintf(buffer, size, "rosterd-check-%016" PRIx64, random_number());
 }
 
-static void check_privilege(struct check *c, struct tenant_client *client, const char *login)
+static void check_privilege(struct check_run *c, struct tenant_client *client, const char *login)
 {
     struct asked asked = {0};
     struct tenant_call *call = NULL;
@@ -171,7 +171,7 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
                   text);
 }
 
-static void check_part(struct check *c, struct tenant_client *client, const struct part *part,
+static void check_part(struct check_run *c, struct tenant_client *client, const struct part *part,
                        const char *login)
 {
     struct asked asked = {0};
@@ -195,7 +195,7 @@ static void check_part(struct check *c, struct tenant_client *client, const stru
         check_add(c, CHECK_WARNING, part->name, "%s", text);
 }
 
-void check_tenant(struct check *c)
+void check_tenant(struct check_run *c)
 {
     struct tenant_client *client = NULL;
     struct error e = {0};

@@ -28,11 +28,11 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 {
     (void)source;
     (void)info;
-    ((struct check *)userdata)->interrupted = true;
+    ((struct check_run *)userdata)->interrupted = true;
     return 0;
 }
 
-static void add_problems(struct check *c, const struct problem_list *problems)
+static void add_problems(struct check_run *c, const struct problem_list *problems)
 {
     char subject[4200];
     for (size_t i = 0; i < problems->n_items; i++) {
@@ -47,7 +47,7 @@ static void add_problems(struct check *c, const struct problem_list *problems)
     }
 }
 
-static int load_settings(struct check *c, const char *config_file)
+static int load_settings(struct check_run *c, const char *config_file)
 {
     struct problem_list problems = {0};
     struct error e = {0};
@@ -65,7 +65,7 @@ static int load_settings(struct check *c, const char *config_file)
     return r;
 }
 
-static int make_folder(struct check *c, struct error *e)
+static int make_folder(struct check_run *c, struct error *e)
 {
     const char *tmp = getenv("TMPDIR");
     int n = snprintf(c->folder, sizeof(c->folder), "%s/rosterd-check-XXXXXX",
@@ -83,7 +83,7 @@ static int make_folder(struct check *c, struct error *e)
     return 0;
 }
 
-static void remove_folder(struct check *c)
+static void remove_folder(struct check_run *c)
 {
     DIR *dir = c->folder[0] ? opendir(c->folder) : NULL;
     if (!dir)
@@ -96,7 +96,7 @@ static void remove_folder(struct check *c)
         log_error("%s stays: %s", c->folder, strerror(errno));
 }
 
-static int add_signals(struct check *c, struct error *e)
+static int add_signals(struct check_run *c, struct error *e)
 {
     int r = sd_event_add_signal(c->event, NULL, SIGTERM, on_signal, c);
     if (r >= 0)
@@ -104,7 +104,7 @@ static int add_signals(struct check *c, struct error *e)
     return r < 0 ? error_set(e, r, "cannot take signals: %s", strerror(-r)) : 0;
 }
 
-static int open_parts(struct check *c, struct error *e)
+static int open_parts(struct check_run *c, struct error *e)
 {
     char path[4200];
     bool created;
@@ -134,7 +134,7 @@ static int open_parts(struct check *c, struct error *e)
     return r < 0 ? r : engine_new(&c->engine, c->event, c->state, NULL, &options, e);
 }
 
-static void close_parts(struct check *c)
+static void close_parts(struct check_run *c)
 {
     c->engine = engine_free(c->engine);
     c->state = state_close(c->state);
@@ -146,10 +146,10 @@ static void close_parts(struct check *c)
 
 int daemon_check_connections(const char *config_file)
 {
-    struct check c = {.items = json_array(),
-                      .rules = json_array(),
-                      .commands = json_array(),
-                      .progress = isatty(STDERR_FILENO)};
+    struct check_run c = {.items = json_array(),
+                          .rules = json_array(),
+                          .commands = json_array(),
+                          .progress = isatty(STDERR_FILENO)};
     struct error e = {0};
     log_set_level(LOG_ERR); /* what is less is said by the items */
     if (c.items && load_settings(&c, config_file) == 0) {

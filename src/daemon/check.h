@@ -22,7 +22,7 @@ enum check_level { CHECK_OK = 1, CHECK_WARNING = 2, CHECK_ERROR = 3 };
 
 #define CHECK_CALL_LIMIT_USEC (60 * USEC_PER_SEC)
 
-struct check {
+struct check_run {
     struct settings *settings;
     sd_event *event;
     char folder[4096]; /* private, of the state that goes away; "": none */
@@ -42,28 +42,28 @@ struct check {
     bool out_of_memory;
 };
 
-void check_add_text(struct check *c, enum check_level level, const char *subject,
+void check_add_text(struct check_run *c, enum check_level level, const char *subject,
                     const char *sentence);
-void check_add(struct check *c, enum check_level level, const char *subject, const char *format,
+void check_add(struct check_run *c, enum check_level level, const char *subject, const char *format,
                ...) __attribute__((format(printf, 4, 5)));
-void check_progress(struct check *c, const char *text);
+void check_progress(struct check_run *c, const char *text);
 /* Runs the loop until *done or the time is over. 0, -ETIMEDOUT, -EINTR, or the loop's error. */
-int check_wait(struct check *c, const bool *done, uint64_t limit_usec);
+int check_wait(struct check_run *c, const bool *done, uint64_t limit_usec);
 #define CHECK_SUGGESTIONS_MAX 20 /* each compares with every name of its kind */
 /* ": did you mean X?" with its quotes, or "" when nearest is NULL. Returns buffer. */
 char *check_meant(char *buffer, size_t size, const char *nearest);
 
 /* check-directory.c: reads it once into the state and looks at what the rules make of it. */
-void check_directory(struct check *c);
+void check_directory(struct check_run *c);
 /* check-rules.c: whom each rule takes, of those who were read, and why it takes nobody. */
-void check_rule_table(struct check *c);
+void check_rule_table(struct check_run *c);
 /* check-commands.c: what is tried, as commands for a person. Before the directory connects: */
-void check_note_searches(struct check *c, struct directory *d);
-void check_note_requests(struct check *c, struct tenant_client *client);
+void check_note_searches(struct check_run *c, struct directory *d);
+void check_note_requests(struct check_run *c, struct tenant_client *client);
 /* check-names.c: do users of the tenant have the roles and skills of the rules? */
-void check_names(struct check *c, struct tenant_client *client);
+void check_names(struct check_run *c, struct tenant_client *client);
 /* One list of all that the rules give and the tenant does not show; teams are noted before. */
-void check_note_work(struct check *c, const char *kind, const char *name);
-void check_work_list(struct check *c);
+void check_note_work(struct check_run *c, const char *kind, const char *name);
+void check_work_list(struct check_run *c);
 /* check-tenant.c: token, privileges, teams, parts that may be missing. Writes nothing there. */
-void check_tenant(struct check *c);
+void check_tenant(struct check_run *c);

@@ -12,7 +12,7 @@
 #include "deliver/machine.h"
 #include "state/listing.h"
 
-static enum next hold_other_person(struct execution *x, const struct tenant_answer *a)
+static enum next_step hold_other_person(struct execution *x, const struct tenant_answer *a)
 {
     char sentence[700];
     const char *first = user_get(a->user, USER_FIRST_NAME),
@@ -39,8 +39,8 @@ static int learn_found(struct execution *x, const struct user *found, struct err
     return listing_set_found(x->delivery->state, login, key, mail_key, user, e);
 }
 
-static enum next plan_anew(struct execution *x, const struct tenant_answer *a, const char *code,
-                           const char *sentence)
+static enum next_step plan_anew(struct execution *x, const struct tenant_answer *a,
+                                const char *code, const char *sentence)
 {
     struct error e = {0};
     if (learn_found(x, a->user, &e) < 0)
@@ -49,7 +49,7 @@ static enum next plan_anew(struct execution *x, const struct tenant_answer *a, c
     return NEXT_NOTHING;
 }
 
-enum next adopt_instead(struct execution *x, const struct tenant_answer *a)
+enum next_step adopt_instead(struct execution *x, const struct tenant_answer *a)
 {
     return planner_same_person(x->basis.wanted, a->user)
                ? plan_anew(x, a, REASON_CONFLICT,
@@ -149,7 +149,7 @@ static int is_as_approved(const struct execution *x, const struct user *found, b
     return 0;
 }
 
-enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
+enum next_step adopt_decide(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
     bool approved = x->operation->approved, taken = false;
@@ -175,7 +175,7 @@ enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
                          : "the user that was found is adopted only when the plan is approved");
 }
 
-enum next adopt_absent(struct execution *x, const struct tenant_answer *a)
+enum next_step adopt_absent(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     (void)a;

@@ -304,10 +304,10 @@ static int keep_done(struct execution *x, struct error *e)
     return r < 0 ? r : execution_note_found(x, x->link.known, e);
 }
 
-static enum next check_applied(struct execution *x, const struct tenant_answer *a);
+static enum next_step check_applied(struct execution *x, const struct tenant_answer *a);
 
 /* An earlier attempt has moved the user: the skills of before are those that were read then. */
-static enum next has_moved(struct execution *x, const struct tenant_answer *a)
+static enum next_step has_moved(struct execution *x, const struct tenant_answer *a)
 {
     CLEANUP(user_freep) struct user *before = NULL;
     struct error e = {0};
@@ -316,7 +316,7 @@ static enum next has_moved(struct execution *x, const struct tenant_answer *a)
     return begin(x, before) ? check_applied(x, a) : NEXT_NOTHING;
 }
 
-enum next change_decide(struct execution *x, const struct tenant_answer *a)
+enum next_step change_decide(struct execution *x, const struct tenant_answer *a)
 {
     const struct part *part = execution_part(x);
     struct error e = {0};
@@ -369,7 +369,7 @@ int change_write(struct execution *x, struct error *e)
 }
 
 /* A role that is refused keeps no other one back. */
-static enum next value_written(struct execution *x, const struct tenant_answer *a)
+static enum next_step value_written(struct execution *x, const struct tenant_answer *a)
 {
     bool goes_on = a->class == TENANT_DONE || content_is_own_refusal(a);
     struct error e = {0};
@@ -394,7 +394,7 @@ static enum next value_written(struct execution *x, const struct tenant_answer *
     return NEXT_NOTHING;
 }
 
-enum next change_written(struct execution *x, const struct tenant_answer *a)
+enum next_step change_written(struct execution *x, const struct tenant_answer *a)
 {
     if (execution_part(x)->by_value)
         return value_written(x, a);
@@ -421,7 +421,7 @@ static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
 }
 
 /* What is left to do after the user was read back. */
-static enum next check_applied(struct execution *x, const struct tenant_answer *a)
+static enum next_step check_applied(struct execution *x, const struct tenant_answer *a)
 {
     CLEANUP(user_freep) struct user *left = user_new();
     bool team = has_new_team(x, a->user);
@@ -446,7 +446,7 @@ static enum next check_applied(struct execution *x, const struct tenant_answer *
     return NEXT_COMPLETE;
 }
 
-enum next change_read_back(struct execution *x, const struct tenant_answer *a)
+enum next_step change_read_back(struct execution *x, const struct tenant_answer *a)
 {
     if (!execution_part(x)->tenant_acts)
         return NEXT_CONFIRM;

@@ -13,26 +13,26 @@
 #include "model/user.h"
 #include "tenant/client.h"
 
-void content_done(struct content *c)
+void content_done(struct user_content *c)
 {
     user_free(c->current);
     user_free(c->sent);
     user_free(c->refused);
-    *c = (struct content){0};
+    *c = (struct user_content){0};
 }
 
-int content_begin(struct content *c, struct user *current_taken, struct user *sent_taken)
+int content_begin(struct user_content *c, struct user *current_taken, struct user *sent_taken)
 {
     bool completes = c->completes;
     content_done(c);
-    *c = (struct content){.current = current_taken,
-                          .sent = sent_taken,
-                          .refused = user_new(),
-                          .completes = completes};
+    *c = (struct user_content){.current = current_taken,
+                               .sent = sent_taken,
+                               .refused = user_new(),
+                               .completes = completes};
     return c->current && c->sent && c->refused ? 0 : -ENOMEM;
 }
 
-int content_send(struct content *c, struct user *sent_taken, uint32_t set)
+int content_send(struct user_content *c, struct user *sent_taken, uint32_t set)
 {
     user_free(c->sent);
     c->sent = sent_taken;
@@ -40,17 +40,17 @@ int content_send(struct content *c, struct user *sent_taken, uint32_t set)
     return sent_taken ? 0 : -ENOMEM;
 }
 
-void content_choose(struct content *c, uint32_t set)
+void content_choose(struct user_content *c, uint32_t set)
 {
     c->set = set;
 }
 
-void content_complete(struct content *c)
+void content_complete(struct user_content *c)
 {
     c->completes = true;
 }
 
-int content_take_back(struct content *c, const struct operation *o)
+int content_take_back(struct user_content *c, const struct operation *o)
 {
     int r = 0;
     for (size_t i = 0; i < o->n_changes && r == 0; i++) {
@@ -63,20 +63,20 @@ int content_take_back(struct content *c, const struct operation *o)
     return r;
 }
 
-static bool may_be_sent(const struct content *c, const char *name, const struct user *has)
+static bool may_be_sent(const struct user_content *c, const char *name, const struct user *has)
 {
     return !user_role(has, name) && !user_role(c->refused, name);
 }
 
 /* With a role that could not be taken away. */
-static bool is_in_conflict(const struct content *c, const struct conflicts *conflicts,
+static bool is_in_conflict(const struct user_content *c, const struct conflicts *conflicts,
                            const char *name)
 {
     const struct user_role *other;
     return conflict_with(conflicts, name, c->current, &other);
 }
 
-bool content_next_value(struct content *c, const struct conflicts *conflicts)
+bool content_next_value(struct user_content *c, const struct conflicts *conflicts)
 {
     c->value = NULL;
     for (size_t i = 0; i < c->current->n_roles && !c->value; i++) {
@@ -99,7 +99,7 @@ bool content_is_own_refusal(const struct tenant_answer *a)
     return a->class == TENANT_REFUSED || a->class == TENANT_REFERENCE_MISSING;
 }
 
-int content_take_value(struct content *c, const struct tenant_answer *a)
+int content_take_value(struct user_content *c, const struct tenant_answer *a)
 {
     if (content_is_own_refusal(a))
         return user_add_role(c->refused, c->value, NULL);

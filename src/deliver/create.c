@@ -160,7 +160,7 @@ static int take_back(struct execution *x)
 }
 
 /* Of a user that is there, what the tenant takes later, value by value. */
-static enum next give_later(struct execution *x, struct user *current_taken, bool taken_back)
+static enum next_step give_later(struct execution *x, struct user *current_taken, bool taken_back)
 {
     struct error e = {0};
     int r = content_begin(&x->content, current_taken, user_copy(x->basis.wanted));
@@ -179,7 +179,7 @@ static enum next give_later(struct execution *x, struct user *current_taken, boo
 /* A user whom an earlier attempt has made. What no read shows was perhaps given by it: it is
  * given again, or taken away where an approval was for that and has ended, or nobody would know of
  * it when something else is to be done next. */
-static enum next settle_ours(struct execution *x, const struct tenant_answer *a)
+static enum next_step settle_ours(struct execution *x, const struct tenant_answer *a)
 {
     uint32_t unseen = delivery_parts(x->delivery)->hides;
     execution_set_unclear(x, false);
@@ -212,7 +212,7 @@ static bool is_ours(const struct execution *x, const struct tenant_answer *a)
 }
 
 /* After an attempt whose outcome was not known, and the login is somebody's. */
-static enum next settle(struct execution *x, const struct tenant_answer *a)
+static enum next_step settle(struct execution *x, const struct tenant_answer *a)
 {
     if (is_ours(x, a))
         return settle_ours(x, a);
@@ -243,7 +243,7 @@ static void hold_taken(struct execution *x, const struct tenant_answer *a, const
 }
 
 /* The user has our id, under this login or another one, which somebody gave it since. */
-enum next create_ours(struct execution *x, const struct tenant_answer *a)
+enum next_step create_ours(struct execution *x, const struct tenant_answer *a)
 {
     const char *login = user_get(a->user, USER_LOGIN);
     struct error e = {0};
@@ -266,7 +266,7 @@ enum next create_ours(struct execution *x, const struct tenant_answer *a)
 }
 
 /* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */
-enum next create_decide(struct execution *x, const struct tenant_answer *a)
+enum next_step create_decide(struct execution *x, const struct tenant_answer *a)
 {
     bool ours = x->basis.was_unclear || x->basis.is_distrusted;
     return ours ? settle(x, a) : adopt_instead(x, a);
@@ -303,7 +303,7 @@ int create_write(struct execution *x, struct error *e)
 }
 
 /* Done: of many the verification reads them later, also those whose answers come last. */
-static enum next made(struct execution *x, const struct tenant_answer *a)
+static enum next_step made(struct execution *x, const struct tenant_answer *a)
 {
     if (x->making.of_many)
         return x->content.completes ? NEXT_CONFIRM : NEXT_CONCLUDE;
@@ -315,7 +315,7 @@ static enum next made(struct execution *x, const struct tenant_answer *a)
 }
 
 /* The user is there. What cannot be given now is given by a change. */
-static enum next complete(struct execution *x, const struct tenant_answer *a)
+static enum next_step complete(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     if (!is_later(x, PART_ROLES) || !a->id || !x->basis.wanted->n_roles)
@@ -323,11 +323,11 @@ static enum next complete(struct execution *x, const struct tenant_answer *a)
     machine_keep(x, a);
     if (execution_learn_id(x, a->id, &e) < 0)
         return machine_broken(x, &e);
-    enum next next = give_later(x, TAKE(x->content.sent), false);
+    enum next_step next = give_later(x, TAKE(x->content.sent), false);
     return next == NEXT_CONCLUDE ? made(x, a) : next;
 }
 
-static enum next completed(struct execution *x, const struct tenant_answer *a)
+static enum next_step completed(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     bool goes_on = a->class == TENANT_DONE || content_is_own_refusal(a);
@@ -344,7 +344,7 @@ static enum next completed(struct execution *x, const struct tenant_answer *a)
     return goes_on && execution_next_value(x) ? NEXT_WRITE : made(x, a);
 }
 
-enum next create_written(struct execution *x, const struct tenant_answer *a)
+enum next_step create_written(struct execution *x, const struct tenant_answer *a)
 {
     if (x->content.completes)
         return completed(x, a);
@@ -364,7 +364,7 @@ enum next create_written(struct execution *x, const struct tenant_answer *a)
     return NEXT_FAIL;
 }
 
-enum next create_read_back(struct execution *x, const struct tenant_answer *a)
+enum next_step create_read_back(struct execution *x, const struct tenant_answer *a)
 {
     bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
     if (x->heard.answer.class == TENANT_DONE)

@@ -121,14 +121,14 @@ struct execution {
     struct delivery *delivery;
     struct execution *next, *previous;
     struct operation *operation;
-    const struct kind *kind; /* its row, see machine.h */
+    const struct kind_steps *kind; /* its row, see machine.h */
     struct intent intent;
     bool is_recorded; /* its intent is; else it only looks, see execution_intend() */
     bool has_link;
     struct link link; /* as the state has it, then as it is learnt; stored with the end */
     struct basis basis;
     struct sending sending;
-    struct content content;
+    struct user_content content;
     struct heard heard;
     struct learnt learnt;
     struct proof proof;
@@ -138,7 +138,7 @@ struct execution {
 /* execution.c */
 /* In flight, with its intent open; NULL: no memory. */
 struct execution *execution_new(struct delivery *d, struct operation *taken,
-                                const struct kind *kind);
+                                const struct kind_steps *kind);
 struct execution *execution_free(struct execution *x);
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e);

@@ -97,7 +97,7 @@ static bool only_looks(const struct operation *o)
 
 static int begin_execution(struct delivery *d, struct operation *taken, struct error *e)
 {
-    struct execution *x = execution_new(d, taken, kind_of(taken->kind));
+    struct execution *x = execution_new(d, taken, kind_steps_of(taken->kind));
     if (!x)
         return error_out_of_memory(e);
 

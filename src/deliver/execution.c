@@ -30,7 +30,7 @@ static void append(struct delivery *d, struct execution *x)
 }
 
 struct execution *execution_new(struct delivery *d, struct operation *taken,
-                                const struct kind *kind)
+                                const struct kind_steps *kind)
 {
     struct execution *x = calloc(1, sizeof(*x));
     if (!x) {

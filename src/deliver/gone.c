@@ -33,7 +33,7 @@
 
 #define NOT_THERE "the user is not at the tenant any more"
 
-static void look_at_next(struct gone *g);
+static void look_at_next(struct gone_users *g);
 
 /* What an operation that found the user would have changed. */
 static int note_known(const struct link *l, char **ret, struct error *e)
@@ -45,7 +45,7 @@ static int note_known(const struct link *l, char **ret, struct error *e)
     return *ret ? 0 : error_out_of_memory(e);
 }
 
-int gone_add(struct gone *g, const char *entry_id, struct error *e)
+int gone_add(struct gone_users *g, const char *entry_id, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
     CLEANUP(freep) char *known = NULL;
@@ -61,7 +61,7 @@ int gone_add(struct gone *g, const char *entry_id, struct error *e)
 }
 
 /* Whoever was reported already is no news. */
-int gone_take_absence(struct gone *g, const char *entry_id, bool *ret_over, struct error *e)
+int gone_take_absence(struct gone_users *g, const char *entry_id, bool *ret_over, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
     bool repair = g->anew || books_options(g->books)->sync->on_drift == DRIFT_REPAIR;
@@ -72,7 +72,7 @@ int gone_take_absence(struct gone *g, const char *entry_id, bool *ret_over, stru
     return gone_add(g, entry_id, e);
 }
 
-void gone_cancel(struct gone *g)
+void gone_cancel(struct gone_users *g)
 {
     if (g->call)
         g->call = books_options(g->books)->tenant_ops->call_free(g->call);
@@ -110,7 +110,7 @@ static int find_by_mail(struct books *b, const struct user *known, char **ret, s
 }
 
 /* On record, once, and planned anew: held, or made again. */
-static int note_gone(struct gone *g, struct link *l, struct error *e)
+static int note_gone(struct gone_users *g, struct link *l, struct error *e)
 {
     struct books *b = g->books;
     bool repair = g->anew || books_options(b)->sync->on_drift == DRIFT_REPAIR;
@@ -145,7 +145,7 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
 
 /* Found since, by an operation, the user is not gone; and one that is under way tells by
  * itself. First those who are found, whose users are no strangers then. */
-static int settle_one(struct gone *g, const char *entry_id, const char *before, bool first,
+static int settle_one(struct gone_users *g, const char *entry_id, const char *before, bool first,
                       struct error *e)
 {
     struct books *b = g->books;
@@ -173,7 +173,7 @@ static int settle_one(struct gone *g, const char *entry_id, const char *before, 
     return drift_follow_rename(b, &l, login, &taken, e);
 }
 
-static int settle_all(struct gone *g, struct error *e)
+static int settle_all(struct gone_users *g, struct error *e)
 {
     int r = 0;
     for (size_t i = 0; i < g->people.n_items && r == 0; i++)
@@ -193,18 +193,18 @@ static bool is_away(const struct tenant_answer *a)
 }
 
 /* The tenant as a whole does not answer. */
-static bool is_over(const struct gone *g, const struct tenant_answer *a)
+static bool is_over(const struct gone_users *g, const struct tenant_answer *a)
 {
     return is_away(a) && (a->concerns_all || health_state(g->health) != ENGINE_TENANT_OK);
 }
 
-static void read_again(struct gone *g);
+static void read_again(struct gone_users *g);
 
 /* Who has the login by now is for the next verification to tell; so is what became of whom the
  * tenant does not answer for. */
 static void on_read_again(const struct tenant_answer *a, void *userdata)
 {
-    struct gone *g = userdata;
+    struct gone_users *g = userdata;
     struct tenant_call *call = TAKE(g->call);
     const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
     if (a->class != TENANT_NOT_FOUND)
@@ -221,7 +221,7 @@ static void on_read_again(const struct tenant_answer *a, void *userdata)
 
 /* The others were read one after the other: what was not there before that may be there since.
  */
-static void read_again(struct gone *g)
+static void read_again(struct gone_users *g)
 {
     const struct engine_options *o = books_options(g->books);
     struct error e = {0};
@@ -242,7 +242,7 @@ static void read_again(struct gone *g)
     g->done(NULL, r < 0 ? &e : NULL, g->userdata);
 }
 
-static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
+static int learn(struct gone_users *g, const struct tenant_answer *a, struct error *e)
 {
     struct books *b = g->books;
     const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
@@ -266,7 +266,7 @@ static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
 
 /* Whom the tenant answers no look for keeps nobody else from being found; but who is not found
  * may be that one, until it was asked for often enough. */
-static void pass_over(struct gone *g, const struct tenant_answer *a, bool *ret_is_known)
+static void pass_over(struct gone_users *g, const struct tenant_answer *a, bool *ret_is_known)
 {
     bool counts = a->class != TENANT_THROTTLED || g->n_looked || g->is_served;
     unsigned n = vain_note(g->errors, g->login, counts);
@@ -278,7 +278,7 @@ static void pass_over(struct gone *g, const struct tenant_answer *a, bool *ret_i
 
 static void on_looked(const struct tenant_answer *a, void *userdata)
 {
-    struct gone *g = userdata;
+    struct gone_users *g = userdata;
     struct tenant_call *call = TAKE(g->call);
     const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
     struct error e = {0};
@@ -297,7 +297,7 @@ static void on_looked(const struct tenant_answer *a, void *userdata)
 }
 
 /* One after the other, as the verification does. */
-static void look_at_next(struct gone *g)
+static void look_at_next(struct gone_users *g)
 {
     struct books *b = g->books;
     struct string_list logins = {0};
@@ -321,7 +321,7 @@ static void look_at_next(struct gone *g)
     read_again(g);
 }
 
-static int take_listing(struct gone *g, const struct string_list *names, struct error *e)
+static int take_listing(struct gone_users *g, const struct string_list *names, struct error *e)
 {
     struct state *s = books_state(g->books);
     int r = listing_refresh_begin(s, e);
@@ -334,7 +334,7 @@ static int take_listing(struct gone *g, const struct string_list *names, struct 
 
 static void on_listed(const struct tenant_answer *a, void *userdata)
 {
-    struct gone *g = userdata;
+    struct gone_users *g = userdata;
     struct tenant_call *call = TAKE(g->call);
     const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
     struct error e = {0};
@@ -351,7 +351,7 @@ static void on_listed(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-bool gone_settle(struct gone *g)
+bool gone_settle(struct gone_users *g)
 {
     struct books *b = g->books;
     struct error e = {0};

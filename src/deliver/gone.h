@@ -16,7 +16,7 @@ struct tenant_answer;
 struct tenant_call;
 struct vain;
 
-struct gone {
+struct gone_users {
     struct books *books;
     struct health *health;
     struct tenant_call *call;
@@ -39,10 +39,10 @@ struct gone {
     void *userdata;
 };
 
-int gone_add(struct gone *g, const char *entry_id, struct error *e);
+int gone_add(struct gone_users *g, const char *entry_id, struct error *e);
 /* Whom a verification did not find: what became of them is decided when all were read.
  * *ret_over: no user is missed. */
-int gone_take_absence(struct gone *g, const char *entry_id, bool *ret_over, struct error *e);
+int gone_take_absence(struct gone_users *g, const char *entry_id, bool *ret_over, struct error *e);
 /* True: under way, and `done` runs later, from the loop, or has run. */
-bool gone_settle(struct gone *g);
-void gone_cancel(struct gone *g);
+bool gone_settle(struct gone_users *g);
+void gone_cancel(struct gone_users *g);

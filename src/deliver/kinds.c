@@ -9,7 +9,7 @@
 #define NO_LONGER_LINKED "no longer linked"
 
 /* clang-format off */
-static const struct kind kinds[OPERATION_N_KINDS] = {
+static const struct kind_steps all_kinds[OPERATION_N_KINDS] = {
     [OPERATION_CREATE] = {
         .needs = NEEDS_WANTED, .pointless = NO_LONGER_WANTED,
         .find = FIND_OURS, .anew = true, .reads = READS_UNCLEAR | READS_DISTRUSTED | READS_HELD,
@@ -64,7 +64,7 @@ static const struct kind kinds[OPERATION_N_KINDS] = {
 /* clang-format on */
 
 /* An update and a profile differ in the part alone, a row of the tenant's own table. */
-const struct kind *kind_of(enum operation_kind k)
+const struct kind_steps *kind_steps_of(enum operation_kind k)
 {
-    return &kinds[k == OPERATION_PROFILE ? OPERATION_UPDATE : k];
+    return &all_kinds[k == OPERATION_PROFILE ? OPERATION_UPDATE : k];
 }

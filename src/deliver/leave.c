@@ -59,7 +59,7 @@ int leave_learn(struct execution *x, const struct tenant_answer *a, const struct
 
 /* -- decide -- */
 
-enum next leave_decide(struct execution *x, const struct tenant_answer *a)
+enum next_step leave_decide(struct execution *x, const struct tenant_answer *a)
 {
     if (execution_is_stranger(x, a))
         return NEXT_NOTHING;
@@ -126,7 +126,7 @@ static bool asks_ours(struct execution *x)
 
 /* Who leaves needs no user: there is nothing left to disable. Whoever is only dormant does, and
  * is held, or made anew within the budget for that, as with any other call. */
-enum next leave_absent(struct execution *x, const struct tenant_answer *a)
+enum next_step leave_absent(struct execution *x, const struct tenant_answer *a)
 {
     const struct operation *o = x->operation;
     if (is_to_be_sought(x)) {
@@ -260,7 +260,7 @@ static void note_revocation(struct execution *x, const struct tenant_answer *a)
     execution_note(x, buffer_take(&b));
 }
 
-enum next leave_written(struct execution *x, const struct tenant_answer *a)
+enum next_step leave_written(struct execution *x, const struct tenant_answer *a)
 {
     bool done = a->class == TENANT_DONE, absent = a->class == TENANT_NOT_FOUND;
     bool ignored = done && a->user && !a->user->disabled;

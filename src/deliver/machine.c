@@ -35,7 +35,7 @@ static bool reads_first(const struct execution *x)
 
 static void conclude(struct execution *x, const struct tenant_answer *a, const struct user *shown)
 {
-    const struct kind *k = x->kind;
+    const struct kind_steps *k = x->kind;
     struct error e = {0};
     int r = k->learn(x, a, shown, &e);
     if (r == 0)
@@ -47,13 +47,13 @@ static void conclude(struct execution *x, const struct tenant_answer *a, const s
         execution_finish(x, a, k->bucket);
 }
 
-enum next machine_broken(struct execution *x, struct error *e)
+enum next_step machine_broken(struct execution *x, struct error *e)
 {
     execution_broken(x, e);
     return NEXT_NOTHING;
 }
 
-enum next machine_do_write(struct execution *x, const struct tenant_answer *a)
+enum next_step machine_do_write(struct execution *x, const struct tenant_answer *a)
 {
     (void)x, (void)a;
     return NEXT_WRITE;
@@ -108,7 +108,7 @@ int machine_show_hidden(struct execution *x, struct error *e)
 /* -- write, and read back -- */
 
 static void on_read_back(const struct tenant_answer *a, void *userdata);
-static void go_on(struct execution *x, const struct tenant_answer *a, enum next next);
+static void go_on(struct execution *x, const struct tenant_answer *a, enum next_step next);
 
 void machine_keep(struct execution *x, const struct tenant_answer *a)
 {
@@ -173,7 +173,7 @@ static void confirm(struct execution *x, const struct tenant_answer *a)
         health_failed(h, a, NULL);
 }
 
-static void go_on(struct execution *x, const struct tenant_answer *a, enum next next)
+static void go_on(struct execution *x, const struct tenant_answer *a, enum next_step next)
 {
     switch (next) {
     case NEXT_NOTHING: return;
@@ -353,8 +353,8 @@ static bool hold_lockout(struct execution *x, const struct tenant_answer *a)
 static void on_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    const struct kind *k = x->kind;
-    enum next next = NEXT_FAIL;
+    const struct kind_steps *k = x->kind;
+    enum next_step next = NEXT_FAIL;
     struct tenant_answer seen;
     if (execution_ends_unread(x, a)) {
         machine_write(x);
@@ -389,7 +389,7 @@ static void read_user(struct execution *x)
 
 void machine_start(struct execution *x)
 {
-    const struct kind *k = x->kind;
+    const struct kind_steps *k = x->kind;
     const struct operation *o = x->operation;
     unsigned has = (x->basis.wanted ? NEEDS_WANTED : 0) | (x->has_link ? NEEDS_LINK : 0) |
                    (x->basis.known ? NEEDS_KNOWN : 0) | (execution_part(x) ? NEEDS_PART : 0) |

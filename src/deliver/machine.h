@@ -13,7 +13,7 @@
 #pragma once
 #include "deliver/delivery-internal.h"
 
-enum next {
+enum next_step {
     NEXT_NOTHING,   /* x has ended, or the step has made a call of its own */
     NEXT_WRITE,     /* or once more; of an unclear operation: undone */
     NEXT_COMPLETE,  /* write, once, what the write before has left to do */
@@ -23,7 +23,7 @@ enum next {
     NEXT_FAIL,      /* outcome.c says what follows from this answer */
 };
 
-enum find {
+enum find_by {
     FIND_OURS,     /* whom an earlier attempt may have made: by our id, where the tenant takes one;
                       else, and who is not found so, by the login */
     FIND_BY_LOGIN, /* a user that is not there is looked for by its id, if that is remembered */
@@ -47,12 +47,12 @@ enum find {
 #define READS_HELD       8U /* it was held for what the tenant had */
 
 /* A step: the user was read, or was written to, with this answer. */
-typedef enum next machine_step(struct execution *x, const struct tenant_answer *a);
+typedef enum next_step machine_step(struct execution *x, const struct tenant_answer *a);
 
-struct kind {
+struct kind_steps {
     unsigned needs, reads;
     const char *pointless; /* said when it is dropped */
-    enum find find;
+    enum find_by find;
     bool anew;     /* the user is another than the one whose id is remembered */
     bool keeps_id; /* an id that was looked up is durable before anything is written */
     /* That something is written is noted before, not with the start: whose doing it was decides
@@ -72,7 +72,7 @@ struct kind {
     bool confirms; /* the link is as the tenant shows the user, and what was given is noted */
     enum person_bucket bucket;
 };
-const struct kind *kind_of(enum operation_kind k); /* kinds.c */
+const struct kind_steps *kind_steps_of(enum operation_kind k); /* kinds.c */
 
 void machine_start(struct execution *x);
 /* For steps that make a call of their own. */
@@ -87,7 +87,7 @@ int machine_show_hidden(struct execution *x, struct error *e);
 /* The call of a step `write`. */
 int machine_send(struct execution *x, const struct tenant_write *w, struct error *e);
 /* Our own failure, memory in most cases: x has ended. */
-enum next machine_broken(struct execution *x, struct error *e);
+enum next_step machine_broken(struct execution *x, struct error *e);
 machine_step machine_do_write; /* whatever was read */
 
 /* create.c */
@@ -100,7 +100,7 @@ machine_step adopt_decide, adopt_absent;
 int adopt_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                 struct error *e);
 /* A create met a user of that login that is not ours: to be adopted, or another person. x ends. */
-enum next adopt_instead(struct execution *x, const struct tenant_answer *a);
+enum next_step adopt_instead(struct execution *x, const struct tenant_answer *a);
 /* change.c */
 machine_step change_decide, change_written, change_read_back, rename_decide, rename_written;
 int change_write(struct execution *x, struct error *e);

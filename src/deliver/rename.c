@@ -14,7 +14,7 @@ static const char *new_login(const struct execution *x)
 }
 
 /* An earlier attempt may have worked: the user is known by its id, whatever its login is. */
-enum next rename_decide(struct execution *x, const struct tenant_answer *a)
+enum next_step rename_decide(struct execution *x, const struct tenant_answer *a)
 {
     const char *login = user_get(a->user, USER_LOGIN);
     if (!login)
@@ -35,7 +35,7 @@ int rename_write(struct execution *x, struct error *e)
     return machine_send(x, &w, e);
 }
 
-enum next rename_written(struct execution *x, const struct tenant_answer *a)
+enum next_step rename_written(struct execution *x, const struct tenant_answer *a)
 {
     if (a->class != TENANT_REFUSED)
         return a->class == TENANT_DONE ? NEXT_CONCLUDE : NEXT_FAIL;

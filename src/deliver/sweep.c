@@ -65,7 +65,7 @@ struct walk {
     bool seeks;  /* only the users of some people, by their mails */
     bool whole;  /* every link was looked at, also whom the tenant did not answer for … */
     bool unsure; /* … who is to be read anew, and will perhaps be answered for */
-    struct gone gone;
+    struct gone_users gone;
 };
 
 static void walk_on(struct walk *w);
@@ -351,12 +351,12 @@ static struct walk *walk_new(struct sweep *s, bool anew)
     if (!w)
         return NULL;
     *w = (struct walk){.sweep = s, .anew = anew};
-    w->gone = (struct gone){.books = s->books,
-                            .health = s->health,
-                            .anew = anew,
-                            .errors = &s->errors,
-                            .done = on_settled,
-                            .userdata = w};
+    w->gone = (struct gone_users){.books = s->books,
+                                  .health = s->health,
+                                  .anew = anew,
+                                  .errors = &s->errors,
+                                  .done = on_settled,
+                                  .userdata = w};
     return s->walk = w;
 }
 

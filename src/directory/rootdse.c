@@ -44,7 +44,7 @@ struct rootdse_read {
     void *userdata;
 };
 
-static void next_step(struct rootdse_read *r);
+static void go_on(struct rootdse_read *r);
 
 struct rootdse *rootdse_free(struct rootdse *d)
 {
@@ -387,7 +387,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     end_of_step(r, outcome);
     r->search = search_free(r->search);
     advance(r);
-    next_step(r);
+    go_on(r);
 }
 
 static void on_failed(struct search *s, int code, const struct error *e, void *userdata)
@@ -458,7 +458,7 @@ static bool prepare_step(struct rootdse_read *r, struct search_request *q)
     return q->base != NULL;
 }
 
-static void next_step(struct rootdse_read *r)
+static void go_on(struct rootdse_read *r)
 {
     static const struct search_events events = {
         .entry = on_entry, .done = on_done, .failed = on_failed};

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "state/db.h"
+#include "state/handle.h"
 #include "state/lock.h"
 #include "state/make.h"
 #include "state/migrate.h"

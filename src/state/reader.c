@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "state/db.h"
+#include "state/handle.h"
 #include "state/migrate.h"
 
 #define LONG_LOG_PAGES 16000 /* 64 MB */

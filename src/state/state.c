@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "state/checkpoint.h"
 #include "state/db.h"
+#include "state/handle.h"
 #include "state/lock.h"
 #include "state/make.h"
 #include "state/migrate.h"

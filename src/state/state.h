@@ -11,15 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "state/answers.h"
+
 struct error;
 struct state;
-
-/* Positive answers of this module. */
-#define STATE_NONE 1 /* no such row */
-#define STATE_LOCKED                                                                               \
-    2 /* state_open: another instance holds the lock (the sentence names its pid) */
-#define STATE_DAMAGED                                                                              \
-    3 /* state_open: not a database, damaged, or of a newer rosterd: nothing was changed */
 
 /* Creates it when it is missing (*ret_created). Checks application_id, user_version,
  * integrity_check; applies migrations (append-only). Migrations and pragmas: see migrate.c. Never

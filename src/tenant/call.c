@@ -62,7 +62,7 @@ struct tenant_call {
     void *userdata;
 };
 
-static void content_done(struct call_content *c)
+static void call_content_done(struct call_content *c)
 {
     user_free(c->user);
     string_list_done(&c->names);
@@ -111,7 +111,7 @@ struct tenant_call *call_free(struct tenant_call *call)
         kick(c);
     }
     call_request_done(&call->request);
-    content_done(&call->content);
+    call_content_done(&call->content);
     free(call);
     return NULL;
 }
@@ -277,7 +277,7 @@ static bool take_content(struct tenant_call *call, const struct http_result *res
 /* The call may be gone afterwards. */
 static void end_call(struct tenant_call *call, struct tenant_answer *a)
 {
-    CLEANUP(content_done) struct call_content content = call->content;
+    CLEANUP(call_content_done) struct call_content content = call->content;
     call->content = (struct call_content){0};
     if (a->class == TENANT_DONE) {
         a->user = content.user;
