@@ -10,7 +10,6 @@
 #include <systemd/sd-event.h>
 
 #include "audit/audit.h"
-#include "base/meter.h"
 #include "config/settings.h"
 #include "control/control.h"
 #include "directory/feed.h"
@@ -26,23 +25,12 @@ struct sync_one;
 struct history;
 struct reconciliation;
 struct candidate;
+struct metrics;
+struct progress;
+struct progress_line;
 struct proof;
 struct reader;
 struct storage;
-
-/* A load that is under way; see progress.c. */
-struct progress {
-    uint64_t since_usec; /* monotonic; 0: nothing is due */
-    size_t done, left;
-    double rate; /* a second */
-    unsigned tenths;
-    bool is_long;
-    uint64_t n_done, looked_usec; /* at the last look */
-    bool was_idle;                /* likewise, and … */
-    uint64_t n_done_before;       /* … how many operations were done by then */
-    bool has_rested;              /* the state gave back its pages, … */
-    int n_changes_at_rest;        /* … after so many changes */
-};
 
 struct daemon {
     sd_event *event;
@@ -65,15 +53,11 @@ struct daemon {
     struct approving *approving; /* who waits until what they approved is released; NULL */
     struct retrying *retrying;   /* likewise, what is to be tried again; NULL */
     struct sync_one *sync_one;   /* somebody waits for one person; NULL */
-    struct progress progress;
-    sd_event_source *progress_timer, *meter_timer;
-    struct meter meter; /* --once at a terminal */
-    size_t n_dirty, n_read_before;
-    char status_text[320];   /* what the service manager was told */
+    struct progress *progress;   /* of a load; NULL: nobody asks for it */
+    struct progress_line *progress_line; /* --once at a terminal; NULL: there is none */
     struct proof *proof;     /* the state file is being read to its end; NULL: it is not */
     struct storage *storage; /* the watch over the state file; NULL for a look */
-    sd_event_source *metrics_timer;
-    bool metrics_failed; /* and it was said */
+    struct metrics *metrics; /* NULL: no file of them is kept */
     uint64_t started_usec;
     /* A configuration was to be loaded, and could not be noted: by whom, and why. */
     struct {

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
@@ -22,6 +23,11 @@
 #include "daemon/reader.h"
 #include "render/output.h"
 #include "render/render.h"
+
+struct metrics {
+    sd_event_source *timer;
+    bool failed; /* and it was said */
+};
 
 static int write_all(int fd, const struct buffer *text)
 {
@@ -69,19 +75,19 @@ static void on_answer(struct daemon *d, void *about, const json_t *answer, int r
     (void)about;
     struct error e = *why;
 
+    if (!d->metrics)
+        return;
     if (r != -ECANCELED) {
         bool failed = !answer || write_metrics(d, answer, &e) < 0;
-        if (failed && !d->metrics_failed)
+        if (failed && !d->metrics->failed)
             log_error("The metrics file %s cannot be written: %s", d->settings->metrics_file,
                       e.message);
-        else if (!failed && d->metrics_failed)
+        else if (!failed && d->metrics->failed)
             log_notice("The metrics file %s is written again", d->settings->metrics_file);
-        d->metrics_failed = failed;
+        d->metrics->failed = failed;
     }
-    if (!d->metrics_timer)
-        return;
-    (void)sd_event_source_set_time_relative(d->metrics_timer, d->settings->metrics_interval_usec);
-    (void)sd_event_source_set_enabled(d->metrics_timer, SD_EVENT_ONESHOT);
+    (void)sd_event_source_set_time_relative(d->metrics->timer, d->settings->metrics_interval_usec);
+    (void)sd_event_source_set_enabled(d->metrics->timer, SD_EVENT_ONESHOT);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -96,14 +102,19 @@ int metrics_start(struct daemon *d, struct error *e)
 {
     if (!d->settings->metrics_file || d->once)
         return 0;
-    int r = timer_in(d->event, &d->metrics_timer, USEC_PER_SEC, on_time, d);
+    d->metrics = calloc(1, sizeof(*d->metrics));
+    if (!d->metrics)
+        return error_out_of_memory(e);
+    int r = timer_in(d->event, &d->metrics->timer, USEC_PER_SEC, on_time, d);
     return r < 0 ? error_set(e, r, "the timer of the metrics: %s", strerror(-r)) : 0;
 }
 
 void metrics_stop(struct daemon *d)
 {
-    d->metrics_timer = sd_event_source_disable_unref(d->metrics_timer);
-    /* What is there would say that rosterd runs. */
-    if (d->settings && d->settings->metrics_file && !d->once)
-        (void)unlink(d->settings->metrics_file);
+    if (!d->metrics)
+        return;
+    sd_event_source_disable_unref(d->metrics->timer);
+    free(d->metrics);
+    d->metrics = NULL;
+    (void)unlink(d->settings->metrics_file); /* it would say that rosterd runs */
 }

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,21 +17,28 @@
 
 #define SHOW_USEC (250 * USEC_PER_MSEC)
 
+struct progress_line {
+    struct meter meter;
+    sd_event_source *timer;
+    size_t n_dirty, n_read_before; /* to look at, at the most; that an earlier read left */
+};
+
 static void show(struct daemon *d)
 {
+    struct progress_line *l = d->progress_line;
     struct directory_status s = {0};
     struct progress_now p;
     size_t left = person_count_dirty(d->state);
     if (d->directory)
         directory_status(d->directory, &s);
-    if (left > d->n_dirty)
-        d->n_dirty = left;
+    if (left > l->n_dirty)
+        l->n_dirty = left;
     if (!d->read_done && d->directory)
-        meter_show(&d->meter, "Reading the directory", s.n_entries, d->n_read_before, METER_THINGS);
+        meter_show(&l->meter, "Reading the directory", s.n_entries, l->n_read_before, METER_THINGS);
     else if (left)
-        meter_show(&d->meter, "Evaluating people", d->n_dirty - left, d->n_dirty, METER_THINGS);
+        meter_show(&l->meter, "Evaluating people", l->n_dirty - left, l->n_dirty, METER_THINGS);
     else if (progress_of(d, &p))
-        meter_show(&d->meter, "Writing to the tenant", p.done, p.total, METER_THINGS);
+        meter_show(&l->meter, "Writing to the tenant", p.done, p.total, METER_THINGS);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -49,13 +57,20 @@ void progress_show(struct daemon *d)
     struct error e = {0};
     if (!d->once || isatty(STDERR_FILENO) != 1)
         return;
+    struct progress_line *l = d->progress_line = calloc(1, sizeof(*l));
+    if (!l)
+        return;
     if (mirror_counts(d->state, &n, &e) == 0)
-        d->n_read_before = n.people + n.groups + n.containers;
-    (void)timer_in(d->event, &d->meter_timer, SHOW_USEC, on_time, d);
+        l->n_read_before = n.people + n.groups + n.containers;
+    (void)timer_in(d->event, &l->timer, SHOW_USEC, on_time, d);
 }
 
 void progress_hide(struct daemon *d)
 {
-    d->meter_timer = sd_event_source_disable_unref(d->meter_timer);
-    meter_end(&d->meter);
+    if (!d->progress_line)
+        return;
+    sd_event_source_disable_unref(d->progress_line->timer);
+    meter_end(&d->progress_line->meter);
+    free(d->progress_line);
+    d->progress_line = NULL;
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
@@ -26,6 +27,21 @@
 /* Between two looks while nothing is due: nobody is woken each second for nothing. */
 #define IDLE_USEC (10 * USEC_PER_SEC)
 
+struct progress {
+    uint64_t since_usec; /* monotonic; 0: nothing is due */
+    size_t done, left;
+    double rate; /* a second */
+    unsigned tenths;
+    bool is_long;
+    uint64_t n_done, looked_usec; /* at the last look */
+    bool was_idle;                /* likewise, and … */
+    uint64_t n_done_before;       /* … how many operations were done by then */
+    bool has_rested;              /* the state gave back its pages, … */
+    int n_changes_at_rest;        /* … after so many changes */
+    sd_event_source *timer;
+    char told[320]; /* what the service manager was told */
+};
+
 static const char *const tenant_words[] = {
     [ENGINE_TENANT_OK] = "tenant ok",
     [ENGINE_TENANT_AWAY] = "tenant away",
@@ -36,8 +52,8 @@ static const char *const tenant_words[] = {
 
 bool progress_of(const struct daemon *d, struct progress_now *ret)
 {
-    const struct progress *p = &d->progress;
-    if (!p->since_usec)
+    const struct progress *p = d->progress;
+    if (!p || !p->since_usec)
         return false;
     *ret = (struct progress_now){
         .done = p->done,
@@ -72,7 +88,11 @@ static void end_load(struct progress *p, uint64_t now_usec)
     if (p->is_long)
         log_notice("%zu %s written in %s", p->done, p->done == 1 ? "change was" : "changes were",
                    took);
-    *p = (struct progress){.n_done = p->n_done, .looked_usec = p->looked_usec};
+    p->since_usec = 0;
+    p->done = p->left = 0;
+    p->rate = 0;
+    p->tenths = 0;
+    p->is_long = false;
 }
 
 /* The rate is that of the last ten seconds or so. */
@@ -111,7 +131,7 @@ static int look(struct daemon *d, struct queue_counts *c, struct error *e)
     size_t ready = queue_count_of(c, OPERATION_READY);
     size_t left = (ready > waiting ? ready - waiting : 0) + queue_count_of(c, OPERATION_STARTED);
     bool moves = !es.paused && !es.observing && !es.state_failed && es.tenant == ENGINE_TENANT_OK;
-    follow(&d->progress, moves ? left : 0, es.n_done, clock_monotonic_usec());
+    follow(d->progress, moves ? left : 0, es.n_done, clock_monotonic_usec());
     return 0;
 }
 
@@ -128,7 +148,7 @@ static void tell(struct daemon *d, const struct queue_counts *c)
     struct directory_status ds = {0};
     struct engine_status es;
     struct progress_now now;
-    char text[sizeof(d->status_text)];
+    char text[sizeof(d->progress->told)];
     if (d->directory)
         directory_status(d->directory, &ds);
     engine_status(d->engine, &es);
@@ -150,9 +170,9 @@ static void tell(struct daemon *d, const struct queue_counts *c)
         size_t used = strlen(text);
         snprintf(text + used, sizeof(text) - used, ", %zu of %zu written", now.done, now.total);
     }
-    if (strcmp(text, d->status_text) == 0)
+    if (strcmp(text, d->progress->told) == 0)
         return;
-    snprintf(d->status_text, sizeof(d->status_text), "%s", text);
+    snprintf(d->progress->told, sizeof(d->progress->told), "%s", text);
     sd_notifyf(0, "STATUS=%s", text);
 }
 
@@ -160,14 +180,15 @@ void progress_tell(struct daemon *d)
 {
     struct queue_counts c = {0};
     struct error e = {0};
-    tell(d, queue_counts(d->state, &c, &e) < 0 ? NULL : &c);
+    if (d->progress)
+        tell(d, queue_counts(d->state, &c, &e) < 0 ? NULL : &c);
 }
 
 /* After ten seconds in which nothing was done, what a load of thousands took is given back; the
  * pages of the state once, since each look would only read the same ones again. */
 static void rest(struct daemon *d, bool idle)
 {
-    struct progress *p = &d->progress;
+    struct progress *p = d->progress;
     struct engine_status es;
     engine_status(d->engine, &es);
     if (idle && p->was_idle && es.n_done == p->n_done_before) {
@@ -190,7 +211,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     (void)usec;
     if (look(d, &c, &e) == 0 && d->directory)
         tell(d, &c);
-    bool idle = !d->progress.since_usec && engine_is_idle(d->engine);
+    bool idle = !d->progress->since_usec && engine_is_idle(d->engine);
     rest(d, idle);
     (void)sd_event_source_set_time_relative(source, idle ? IDLE_USEC : USEC_PER_SEC);
     (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -201,12 +222,18 @@ int progress_start(struct daemon *d, struct error *e)
 {
     if (d->dry_run)
         return 0;
-    d->progress.looked_usec = clock_monotonic_usec();
-    int r = timer_in(d->event, &d->progress_timer, USEC_PER_SEC, on_time, d);
+    d->progress = calloc(1, sizeof(*d->progress));
+    if (!d->progress)
+        return error_out_of_memory(e);
+    d->progress->looked_usec = clock_monotonic_usec();
+    int r = timer_in(d->event, &d->progress->timer, USEC_PER_SEC, on_time, d);
     return r < 0 ? error_set(e, r, "the timer of the progress: %s", strerror(-r)) : 0;
 }
 
 void progress_stop(struct daemon *d)
 {
-    d->progress_timer = sd_event_source_disable_unref(d->progress_timer);
+    if (d->progress)
+        sd_event_source_disable_unref(d->progress->timer);
+    free(d->progress);
+    d->progress = NULL;
 }
