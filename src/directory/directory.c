@@ -19,14 +19,12 @@
 #include "base/timer.h"
 #include "directory/connect.h"
 #include "directory/connection.h"
+#include "directory/doubts.h"
 #include "directory/feeding.h"
 #include "directory/libldap.h"
 #include "directory/searches.h"
 #include "directory/session.h"
 #include "directory/unanswered.h"
-
-/* Several doubts in a row (an OU moved out, then another) are one read. */
-#define DOUBTS_PAUSE_USEC (2 * USEC_PER_SEC)
 
 struct directory {
     struct sd_event *event;
@@ -37,7 +35,8 @@ struct directory {
     struct feeding *feeding;
     struct connection *connection;
     struct unanswered *unanswered;
-    sd_event_source *settle, *full, *doubts;
+    struct doubts *doubts;
+    sd_event_source *settle, *full;
     bool running, once, quiet;
     void (*searched)(const struct directory_search *s, void *userdata);
     void *searched_userdata;
@@ -154,6 +153,8 @@ static uint64_t until_full(const struct directory *d, uint64_t interval)
 static void on_caught_up(bool full, void *owner)
 {
     struct directory *d = owner;
+    if (full)
+        doubts_settled(d->doubts);
     if (unanswered_wait(d->unanswered, d->once)) {
         d->full_wanted = true; /* also over another connection */
     } else if (full) {
@@ -192,8 +193,7 @@ static void on_doubts(const char *why, void *owner)
 {
     struct directory *d = owner;
     log_debug("a full compare will follow: %s", why);
-    if (!timer_is_armed(d->doubts))
-        timer_arm(d->doubts, DOUBTS_PAUSE_USEC);
+    doubts_note(d->doubts);
     d->full_wanted = true;
 }
 
@@ -232,7 +232,7 @@ static void on_dropping(void *owner)
     feeding_stop(d->feeding);
     unanswered_begin(d->unanswered);
     sd_event_source_set_enabled(d->full, SD_EVENT_OFF);
-    sd_event_source_set_enabled(d->doubts, SD_EVENT_OFF);
+    doubts_stop(d->doubts);
 }
 
 static void tell_away(struct directory *d, const struct error *e)
@@ -298,14 +298,15 @@ static int add_sources(struct directory *d, struct error *e)
 {
     int r = timer_add(d->event, &d->full, on_full, d);
     if (r >= 0)
-        r = timer_add(d->event, &d->doubts, on_full, d);
-    if (r >= 0)
         r = sd_event_add_defer(d->event, &d->settle, on_settle, d);
     if (r >= 0)
         r = sd_event_source_set_enabled(d->settle, SD_EVENT_OFF);
     if (r < 0)
         return error_set(e, r, "cannot make timers for the directory: %s", strerror(-r));
-    return unanswered_new(&d->unanswered, d->sink, d->userdata, d->event, on_ask_again, d, e);
+    r = doubts_new(&d->doubts, d->event, on_full, d, e);
+    if (r == 0)
+        r = unanswered_new(&d->unanswered, d->sink, d->userdata, d->event, on_ask_again, d, e);
+    return r;
 }
 
 static int add_owners(struct directory *d, const struct string_list *attributes, struct error *e)
@@ -380,7 +381,7 @@ struct directory *directory_free(struct directory *d)
     d->feeding = feeding_free(d->feeding);
     d->settle = sd_event_source_disable_unref(d->settle);
     d->full = sd_event_source_disable_unref(d->full);
-    d->doubts = sd_event_source_disable_unref(d->doubts);
+    d->doubts = doubts_free(d->doubts);
     d->unanswered = unanswered_free(d->unanswered);
     searches_done(&d->searches);
     directory_options_done(&d->options);
@@ -427,7 +428,7 @@ void directory_request_full_read(struct directory *d)
     d->full_wanted = true;
     /* A person asks, perhaps after repairing a password: no pause. */
     if (!d->running || !connection_try_now(d->connection))
-        timer_arm(d->doubts, 0);
+        doubts_at_once(d->doubts);
 }
 
 /* We may have been called from inside the sink. */

@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "directory/environment.h"
@@ -31,6 +32,7 @@ struct newcomers {
     size_t first, end; /* of dns: those that are asked for now */
     unsigned index;    /* the search that is asked */
     struct search *search;
+    bool warned; /* once, while it is connected */
 };
 
 int newcomers_new(struct newcomers **ret, struct feed_environment *env,
@@ -86,13 +88,27 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     return id && string_list_add_once(&n->groups, id) < 0 ? error_out_of_memory(e) : 0;
 }
 
+/* Where it never does, each newcomer costs a whole read: whoever runs the server should know. */
+static void not_told(struct newcomers *n, const struct search_outcome *outcome)
+{
+    struct error e = {0};
+    (void)libldap_error(&e, outcome->code, outcome->said,
+                        "the server does not say which groups the new people are in, so everything "
+                        "is read again (a search by member and uniqueMember below %s)",
+                        n->env->searches[n->index].base);
+    if (!n->warned)
+        log_warning("%s", e.message);
+    n->warned = true;
+    feed_doubts(n->env, e.message);
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
     struct newcomers *n = userdata;
     struct error e = {0};
     if (outcome->code != LDAP_SUCCESS)
-        feed_doubts(n->env, "the server did not say which groups the new people are in");
+        not_told(n, outcome);
     n->search = search_free(n->search);
     if (++n->index == n->env->n_searches) {
         n->index = 0;

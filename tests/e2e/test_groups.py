@@ -498,6 +498,26 @@ def test_repaired_late(t):
                  tenant.users)
 
 
+def test_nobody_says_who_names_newcomers(t):
+    """A server that refuses to say which groups name somebody: everything is read again, so that newcomers get
+    what their groups give; and one line of the log says what that costs, however often it happens."""
+    server = t.server(ScriptedServer)
+    ada = server.person("ada")
+    members = [ada]
+    team = server.group("team", members)
+    daemon, tenant = follow(t, server, None, {"Team": {"group": team, "team": "Sales"}},
+                            directory_keys={"full_interval": "0"})
+    server.fail_search(53, message="no index on member", matching=lambda r: "(member=" in r.filter, times=None)
+    daemon.start()
+    tenant.wait_users(["ada"])
+    for uid in ("bob", "cem"):
+        members.append(server.person(uid))
+        server.raw_set(team, member=members)  # without a word, as servers that repair references do
+        tenant.wait_user(uid, team="Sales")
+    said = [line for line in daemon.log().splitlines() if "which groups the new people are in" in line]
+    need(len(said) == 1 and "no index on member" in said[0], "it is said once, with the server's words", said)
+
+
 def test_never_repaired(t):
     """T15: where no server repairs anything, the old DN names nobody after a while."""
     server = t.server(ScriptedServer)

@@ -1,9 +1,10 @@
-/* How long to wait: the bounds, and that they are never left. */
+/* How long to wait: the bounds, and that they are never left; between doubts; lags by length. */
 #include "config.h"
 
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "books/lag.h"
+#include "directory/doubts.h"
 #include "unit.h"
 
 static void test_bounds(void **state)
@@ -41,6 +42,25 @@ static void test_chance_spreads(void **state)
     assert_int_equal(backoff_wait(1000, 60000, 1, 501), 500);
 }
 
+/* A doubt is settled soon; where they never end, four fifths of the time are left to other work. */
+static void test_doubts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t took, since, pause;
+    } rows[] = {
+        {"nothing was read for one", 0, 3600 * USEC_PER_SEC, 2 * USEC_PER_SEC},
+        {"a small directory", 300 * USEC_PER_MSEC, 0, 2 * USEC_PER_SEC},
+        {"a large one, at once again", 20 * USEC_PER_SEC, 0, 80 * USEC_PER_SEC},
+        {"later", 20 * USEC_PER_SEC, 50 * USEC_PER_SEC, 30 * USEC_PER_SEC},
+        {"much later", 20 * USEC_PER_SEC, 79 * USEC_PER_SEC, 2 * USEC_PER_SEC},
+        {"long after", 20 * USEC_PER_SEC, 3600 * USEC_PER_SEC, 2 * USEC_PER_SEC},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_row(rows[i].name, doubts_pause(rows[i].took, rows[i].since) == rows[i].pause);
+}
+
 static void test_lags_are_counted(void **state)
 {
     (void)state;
@@ -62,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_chance_spreads),
+        cmocka_unit_test(test_doubts),
         cmocka_unit_test(test_lags_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
