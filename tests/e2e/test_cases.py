@@ -18,6 +18,7 @@ from lib import Lines, Slapd, base, deadline, need, wait_for
 FOLDER = os.path.join(base.ROOT, "tests/data/cases")
 OPEN = {"max_disable": "unlimited", "max_update": "unlimited", "max_rename": "unlimited", "max_team_change": "unlimited"}
 QUICK = {"min": "50ms", "max": "200ms", "hold": "1s"}
+KNOWN = set()  # (server, path of a case): it has the definitions of the case
 
 
 class Play:
@@ -99,8 +100,9 @@ def play(t, feed):
     for path in names:
         with open(path, encoding="utf-8") as text:
             case = json.load(text)
-        if "schema" in case and feed == "syncrepl":
-            server = t.shared(Slapd, **case.get("server", {}))
+        server = t.shared(Slapd, **case.get("server", {}))
+        if "schema" in case and (server, path) not in KNOWN:
+            KNOWN.add((server, path))
             server.modify("dn: cn=schema,cn=config\nchangetype: modify\n" + "\n".join(case["schema"]) + "\n")
         Play(t, os.path.basename(path)[:-5], case, feed).run()
 
