@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 #include "directory/environment.h"
 #include "directory/rootdse.h"
@@ -43,21 +44,27 @@ static json_t *asked_attributes(char *const *attributes)
     return sorted_names(attributes, n);
 }
 
-/* What is kept of an entry belongs to it as well: some of what is asked for is for the decoder
- * alone, and whoever was read before a rule named it has no value of it in the mirror. */
+/* What decides what is made of an entry belongs to it as well, since nobody who was read before is
+ * read again by a cookie: what is kept of what is asked for, which attribute is the login of a
+ * memberUid, and all else (the classes of people and groups, the schema, this version). */
 char *cookie_identity(const struct feed_environment *env, unsigned search,
                       enum directory_feed_kind kind, const char *server_uri, uint64_t usn)
 {
     const struct feed_search *s = &env->searches[search];
     const struct rootdse *d = env->server;
+    const struct decoder *decoder = &env->decoder;
     const char *bind = env->options->bind_dn ? env->options->bind_dn : env->options->principal;
+    char form[DIGEST_TEXT_SIZE];
+    if (digest_parts(form, &(struct digest_part){decoder->form, sizeof(decoder->form)}, 1) < 0)
+        return NULL;
     json_auto_t *j = json_pack(
-        "{s:s, s:s, s:s*, s:s*, s:s*, s:s, s:i, s:s, s:o, s:o, s:s*, s:i, s:s}", "feed",
+        "{s:s, s:s, s:s*, s:s*, s:s*, s:s, s:i, s:s, s:o, s:o, s:s*, s:i, s:s, s:s*, s:s}", "feed",
         directory_feed_name(kind), "product", d->product_text, "suffix", d->suffix_ids[search],
         "invocation", d->invocation_id, "uri", server_uri, "base", s->base, "scope", s->scope,
         "filter", s->filter, "attributes", asked_attributes(env->attributes), "kept",
-        sorted_names(env->decoder.wanted.items, env->decoder.wanted.n_items), "bind", bind,
-        "bind_method", (int)env->options->bind, "id", env->decoder.id_attribute);
+        sorted_names(decoder->wanted.items, decoder->wanted.n_items), "bind", bind, "bind_method",
+        (int)env->options->bind, "id", decoder->id_attribute, "login_attribute",
+        decoder->login_attribute, "way of reading", form);
     if (j && usn > 0)
         json_object_set_new(j, "usn", json_integer((json_int_t)usn));
     return j ? json_to_text(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;

@@ -454,6 +454,28 @@ def test_posix_and_unique(t):
         daemon.stop()
 
 
+def test_other_login_attribute(t):
+    """T54: a start with another login_attribute, which rules name as well, so that nothing else is asked for or kept: by whose
+    numbers a posixGroup names its members is read of everybody again, and nobody who is in it leaves."""
+    server = t.shared(Slapd)
+    ground = server.fresh()
+    ground.persons({uid: {"employeeNumber": str(n)} for n, uid in enumerate(("ada", "bob", "cem"), 70)})
+    posix = ground.group("posix", [], objectClass=["top", "posixGroup"], member=None, gidNumber="4711",
+                         memberUid=["ada", "bob", "cem"])
+    rules = {"Posix": {"group": posix, "team": "Sales"}, "Numbered": {"when": "(employeeNumber=*)", "roles": "Agent"}}
+    daemon, tenant = follow(t, server, ground, rules, "syncrepl", guard=OPEN, directory_keys={"group_filter": None},
+                            lifecycle={"leave_grace": "0"})
+    daemon.start()
+    tenant.wait_users(["ada", "bob", "cem"])
+    daemon.stop()
+    server.replace(posix, memberUid=["70", "71"])
+    daemon.configure(directory={"login_attribute": "employeeNumber"})
+    daemon.start()
+    tenant.wait_user("cem", disabled=True)
+    need(not tenant.user("ada")["disabled"] and not tenant.user("bob")["disabled"], "who is in it stays", daemon.log_tail())
+    need(len(daemon.audit(event="leave")) == 1, "nor was about to leave", daemon.audit(event="leave"))
+
+
 # --- repairs in the background (slapd's refint) ---
 
 def test_repaired_late(t):
