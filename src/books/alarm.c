@@ -86,40 +86,92 @@ void alarm_tell_checkpoint(struct books *b, struct audit_export *audit)
  * was not told for that reason is told when it still stands then. A time that lies ahead was
  * noted before the clock was set back: it delays nothing. An end is noted also while nobody is to
  * be told, so that the next time is told. */
-static int tell(struct books *b, const struct alarm *a, bool stands, uint64_t *ret_later_usec,
-                struct error *e)
+static int tell(struct books *b, struct alarm_telling *t, uint64_t *ret_later_usec, struct error *e)
 {
+    const struct alarm *a = &t->alarm;
     uint64_t told = 0, now = clock_steady_usec(), after = books_options(b)->sync->alarm_after_usec;
     bool standing = false;
     bool tells = books_options(b)->sync->notify_command;
-    if (!tells && stands)
+    if (!tells && t->stands)
         return 0;
     int r = alarm_told(books_state(b), a->cause, &told, &standing, e);
-    if (r < 0 || standing == stands)
+    if (r < 0 || standing == t->stands)
         return r;
-    if (stands && told && told <= now && now < told + after) {
+    if (t->stands && told && told <= now && now < told + after) {
         *ret_later_usec = told + after;
         return 0;
     }
-    r = alarm_note_told(books_state(b), a->cause, stands ? now : told, stands, e);
-    if (r == 0 && tells)
-        run_notify(b, stands ? "alarm" : "alarm-over", a);
-    return r;
+    t->is_noted = true;
+    t->told_usec = t->stands ? now : told;
+    if (tells)
+        run_notify(b, t->stands ? "alarm" : "alarm-over", a);
+    return 0;
+}
+
+static int put_on_record(struct books *b, const struct alarm_telling *t, struct error *e)
+{
+    struct audit_row row = {.event = t->stands ? "alarm" : "alarm-over",
+                            .code = t->alarm.code,
+                            .sentence = t->alarm.sentence};
+    return books_audit(b, &row, e);
+}
+
+static int note_told(struct books *b, const struct alarm_telling *t, struct error *e)
+{
+    return t->is_noted ? alarm_note_told(books_state(b), t->alarm.cause, t->told_usec, t->stands, e)
+                       : 0;
+}
+
+/* It is told at once, whether or not it can be stored: what the commit does not take is remembered
+ * until another engine stores it. */
+static void remember(struct books *b, const struct alarm_telling *t)
+{
+    if (alarm_remember(books_state(b), t) < 0)
+        log_error("Out of memory: the alarm %s may be told once more", t->alarm.cause);
 }
 
 static void notify(struct books *b, bool stands, const struct alarm *a)
 {
     struct error e = {0};
     uint64_t later_usec = 0;
-    struct audit_row row = {
-        .event = stands ? "alarm" : "alarm-over", .code = a->code, .sentence = a->sentence};
-    int r = books_audit(b, &row, &e);
+    struct alarm_telling t = {.alarm = *a, .stands = stands};
     log_notice("%s %s: %s", stands ? "Alarm" : "Over", a->cause, a->sentence);
+    int r = tell(b, &t, &later_usec, &e);
+    remember(b, &t);
     if (r == 0)
-        r = tell(b, a, stands, &later_usec, &e);
+        r = put_on_record(b, &t, &e);
+    if (r == 0)
+        r = note_told(b, &t, &e);
     if (r < 0)
         books_failed(b, &e);
     books_alarms_at(b, later_usec);
+}
+
+static int store_one(struct books *b, const struct alarm_telling *t, struct error *e)
+{
+    const struct alarm *a = &t->alarm;
+    CLEANUP(alarm_done) struct alarm cleared = {0};
+    bool is_new = false;
+    int r = 0;
+    if (!t->is_late && t->stands)
+        r = alarm_raise(books_state(b), a->cause, a->code, a->sentence, a->since_usec, &is_new, e);
+    if (!t->is_late && t->stands && r == 0)
+        r = alarm_notified(books_state(b), a->cause, clock_steady_usec(), e);
+    if (!t->stands)
+        r = alarm_clear(books_state(b), a->cause, &cleared, e);
+    if (r >= 0 && !t->is_late)
+        r = put_on_record(b, t, e);
+    return r < 0 ? r : note_told(b, t, e);
+}
+
+int alarm_store_told(struct books *b, struct error *e)
+{
+    size_t n;
+    const struct alarm_telling *told = alarm_remembered(books_state(b), &n);
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = store_one(b, &told[i], e);
+    return r;
 }
 
 /* alarm_check() looks again when this one is old enough. */
@@ -294,7 +346,12 @@ static int tell_late(const struct alarm *a, void *userdata)
 {
     struct telling *t = userdata;
     uint64_t later_usec = 0;
-    int r = a->notified_usec ? tell(t->b, a, true, &later_usec, t->e) : 0;
+    struct alarm_telling late = {.alarm = *a, .stands = true, .is_late = true};
+    int r = a->notified_usec ? tell(t->b, &late, &later_usec, t->e) : 0;
+    if (late.is_noted)
+        remember(t->b, &late);
+    if (r == 0)
+        r = note_told(t->b, &late, t->e);
     books_alarms_at(t->b, later_usec);
     return r;
 }

@@ -25,6 +25,7 @@
 #include "books/lag.h"
 #include "books/ledger.h"
 #include "state/person.h"
+#include "state/queue.h"
 #include "state/state.h"
 #include "state/steady.h"
 
@@ -187,8 +188,7 @@ void books_failed(struct books *b, const struct error *e)
         "The state file cannot be written: %s. Nothing more is sent to the tenant until it can",
         e->message);
     books_status_changed(b);
-    books_begin_epoch(b,
-                      "the state file cannot be written"); /* wakes: it may be the end that waits */
+    books_begin_epoch(b, "the state file cannot be written"); /* wakes: an end may wait */
 }
 
 uint64_t books_open_since_usec(const struct books *b)
@@ -213,6 +213,7 @@ int books_commit(struct books *b, struct error *e)
         books_failed(b, e);
         return r;
     }
+    alarm_forget_remembered(b->o.state);
     state_checkpoint_soon(b->o.state);
     export_soon(b);
     return 0;

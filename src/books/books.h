@@ -153,6 +153,9 @@ void alarm_over(struct books *b, const char *cause);
 /* Of all causes that begin so: what is not among those that stand is over. */
 int alarm_over_but(struct books *b, const char *prefix, const struct string_list *standing,
                    struct error *e);
+/* What was told before the state failed goes into it and on record, so that it is not told again,
+ * and its end is. */
+int alarm_store_told(struct books *b, struct error *e);
 /* An alarm, or its end, that needs neither state nor audit. */
 void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
                 uint64_t since_usec);

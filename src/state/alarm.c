@@ -4,10 +4,13 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "state/db.h"
 #include "state/queue.h"
 
@@ -161,4 +164,34 @@ int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata)
             return r;
     }
     return r;
+}
+
+int alarm_remember(struct state *s, const struct alarm_telling *t)
+{
+    struct told_alarms *l = &s->told;
+    struct alarm_telling copy = *t;
+    copy.alarm.cause = strdup(t->alarm.cause);
+    copy.alarm.code = strdup(t->alarm.code);
+    copy.alarm.sentence = strdup(t->alarm.sentence);
+    if (!copy.alarm.cause || !copy.alarm.code || !copy.alarm.sentence ||
+        memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(*l->items)) < 0) {
+        alarm_done(&copy.alarm);
+        return -ENOMEM;
+    }
+    l->items[l->n_items++] = copy;
+    return 0;
+}
+
+const struct alarm_telling *alarm_remembered(const struct state *s, size_t *ret_n)
+{
+    *ret_n = s->told.n_items;
+    return s->told.items;
+}
+
+void alarm_forget_remembered(struct state *s)
+{
+    for (size_t i = 0; i < s->told.n_items; i++)
+        alarm_done(&s->told.items[i].alarm);
+    free(s->told.items);
+    s->told = (struct told_alarms){0};
 }

@@ -205,6 +205,12 @@ struct known_ids {
     uint32_t epoch; /* another one: none of them is known any more */
 };
 
+/* alarm.c */
+struct told_alarms {
+    struct alarm_telling *items;
+    size_t n_items, capacity;
+};
+
 struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
@@ -230,6 +236,7 @@ struct state {
     bool round_is_narrow; /* see round.h */
     bool no_marks;        /* `dirty` was seen to be empty, and nothing was added to it since */
     bool no_alarms;       /* `alarm` likewise */
+    struct told_alarms told;
     struct later later;
     int (*flush)(struct state *s, unsigned tables, struct error *e); /* later_flush() */
 };

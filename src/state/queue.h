@@ -212,3 +212,15 @@ int alarm_note_told(struct state *s, const char *cause, uint64_t told_usec, bool
                     struct error *e);
 int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata), void *userdata,
                struct error *e);
+/* What a person was told in a transaction that is not committed. A rollback keeps it: the file
+ * knows nothing of it then, and the person does. */
+struct alarm_telling {
+    struct alarm alarm;
+    bool stands;
+    bool is_late;  /* the alarm itself was stored before */
+    bool is_noted; /* alarm_note_told() with told_usec */
+    uint64_t told_usec;
+};
+int alarm_remember(struct state *s, const struct alarm_telling *t); /* a copy; -ENOMEM */
+const struct alarm_telling *alarm_remembered(const struct state *s, size_t *ret_n);
+void alarm_forget_remembered(struct state *s);

@@ -23,6 +23,7 @@
 #include "state/lock.h"
 #include "state/make.h"
 #include "state/migrate.h"
+#include "state/queue.h"
 
 #define CHECKPOINT_PAGES 4000 /* 16 MB; what changes often is moved once for so many */
 #define BUSY_MS          1000 /* the loop stands still meanwhile */
@@ -62,6 +63,7 @@ struct state *state_release(struct state *s)
     buffer_done(&s->shape.names);
     buffer_done(&s->trail.pending);
     later_done(s);
+    alarm_forget_remembered(s);
     if (s->file.fd >= 0) /* after SQLite, whose locks would go with it */
         close(s->file.fd);
     if (s->file.lock_fd >= 0)

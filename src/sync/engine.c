@@ -140,7 +140,9 @@ int engine_start(struct engine *n, struct error *e)
     /* Nobody may have been told of what stood before, and the directory may be away for long.
      */
     books_alarms_at(n->books, clock_steady_usec() + ALARMS_AFTER_START_USEC);
-    int r = contact_check_tenant(n->contact, e);
+    int r = n->options.plan_only ? 0 : alarm_store_told(n->books, e);
+    if (r == 0)
+        r = contact_check_tenant(n->contact, e);
     if (r < 0)
         return r;
     r = n->options.plan_only ? 0 : delivery_settle_crash(n->delivery, e);
