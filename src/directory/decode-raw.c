@@ -9,6 +9,7 @@
 
 #include "directory/decode-raw.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -147,24 +148,36 @@ static bool look_at(const struct decoder *d, const struct berval *attribute, boo
     return true;
 }
 
-/* The id is not in it: the mirror is asked by that, and what was pushed may be read again. */
-static int digest(const struct decoder *d, const struct berval *dn, const struct berval *first,
-                  const struct berval *last, struct raw_entry *ret, struct error *e)
+static const char *end_of(const struct berval *element)
+{
+    return element->bv_val + element->bv_len;
+}
+
+#define SPAN_PARTS_MAX 6
+
+/* The id is not in it: the mirror is asked by that, and what was pushed may be read again. `span`:
+ * from the content of the first attribute, whose size is first_size, to the end of the last. */
+static int digest(const struct decoder *d, const struct berval *dn, size_t first_size,
+                  const struct digest_part *span, size_t n,
+                  unsigned char ret[static ENTRY_RAW_SIZE], struct error *e)
 {
     unsigned char hash[DIGEST_SIZE];
-    size_t span = (size_t)(last->bv_val + last->bv_len - first->bv_val);
     /* The head of the first attribute is not in the span: its size is. */
-    uint64_t sizes[] = {dn->bv_len, first->bv_len, span};
-    const struct digest_part parts[] = {
+    uint64_t sizes[] = {dn->bv_len, first_size, 0};
+    struct digest_part parts[3 + SPAN_PARTS_MAX] = {
         {d->form, sizeof(d->form)},
         {sizes, sizeof(sizes)},
         {dn->bv_val, dn->bv_len},
-        {first->bv_val, span},
     };
-    int r = digest_raw(hash, parts, ARRAY_SIZE(parts));
+    assert(n <= SPAN_PARTS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        parts[3 + i] = span[i];
+        sizes[2] += span[i].size;
+    }
+    int r = digest_raw(hash, parts, 3 + n);
     if (r < 0)
         return error_set(e, r, "SHA-256 failed");
-    memcpy(ret->digest, hash, sizeof(ret->digest));
+    memcpy(ret, hash, ENTRY_RAW_SIZE);
     return 0;
 }
 
@@ -195,7 +208,8 @@ int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id
         raw.dn = strndup(dn.bv_val ? dn.bv_val : "", dn.bv_len);
     if (!raw.dn)
         return DECODE_RAW_NONE;
-    int r = digest(d, &dn, &first, &last, &raw, e);
+    const struct digest_part span = {first.bv_val, (size_t)(end_of(&last) - first.bv_val)};
+    int r = digest(d, &dn, first.bv_len, &span, 1, raw.digest, e);
     if (r < 0)
         return r;
     *ret = raw;
@@ -249,4 +263,108 @@ int decode_raw_members(const struct decoder *d, LDAP *ld, LDAPMessage *m,
     };
     int r = digest_raw(rest, parts, ARRAY_SIZE(parts));
     return r < 0 ? error_set(e, r, "SHA-256 failed") : 0;
+}
+
+#define HEAD_MAX 6
+
+static size_t least_head(size_t size)
+{
+    return size < 0x80        ? 2
+           : size <= 0xff     ? 3
+           : size <= 0xffff   ? 4
+           : size <= 0xffffff ? 5
+                              : HEAD_MAX;
+}
+
+/* The head of an element of another size, as this server writes them: as short as it can be, or
+ * always as long. */
+static size_t write_head(unsigned char ret[static HEAD_MAX], const char *was, size_t was_head,
+                         size_t was_size, size_t size)
+{
+    size_t head = was_head == least_head(was_size) ? least_head(size) : was_head;
+    ret[0] = (unsigned char)was[0];
+    ret[1] = (unsigned char)(head == 2 ? size : 0x80 | (head - 2));
+    for (size_t i = head; i-- > 2; size >>= 8)
+        ret[i] = (unsigned char)size;
+    return head;
+}
+
+/* The one attribute that names members, in its message. */
+struct members_place {
+    struct berval dn, first, last;
+    struct berval attribute;
+    const char *head, *set; /* of the attribute; NULL: it is the first. Of its values */
+    struct berval values, added;
+};
+
+/* The values but for the last one, which is `added`. */
+static bool find_last(struct members_place *p)
+{
+    const unsigned char *at = (const unsigned char *)p->attribute.bv_val;
+    const unsigned char *end = at + p->attribute.bv_len, *before = NULL;
+    struct berval name;
+    if (!take_element(&at, end, LBER_OCTETSTRING, &name))
+        return false;
+    p->set = (const char *)at;
+    if (!take_element(&at, end, LBER_SET, &p->values) || at != end)
+        return false;
+    at = (const unsigned char *)p->values.bv_val;
+    for (const unsigned char *next = at; take_element(&next, end, LBER_OCTETSTRING, &p->added);) {
+        before = at;
+        at = next;
+    }
+    if (at != end || !before || (const char *)before == p->values.bv_val)
+        return false; /* the attribute was not there */
+    p->values.bv_len = (ber_len_t)((const char *)before - p->values.bv_val);
+    return true;
+}
+
+static bool find_members(LDAP *ld, LDAPMessage *m, struct members_place *p)
+{
+    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
+    struct berval element, name;
+    if (ldap_get_dn_ber(ld, m, &ber, &p->dn) != LDAP_SUCCESS)
+        return false;
+    while (ber_skip_element(ber, &element) == LBER_SEQUENCE) {
+        const unsigned char *at = (const unsigned char *)element.bv_val;
+        if (take_element(&at, at + element.bv_len, LBER_OCTETSTRING, &name) &&
+            names_members(&name)) {
+            if (p->attribute.bv_val)
+                return false; /* there are two */
+            p->attribute = element;
+            p->head = p->last.bv_val ? end_of(&p->last) : NULL;
+        }
+        if (!p->first.bv_val)
+            p->first = element;
+        p->last = element;
+    }
+    return p->attribute.bv_val && find_last(p);
+}
+
+int decode_raw_before_last(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                           unsigned char ret[static ENTRY_RAW_SIZE], struct berval *ret_added,
+                           struct error *e)
+{
+    struct members_place p = {0};
+    unsigned char head[HEAD_MAX], set[HEAD_MAX];
+    if (!find_members(ld, m, &p))
+        return DECODE_RAW_NONE;
+    const char *attribute = p.attribute.bv_val, *rest = end_of(&p.attribute);
+    size_t name_size = (size_t)(p.set - attribute);
+    size_t set_size = write_head(set, p.set, (size_t)(p.values.bv_val - p.set),
+                                 (size_t)(rest - p.values.bv_val), p.values.bv_len);
+    size_t size = name_size + set_size + p.values.bv_len;
+    size_t head_size =
+        p.head ? write_head(head, p.head, (size_t)(attribute - p.head), p.attribute.bv_len, size)
+               : 0;
+    const struct digest_part span[] = {
+        {p.first.bv_val, p.head ? (size_t)(p.head - p.first.bv_val) : 0},
+        {head, head_size},
+        {attribute, name_size},
+        {set, set_size},
+        {p.values.bv_val, p.values.bv_len},
+        {rest, (size_t)(end_of(&p.last) - rest)},
+    };
+    *ret_added = p.added;
+    return digest(d, &p.dn, p.head ? p.first.bv_len : size, span, ARRAY_SIZE(span), ret, e);
 }

@@ -37,3 +37,9 @@ int decode_raw_members(const struct decoder *d, LDAP *ld, LDAPMessage *m,
                        unsigned char rest[static DIGEST_SIZE],
                        int (*each)(const struct berval *value, void *userdata), void *userdata,
                        struct error *e);
+
+/* The digest that this group had if only its last member was added since, and that one, in the
+ * message. DECODE_RAW_NONE: there was no member before, or it is not seen which one is the last. */
+int decode_raw_before_last(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                           unsigned char ret[static ENTRY_RAW_SIZE], struct berval *ret_added,
+                           struct error *e);

@@ -300,7 +300,7 @@ static int take_growth(struct entries *x, unsigned search, LDAP *ld, LDAPMessage
 {
     CLEANUP(group_growth_done) struct group_growth growth = {0};
     CLEANUP(entry_freep) struct entry *added = NULL;
-    int r = group_memory_compare(&x->env->decoder, ld, m, raw->id, &growth, e);
+    int r = group_memory_compare(&x->env->decoder, ld, m, raw, !x->full, &growth, e);
     *ret_shrank = r == GROUP_SHRANK;
     if (r != 0)
         return r < 0 ? r : SINK_UNKNOWN_ID;
@@ -325,8 +325,8 @@ static int take_growth(struct entries *x, unsigned search, LDAP *ld, LDAPMessage
         return r;
     log_debug("%s has %zu more member%s, and those of before", raw->dn, growth.n_added,
               text_plural(growth.n_added));
-    group_memory_grew(&x->env->decoder, raw, &growth);
-    return count_known(x, raw, e);
+    r = group_memory_grew(&x->env->decoder, ld, m, raw, &growth, e);
+    return r < 0 ? r : count_known(x, raw, e);
 }
 
 /* *raw is empty if these bytes prove nothing. */

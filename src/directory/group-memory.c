@@ -7,7 +7,6 @@
 
 #include "directory/group-memory.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -215,6 +214,14 @@ void group_growth_done(struct group_growth *g)
     free(g->added);
 }
 
+static int add(struct group_growth *g, const struct berval *value)
+{
+    if (memory_grow(&g->added, &g->capacity, g->n_added + 1, sizeof(*g->added)) < 0)
+        return -ENOMEM;
+    g->added[g->n_added++] = *value;
+    return 0;
+}
+
 struct comparison {
     const struct group_memory *memory;
     const struct known_group *group;
@@ -233,11 +240,7 @@ static int compare(const struct berval *value, void *userdata)
         c->seen[i] = 1;
         return 0;
     }
-    struct group_growth *g = c->growth;
-    if (memory_grow(&g->added, &g->capacity, g->n_added + 1, sizeof(*g->added)) < 0)
-        return -ENOMEM;
-    g->added[g->n_added++] = *value;
-    return 0;
+    return add(c->growth, value);
 }
 
 /* So many that a table of all is worth it no more. */
@@ -246,13 +249,27 @@ static bool is_too_full(const struct known_group *g, size_t n_added)
     return g->n_values + n_added > g->n_slots - g->n_slots / 8;
 }
 
-int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
-                         struct group_growth *ret, struct error *e)
+/* Servers append: what came before the last value is often what the mirror has. */
+static int without_last(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                        const struct raw_entry *raw, struct group_growth *ret, struct error *e)
+{
+    struct berval last;
+    if (raw->members_size < MEMBERS_SIZE_MIN)
+        return GROUP_DIFFERS;
+    int r = decode_raw_before_last(d, ld, m, ret->was, &last, e);
+    if (r != 0)
+        return r < 0 ? r : GROUP_DIFFERS;
+    return add(ret, &last) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                         const struct raw_entry *raw, bool remember, struct group_growth *ret,
+                         struct error *e)
 {
     unsigned char rest[DIGEST_SIZE];
-    const struct known_group *g = find(d->groups, id);
+    const struct known_group *g = find(d->groups, raw->id);
     if (!g)
-        return GROUP_DIFFERS;
+        return remember ? without_last(d, ld, m, raw, ret, e) : GROUP_DIFFERS;
     CLEANUP(freep) char *seen = calloc(g->n_slots, sizeof(*seen));
     if (!seen)
         return error_out_of_memory(e);
@@ -268,14 +285,17 @@ int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m, cons
     return is_too_full(g, ret->n_added) ? GROUP_DIFFERS : 0;
 }
 
-void group_memory_grew(const struct decoder *d, const struct raw_entry *raw,
-                       const struct group_growth *growth)
+int group_memory_grew(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                      const struct raw_entry *raw, const struct group_growth *growth,
+                      struct error *e)
 {
     struct known_group *g = find(d->groups, raw->id);
-    assert(g); /* it was compared with what it grew from */
+    if (!g)
+        return note(d, ld, m, raw, e);
     struct filling f = {d->groups, g};
     for (size_t i = 0; i < growth->n_added; i++)
         (void)fill(&growth->added[i], &f);
     memcpy(g->raw, raw->digest, sizeof(g->raw));
     g->used = ++d->groups->now;
+    return 0;
 }

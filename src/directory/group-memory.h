@@ -32,12 +32,16 @@ struct group_growth {
     size_t n_added, capacity;
 };
 void group_growth_done(struct group_growth *g);
-/* 0: the group is remembered and only has more members now. Else GROUP_SHRANK when members are all
- * that differs, and some of them are not there any more, or GROUP_DIFFERS. */
+/* 0: the group had what is in `was` and only has more members now; where it is not remembered this
+ * is a guess, which holds if the mirror has the group as it was taken from `was`. remember: as
+ * above, else nothing is guessed. Else GROUP_SHRANK when members are all that differs, and some of
+ * them are not there any more, or GROUP_DIFFERS. */
 #define GROUP_DIFFERS 1
 #define GROUP_SHRANK  2
-int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
-                         struct group_growth *ret, struct error *e);
-/* What was found came to be taken. */
-void group_memory_grew(const struct decoder *d, const struct raw_entry *raw,
-                       const struct group_growth *growth);
+int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                         const struct raw_entry *raw, bool remember, struct group_growth *ret,
+                         struct error *e);
+/* What was found came to be taken: the group is remembered from now on. */
+int group_memory_grew(const struct decoder *d, LDAP *ld, LDAPMessage *m,
+                      const struct raw_entry *raw, const struct group_growth *growth,
+                      struct error *e);

@@ -233,6 +233,37 @@ def change_of_group(rng, group, members, others):
     return kind, text, [dn for dn in members if dn not in rows[1]] + rows[0]
 
 
+def test_large_group_after_a_start(t):
+    """T16: whoever enters a large group is decoded alone also where nothing of it is remembered, if all else came as the
+    mirror has it; if not, it is decoded whole."""
+    ground = t.shared(Slapd, entries=1, memberof=0).fresh()
+    people = [ground.person("s%d" % i) for i in range(8)]
+    group = ground.group("crowd", ["uid=x%04d,ou=elsewhere,%s" % (i, ground.dn) for i in range(400)])
+    daemon = t.rosterd(ground.server, t.simulator(), ground, directory_keys={"feed": "syncrepl", "full_interval": "0"},
+                       rules={"Agents": {"group": group, "roles": "Agent"}, "None": {"when": "(cn=none)", "team": "Sales"}},
+                       **LOG)
+    head = "dn: %s\nchangetype: modify\n" % group
+    steps = [(1, "add: member\nmember: %s\n" % people[0]),
+             (1, "add: member\nmember: %s\n" % people[1]),
+             (0, "add: member\nmember: %s\nmember: %s\n" % tuple(people[2:4])),
+             (0, "delete: member\nmember: %s\n" % people[0]),
+             (0, "add: member\nmember: %s\n-\nadd: cn\ncn: more\n" % people[4]),
+             (1, "add: member\nmember: %s\n" % people[5]),
+             (0, "delete: member\nmember: %s\n-\nadd: member\nmember: %s\n" % (people[1], people[6])),
+             (1, "add: member\nmember: %s\n" % people[7])]
+    grown = 0
+    for number, (alone, text) in enumerate(steps):
+        daemon.start()
+        daemon.wait_status("following")
+        ground.server.modify(head + text)
+        wait_for(lambda: members_of(daemon, group) == members_at(ground.server, group), 10, "step %d" % number,
+                 daemon.log_tail)
+        daemon.stop()
+        found = len(re.findall(r" [1-9]\d* more member", daemon.log()))
+        need(found == grown + alone, "what was new was read alone, or all of it", number, found, grown)
+        grown = found
+
+
 def test_large_group_at_random(t):
     """T16: of a large group that has more members only these are decoded, and whatever else happens to it, the mirror
     has what the server answers; from time to time members are entries, and move."""
