@@ -139,18 +139,17 @@ static int keep_skill(struct user *ret, const struct user *from, const char *nam
     return s ? user_add_skill(ret, name, s->level, NULL) : 0;
 }
 
-/* A skill that the operation changed, or that the tenant changed with it, is as it was read
- * last; any other is known as it was. */
+/* A skill that the operation named, applied or not, or that the tenant changed with it, is as it
+ * was read last; any other is known as it was. */
 static int learn_skill(const struct operation *o, const char *name, const struct user *known,
                        const struct user *before, const struct user *after, struct user *ret)
 {
     const struct user_skill *b = user_skill(before, name), *a = user_skill(after, name);
     const struct change *c = change_of(o, CHANGE_SKILL, name);
     bool changed = (b != NULL) != (a != NULL) || (a && b && a->level != b->level);
-    bool is_new = c ? is_applied(c, name, after) : changed;
-    if (c && c->to && is_new && !a) /* level 0, which some show as no skill */
+    if (c && c->to && !a && is_applied(c, name, after)) /* level 0, which some show as no skill */
         return user_add_skill(ret, name, 0, NULL);
-    return keep_skill(ret, is_new ? after : known, name);
+    return keep_skill(ret, c || changed ? after : known, name);
 }
 
 int apply_learn_skills(const struct operation *o, const struct user *known,
@@ -184,4 +183,30 @@ bool apply_is_done(const struct change *c, const struct user *known, const struc
     if (c->kind == CHANGE_SKILL)
         return is_applied(c, c->name, known);
     return text_equal(c->to, "true") == known->disabled;
+}
+
+/* As the planner says it of what is known. */
+static int say_from(struct change *c, const struct user *known)
+{
+    char level[16];
+    const char *from = c->from;
+    if (c->kind == CHANGE_FIELD)
+        from = user_get(known, (enum user_field)user_field_from_name(c->field));
+    else if (c->kind == CHANGE_SKILL) {
+        const struct user_skill *s = user_skill(known, c->name);
+        snprintf(level, sizeof(level), "%u", s ? s->level : 0);
+        from = s ? level : NULL;
+    }
+    return from == c->from ? 0 : text_replace(&c->from, from);
+}
+
+int apply_say_known(struct operation *o, const struct user *known, const struct user *quirks)
+{
+    int r = 0;
+    for (size_t i = 0; i < o->n_changes; i++)
+        if (apply_is_done(&o->changes[i], known, quirks))
+            return 0;
+    for (size_t i = 0; i < o->n_changes && r == 0; i++)
+        r = say_from(&o->changes[i], known);
+    return r;
 }

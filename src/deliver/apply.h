@@ -31,7 +31,12 @@ bool apply_skills_done(const struct operation *o, const struct user *left,
 /* Is it so at a user of whom that is known? */
 bool apply_is_done(const struct change *c, const struct user *known, const struct user *quirks);
 
-/* The skills that are known after the operation: what it named and what the tenant changed with
- * it as read back, everything else as it was known. */
+/* An operation of which nothing was done says what it changes from what is known by now: planned
+ * anew it is the same one, so that what was asked in vain is asked again when its time comes. What
+ * is left of one that was done in part is another operation. 0 or -ENOMEM. */
+int apply_say_known(struct operation *o, const struct user *known, const struct user *quirks);
+
+/* The skills that are known after the operation: what it named, applied or not, and what the
+ * tenant changed with it as read back, everything else as it was known. */
 int apply_learn_skills(const struct operation *o, const struct user *known,
                        const struct user *before, const struct user *after, struct user *ret);

@@ -405,11 +405,21 @@ enum next_step change_written(struct execution *x, const struct tenant_answer *a
     return NEXT_READ_BACK;
 }
 
+/* What is known is what the tenant shows; that it was asked in vain is what the operation says. */
+static int say_known(struct execution *x, struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = NULL;
+    int r = user_from_json(&known, x->link.known, e);
+    if (r == 0 && apply_say_known(x->operation, known, x->learnt.quirks) < 0)
+        r = error_out_of_memory(e);
+    return r;
+}
+
 static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     char cause[400];
-    if (keep_part(x, a->user, &e) < 0) {
+    if (keep_part(x, a->user, &e) < 0 || say_known(x, &e) < 0) {
         execution_broken(x, &e);
         return;
     }

@@ -291,22 +291,18 @@ static void do_get(struct tenant_call *c)
     fake_answer(c, TENANT_DONE, 200, "");
 }
 
+/* Whole, or merged: then what is not named stays. */
 static void put_skills(struct fake_tenant *t, struct user *u, const struct user *skills)
 {
-    struct user *fresh = must(user_copy(u));
-    for (size_t i = 0; !t->merges_skills && i < fresh->n_skills; i++) {
-        free(fresh->skills[i].name);
-        source_done(&fresh->skills[i].source);
-    }
-    if (!t->merges_skills)
-        fresh->n_skills = 0;
+    struct user *old = must(user_copy(u));
+    user_clear_skills(u);
     for (size_t i = 0; i < skills->n_skills; i++)
-        must_not_fail(user_add_skill(fresh, skills->skills[i].name,
+        must_not_fail(user_add_skill(u, skills->skills[i].name,
                                      fake_tenant_level(t, skills->skills[i].level), NULL));
-    struct user swap = *u;
-    *u = *fresh;
-    *fresh = swap;
-    user_free(fresh);
+    for (size_t i = 0; t->merges_skills && i < old->n_skills; i++)
+        if (!user_skill(skills, old->skills[i].name))
+            must_not_fail(user_add_skill(u, old->skills[i].name, old->skills[i].level, NULL));
+    user_free(old);
 }
 
 static void do_put(struct tenant_call *c)

@@ -72,7 +72,7 @@ static const struct {
     {"a supervisor's stays", "-skill:X", "- -", "- X:1", "Z X:1,Z:9", "Z Z:9", "Z Z:9", "- Z:9", true, "- -"},
     {"merged: level 0", "-skill:X", "- -", "- X:1", "- X:1,Z:9", "- X:1,Z:9", "- Z:9", "- X:0,Z:9", false,
      "- X:1"},
-    {"shown with level 0", "-skill:X", "- -", "- X:1", "- X:1", "- X:0", "- -", "- X:0", false, "- X:1"},
+    {"shown with level 0", "-skill:X", "- -", "- X:1", "- X:1", "- X:0", "- -", "- X:0", false, "- X:0"},
     {"wanted with level 0", "=skill:X:0", "- X:0", "- X:1", "- X:1", "- -", "- X:0", "- X:0", true, "- X:0"},
     {"level lowered", "=skill:X:10", "- X:10", "- X:90", "- X:90", "- X:10", "- X:10", "- X:10", true, "- X:10"},
     {"a move that rewrites skills", "team", "- X:80", "- X:80", "- X:80,Own:5", "- New:50", "- Own:5,X:80",
@@ -106,6 +106,38 @@ static void test_rows(void **state)
         assert_row(rows[i].name, !strcmp(text_of(left, text, sizeof text), rows[i].left));
         assert_row(rows[i].name, apply_skills_done(o, left, after) == rows[i].done);
         assert_row(rows[i].name, !strcmp(text_of(learnt, text, sizeof text), rows[i].learnt));
+    }
+}
+
+/* An operation that waits, said as the planner would say it of what is known. */
+static const struct {
+    const char *operation, *known, *said;
+} waiting[] = {
+    {"-skill:X", "- X:0", "skill:X 0 none"},
+    {"-skill:X", "- -", "skill:X was none"}, /* done */
+    {"=skill:X:50 =skill:Y:7", "- X:50,Y:1", "skill:X none 50 skill:Y none 7"}, /* in part */
+    {"=skill:X:50 =skill:Y:7", "- X:40", "skill:X 40 50 skill:Y none 7"},
+    {"team =skill:X:5", "- X:0", "team Customer Service Support skill:X 0 5"},
+    {"-role:A =skill:X:5", "A X:0", "role:A was none skill:X 0 5"},
+};
+
+static void test_what_waits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(waiting); i++) {
+        char text[300];
+        size_t used = 0;
+        CLEANUP(operation_freep) struct operation *o = operation_of(waiting[i].operation);
+        CLEANUP(user_freep) struct user *known = user_of(waiting[i].known);
+        CLEANUP(user_freep) struct user *quirks = user_new();
+        assert_int_equal(user_set(known, USER_TEAM, "Customer Service", NULL), 0);
+        assert_int_equal(apply_say_known(o, known, quirks), 0);
+        for (size_t k = 0; k < o->n_changes; k++) {
+            const struct change *c = &o->changes[k];
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s %s", k ? " " : "",
+                                     c->field, c->from ? c->from : "none", c->to ? c->to : "none");
+        }
+        assert_row(waiting[i].operation, !strcmp(text, waiting[i].said));
     }
 }
 
@@ -162,6 +194,7 @@ static void test_what_is_done(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_what_waits),
                                        cmocka_unit_test(test_what_is_done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

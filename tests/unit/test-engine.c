@@ -284,25 +284,6 @@ static void test_shared_login(void **state)
     is_idle(b);
 }
 
-static void test_merging_tenant(void **state)
-{
-    struct bed *b = *state;
-    b->tenant->merges_skills = true;
-    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", "G",
-               "sn", "u0", "preferredLanguage", "es", NULL);
-    bed_group(b, "support", "u0", NULL);
-    bed_start(b);
-    bed_sync(b);
-    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", "G",
-               "sn", "u0", NULL);
-    bed_sync(b);
-    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_NOT_APPLIED), 1);
-    b->tenant->merges_skills = false;
-    bed_advance(b, HOUR);
-    assert_null(user_skill(fake_tenant_find(b->tenant, "u0")->user, "Spanish"));
-    is_idle(b);
-}
-
 /* What a write left undone is sent once more, and only that: the team, the skills, or both. */
 static void test_forgetting_tenant(void **state)
 {
@@ -470,7 +451,6 @@ int main(int argc, char **argv)
         scenario(test_on_shift),
         scenario(test_new_identities),
         scenario(test_shared_login),
-        scenario(test_merging_tenant),
         scenario(test_forgetting_tenant),
         scenario(test_privileged_role),
         scenario(test_settled_is_settled),
