@@ -19,7 +19,6 @@
 #define N_STEPS  60
 #define MOST     8192
 
-
 /* -- the counter -- */
 
 enum sort { /* the test's own names, in the order of the enum of the budgets */
@@ -47,9 +46,12 @@ struct counter {
     size_t limits[N_STEPS + 8][N_SORTS]; /* of each configuration; SIZE_MAX: none */
     unsigned configuration;
     unsigned left[N_PEOPLE]; /* in which the person's last request left */
-    struct {
+    unsigned nth[N_PEOPLE], n_left; /* which one of all that was */
+    struct did {
         enum sort sort;
         uint64_t at;
+        unsigned nth;
+        size_t limit;
     } did[MOST];
     size_t n;
     bool made[N_PEOPLE];
@@ -132,27 +134,41 @@ static int sort_of(enum fake_kind kind, const struct known *before, const struct
 static void on_request(enum fake_kind kind, const char *login, const char *id, void *userdata)
 {
     struct counter *c = userdata;
-    if (login)
+    if (login) {
         c->left[atoi(login + 1)] = c->configuration;
+        c->nth[atoi(login + 1)] = ++c->n_left;
+    }
     if (c->bed->order)
         order_request(c->bed->order, kind, login, id);
 }
 
+/* Of those that left before it, and itself. */
+static size_t count_within(const struct counter *c, const struct did *did)
+{
+    size_t within = 0;
+    for (size_t i = 0; i < c->n; i++)
+        within += c->did[i].sort == did->sort && c->did[i].nth <= did->nth &&
+                  c->did[i].at + DAY > did->at;
+    return within;
+}
+
+/* One that left earlier may arrive later: one more within the limits of those that left since. */
 static void count(struct counter *c, enum sort sort, unsigned person)
 {
-    size_t limit = c->limits[c->left[person]][sort];
-    size_t within = 1;
-    for (size_t i = 0; i < c->n; i++)
-        within += c->did[i].sort == sort && c->did[i].at + DAY > c->bed->monotonic;
     assert_true(c->n < MOST);
-    c->did[c->n].sort = sort;
-    c->did[c->n++].at = c->bed->monotonic;
+    const struct did *now = &c->did[c->n];
+    c->did[c->n++] = (struct did){.sort = sort,
+                                  .at = c->bed->monotonic,
+                                  .nth = c->nth[person],
+                                  .limit = c->limits[c->left[person]][sort]};
     seen[sort]++;
-    if (limit != SIZE_MAX && within > limit)
-        fail_msg("seed %llu: %zu of kind %u within a day, allowed are %zu",
-                 (unsigned long long)seed, within, sort, limit);
-    if (within == limit)
-        stopped[sort]++;
+    for (const struct did *did = c->did; did <= now; did++) {
+        size_t within = did->sort == sort && did->nth >= now->nth ? count_within(c, did) : 0;
+        if (within > did->limit)
+            fail_msg("seed %llu: %zu of kind %u within a day, allowed are %zu",
+                     (unsigned long long)seed, within, sort, did->limit);
+        stopped[sort] += within == did->limit && did == now;
+    }
 }
 
 static void on_write(enum fake_kind kind, const struct fake_user *after, const char *login,
@@ -468,8 +484,8 @@ static void never_met(void)
 }
 
 /* Failed once: a run ended with somebody whose operation was found to be beyond its budget when it
- * was to begin, and was not parked yet. */
-static const uint64_t kept_seeds[] = {20261797};
+ * was to begin, and was not parked yet; one that left later arrived first (the test's mistake). */
+static const uint64_t kept_seeds[] = {20261797, 20261228};
 
 int main(int argc, char **argv)
 {
