@@ -94,7 +94,7 @@ int holders_call(struct login_holders *k, struct audit_holder *h, const char *lo
     p = known_put(&k->logins, key, strlen(key));
     if (!p)
         return -ENOMEM;
-    if (p->holder)
+    if (p->holder && !p->holder->gone) /* who is gone may be found again, by another login */
         p->holder->holds = false;
     p->holder = h;
     return text_replace(&h->login, login);
