@@ -189,10 +189,12 @@ bool execution_raced(struct execution *x, const struct tenant_answer *a)
 /* Of a user who was made and then renamed by somebody: on record behind the outcome. */
 static int follow_rename(struct execution *x, struct error *e)
 {
-    bool taken = false; /* that was asked before */
-    return x->learnt.renamed
-               ? drift_follow_rename(x->delivery->books, &x->link, x->learnt.renamed, &taken, e)
-               : 0;
+    struct delivery *d = x->delivery;
+    bool taken = false; /* since that was asked */
+    if (!x->learnt.renamed)
+        return 0;
+    int r = drift_follow_rename(d->books, &x->link, x->learnt.renamed, &taken, e);
+    return r == 0 && taken ? link_store(d->state, &x->link, e) : r;
 }
 
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
