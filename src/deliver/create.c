@@ -202,13 +202,17 @@ static bool is_made_before(const struct execution *x, const struct tenant_answer
 }
 
 /* Is it the user that the lost answer was about? Where the tenant keeps our id, that alone
- * tells. */
+ * tells. That an older state was restored is no answer that was lost: where nobody sees which roles
+ * the user has, whoever has the login may be a stranger with all of them. */
 static bool is_ours(const struct execution *x, const struct tenant_answer *a)
 {
+    const struct parts *parts = delivery_parts(x->delivery);
+    bool may_be_alike =
+        !parts->keeps_our_id && (x->basis.was_unclear || !(parts->hides & PART_ROLES));
     if (is_made_before(x, a))
         return false;
     return text_equal(a->our_id, x->operation->entry_id) ||
-           (!delivery_parts(x->delivery)->keeps_our_id && is_as_sent(x, a->user));
+           (may_be_alike && is_as_sent(x, a->user));
 }
 
 /* After an attempt whose outcome was not known, and the login is somebody's. */
