@@ -271,9 +271,10 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
         g->has_ended = true;
         g->is_away = false;
         g->asleep_usec = g->asleep_then_usec;
+        r = vanish_end(g, e);
     }
     books_wake(g->books, WORK_DUE);
-    return 0;
+    return r;
 }
 
 /* What came stays: it is true. The cookie is the old one, so it comes again. */

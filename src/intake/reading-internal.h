@@ -43,3 +43,10 @@ struct reading {
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct reading *g, bool whole, struct error *e);
 bool vanish_is_due(const struct reading *g);
+int vanish_end(struct reading *g, struct error *e); /* a read has ended, whole or not */
+
+/* unread.c: of the attributes that the rules name, those of which nobody knows for everybody. */
+int unread_names(const struct reading *g, struct string_list *ret, struct error *e); /* appended */
+/* Likewise; ret_fewer: some may be known by now. */
+int unread_end(struct reading *g, bool *ret_fewer, struct error *e);
+int unread_accept(struct reading *g, struct error *e); /* whoever lacks one has none */

@@ -34,16 +34,32 @@ static double count_of(const json_t *counts, const char *name)
     return (double)json_integer_value(json_object_get(counts, name));
 }
 
+static bool has_vanished(const struct reading *g, const char *name)
+{
+    const size_t size = strlen(name);
+    for (const char *p = g->vanished; (p = strchr(p, ',')) != NULL && *++p;)
+        if (strncmp(p, name, size) == 0 && (p[size] == ',' || !p[size]))
+            return true;
+    return false;
+}
+
 static void say_vanished(struct reading *g, const char *name, double before, size_t now,
-                         struct string_list *standing)
+                         bool is_lost, struct string_list *standing)
 {
     char cause[300], sentence[512];
     snprintf(cause, sizeof(cause), "attribute:%s", name);
-    snprintf(
-        sentence, sizeof(sentence),
-        "the attribute %s had values for %.0f people before and has values for %zu now: changes of those "
-        "who lack it wait for approval",
-        name, before, now);
+    if (is_lost)
+        snprintf(
+            sentence, sizeof(sentence),
+            "the attribute %s had values for %.0f people before and has values for %zu now: changes of "
+            "those who lack it wait for approval",
+            name, before, now);
+    else
+        snprintf(
+            sentence, sizeof(sentence),
+            "the attribute %s is new to the rules, and the read for it was not whole: changes of those "
+            "who lack it wait for a whole read, or for approval",
+            name);
     alarm_set(g->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
     if (string_list_add(standing, cause) < 0) /* told again at the next read */
         log_debug("Out of memory: the alarm of %s ends", name);
@@ -59,8 +75,8 @@ static void say_back(struct reading *g, const char *name)
 /* Fills `vanished` (names between commas) and the counts to compare the next read with: for a
  * vanished attribute those before, so that it stays vanished until it is back or approved. */
 static json_t *compare_counts(struct reading *g, const json_t *old, const size_t *counts,
-                              size_t people, char *vanished, size_t size,
-                              struct string_list *standing)
+                              size_t people, const struct string_list *unread, char *vanished,
+                              size_t size, struct string_list *standing)
 {
     const struct string_list *names = ruleset_attributes(rules_ruleset(g->rules));
     double people_before = count_of(old, ""), left = people_before - (double)people;
@@ -72,13 +88,16 @@ static json_t *compare_counts(struct reading *g, const json_t *old, const size_t
         const char *name = names->items[i];
         double before = count_of(old, name);
         double lost = before - (double)counts[i] - (left > 0 ? left : 0);
-        bool gone = before >= FEWEST_VALUES && lost > limit;
+        bool is_lost = before >= FEWEST_VALUES && lost > limit;
+        /* Nobody is decided about while it is read. */
+        bool is_unread =
+            string_list_contains(unread, name) && (!g->under_way || has_vanished(g, name));
         json_object_set_new(now, name,
-                            json_integer(gone ? (json_int_t)before : (json_int_t)counts[i]));
-        if (gone) {
+                            json_integer(is_lost ? (json_int_t)before : (json_int_t)counts[i]));
+        if (is_lost || is_unread) {
             size_t used = strlen(vanished);
             snprintf(vanished + used, size - used, "%s,", name);
-            say_vanished(g, name, before, counts[i], standing);
+            say_vanished(g, name, before, counts[i], is_lost, standing);
         }
     }
     return now;
@@ -106,11 +125,15 @@ static int compare(struct reading *g, bool whole, size_t *counts, struct error *
         return r;
     g->people_unlooked = 0;
     g->people_looked = people;
-    json_t *old = counts_before(g, &r, e);
     CLEANUP(string_list_done) struct string_list standing = {0};
-    json_t *now =
-        r < 0 ? NULL
-              : compare_counts(g, old, counts, people, vanished, sizeof(vanished), &standing);
+    CLEANUP(string_list_done) struct string_list unread = {0};
+    r = unread_names(g, &unread, e);
+    if (r < 0)
+        return r;
+    json_t *old = counts_before(g, &r, e);
+    json_t *now = r < 0 ? NULL
+                        : compare_counts(g, old, counts, people, &unread, vanished,
+                                         sizeof(vanished), &standing);
     CLEANUP(freep) char *text = now ? json_to_text(now, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(old);
     json_decref(now);
@@ -144,6 +167,8 @@ int reading_accept_vanished(struct reading *g, const char *shown, struct error *
     int r = state_meta_set(g->state, META_VANISHED, NULL, e);
     if (r == 0)
         r = state_meta_set(g->state, META_APPROVED, NULL, e);
+    if (r == 0)
+        r = unread_accept(g, e);
     return r < 0 ? r : state_meta_set(g->state, "attribute-counts", NULL, e);
 }
 
@@ -185,6 +210,18 @@ int vanish_look(struct reading *g, bool whole, struct error *e)
     int r = counts ? compare(g, whole, counts, e) : error_out_of_memory(e);
     free(counts);
     return r;
+}
+
+int vanish_end(struct reading *g, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list unread = {0};
+    bool look = false;
+    int r = unread_end(g, &look, e);
+    if (r == 0)
+        r = unread_names(g, &unread, e);
+    for (size_t i = 0; i < unread.n_items; i++)
+        look |= !has_vanished(g, unread.items[i]);
+    return r < 0 || !look ? r : vanish_look(g, false, e);
 }
 
 const char *reading_vanished_here(const struct reading *g, const struct entry *entry, char *buffer,

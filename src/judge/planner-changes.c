@@ -228,7 +228,8 @@ const char *plan_vanished_sentence(const struct planner_input *in, char *buffer,
 {
     snprintf(buffer, size,
              "the attribute %s vanished from many entries at once, as when an access rule of the "
-             "directory changes: check what the bind user may read, or approve the plan",
+             "directory changes, or was not read of everybody yet: check what the bind user may "
+             "read, or approve the plan",
              in->verdict.vanished_attribute);
     return buffer;
 }
