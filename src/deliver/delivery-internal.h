@@ -99,6 +99,7 @@ struct learnt {
 struct proof {
     bool proved;                     /* the login is that of the user that is known */
     bool id_failed;                  /* the remembered id is not there, or cannot be asked for */
+    bool id_unread;                  /* what is shown by it is too large to be used */
     bool other_id;                   /* the login is shown with another one */
     bool is_alike;                   /* by the name or the mail; no id is shown with the login */
     bool knows_ours;                 /* nobody has the id that we gave the user */

@@ -178,15 +178,25 @@ bool execution_ends_unread(const struct execution *x, const struct tenant_answer
     return a->too_large && o->kind == OPERATION_DISABLE && o->budget != BUDGET_DORMANT;
 }
 
+/* Than the one whose id tells nothing: the id that is shown does, else what is known. */
+static bool is_another(const struct execution *x, const struct tenant_answer *a)
+{
+    if (x->proof.id_unread && a->id)
+        return !text_equal(a->id, x->link.remote_id);
+    return x->basis.known && (x->proof.id_failed || x->proof.id_unread) &&
+           !is_who_it_was(x, a->user);
+}
+
 static void on_holder(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     bool found = a->class == TENANT_DONE && a->user;
-    if (!found && a->class != TENANT_NOT_FOUND) {
+    bool unread = x->proof.id_unread && execution_ends_unread(x, a);
+    if (!found && !unread && a->class != TENANT_NOT_FOUND) {
         execution_fail(x, a);
         return;
     }
-    if (found && x->basis.known && x->proof.id_failed && !is_who_it_was(x, a->user)) {
+    if (found && is_another(x, a)) {
         hold_another(x, a, OTHER_MAIL);
         return;
     }
@@ -208,9 +218,12 @@ static void on_proof(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
-    if ((login && text_equal_fold(login, x->link.login)) || execution_ends_unread(x, a)) {
+    if (login && text_equal_fold(login, x->link.login)) {
         x->proof.proved = true;
         x->proof.go(x);
+    } else if (execution_ends_unread(x, a)) { /* which does not say whose the login is */
+        x->proof.id_unread = true;
+        ask_holder(x);
     } else if (login) {
         execution_renamed(x, a, login);
     } else if (a->class == TENANT_NOT_FOUND || a->class == TENANT_UNSUPPORTED ||

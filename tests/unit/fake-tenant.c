@@ -85,6 +85,7 @@ static void answer_first(struct fake_tenant *t)
         fake_answer(c, fault.class, fault.status, fault.status ? "a fault" : "connection reset");
         c->answer.retry_after_usec = fault.retry_after_usec;
         c->answer.concerns_all |= fault.no_token;
+        c->answer.too_large = fault.too_large;
     }
     if (t->late && c->kind == FAKE_GET && text_equal_fold(c->login, t->late)) {
         t->late = NULL;

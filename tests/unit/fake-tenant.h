@@ -44,6 +44,7 @@ struct fake_fault {
     enum tenant_answer_class class;
     int status;
     uint64_t retry_after_usec;
+    bool too_large; /* of a read: more is shown of this user than may be */
 };
 
 struct fake_user {

@@ -284,6 +284,71 @@ static void test_entry_made_anew(void **state)
     }
 }
 
+/* Of kinds of reads, the answer is too large. */
+static void show_too_much(struct bed *b, unsigned kinds)
+{
+    fake_tenant_fail(
+        b->tenant,
+        (struct fake_fault){
+            .kinds = kinds, .times = -1, .class = TENANT_AWAY, .status = 200, .too_large = true});
+}
+
+/* The user was renamed there, the login is another's by now, and what the tenant shows of the user
+ * by its id is too large to be used: that proves nothing of whose the login is. */
+static void test_too_large_by_its_id(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct bed *b = bed_new(false);
+        bool revoke = way == 1;
+        b->mapping.revoke_when =
+            (struct mapping_text){(char *)"(employeeType=Revoked)", (char *)"test.conf", 5};
+        ten_with_ids(b);
+        struct fake_user *u = fake_tenant_find(b->tenant, "u3");
+        fake_tenant_rename(u, "ours");
+        fake_tenant_add(b->tenant, "u3", "Eve", "Else", "eve@example.com", "Support");
+        show_too_much(b, FAKE_SCIM_GET);
+        if (revoke) {
+            fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ACTIVE,
+                                                            .times = -1,
+                                                            .class = TENANT_REFUSED,
+                                                            .status = 400});
+            revoke_uid(b, "u3", true);
+        } else {
+            bed_leave(b, "id-u3");
+            bed_read_all(b);
+        }
+        bed_run(b);
+        bed_advance(b, 3 * DAY);
+        if (is_disabled(b, "u3"))
+            fail_msg("way %d: a stranger was disabled", way);
+        assert_true(bed_queue(b, OPERATION_HELD, NULL) > 0);
+        fake_tenant_heal(b->tenant);
+        bed_advance(b, DAY);
+        bed_retry(b, NULL);
+        bed_advance(b, DAY);
+        assert_true(is_disabled(b, "ours"));
+        assert_false(is_disabled(b, "u3"));
+        bed_free(b);
+    }
+}
+
+/* Whose login it is all the same, is disabled: by what a read by the login shows, or unread. */
+static void test_too_large_and_ours(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct bed *b = bed_new(false);
+        ten_with_ids(b);
+        show_too_much(b, way ? FAKE_SCIM_GET : FAKE_SCIM_GET | FAKE_GET);
+        bed_leave(b, "id-u3");
+        bed_sync(b);
+        bed_advance(b, 3 * DAY);
+        assert_true(is_disabled(b, "u3"));
+        bed_free(b);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +359,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_stranger_without_an_id),
         scenario(test_the_same_one_leaves),
         scenario(test_entry_made_anew),
+        cmocka_unit_test(test_too_large_by_its_id),
+        cmocka_unit_test(test_too_large_and_ours),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
