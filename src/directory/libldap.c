@@ -127,12 +127,15 @@ char *libldap_filter_escape(const void *bytes, size_t size)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
     const unsigned char *p = bytes;
+    size_t from = 0; /* of what needs no escape */
     for (size_t i = 0; i < size; i++) {
-        if (p[i] < 0x20 || p[i] >= 0x7f || strchr("\\*()", p[i]))
-            buffer_format(&b, "\\%02x", p[i]);
-        else
-            buffer_add(&b, p + i, 1);
+        if (p[i] >= 0x20 && p[i] < 0x7f && !strchr("\\*()", p[i]))
+            continue;
+        buffer_add(&b, p + from, i - from);
+        buffer_format(&b, "\\%02x", p[i]);
+        from = i + 1;
     }
+    buffer_add(&b, p + from, size - from);
     return buffer_take(&b);
 }
 

@@ -143,7 +143,9 @@ static int write_filter(struct newcomers *n, struct buffer *b, const char *candi
         CLEANUP(freep) char *value = libldap_filter_escape(dn, strlen(dn));
         if (!value)
             return -ENOMEM;
-        buffer_format(b, "(member=%s)(uniqueMember=%s)", value, value);
+        const char *const parts[] = {"(member=", value, ")(uniqueMember=", value, ")"};
+        for (size_t k = 0; k < ARRAY_SIZE(parts); k++)
+            buffer_add_text(b, parts[k]);
     }
     buffer_add_text(b, "))");
     return 0;
