@@ -213,6 +213,7 @@ static void by_hand(struct history *h)
     char login[24];
     if (!is || !may_touch(h))
         return;
+    read_lines(h); /* they tell of the logins of now */
     memcpy(login, is->login, sizeof(login));
     unsigned how = below(8);
     h->unknown[is->who] |= !id_is_known(h, is->who);
