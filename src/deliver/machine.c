@@ -23,8 +23,9 @@ static bool goes_by_id(const struct execution *x)
 
 static bool reads_first(const struct execution *x)
 {
-    /* Of one who is gone the login may be another's by now. */
-    bool at_once = x->operation->revokes && x->kind->write && x->link.gone == LINK_THERE;
+    /* Of one who is gone the login may be another's by now; of whom a stranger was found it is. */
+    bool at_once = x->operation->revokes && x->kind->write && x->link.gone == LINK_THERE &&
+                   !text_equal(x->operation->reason, REASON_CONFLICT);
     unsigned when = (at_once ? 0 : READS_FIRST) | (x->learnt.is_unclear ? READS_UNCLEAR : 0) |
                     (x->basis.is_distrusted ? READS_DISTRUSTED : 0) |
                     (x->is_recorded ? 0 : READS_HELD);

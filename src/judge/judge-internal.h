@@ -68,7 +68,7 @@ int claim_find_successor(struct books *b, struct dossier *s, struct error *e);
 int merge_queue(struct books *b, struct dossier *s, struct operation_list *planned,
                 struct error *e);
 /* One more, beside what is there. */
-int merge_beside(struct books *b, struct operation *o, struct error *e);
+int merge_beside(struct books *b, const struct dossier *s, struct operation *o, struct error *e);
 
 /* standing.c: where the person stands once the operations of the plan are carried out. */
 /* recheck_usec: when a date changes something; 0: none will. */

@@ -147,7 +147,7 @@ static int revoke_beside(struct judge *j, struct dossier *s, struct error *e)
         return 0;
     int r = plan_for(j, s, &plan, e);
     for (size_t i = 0; i < plan.operations.n_items && r == 0; i++)
-        r = merge_beside(j->books, plan.operations.items[i], e);
+        r = merge_beside(j->books, s, plan.operations.items[i], e);
     planner_result_done(&plan);
     if (r == 0)
         books_hurry(j->books, s->entry_id);

@@ -147,6 +147,21 @@ static int take_over(struct books *b, struct operation *fresh, struct operation 
     return 0;
 }
 
+/* Somebody else's user was found under the login by an operation that this revocation replaces, or
+ * stands beside: it is looked at first who has it. */
+static int doubt_login(const struct dossier *s, struct operation *fresh)
+{
+    const struct operation *found = NULL;
+    if (!fresh->revokes || fresh->state != OPERATION_READY || fresh->reason)
+        return 0;
+    for (size_t i = 0; i < s->queue.n_items && !found; i++) {
+        const struct operation *o = s->queue.items[i];
+        if (text_equal(o->reason, REASON_CONFLICT) && (o->not_before_usec || o->revokes))
+            found = o;
+    }
+    return found ? operation_say(fresh, found->reason, found->cause, found->sentence) : 0;
+}
+
 /* Replaces the person's operations by the planned ones, keeping those that stay the same. */
 int merge_queue(struct books *b, struct dossier *s, struct operation_list *planned, struct error *e)
 {
@@ -175,6 +190,8 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
         } else {
             fresh->run = books_run(b);
         }
+        if (doubt_login(s, fresh) < 0)
+            return error_out_of_memory(e);
         if (!old || old->state != fresh->state || old->budget != fresh->budget) {
             books_note(b, fresh->revokes ? WORK_GUARD | WORK_REVOCATIONS : WORK_GUARD);
         }
@@ -191,8 +208,10 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
     return r;
 }
 
-int merge_beside(struct books *b, struct operation *o, struct error *e)
+int merge_beside(struct books *b, const struct dossier *s, struct operation *o, struct error *e)
 {
+    if (doubt_login(s, o) < 0)
+        return error_out_of_memory(e);
     o->budget = guard_budget_of(o, books_options(b)->sync);
     o->run = books_run(b);
     give_place(o, NULL);

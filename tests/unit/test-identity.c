@@ -165,6 +165,30 @@ static void test_given_away_before_the_id(void **state)
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_CONFLICT), 1);
 }
 
+/* A revocation does not ask, unless a stranger was found there by what it replaces. */
+static void test_revoked_where_a_stranger_was_found(void **state)
+{
+    struct bed *b = *state;
+    revocable(b);
+    begin(b, 20, false);
+    give_away(b, "u1");
+    bed_person(b, "id-u1", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1", "givenName", "Other",
+               "sn", "u1", "mail", "u1@example.com", NULL);
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_CONFLICT), 1);
+    fake_tenant_forget_calls(b->tenant);
+    revoke_uid(b, "u1");
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    fake_tenant_remove(b->tenant, "u1"); /* and the one of before is restored */
+    fake_tenant_add(b->tenant, "u1", "First", "u1", "u1@example.com", "Support");
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "u1"));
+}
+
 struct seen {
     const char *cause;
     size_t n_rows, n_people;
@@ -449,6 +473,7 @@ int main(int argc, char **argv)
         scenario(test_made_anew),
         scenario(test_revoked_by_id),
         scenario(test_given_away_before_the_id),
+        scenario(test_revoked_where_a_stranger_was_found),
         scenario(test_many_vanish_reported),
         scenario(test_many_vanish_repaired),
         scenario(test_renamed_before_the_id),
