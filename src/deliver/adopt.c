@@ -49,12 +49,23 @@ static enum next_step plan_anew(struct execution *x, const struct tenant_answer 
     return NEXT_NOTHING;
 }
 
+/* A person has decided that somebody who is missed there is made anew. */
+static bool is_decided(const struct operation *o)
+{
+    return o->approved && text_equal(o->approved_for, REASON_USER_GONE);
+}
+
 enum next_step adopt_instead(struct execution *x, const struct tenant_answer *a)
 {
-    return planner_same_person(x->basis.wanted, a->user)
-               ? plan_anew(x, a, REASON_CONFLICT,
-                           "the tenant has this user already: it is adopted, not created")
-               : hold_other_person(x, a);
+    if (planner_same_person(x->basis.wanted, a->user))
+        return plan_anew(x, a, REASON_CONFLICT,
+                         "the tenant has this user already: it is adopted, not created");
+    /* Else that would be asked again when the approval ends, and found out again, without end. */
+    if (is_decided(x->operation))
+        return plan_anew(x, a, REASON_CONFLICT,
+                         "the tenant has another user with this login: nobody is made anew before "
+                         "the login is free");
+    return hold_other_person(x, a);
 }
 
 /* What was found is the person's now, or not there any more. */

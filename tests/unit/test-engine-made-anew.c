@@ -349,6 +349,37 @@ static void test_too_large_and_ours(void **state)
     }
 }
 
+/* Whoever is missed, and may only have been renamed, is made anew when a person says so; somebody
+ * else has the login by then. That is asked instead, and does not go round. */
+static void test_given_away_while_missed(void **state)
+{
+    struct bed *b = *state;
+    b->sync.on_drift = DRIFT_REPAIR;
+    b->sync.verify_interval_usec = HOUR;
+    b->tenant->no_listing = true;
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_remove(b->tenant, "u3");
+    bed_advance(b, 3 * HOUR);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
+    fake_tenant_add(b->tenant, "u3", "Jana", "Dorn", "jana@example.net", "Sales");
+    fake_tenant_forget_calls(b->tenant);
+    assert_int_equal(bed_approve(b), 1);
+    bed_advance(b, 3 * DAY);
+    assert_int_equal(bed_queue(b, 0, NULL), 1);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 1);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_WRITES), 0);
+    fake_tenant_remove(b->tenant, "u3");
+    assert_int_equal(bed_approve(b), 1); /* nobody is there who could be taken over … */
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
+    assert_int_equal(bed_approve(b), 1); /* … so it is made anew */
+    bed_run(b);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u3")->user, USER_LAST_NAME), "u3");
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +392,7 @@ int main(int argc, char **argv)
         scenario(test_entry_made_anew),
         cmocka_unit_test(test_too_large_by_its_id),
         cmocka_unit_test(test_too_large_and_ours),
+        scenario(test_given_away_while_missed),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
