@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ uint64_t budget_minute(uint64_t usec)
 }
 
 /* What is too old to count goes when a minute begins. */
-int budget_write(struct state *s, const struct budget_use *use, struct error *e)
+static int write_use(struct state *s, const struct budget_use *use, struct error *e)
 {
     uint64_t old = use->at_usec > BUDGET_KEPT_USEC ? use->at_usec - BUDGET_KEPT_USEC : 0;
     int r = db_write(s, "UPDATE budget_use SET n = n + ?3 WHERE budget = ?1 AND at_usec = ?2",
@@ -42,11 +43,32 @@ int budget_write(struct state *s, const struct budget_use *use, struct error *e)
                             WITH(as_int(use->budget), as_usec(old)), e);
 }
 
+int budget_write(struct state *s, const struct budget_use *use, struct error *e)
+{
+    unsigned others = s->unspent.known & ~(1u << use->budget);
+    int r = write_use(s, use, e);
+
+    s->unspent.known = r < 0 ? 0 : others;
+    return r;
+}
+
+/* All are asked after each change, and most of them have spent nothing for days. */
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
                  struct error *e)
 {
-    return db_size(s, "SELECT sum(n) FROM budget_use WHERE budget = ?1 AND at_usec >= ?2",
-                   WITH(as_int(budget), as_usec(since_usec)), ret, e);
+    struct unspent *u = &s->unspent;
+    unsigned bit = 1u << budget;
+    int r;
+
+    assert(budget < UNSPENT_BUDGETS);
+    *ret = 0;
+    if (u->known & bit && since_usec >= u->since_usec[budget])
+        return 0;
+    r = db_size(s, "SELECT sum(n) FROM budget_use WHERE budget = ?1 AND at_usec >= ?2",
+                WITH(as_int(budget), as_usec(since_usec)), ret, e);
+    u->known = r == 0 && *ret == 0 ? u->known | bit : u->known & ~bit;
+    u->since_usec[budget] = since_usec;
+    return r;
 }
 
 void alarm_done(struct alarm *a)

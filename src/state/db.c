@@ -27,7 +27,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
         return NULL;
     }
     s->preparing.tables = 0;
-    s->preparing.groups = s->preparing.marks = s->preparing.alarms = false;
+    s->preparing.groups = s->preparing.marks = s->preparing.alarms = s->preparing.uses = false;
     rc = sqlite3_prepare_v3(s->db, sql, -1, cached ? SQLITE_PREPARE_PERSISTENT : 0, &q->handle,
                             NULL);
     if (rc != SQLITE_OK) {
@@ -44,6 +44,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
     q->writes_groups = s->preparing.groups;
     q->adds_marks = s->preparing.marks;
     q->adds_alarms = s->preparing.alarms;
+    q->adds_uses = s->preparing.uses;
     *ret_r = 0;
     return q;
 }
@@ -156,6 +157,7 @@ int stmt_step(struct stmt *q, struct error *e)
     s->groups.over |= q->writes_groups;
     s->no_marks = s->no_marks && !q->adds_marks;
     s->no_alarms = s->no_alarms && !q->adds_alarms;
+    s->unspent.known = q->adds_uses ? 0 : s->unspent.known;
     if (q->writes) {
         if (s->transaction.broken || sqlite3_get_autocommit(s->db)) {
             s->transaction.broken = true;

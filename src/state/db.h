@@ -191,12 +191,21 @@ struct compared {
     uint64_t epoch;
 };
 
+/* Budgets that were seen to have spent nothing since then. A statement that writes `budget_use`
+ * ends that for all, budget_write() for its own. */
+#define UNSPENT_BUDGETS 16
+struct unspent {
+    unsigned known; /* a bit for each */
+    uint64_t since_usec[UNSPENT_BUDGETS];
+};
+
 /* What the statement that is being prepared does. */
 struct preparing {
     unsigned tables; /* that it names, of those whose writes may wait */
     bool groups;     /* it writes them */
     bool marks;      /* it adds rows of `dirty` */
     bool alarms;     /* or of `alarm` */
+    bool uses;       /* it adds or changes rows of `budget_use` */
 };
 
 /* identity.c */
@@ -237,6 +246,7 @@ struct state {
     bool no_marks;        /* `dirty` was seen to be empty, and nothing was added to it since */
     bool no_alarms;       /* `alarm` likewise */
     struct told_alarms told;
+    struct unspent unspent;
     struct later later;
     int (*flush)(struct state *s, unsigned tables, struct error *e); /* later_flush() */
 };
@@ -252,7 +262,7 @@ struct stmt {
     bool writes;
     unsigned tables;    /* that it needs, of those whose writes may wait */
     bool writes_groups; /* what walks remember is over with it */
-    bool adds_marks, adds_alarms;
+    bool adds_marks, adds_alarms, adds_uses;
     int bind_rc;
     char id[ID_TEXT_SIZE]; /* what stmt_id() gave last */
 };

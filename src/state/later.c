@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -42,10 +43,10 @@ static int on_access(void *userdata, int action, const char *table, const char *
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(tables); i++)
         if (strcmp(table, tables[i].name) == 0)
             s->preparing.tables |= tables[i].bit;
-    s->preparing.marks |= (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table &&
-                          strcmp(table, "dirty") == 0;
-    s->preparing.alarms |= (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table &&
-                           strcmp(table, "alarm") == 0;
+    bool adds = (action == SQLITE_INSERT || action == SQLITE_UPDATE) && table;
+    s->preparing.marks |= adds && strcmp(table, "dirty") == 0;
+    s->preparing.alarms |= adds && strcmp(table, "alarm") == 0;
+    s->preparing.uses |= adds && strcmp(table, "budget_use") == 0;
     for (size_t i = 0; names_table && table && i < ARRAY_SIZE(of_groups); i++)
         s->preparing.groups |= action != SQLITE_READ && strcmp(table, of_groups[i]) == 0;
     return SQLITE_OK;
@@ -314,6 +315,8 @@ int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct erro
 
     if (r < 0)
         return r;
+    assert(budget < UNSPENT_BUDGETS);
+    s->unspent.known &= ~(1u << budget);
     for (size_t i = 0; i < l->n_uses; i++)
         if (l->uses[i].budget == budget && l->uses[i].at_usec == use.at_usec) {
             l->uses[i].n++;

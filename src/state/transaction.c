@@ -65,6 +65,7 @@ void state_rollback(struct state *s)
     s->transaction.active = false;
     unresolved_forget(s);
     s->round_is_narrow = s->no_marks = s->no_alarms = false;
+    s->unspent.known = 0;
     link_forget_counts(s);
     buffer_done(&s->trail.pending); /* the state lives on, so it forgets that memory was short */
     buffer_done(&s->scratch);

@@ -183,6 +183,12 @@ static void check_counts(struct state *s)
     if (s->no_alarms)
         amid_same("whether there is no alarm", 0,
                   amid_number(s->db, AMID "SELECT count(*) FROM alarm", 0, 0));
+    static const char uses[] = AMID "SELECT coalesce(sum(n), 0) FROM budget_use WHERE budget = ?1 "
+                                    "AND at_usec >= ?2";
+    for (unsigned i = 0; i < UNSPENT_BUDGETS; i++)
+        if (s->unspent.known >> i & 1)
+            amid_same("what a budget has spent", 0,
+                      amid_number(s->db, uses, i, (int64_t)s->unspent.since_usec[i]));
     if (s->round_is_narrow)
         amid_same("the round", 1, amid_number(s->db, AMID "SELECT count(*) FROM round", 0, 0));
 }

@@ -259,6 +259,14 @@ static void check_numbers(struct both *b)
             "SELECT coalesce(max(value + 0), 0) FROM meta WHERE name = 'audit-exported'");
     if (s->no_alarms)
         check_number(b, "the number of alarms", 0, "SELECT count(*) FROM alarm");
+    for (unsigned i = 0; i < UNSPENT_BUDGETS; i++) {
+        char sql[128];
+        snprintf(sql, sizeof(sql),
+                 "SELECT coalesce(sum(n), 0) FROM budget_use WHERE budget = %u AND at_usec >= %llu",
+                 i, (unsigned long long)s->unspent.since_usec[i]);
+        if (s->unspent.known >> i & 1)
+            check_number(b, "what a budget has spent", 0, sql);
+    }
     if (s->no_marks)
         check_number(b, "how many are to be looked at", 0, "SELECT count(*) FROM dirty");
     check_number(b, "the run", (int64_t)status.run,

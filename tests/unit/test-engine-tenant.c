@@ -459,7 +459,7 @@ static void test_statements_of_a_hire(void **state)
     sqlite3_commit_hook(b->state->db, NULL, NULL);
     assert_int_equal(b->tenant->n_users, 3);
     assert_int_equal(n_commits, 2);
-    if (n_statements > 80)
+    if (n_statements > 60)
         fail_msg("%zu statements", n_statements);
 }
 

@@ -2,7 +2,7 @@
  * What waits to be written together, and the numbers of ids that are remembered, against a plain
  * model over random histories: within a transaction nobody sees a table without what waits for it,
  * not through a view or a trigger either, a commit has all of it and a rollback none. And where it
- * cannot be written there is no commit.
+ * cannot be written there is no commit. With it what is known of budgets that have spent nothing.
  */
 #include "config.h"
 
@@ -12,6 +12,7 @@
 #include "state/db.h"
 #include "state/person.h"
 #include "state/queue.h"
+#include "state/steady.h"
 
 #define N       80 /* people; so more than one statement of MANY, and a rest */
 #define MINUTE  (UINT64_C(60) * 1000000)
@@ -347,11 +348,53 @@ static void test_memory_fails_for_who_asks(void **state)
     assert_true(n > 4);
 }
 
+static size_t spent(struct fixture *f, unsigned budget, uint64_t since_usec)
+{
+    size_t n = 0;
+    ok(f, budget_spent(f->s, budget, since_usec, &n, &f->e));
+    return n;
+}
+
+/* That one has spent nothing is known until it spends, however that comes about. */
+static void test_unspent(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f);
+    for (int i = 0; i < 2; i++)
+        for (unsigned k = 1; k < 4; k++)
+            assert_int_equal(spent(f, k, 100 * MINUTE), 0);
+    ok(f, budget_note(f->s, 1, 90 * MINUTE, &f->e));
+    assert_int_equal(spent(f, 1, 100 * MINUTE), 0);
+    assert_int_equal(spent(f, 1, 90 * MINUTE), 1); /* the window has grown */
+    assert_int_equal(spent(f, 2, 100 * MINUTE), 0);
+    ok(f, budget_note(f->s, 2, 110 * MINUTE, &f->e));
+    assert_int_equal(spent(f, 2, 100 * MINUTE), 1);
+    assert_int_equal(spent(f, 2, 111 * MINUTE), 0);
+    commit(f);
+
+    /* What was gone for a moment. */
+    begin(f);
+    ok(f, db_write(f->s, "DELETE FROM budget_use WHERE budget = 2", NULL, &f->e));
+    assert_int_equal(spent(f, 2, 100 * MINUTE), 0);
+    state_rollback(f->s);
+    assert_int_equal(spent(f, 2, 100 * MINUTE), 1);
+
+    /* A clock that was set. */
+    begin(f);
+    assert_int_equal(spent(f, 1, 100 * MINUTE), 0);
+    ok(f, steady_move(f->s, 80 * MINUTE, 20 * MINUTE, &f->e));
+    assert_int_equal(spent(f, 1, 100 * MINUTE), 1);
+    assert_int_equal(spent(f, 3, 100 * MINUTE), 0);
+    commit(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_nobody_sees_less),
         test(test_memory_fails_for_who_asks),
+        test(test_unspent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
