@@ -172,7 +172,7 @@ void log_write(int level, const char *message_id, const char *const *fields, con
 
     if (level > max_level)
         return;
-    memcpy(message, MESSAGE_PREFIX, strlen(MESSAGE_PREFIX)); /* and no zeros for what is not said */
+    memcpy(message, MESSAGE_PREFIX, sizeof(MESSAGE_PREFIX)); /* and no zeros for what is not said */
     va_start(ap, format);
     if (vsnprintf(raw, sizeof(raw), format, ap) < 0)
         snprintf(raw, sizeof(raw), "a message that cannot be formatted: %s", format);

@@ -50,10 +50,10 @@ struct daemon {
     struct reader *reader;                 /* questions to the tables; NULL: there was none yet */
     struct erasure *erasure;               /* under way; NULL */
     struct reconciliation *reconciliation; /* likewise */
-    struct approving *approving; /* who waits until what they approved is released; NULL */
-    struct retrying *retrying;   /* likewise, what is to be tried again; NULL */
-    struct sync_one *sync_one;   /* somebody waits for one person; NULL */
-    struct progress *progress;   /* of a load; NULL: nobody asks for it */
+    struct approving *approving;         /* who waits until what they approved is released; NULL */
+    struct retrying *retrying;           /* likewise, what is to be tried again; NULL */
+    struct sync_one *sync_one;           /* somebody waits for one person; NULL */
+    struct progress *progress;           /* of a load; NULL: nobody asks for it */
     struct progress_line *progress_line; /* --once at a terminal; NULL: there is none */
     struct proof *proof;     /* the state file is being read to its end; NULL: it is not */
     struct storage *storage; /* the watch over the state file; NULL for a look */
