@@ -82,7 +82,9 @@ static uint64_t members_hidden(unsigned which, char cause[CAUSE])
 {
     const struct item *group = group_of(which);
     snprintf(cause, CAUSE, "members:%s", group->dn);
-    return !group->gone && directory_hides() && group->less_usec >= group->changed_usec &&
+    return !group->gone && directory_hides() &&
+                   group->less_usec >= directory_data.trouble_usec && /* not while it hid before */
+                   group->less_usec >= group->changed_usec &&
                    group->less_usec >= group->moved_usec &&
                    witness_members(group) > directory_shown_members(group)
                ? group->less_usec
