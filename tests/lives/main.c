@@ -25,7 +25,6 @@
 #include "world.h"
 #include "written.h"
 
-#define LONGEST_LIFE      600 /* seconds of a processor, whatever else the machine does */
 #define LARGEST_FILE      (64UL * 1024 * 1024) /* a life beyond it goes round in a circle */
 #define LIVES_TO_SHRINK   300
 #define ENDED_BY_A_SIGNAL 99
@@ -41,6 +40,7 @@ static struct draw_options o = {.seed = 1, .days = 30, .people = 40};
 static unsigned n_seeds = 20, n_plans;
 static bool twice, keep, as_it_is, draw_only, until_broken, show_points, show_hashes;
 static unsigned minutes; /* 0: no limit */
+static unsigned longest = 600; /* seconds of a processor for a life, whatever else goes on */
 static struct timespec began;
 static struct life_result *shared_result;
 static struct world total;
@@ -52,7 +52,7 @@ static void usage(FILE *f)
     fputs(
         "Usage: lives [--seeds N] [--first SEED] [--days D] [--people P] [--crashes PERCENT] [--calm] [--twice]\n"
         "             [--minutes M] [--keep] [--trace] [--as-it-is] [--until-broken] [--draw] [--hashes]\n"
-        "             [--stop DAY] [--written FOLDER] [PLAN]...\n"
+        "             [--stop DAY] [--longest SECONDS] [--written FOLDER] [PLAN]...\n"
         "Plays the lives of N companies of up to P people, each for D days, from the seeds SEED and following; or the\n"
         "plans; or, without any option, the short form of `make check`. A plan that breaks an invariant is made as\n"
         "small as it can be (unless --as-it-is), kept, and played once more with what a person needs to know.\n"
@@ -61,6 +61,7 @@ static void usage(FILE *f)
         "life begins later. --keep: folders stay. --trace: each line of the log, and what happens, each message and\n"
         "each write, without secrets. --stop: each life ends after that day (the first is 0), and its folder stays.\n"
         "--until-broken: the first thing that breaks is the end. --draw: writes the plan and lives nothing. --hashes: that of each audit.\n"
+        "--longest: whatever life takes more of a processor (or ten times as long) is ended, as one that would not end; 600.\n"
         "--written: quiet days are written there, for tests/lives/plain-oracle. Ends with 1 if an invariant broke (docs/reliability.md).\n",
         f);
 }
@@ -85,6 +86,7 @@ static int parse(int argc, char **argv)
         {"hashes", no_argument, NULL, 'x'},
         {"written", required_argument, NULL, 'o'},
         {"stop", required_argument, NULL, 'e'},
+        {"longest", required_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -103,6 +105,7 @@ static int parse(int argc, char **argv)
         case 'q': o.calm = true; break;
         case 'a': as_it_is = true; break;
         case 'w': draw_only = true; break;
+        case 'l': longest = (unsigned)n; break;
         case 'z': show_points = true; break;
         case 'x': show_hashes = true; break;
         case 'u': until_broken = as_it_is = true; break;
@@ -116,7 +119,7 @@ static int parse(int argc, char **argv)
         }
     }
     n_plans = (unsigned)(argc - optind);
-    return o.days && o.people ? 0 : -1;
+    return o.days && o.people && longest ? 0 : -1;
 }
 
 static void prepare_process(void)
@@ -139,6 +142,24 @@ static void prepare_process(void)
     sqlite3_initialize();
 }
 
+/* A life that goes round in a circle, or waits for what never comes, is ended. */
+static void limit_life(void)
+{
+    (void)setrlimit(RLIMIT_CPU, &(struct rlimit){longest, longest + 10});
+    (void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){LARGEST_FILE, LARGEST_FILE});
+    (void)alarm(10 * longest);
+}
+
+/* "the life did not end" is what scripts/lives-faults looks for. */
+static void say_ended_by(int status)
+{
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    if (WIFSIGNALED(status) && (number == SIGXCPU || number == SIGALRM))
+        printf("the life did not end within %u s\n", number == SIGXCPU ? longest : 10 * longest);
+    else
+        printf("the life ended by %s %d\n", WIFSIGNALED(status) ? "signal" : "code", number);
+}
+
 /* Each in a process of its own: what libraries keep to themselves is the same at the start of
  * each, and a life that ends in a fault of memory, or never, is a finding like any other. */
 static int live(const struct plan *p, bool silent, struct life_result *ret)
@@ -151,8 +172,7 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
     if (child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)setpgid(0, 0); /* who ends the lives asks the parent: the daemon would hear it */
-        (void)setrlimit(RLIMIT_CPU, &(struct rlimit){LONGEST_LIFE, LONGEST_LIFE});
-        (void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){LARGEST_FILE, LARGEST_FILE});
+        limit_life();
         world.silent = silent;
         *shared_result = (struct life_result){0};
         int r = life_run(p, keep && !(silent && world.trace), shared_result);
@@ -167,8 +187,7 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
     *ret = *shared_result;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         if (!silent)
-            printf("the life ended by %s %d\n", WIFSIGNALED(status) ? "signal" : "code",
-                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+            say_ended_by(status);
         snprintf(world.folder, sizeof(world.folder), "%s", ret->world.folder);
         if (silent && *world.folder)
             aftermath_remove();
