@@ -50,6 +50,7 @@ struct directory {
 
     bool begin_again; /* other attributes are to be read */
     bool full_wanted;
+    bool unproven; /* of this read, not all may have come */
 
     /* status */
     enum directory_state state;
@@ -159,9 +160,10 @@ static void on_caught_up(bool full, void *owner)
         d->full_wanted = true; /* also over another connection */
     } else if (full) {
         d->full_wanted = false;
-        d->full_usec = clock_steady_usec();
-        unanswered_end(d->unanswered);
+        d->full_usec = d->unproven ? d->full_usec : clock_steady_usec();
+        unanswered_end(d->unanswered, !d->unproven);
     }
+    d->unproven = false;
     feeding_read_is_over(d->feeding);
     connection_worked(d->connection);
     d->has_error = false;
@@ -186,6 +188,7 @@ static void on_committed(const struct feed_commit *commit, void *owner)
     struct directory *d = owner;
     if (commit->n_entries > 0 || commit->absence == FEED_ABSENCE_NONE)
         d->last_change_usec = clock_now_usec();
+    d->unproven |= commit->absence == FEED_ABSENCE_UNPROVEN;
     feeding_committed(d->feeding);
 }
 
@@ -223,6 +226,7 @@ static void on_up(struct session *session, struct rootdse *server, void *owner)
         .force_full = d->full_wanted,
         .quiet = d->quiet,
     };
+    d->unproven = false;
     feeding_start(d->feeding, &q);
 }
 

@@ -59,12 +59,13 @@ bool unanswered_wait(struct unanswered *u, bool once)
     return true;
 }
 
-void unanswered_end(struct unanswered *u)
+void unanswered_end(struct unanswered *u, bool whole)
 {
     unanswered_begin(u);
     u->n_waits = 0;
     u->why[0] = '\0';
-    tell(u, true);
+    if (whole)
+        tell(u, true);
 }
 
 const char *unanswered_why(const struct unanswered *u, uint64_t *ret_next_usec)

@@ -24,6 +24,7 @@ void unanswered_begin(struct unanswered *u);
 /* If something was noted since the last full read began: true, and it is due after pauses that
  * grow (in real time) until unanswered_end(). once: not by this process. */
 bool unanswered_wait(struct unanswered *u, bool once);
-void unanswered_end(struct unanswered *u); /* a full read was answered */
+/* A full read was answered; whole: with all that there is, so that all was compared. */
+void unanswered_end(struct unanswered *u, bool whole);
 /* NULL: all is answered; borrowed. ret_next_usec: when it is asked anew, on the steady clock. */
 const char *unanswered_why(const struct unanswered *u, uint64_t *ret_next_usec);
