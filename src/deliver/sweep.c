@@ -22,7 +22,7 @@
 #include "deliver/drift.h"
 #include "deliver/gone.h"
 #include "deliver/motion.h"
-#include "deliver/other.h"
+#include "deliver/stranger.h"
 #include "deliver/verified.h"
 #include "model/operation.h"
 #include "model/user.h"
@@ -52,7 +52,7 @@ struct walk {
     char *entry_id;  /* the one that is read now; the next is the one after it */
     char *login;     /* of its link */
     char *remote_id; /* of its link; NULL: not looked up yet */
-    struct other other;
+    struct stranger other;
     /* What was known when it was asked for. */
     char *known;
     uint64_t confirmed_usec;
@@ -76,7 +76,7 @@ static void walk_free(struct walk *w)
     if (w->call)
         s->options->tenant_ops->call_free(w->call);
     gone_cancel(&w->gone);
-    other_done(&w->other);
+    stranger_done(&w->other);
     free(w->entry_id);
     free(w->login);
     free(w->remote_id);
@@ -263,7 +263,7 @@ static void take_answer(struct walk *w, const struct tenant_answer *a)
         return;
     w->n_read++;
     w->gone.is_served |= a->class == TENANT_DONE;
-    if (other_take(&w->other, w->sweep->books, w->entry_id, w->remote_id, a, &e) < 0) {
+    if (stranger_take(&w->other, w->sweep->books, w->entry_id, w->remote_id, a, &e) < 0) {
         walk_broken(w, &e);
         return;
     }
@@ -302,7 +302,7 @@ static void walk_on(struct walk *w)
                 walk_end(w);
             return;
         }
-        other_done(&w->other);
+        stranger_done(&w->other);
         free(w->entry_id);
         w->entry_id = TAKE(l.entry_id);
         free(w->login);

@@ -77,14 +77,14 @@ static bool has_role(const struct user *u, const char *role)
     return false;
 }
 
-struct other {
+struct other_holder {
     const char *role;
     bool found;
 };
 
 static int look_at_other(const struct link *l, void *userdata)
 {
-    struct other *other = userdata;
+    struct other_holder *other = userdata;
     struct error e = {0};
     CLEANUP(user_freep) struct user *has = NULL;
     CLEANUP(user_freep) struct user *lost = user_new();
@@ -98,7 +98,7 @@ static int look_at_other(const struct link *l, void *userdata)
 static int is_last_with(struct books *b, const struct operation *o, const char *role,
                         struct error *e)
 {
-    struct other other = {.role = role};
+    struct other_holder other = {.role = role};
     int r = link_each_active_other(books_state(b), o->entry_id, look_at_other, &other, e);
     return r < 0 ? r : !other.found;
 }

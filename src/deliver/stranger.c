@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "deliver/other.h"
+#include "deliver/stranger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +22,11 @@
 #include "state/person.h"
 #include "tenant/client.h"
 
-void other_done(struct other *o)
+void stranger_done(struct stranger *o)
 {
     user_free(o->user);
     free(o->id);
-    *o = (struct other){0};
+    *o = (struct stranger){0};
 }
 
 static bool is_doubtful(struct books *b, const struct user *known, const struct user *wanted,
@@ -43,7 +43,7 @@ static bool is_stranger(const struct user *known, const struct user *wanted,
 }
 
 /* By what is known, and what is wanted, of the link's user. */
-static int doubt(struct other *o, struct books *b, const char *entry_id, bool has_id,
+static int doubt(struct stranger *o, struct books *b, const char *entry_id, bool has_id,
                  const struct user *shown, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
@@ -63,10 +63,10 @@ static int doubt(struct other *o, struct books *b, const char *entry_id, bool ha
     return r < 0 ? r : 0;
 }
 
-int other_take(struct other *o, struct books *b, const char *entry_id, const char *remote_id,
-               const struct tenant_answer *a, struct error *e)
+int stranger_take(struct stranger *o, struct books *b, const char *entry_id, const char *remote_id,
+                  const struct tenant_answer *a, struct error *e)
 {
-    other_done(o);
+    stranger_done(o);
     if (a->class != TENANT_DONE || !a->user || (remote_id && text_equal(a->id, remote_id)))
         return 0;
     bool other_id = remote_id && a->id;

@@ -9,7 +9,7 @@ struct error;
 struct tenant_answer;
 struct user;
 
-struct other {
+struct stranger {
     struct user *user; /* owned; NULL: nobody is looked for */
     char *id;          /* owned; the tenant's own; NULL: not shown */
     bool doubted;      /* by the mail or a privileged role alone: it may be the link's own user */
@@ -19,6 +19,6 @@ struct other {
 
 /* The answer to a look at the login; remote_id: the link's, or NULL. Kept is whoever may be
  * another one. */
-int other_take(struct other *o, struct books *b, const char *entry_id, const char *remote_id,
-               const struct tenant_answer *a, struct error *e);
-void other_done(struct other *o);
+int stranger_take(struct stranger *o, struct books *b, const char *entry_id, const char *remote_id,
+                  const struct tenant_answer *a, struct error *e);
+void stranger_done(struct stranger *o);
