@@ -62,10 +62,12 @@ bool unanswered_wait(struct unanswered *u, bool once)
 void unanswered_end(struct unanswered *u, bool whole)
 {
     unanswered_begin(u);
+    u->next_usec = 0;
+    if (!whole) /* what was not answered then is not known to be answered */
+        return;
     u->n_waits = 0;
     u->why[0] = '\0';
-    if (whole)
-        tell(u, true);
+    tell(u, true);
 }
 
 const char *unanswered_why(const struct unanswered *u, uint64_t *ret_next_usec)

@@ -26,5 +26,6 @@ void unanswered_begin(struct unanswered *u);
 bool unanswered_wait(struct unanswered *u, bool once);
 /* A full read was answered; whole: with all that there is, so that all was compared. */
 void unanswered_end(struct unanswered *u, bool whole);
-/* NULL: all is answered; borrowed. ret_next_usec: when it is asked anew, on the steady clock. */
+/* NULL: all is answered; borrowed. ret_next_usec: when it is asked anew, on the
+ * steady clock; 0: with the next full read. */
 const char *unanswered_why(const struct unanswered *u, uint64_t *ret_next_usec);
