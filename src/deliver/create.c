@@ -207,8 +207,9 @@ static bool is_made_before(const struct execution *x, const struct tenant_answer
 static bool is_ours(const struct execution *x, const struct tenant_answer *a)
 {
     const struct parts *parts = delivery_parts(x->delivery);
+    bool is_hidden = parts->hides & PART_ROLES;
     bool may_be_alike =
-        !parts->keeps_our_id && (x->basis.was_unclear || !(parts->hides & PART_ROLES));
+        !parts->keeps_our_id && (x->basis.was_unclear || !x->basis.is_distrusted || !is_hidden);
     if (is_made_before(x, a))
         return false;
     return text_equal(a->our_id, x->operation->entry_id) ||

@@ -35,9 +35,10 @@ struct string_list reading_take_revocations(struct reading *g);
 
 /* vanish.c: the attributes that vanished from many, between commas. */
 #define META_VANISHED "vanished"
-/* One of them that this entry lacks, too; NULL: none. */
+/* One of them that this entry lacks, too; NULL: none. ret_unread: nobody had lost it, but a read in
+ * part may not have shown it. */
 const char *reading_vanished_here(const struct reading *g, const struct entry *entry, char *buffer,
-                                  size_t size);
+                                  size_t size, bool *ret_unread);
 /* A person takes it as it is, if these are still all that vanished. */
 int reading_accept_vanished(struct reading *g, const char *shown, struct error *e);
 /* Likewise, but somebody was not shown yet: it is taken as it is when nobody waits for it any more,

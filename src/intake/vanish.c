@@ -18,6 +18,7 @@
 #include "state/person.h"
 #include "state/queue.h"
 
+#define VANISHED_NAME_SIZE 256
 #define FEWEST_VALUES 5 /* below that a share says nothing */
 #define META_APPROVED "vanished-approved"
 
@@ -34,10 +35,10 @@ static double count_of(const json_t *counts, const char *name)
     return (double)json_integer_value(json_object_get(counts, name));
 }
 
-static bool has_vanished(const struct reading *g, const char *name)
+static bool is_among(const char *names, const char *name)
 {
     const size_t size = strlen(name);
-    for (const char *p = g->vanished; (p = strchr(p, ',')) != NULL && *++p;)
+    for (const char *p = names; (p = strchr(p, ',')) != NULL && *++p;)
         if (strncmp(p, name, size) == 0 && (p[size] == ',' || !p[size]))
             return true;
     return false;
@@ -91,7 +92,7 @@ static json_t *compare_counts(struct reading *g, const json_t *old, const size_t
         bool is_lost = before >= FEWEST_VALUES && lost > limit;
         /* Nobody is decided about while it is read. */
         bool is_unread =
-            string_list_contains(unread, name) && (!g->under_way || has_vanished(g, name));
+            string_list_contains(unread, name) && (!g->under_way || is_among(g->vanished, name));
         json_object_set_new(now, name,
                             json_integer(is_lost ? (json_int_t)before : (json_int_t)counts[i]));
         if (is_lost || is_unread) {
@@ -115,6 +116,15 @@ static int note_vanished(struct reading *g, const char *vanished, struct error *
     return r < 0 ? r : person_mark_all_dirty(g->state, e);
 }
 
+static void note_unread(struct reading *g, const struct string_list *unread)
+{
+    snprintf(g->unread, sizeof(g->unread), ",");
+    for (size_t i = 0; i < unread->n_items; i++) {
+        size_t used = strlen(g->unread);
+        snprintf(g->unread + used, sizeof(g->unread) - used, "%s,", unread->items[i]);
+    }
+}
+
 static int compare(struct reading *g, bool whole, size_t *counts, struct error *e)
 {
     size_t people;
@@ -130,6 +140,7 @@ static int compare(struct reading *g, bool whole, size_t *counts, struct error *
     r = unread_names(g, &unread, e);
     if (r < 0)
         return r;
+    note_unread(g, &unread);
     json_t *old = counts_before(g, &r, e);
     json_t *now = r < 0 ? NULL
                         : compare_counts(g, old, counts, people, &unread, vanished,
@@ -153,7 +164,7 @@ static int compare(struct reading *g, bool whole, size_t *counts, struct error *
 
 int reading_accept_vanished(struct reading *g, const char *shown, struct error *e)
 {
-    char name[256];
+    char name[VANISHED_NAME_SIZE];
     const char *p = g->vanished + strspn(g->vanished, ",");
     if (!*p || !text_equal(shown, g->vanished))
         return 0;
@@ -219,21 +230,28 @@ int vanish_end(struct reading *g, struct error *e)
     int r = unread_end(g, &look, e);
     if (r == 0)
         r = unread_names(g, &unread, e);
+    if (r == 0)
+        note_unread(g, &unread);
     for (size_t i = 0; i < unread.n_items; i++)
-        look |= !has_vanished(g, unread.items[i]);
+        look |= !is_among(g->vanished, unread.items[i]);
     return r < 0 || !look ? r : vanish_look(g, false, e);
 }
 
 const char *reading_vanished_here(const struct reading *g, const struct entry *entry, char *buffer,
-                                  size_t size)
+                                  size_t size, bool *ret_unread)
 {
-    const char *p = g->vanished[0] == ',' ? g->vanished + 1 : g->vanished;
+    char name[VANISHED_NAME_SIZE];
+    const char *p = g->vanished[0] == ',' ? g->vanished + 1 : g->vanished, *found = NULL;
+    *ret_unread = false;
     while (*p) {
         size_t length = strcspn(p, ",");
-        snprintf(buffer, size, "%.*s", (int)length, p);
-        if (!entry_attribute(entry, buffer))
-            return buffer;
+        snprintf(name, sizeof(name), "%.*s", (int)length, p);
+        if (!entry_attribute(entry, name) && (!found || *ret_unread)) {
+            snprintf(buffer, size, "%s", name);
+            found = buffer;
+            *ret_unread = is_among(g->unread, name);
+        }
         p += length + (p[length] == ',');
     }
-    return NULL;
+    return found;
 }

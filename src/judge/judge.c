@@ -53,6 +53,10 @@ static uint64_t next_date(const struct judge *j, const struct dossier *s)
 static struct planner_verdict verdict_of(const struct judge *j, const struct dossier *s,
                                          char vanished[static VANISHED_SIZE])
 {
+    bool is_unread = false;
+    const char *name = s->has_verdict ? reading_vanished_here(j->reading, s->mirror.entry, vanished,
+                                                              VANISHED_SIZE, &is_unread)
+                                      : NULL;
     return (struct planner_verdict){
         .presence = dossier_presence(s),
         .code = s->verdict.code,
@@ -63,9 +67,8 @@ static struct planner_verdict verdict_of(const struct judge *j, const struct dos
         .start_usec = start_to_come(s),
         .start_source = &s->verdict.start_source,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
-        .vanished_attribute = s->has_verdict ? reading_vanished_here(j->reading, s->mirror.entry,
-                                                                     vanished, VANISHED_SIZE)
-                                             : NULL,
+        .vanished_attribute = name,
+        .attribute_unread = is_unread,
     };
 }
 

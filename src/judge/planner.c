@@ -37,7 +37,8 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
                 "restore the group, or correct the rule",
                 in->verdict.group_missing);
             rc = plan_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence, in->now_usec);
-        } else if (in->verdict.vanished_attribute) {
+        } else if (in->verdict.vanished_attribute &&
+                   (!in->verdict.attribute_unread || planner_takes_away(o))) {
             snprintf(cause, sizeof(cause), "attribute:%s", in->verdict.vanished_attribute);
             rc = plan_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
                            plan_vanished_sentence(in, sentence, sizeof(sentence)), in->now_usec);

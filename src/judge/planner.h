@@ -43,6 +43,7 @@ struct planner_verdict {
     const struct source *start_source;
     const char *group_missing;      /* DN of a rule's group that is missing: losses are in doubt */
     const char *vanished_attribute; /* one that vanished from too many at once, here too */
+    bool attribute_unread; /* … or that a read in part may not have shown: losses are in doubt */
 };
 
 /* What is known of the user. */

@@ -115,6 +115,7 @@ static struct planner_verdict verdict_of(const struct planner_row *row, const st
         .start_usec = row->start,
         .group_missing = row->group_missing,
         .vanished_attribute = row->vanished,
+        .attribute_unread = row->is_unread,
     };
 }
 

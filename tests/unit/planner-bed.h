@@ -28,6 +28,7 @@ struct planner_row {
     bool looking, asking;
     uint64_t leaving, disabled, delete_after;
     const char *twin, *quirks, *other_tenant;
+    bool is_unread;
     bool revoked, user_vanished, maybe_renamed, our_id, renamed_there, repair, state_restored,
         conflict;
     bool disabled_as_dormant, shown_disabled, dormant_disable, create_disabled;

@@ -82,6 +82,8 @@ static const struct planner_row rows[] = {
     ROW("group missing, newcomer", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "create = pending", .group_missing = "cn=g"),
     ROW("attribute vanished", VERDICT_USER, LINK_ACTIVE, "anna b@x Support Agent English:50", SAME, SAME, "update!:attribute-vanished profile!:attribute-vanished = pending", .vanished = "mail"),
     ROW("attribute vanished, skipped", VERDICT_SKIP, LINK_ACTIVE, NULL, SAME, SAME, "disable!:attribute-vanished = leaving", .vanished = "mail"),
+    ROW("attribute unread", VERDICT_USER, LINK_ACTIVE, "anna b@x Support Agent English:50", SAME, SAME, "update!:attribute-vanished profile = pending", .vanished = "mail", .is_unread = true),
+    ROW("attribute unread, skipped", VERDICT_SKIP, LINK_ACTIVE, NULL, SAME, SAME, "disable!:attribute-vanished = leaving", .vanished = "mail", .is_unread = true),
     ROW("attribute vanished, the same", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "= unchanged", .vanished = "mail"),
     ROW("attribute vanished, invalid", VERDICT_INVALID, LINK_ACTIVE, NULL, SAME, SAME, "update:attribute-vanished = held", .vanished = "mail"),
     ROW("invalid without a sentence", VERDICT_INVALID, LINK_ACTIVE, NULL, SAME, SAME, "update:entry-invalid = held", .says_nothing = true),
