@@ -58,8 +58,8 @@ static void say_vanished(struct reading *g, const char *name, double before, siz
     else
         snprintf(
             sentence, sizeof(sentence),
-            "the attribute %s is new to the rules, and the read for it was not whole: changes of those "
-            "who lack it wait for a whole read, or for approval",
+            "the attribute %s is new to the rules, and the read for it was not whole: those who lack it "
+            "lose nothing before a whole read, or approval",
             name);
     alarm_set(g->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
     if (string_list_add(standing, cause) < 0) /* told again at the next read */
