@@ -19,8 +19,8 @@
 #include "state/queue.h"
 
 #define VANISHED_NAME_SIZE 256
-#define FEWEST_VALUES 5 /* below that a share says nothing */
-#define META_APPROVED "vanished-approved"
+#define FEWEST_VALUES      5 /* below that a share says nothing */
+#define META_APPROVED      "vanished-approved"
 
 /* Counts of a whole read: by attribute name, and under "" how many people there were. */
 static json_t *counts_before(struct reading *g, int *ret_r, struct error *e)
