@@ -1,20 +1,22 @@
-/*
- * Skills at a tenant that does something of its own with them: it merges what it is sent, or its
- * teams have levels of their own.
- */
+/* Skills at a tenant that merges what it is sent. */
 #include "config.h"
 
 #include "engine-test.h"
 
-static void test_merging_tenant(void **state)
+static void who_speaks_spanish(struct bed *b)
 {
-    struct bed *b = *state;
     b->tenant->merges_skills = true;
     bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", "G",
                "sn", "u0", "preferredLanguage", "es", NULL);
     bed_group(b, "support", "u0", NULL);
     bed_start(b);
     bed_sync(b);
+}
+
+static void test_merging_tenant(void **state)
+{
+    struct bed *b = *state;
+    who_speaks_spanish(b);
     bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", "G",
                "sn", "u0", NULL);
     bed_sync(b);
@@ -31,12 +33,7 @@ static void test_merging_tenant(void **state)
 static void test_merged_skill_comes_back(void **state)
 {
     struct bed *b = *state;
-    b->tenant->merges_skills = true;
-    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", "G",
-               "sn", "u0", "preferredLanguage", "es", NULL);
-    bed_group(b, "support", "u0", NULL);
-    bed_start(b);
-    bed_sync(b);
+    who_speaks_spanish(b);
     const struct fake_user *u = fake_tenant_find(b->tenant, "u0");
     unsigned level = user_skill(u->user, "Spanish")->level;
     assert_int_not_equal(level, 0);

@@ -48,6 +48,15 @@ static void listen_to(struct bed *b, struct telling *t)
     b->sync.notify_command = t->argv;
 }
 
+/* The disk has room again, and whoever is to be told has been. */
+static void go_on(struct bed *b)
+{
+    renew(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    bed_wait(b, no_commands, b);
+}
+
 /* Somebody waits while writing is paused, and the disk fills before that is old enough. */
 static void fill_as_the_pause_is_told(struct bed *b)
 {
@@ -74,10 +83,7 @@ static void test_once(void **state)
     listen_to(b, &t);
     fill_as_the_pause_is_told(b);
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm\""), 1);
-    renew(b);
-    bed_sync(b);
-    bed_advance(b, HOUR);
-    bed_wait(b, no_commands, b);
+    go_on(b);
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm\""), 1);
     assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 1);
     bed_ok(b, engine_pause(b->engine, false, 1000, &e));
@@ -96,10 +102,7 @@ static void test_over_meanwhile(void **state)
     listen_to(b, &t);
     fill_as_the_pause_is_told(b);
     bed_leave(b, "id-u5");
-    renew(b);
-    bed_sync(b);
-    bed_advance(b, HOUR);
-    bed_wait(b, no_commands, b);
+    go_on(b);
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm\""), 1);
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm-over\""), 1);
 }
@@ -129,10 +132,7 @@ static void test_end_once(void **state)
     disk_is_full(false);
     assert_true(has_failed(b));
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm-over\""), 1);
-    renew(b);
-    bed_sync(b);
-    bed_advance(b, HOUR);
-    bed_wait(b, no_commands, b);
+    go_on(b);
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm\""), 1);
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm-over\""), 1);
     assert_int_equal(bed_audit(b, "alarm-over", REASON_NOT_AUTHORISED, NULL), 1);
