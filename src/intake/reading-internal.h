@@ -37,8 +37,8 @@ struct reading {
     /* vanish.c */
     size_t people_unlooked; /* entries of people that came since the last look */
     size_t people_looked;   /* people in the mirror at that look */
-    char vanished[512];     /* names, comma separated with a leading and a trailing comma */
-    char unread[512];       /* likewise: those that a read in part did not show of everybody */
+    char vanished[4096];    /* names, comma separated with a leading and a trailing comma */
+    char unread[4096];      /* likewise: those that a read in part did not show of everybody */
 };
 
 /* vanish.c: after a whole read, and when it is due. */

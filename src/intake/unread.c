@@ -39,7 +39,6 @@ static int note(struct reading *g, const char *before, const char *was, bool *re
 {
     CLEANUP(buffer_done) struct buffer lines = {0};
     const struct string_list *names = ruleset_attributes(rules_ruleset(g->rules));
-    buffer_add_text(&lines, "");
     for (size_t i = 0; i < names->n_items; i++)
         if (!before || has_line(before, names->items[i]))
             buffer_format(&lines, "%s\n", names->items[i]);
