@@ -135,7 +135,7 @@ static bool say_dynamic_group(struct check_run *c, const struct ruleset_group *g
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
     struct error e = {0};
     char subject[300];
-    if (!bound->id || mirror_load(c->state, bound->id, false, &m, &e) != 0 ||
+    if (!bound->id || mirror_load(c->state, bound->id, &m, &e) != 0 ||
         !entry_attribute(m.entry, "memberURL"))
         return false;
     bool followed = !c->never_follows_urls && bound->n_members > 0;

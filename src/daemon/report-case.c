@@ -112,7 +112,7 @@ static int begin_case(struct engine *n, struct state *s, const char *id, struct 
 {
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
     CLEANUP(verdict_done) struct verdict v = {0};
-    int r = mirror_load(s, id, false, &m, e);
+    int r = mirror_load(s, id, &m, e);
     if (r == 0 && (m.gone || m.entry->kind != ENTRY_PERSON))
         return error_set(e, -ENOENT, "somebody who is not in the directory cannot be made a case");
     if (r == 0)

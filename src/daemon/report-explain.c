@@ -54,7 +54,7 @@ static bool in_directory(const struct view *v)
 static int view_load(struct engine *n, struct state *s, const char *id, struct view *v,
                      struct error *e)
 {
-    int r = mirror_load(s, id, false, &v->mirror, e);
+    int r = mirror_load(s, id, &v->mirror, e);
     if (r >= 0) {
         r = person_load(s, id, &v->person, e);
         v->has_person = r == 0;
@@ -231,7 +231,7 @@ static int say_not_found(struct state *s, const char *text, struct error *e)
     CLEANUP(freep) char *by_dn = NULL;
     int r = mirror_find_dn(s, text, &by_dn, e);
     if (r >= 0)
-        r = mirror_load(s, by_dn ? by_dn : text, false, &m, e);
+        r = mirror_load(s, by_dn ? by_dn : text, &m, e);
     if (r < 0)
         return r;
     if (m.entry && m.entry->kind != ENTRY_PERSON)

@@ -73,7 +73,7 @@ static int tell_directory(struct sync_one *x, json_t *steps, struct error *e)
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
     CLEANUP(buffer_done) struct buffer b = {0};
     struct directory_status s = {0};
-    int r = mirror_load(x->daemon->state, x->id, false, &m, e);
+    int r = mirror_load(x->daemon->state, x->id, &m, e);
     if (r < 0)
         return r;
     if (x->daemon->directory)

@@ -99,7 +99,7 @@ int reach_resolve(struct reach *r, struct error *e)
 static int touches_entry(const struct reach *r, const char *entry_id, struct error *e)
 {
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
-    int rc = mirror_load(r->state, entry_id, false, &m, e);
+    int rc = mirror_load(r->state, entry_id, &m, e);
     if (rc != 0 || m.gone)
         return rc < 0 ? rc : 0; /* no rule is asked about them */
     rc = ruleset_difference_touches_entry(r->difference, m.entry);

@@ -53,7 +53,7 @@ static int take_back(struct reading *g, unsigned search, const char *id, struct 
 static int mirror_says_so(const struct reading *g, const char *id, struct error *e)
 {
     struct mirror_entry m = {0};
-    int r = mirror_load(g->state, id, false, &m, e);
+    int r = mirror_load(g->state, id, &m, e);
     bool there = r == 0 && m.entry && !m.gone && m.entry->kind == ENTRY_PERSON;
     if (there)
         r = ruleset_revokes(rules_ruleset(g->rules), m.entry);

@@ -19,7 +19,7 @@ static int claim_by_link(struct books *b, struct dossier *s, const struct link *
                          struct error *e)
 {
     struct mirror_entry m = {0};
-    int r = mirror_load(books_state(b), other->entry_id, false, &m, e);
+    int r = mirror_load(books_state(b), other->entry_id, &m, e);
     if (r < 0)
         return r;
     bool left = r == STATE_NONE || m.gone;

@@ -36,7 +36,7 @@ int dossier_load(struct dossier *s, struct books *b, const struct rules *rules,
     struct state *state = books_state(b);
     s->entry_id = entry_id;
     const struct mirror_entry *m = &s->mirror;
-    int r = mirror_load(state, entry_id, false, &s->mirror, e);
+    int r = mirror_load(state, entry_id, &s->mirror, e);
     if (r < 0)
         return r;
     r = !m->entry || m->has_person ? person_load(state, entry_id, &s->person, e) : STATE_NONE;

@@ -433,7 +433,7 @@ uint64_t judge_due_usec(const struct judge *j)
 int judge_explain(struct judge *j, const char *entry_id, struct verdict *ret, struct error *e)
 {
     struct mirror_entry m = {0};
-    int r = mirror_load(books_state(j->books), entry_id, false, &m, e);
+    int r = mirror_load(books_state(j->books), entry_id, &m, e);
     if (r == 0)
         r = rules_bind_groups(j->rules, e);
     if (r == 0)

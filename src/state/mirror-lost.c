@@ -229,7 +229,7 @@ int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struc
     *ret = NULL;
     if (absent_is(s, entry->id))
         return 0; /* as most who appear: nothing is stored that they could lack */
-    r = mirror_load(s, entry->id, false, &m, e);
+    r = mirror_load(s, entry->id, &m, e);
     if (r < 0 || r == STATE_NONE || m.gone || m.entry->kind != entry->kind)
         return r < 0 ? r : 0;
     name = first_lacking(m.entry, entry);

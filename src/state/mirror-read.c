@@ -18,21 +18,7 @@ void mirror_entry_done(struct mirror_entry *m)
     *m = (struct mirror_entry){0};
 }
 
-static int load_members(struct state *s, int64_t n, struct entry *entry, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(
-        &q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP " ORDER BY m.kind, a.key",
-        WITH(as_int(n)), e);
-    for (; r == STMT_ROW; r = stmt_step(q, e))
-        if (entry_add_member(entry, (enum member_kind)stmt_int(q, 0), stmt_text(q, 1),
-                             stmt_text(q, 2)) < 0)
-            return error_out_of_memory(e);
-    return r;
-}
-
-int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,
-                struct error *e)
+int mirror_load(struct state *s, const char *id, struct mirror_entry *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
@@ -59,8 +45,6 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
         stmt_copy(q, 6, &m.entry->primary_key) < 0)
         return error_out_of_memory(e);
     r = entry_attributes_from_json(m.entry, stmt_text(q, 7), e);
-    if (r == 0 && with_members && m.entry->kind == ENTRY_GROUP)
-        r = load_members(s, stmt_int(q, 0), m.entry, e);
     if (r < 0)
         return error_wrap(e, r, "reading %s from the mirror", id);
     *ret = m;

@@ -138,7 +138,7 @@ int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct err
 /* The group was read again long enough after: a DN that it still names means what it says. */
 int mirror_stale_end(struct state *s, const char *group_id, struct error *e);
 
-/* *ret is a whole entry (members only for `with_members`). Answers STATE_NONE. gone: it is a
+/* *ret is a whole entry, but for a group's members. Answers STATE_NONE. gone: it is a
  * tombstone. */
 struct mirror_entry {
     struct entry *entry;
@@ -149,8 +149,7 @@ struct mirror_entry {
     bool shares_name;                         /* another entry has its DN key: see mirror_twin() */
 };
 void mirror_entry_done(struct mirror_entry *m);
-int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,
-                struct error *e);
+int mirror_load(struct state *s, const char *id, struct mirror_entry *ret, struct error *e);
 /* Of an entry that is there; else STATE_NONE. */
 int mirror_dn(struct state *s, const char *id, char **ret, struct error *e);
 /* Ids of people whom a person may mean: an id, a DN, a login (wanted or linked), or a mail

@@ -156,7 +156,7 @@ static void check_rules(const struct engine *n, struct state *s, bool with_schem
 static bool mirror_says_so(const struct engine *n, struct state *s, const char *id, bool *ret)
 {
     struct mirror_entry m = {0};
-    int r = mirror_load(s, id, false, &m, NULL);
+    int r = mirror_load(s, id, &m, NULL);
     bool there = r == 0 && m.entry && !m.gone && m.entry->kind == ENTRY_PERSON;
     *ret = there && ruleset_revokes(rules_ruleset(n->rules), m.entry) > 0;
     mirror_entry_done(&m);

@@ -374,7 +374,7 @@ const char *sn_of(const char *dn)
     text[0] = '\0';
     if (mirror_find_dn(bed.f->s, dn, &id, &bed.f->e) != 0)
         return text;
-    ok(bed.f, mirror_load(bed.f->s, id, false, &m, &bed.f->e));
+    ok(bed.f, mirror_load(bed.f->s, id, &m, &bed.f->e));
     const char *sn = entry_text(m.entry, "sn");
     snprintf(text, sizeof(text), "%s", sn ? sn : "?");
     mirror_entry_done(&m);
@@ -384,13 +384,10 @@ const char *sn_of(const char *dn)
 size_t members_of(const char *dn)
 {
     CLEANUP(freep) char *id = NULL;
-    struct mirror_entry m = {0};
     if (mirror_find_dn(bed.f->s, dn, &id, &bed.f->e) != 0)
         return 0;
-    ok(bed.f, mirror_load(bed.f->s, id, true, &m, &bed.f->e));
-    size_t n = m.entry->n_members;
-    mirror_entry_done(&m);
-    return n;
+    CLEANUP(entry_freep) struct entry *g = stored_group(bed.f, id);
+    return g->n_members;
 }
 
 struct peer_entry *ana, *bob, *crew, *unit;

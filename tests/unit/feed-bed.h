@@ -14,6 +14,7 @@
 #include "model/schema.h"
 #include "state-fixture.h"
 #include "state/mirror.h"
+#include "stored-group.h"
 
 #define PATIENT (10 * USEC_PER_SEC)
 

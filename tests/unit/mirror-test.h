@@ -10,6 +10,7 @@
 #include "state/mirror.h"
 #include "state/person.h"
 #include "state/round.h"
+#include "stored-group.h"
 
 static inline struct entry *person(const char *id, const char *dn, const char *mail)
 {

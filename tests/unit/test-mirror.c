@@ -29,7 +29,7 @@ static void test_changes(void **state)
     ok(f, mirror_gone(f->s, "a", "again", 78, &f->e));
     ok(f, mirror_gone(f->s, "unknown", "deleted", 77, &f->e));
     assert_string_equal(dirty(f), "a");
-    ok(f, mirror_load(f->s, "a", true, &m, &f->e));
+    ok(f, mirror_load(f->s, "a", &m, &f->e));
     assert_true(m.gone);
     assert_int_equal(m.gone_usec, 77);
     assert_string_equal(m.gone_why, "deleted");
@@ -46,7 +46,7 @@ static void test_changes(void **state)
     free(dn);
     ok(f, mirror_gone(f->s, "a", "deleted", 79, &f->e));
     ok(f, mirror_forget(f->s, "a", &f->e));
-    assert_int_equal(mirror_load(f->s, "a", false, &m, &f->e), STATE_NONE);
+    assert_int_equal(mirror_load(f->s, "a", &m, &f->e), STATE_NONE);
     assert_int_equal(mirror_dn(f->s, "a", &dn, &f->e), STATE_NONE);
     commit(f);
 }
@@ -86,20 +86,17 @@ static void test_large_group(void **state)
     }
     for (int watched = 0; watched < 2; watched++) {
         CLEANUP(entry_freep) struct entry *put_in = large_group("g");
-        struct mirror_entry m = {0};
 
         if (watched) /* how many are nobody is known from here on */
             ok(f, mirror_counts(f->s, &counts, &f->e));
         assert_int_equal(put(f, large_group("g")), MIRROR_NEW);
-        ok(f, mirror_load(f->s, "g", true, &m, &f->e));
-        entry_sort(m.entry);
-        assert_int_equal(m.entry->n_members, 120);
+        CLEANUP(entry_freep) struct entry *stored = stored_group(f, "g");
+        assert_int_equal(stored->n_members, 120);
         for (size_t i = 0; i < 120; i++) {
-            assert_int_equal(m.entry->members[i].kind, put_in->members[i].kind);
-            assert_string_equal(m.entry->members[i].key, put_in->members[i].key);
-            assert_string_equal(m.entry->members[i].text, put_in->members[i].text);
+            assert_int_equal(stored->members[i].kind, put_in->members[i].kind);
+            assert_string_equal(stored->members[i].key, put_in->members[i].key);
+            assert_string_equal(stored->members[i].text, put_in->members[i].text);
         }
-        mirror_entry_done(&m);
         ok(f, mirror_counts(f->s, &counts, &f->e));
         assert_int_equal(counts.members_unresolved,
                          5 + 12); /* p65, p78, p91, p104, p117; the logins */
