@@ -58,6 +58,8 @@ static uint64_t wait_usec(void)
 
 uint64_t belief_doubted_usec(void)
 {
+    if (belief_is_unknown())
+        return 0;
     bool wide = llabs(clock_is_off() - believed) >= (int64_t)(MINUTE + SECOND);
     bool soon = since_usec + wait_usec() < world.steady_usec + MINUTE;
     return wide && !soon ? since_usec : 0;
@@ -116,9 +118,17 @@ void belief_clock_set(const struct happening *h)
     }
 }
 
+void belief_unknown(void)
+{
+    unknown_until_usec = world.steady_usec + DAY + HOUR;
+    doubt();
+}
+
 void belief_started(void)
 {
-    if (since_usec)
+    if (since_usec && since_usec + wait_usec() <= world.steady_usec)
+        belief_unknown(); /* it was time, and nobody knows whether it was noted */
+    else if (since_usec)
         doubt();
 }
 
@@ -127,12 +137,6 @@ void belief_taken(void)
     unknown_until_usec = 0;
     if (clock_is_off() != believed)
         believe();
-}
-
-void belief_unknown(void)
-{
-    unknown_until_usec = world.steady_usec + DAY + HOUR;
-    doubt();
 }
 
 void belief_begin(void)
