@@ -126,8 +126,9 @@ void belief_unknown(void)
 
 void belief_started(void)
 {
-    if (since_usec && since_usec + wait_usec() <= world.steady_usec)
-        belief_unknown(); /* it was time, and nobody knows whether it was noted */
+    bool was_time = since_usec + wait_usec() <= world.steady_usec; /* and perhaps it was noted */
+    if (since_usec && (was_time || belief_is_unknown()))
+        belief_unknown();
     else if (since_usec)
         doubt();
 }
