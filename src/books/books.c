@@ -42,7 +42,6 @@ struct books {
     bool are_distrusted, were_distrusted;
     const char *epoch_why;
     uint64_t transaction_since_usec;
-    uint64_t noted_usec;         /* when the clocks were noted last; monotonic */
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
     uint64_t alarms_due_usec, alarms_rest_usec;
     uint64_t run;
@@ -125,13 +124,12 @@ const struct steady *books_steady(const struct books *b)
 
 int books_note_steady(struct books *b, struct error *e)
 {
-    b->noted_usec = clock_monotonic_usec();
     return steady_note(b->o.state, &b->steady, e);
 }
 
 void books_note_steady_soon(struct books *b)
 {
-    b->noted_usec = 0;
+    b->steady.noted_usec = 0;
 }
 
 /* What is due later is written as a time of the steady clock, which goes on from its last note
@@ -139,7 +137,7 @@ void books_note_steady_soon(struct books *b)
  * written. */
 static int note_time(struct books *b, struct error *e)
 {
-    bool old = !b->noted_usec || clock_monotonic_usec() - b->noted_usec >= USEC_PER_SEC;
+    bool old = steady_note_age_usec(&b->steady) >= USEC_PER_SEC;
     return old && state_has_changed(b->o.state) ? books_note_steady(b, e) : 0;
 }
 

@@ -166,10 +166,16 @@ int steady_move(struct state *s, uint64_t boot_usec, uint64_t gap_usec, struct e
                : db_write(s, "UPDATE budget_use SET at_usec = -at_usec WHERE at_usec < 0", NULL, e);
 }
 
-int steady_note(struct state *s, const struct steady *c, struct error *e)
+uint64_t steady_note_age_usec(const struct steady *c)
+{
+    return clock_monotonic_usec() - c->noted_usec;
+}
+
+int steady_note(struct state *s, struct steady *c, struct error *e)
 {
     char text[200];
 
+    c->noted_usec = clock_monotonic_usec();
     snprintf(text, sizeof(text),
              "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64, c->boot,
              clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched,

@@ -34,6 +34,7 @@ struct steady {
         lost_usec;     /* the steady clock at the last boot of which that is so; 0: there is none */
     uint64_t gap_usec; /* what the last look found out of it; 0: nothing */
     uint64_t doubt_usec; /* monotonic: since when the wall clock is doubted; 0: it is not */
+    uint64_t noted_usec; /* monotonic: when they were noted last; 0: not yet */
     int64_t step_usec;   /* by how much it is before the clock of dates */
 };
 int steady_start(struct state *s, struct steady *ret, struct error *e);
@@ -51,4 +52,6 @@ bool steady_knows_age(const struct steady *c, uint64_t then_usec);
 /* How far the wall clock is before the one of dates, while that does not follow; 0: it does. */
 int64_t steady_doubt_usec(const struct steady *c);
 /* Remembers how far it is; within a transaction. A boot goes on from the last such time. */
-int steady_note(struct state *s, const struct steady *c, struct error *e);
+int steady_note(struct state *s, struct steady *c, struct error *e);
+/* How long ago that was. */
+uint64_t steady_note_age_usec(const struct steady *c);

@@ -23,6 +23,8 @@
  * in it. What a read has shown so far is good for nothing but the end of that read. */
 #define COMMIT_USEC      (30 * USEC_PER_MSEC)
 #define COMMIT_READ_USEC (200 * USEC_PER_MSEC)
+/* How far the clocks came is noted when it was so long ago, though nothing else is written. */
+#define OLD_NOTE_USEC (3600 * USEC_PER_SEC)
 
 void turn_wake(void *userdata)
 {
@@ -390,6 +392,20 @@ static void arm_timer(struct engine *n)
         log_error("Cannot arm the engine's timer: error %d", r);
 }
 
+/* Where nothing happens nothing is written; what waits would have waited all that time for
+ * nothing when the power fails and nobody keeps the clock right. */
+static void note_time(struct engine *n)
+{
+    struct error e = {0};
+    if (n->options.plan_only || books_have_failed(n->books) ||
+        steady_note_age_usec(books_steady(n->books)) < OLD_NOTE_USEC)
+        return;
+    books_turn(n->books, true); /* so that it needs none */
+    if (books_note_steady(n->books, &e) < 0 || books_commit(n->books, &e) < 0)
+        books_failed(n->books, &e);
+    books_turn(n->books, false);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
@@ -399,6 +415,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     bool due = n->due_usec && n->due_usec <= now; /* or half-way: see arm_timer() */
     if (!books_outcome_since_usec(n->books) && !books_open_since_usec(n->books) && !due &&
         !steady_is_open(books_steady(n->books))) {
+        note_time(n);
         arm_timer(n);
         return 0;
     }

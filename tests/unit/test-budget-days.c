@@ -425,12 +425,41 @@ static void test_approved_before_a_gap(void **state)
     }
 }
 
+/* Where nothing happens nothing is written, but for the time: what waits has waited all the same
+ * when the power fails, but for the last hour at most. */
+static void test_quiet_days_count(void **state)
+{
+    (void)state;
+    struct bed *b = bed_new(false);
+    b->sync.leave_grace_usec = 2 * DAY;
+    bed_person_uid(b, "u0");
+    bed_group(b, "support", "u0", NULL);
+    uint64_t begins = b->monotonic;
+    synchronised = false;
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u0");
+    bed_sync(b);
+    for (unsigned i = 0; i < 44; i++)
+        bed_advance(b, HOUR);
+    assert_false(is_out(b, "u0"));
+    b->monotonic = begins;
+    bed_set_clock(b, b->now);
+    bed_crash(b);
+    bed_read_all(b);
+    bed_advance(b, 3 * HOUR);
+    assert_false(is_out(b, "u0"));
+    bed_advance(b, 2 * HOUR);
+    assert_true(is_out(b, "u0"));
+    bed_free(b);
+}
+
 int main(int argc, char **argv)
 {
     log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
     read_arguments(argc, argv, &first_seed, &n_histories);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories),
-                                       cmocka_unit_test(test_waits_begun_in_a_gap),
-                                       cmocka_unit_test(test_approved_before_a_gap)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_histories), cmocka_unit_test(test_waits_begun_in_a_gap),
+        cmocka_unit_test(test_approved_before_a_gap), cmocka_unit_test(test_quiet_days_count)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,7 @@ static void test_end_once(void **state)
     bed_advance(b, HOUR);
     bed_wait(b, no_commands, b);
     assert_int_equal(lines_of(t.path, "\"event\":\"alarm\""), 1);
+    bed_advance(b, MINUTE); /* how far the clocks came is noted, so that it is not what fails */
     fake_tenant_heal(b->tenant);
     disk_is_full(true);
     bed_advance(b, HOUR);

@@ -57,7 +57,7 @@ static void start(struct fixture *f, struct steady *c)
 }
 
 /* The state is left as at the last note; the machine boots, or rosterd alone is started. */
-static void note(struct fixture *f, const struct steady *c)
+static void note(struct fixture *f, struct steady *c)
 {
     begin(f);
     ok(f, steady_note(f->s, c, &f->e));
