@@ -126,8 +126,8 @@ void belief_unknown(void)
 
 void belief_started(void)
 {
-    bool was_time = since_usec + wait_usec() <= world.steady_usec; /* and perhaps it was noted */
-    if (since_usec && (was_time || belief_is_unknown()))
+    /* Perhaps it was time, and noted; and a doubt begins anew with each start. */
+    if (belief_is_unknown() || (since_usec && since_usec + wait_usec() <= world.steady_usec))
         belief_unknown();
     else if (since_usec)
         doubt();

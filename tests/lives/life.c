@@ -408,7 +408,7 @@ static void after_death(void)
         if (world.clock_is_right)
             seen(POINT_CLOCK_RIGHT);
         else
-            world.off_usec += pause;
+            world.off_usec += world.steady_usec - world.noted_usec; /* and before the end */
     }
 }
 

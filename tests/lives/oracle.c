@@ -251,8 +251,9 @@ void oracle_state_kept(void)
     kept_noted_usec = world.noted_usec;
     kept_off_usec = world.off_usec;
     for (size_t i = 0; i < company.n_people; i++)
-        company.people[i]->disabled_when_kept =
-            !works(company.people[i]) && !company.people[i]->disabled_before;
+        company.people[i]->disabled_when_kept = company.people[i]->had_user &&
+                                                !works(company.people[i]) &&
+                                                !company.people[i]->disabled_before;
 }
 
 void oracle_state_changed(bool restored)
