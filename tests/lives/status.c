@@ -217,9 +217,10 @@ void status_written(void)
         json_number_value(json_object_get(json_object_get(status, "progress"), "rate"));
     world.n_checks++;
     seen(POINT_LOAD);
-    if (!json_is_object(json_object_get(status, "progress")))
-        broken(17, "the status tells of no load, and %u users were written", n_written);
-    else if (is >= 0 && nobody_changed_since(now - 3 * SECOND) && llabs(left - is) > most)
+    if (!json_is_object(json_object_get(status, "progress"))) {
+        if (is > most) /* else it is over, and this is what came since */
+            broken(17, "the status tells of no load, and %u users were written", n_written);
+    } else if (is >= 0 && nobody_changed_since(now - 3 * SECOND) && llabs(left - is) > most)
         broken(17, "the status tells of %lld that are left to do, and there are %lld", left,
                is);
     else if (done > n_written + most || done + most < n_written / 3)
