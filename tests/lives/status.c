@@ -122,7 +122,7 @@ static uint64_t next_deletion(void)
     for (size_t i = 0; rules.deletes && i < company.n_people; i++) {
         const struct person *p = company.people[i];
         uint64_t at =
-            p->told_left_usec + DELETE_AFTER + 2 * HOUR + world.off_usec - p->off_before_usec;
+            p->told_left_usec + DELETE_AFTER + 14 * HOUR + world.off_usec - p->off_before_usec;
         if (!p->item->gone || !p->left_usec || p->forgotten || p->disabled_before ||
             rules.limits[LIMIT_DELETE] || p->apart_until_usec || *p->old_login || p->twin ||
             oracle_has_access(p->login) || !store_user(&tenant.store, p->login))
