@@ -32,7 +32,7 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     CLEANUP(freep) char *text = NULL;
     char noted_boot[CLOCK_BOOT_SIZE] = "";
     uint64_t monotonic = clock_monotonic_usec(), noted_monotonic = 0, noted = 0;
-    uint64_t date = 0, boot = 0, open = 0, lost = 0;
+    uint64_t date = 0, boot = 0, open = 0, lost = 0, again = 0;
     int vouched = 1; /* of a version that did not note it */
     int r = state_meta_get(s, META, &text, e);
 
@@ -40,12 +40,12 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
         return r;
     *ret = (struct steady){0};
     clock_boot(ret->boot);
-    int n =
-        r == 0
-            ? sscanf(text,
-                     "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64 " %" SCNu64 " %" SCNu64,
-                     noted_boot, &noted_monotonic, &noted, &date, &vouched, &boot, &open, &lost)
-            : 0;
+    int n = r == 0 ? sscanf(text,
+                            "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64 " %" SCNu64
+                            " %" SCNu64 " %" SCNu64,
+                            noted_boot, &noted_monotonic, &noted, &date, &vouched, &boot, &open,
+                            &lost, &again)
+                   : 0;
     if (n < 3) {
         clock_set_steady(clock_now_usec(), clock_now_usec());
         ret->vouched = clock_is_synchronised();
@@ -64,6 +64,7 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     ret->gap_open = open || (ret->new_boot && vouched);
     ret->gap_lost = ret->new_boot && !ret->gap_open;
     ret->boot_usec = open ? open : noted;
+    ret->last_boot_usec = ret->new_boot || !open ? noted : again ? again : open;
     ret->lost_usec = ret->gap_lost ? noted : lost;
     if (!open) /* else what was noted in between is to be moved, which the next look does */
         (void)steady_look(ret);
@@ -113,7 +114,7 @@ bool steady_look(struct steady *c)
     if (!c->vouched && c->gap_open) { /* what would measure it follows a clock that may be wrong */
         c->gap_open = false;
         c->gap_lost = true;
-        c->lost_usec = c->boot_usec;
+        c->lost_usec = c->last_boot_usec;
     }
     c->doubt_usec = 0;
     return wide > SMALL_USEC || came;
@@ -126,7 +127,7 @@ bool steady_knows_downtime(const struct steady *c)
 
 bool steady_knows_age(const struct steady *c, uint64_t then_usec)
 {
-    return then_usec > c->lost_usec && (!c->gap_open || then_usec > c->boot_usec);
+    return then_usec > c->lost_usec && (!c->gap_open || then_usec > c->last_boot_usec);
 }
 
 bool steady_is_open(const struct steady *c)
@@ -173,12 +174,14 @@ uint64_t steady_note_age_usec(const struct steady *c)
 
 int steady_note(struct state *s, struct steady *c, struct error *e)
 {
-    char text[200];
+    char text[240];
 
     c->noted_usec = clock_monotonic_usec();
     snprintf(text, sizeof(text),
-             "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64, c->boot,
-             clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched,
-             clock_boot_usec(), c->gap_open ? c->boot_usec : 0, c->lost_usec);
+             "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64
+             " %" PRIu64,
+             c->boot, clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched,
+             clock_boot_usec(), c->gap_open ? c->boot_usec : 0, c->lost_usec,
+             c->gap_open ? c->last_boot_usec : 0);
     return state_meta_set(s, META, text, e);
 }

@@ -314,7 +314,12 @@ static void test_boots_twice(void **state)
     note(f, &c);
     boot(10 * HOUR, -300 * HOUR);
     start(f, &c);
+    assert_false(steady_knows_age(&c, WALL + 2 * HOUR));
     pass(HOUR);
+    note(f, &c);
+    start(f, &c); /* nor does another start in the same boot know */
+    assert_false(steady_knows_age(&c, WALL + 2 * HOUR));
+    assert_true(steady_knows_age(&c, WALL + 4 * HOUR));
     synchronised = true;
     step(300 * HOUR * 2);
     assert_true(steady_look(&c));
@@ -322,6 +327,29 @@ static void test_boots_twice(void **state)
     assert_int_equal(clock_steady_usec(), WALL + 114 * HOUR);
     assert_int_equal(c.boot_usec, WALL + HOUR);
     assert_int_equal(c.gap_usec, 110 * HOUR);
+}
+
+/* Nobody ever finds out how long it was down, either time. */
+static void test_boots_twice_for_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct steady c;
+    synchronised = true;
+    start(f, &c);
+    note(f, &c);
+    synchronised = false;
+    boot(HOUR, 300 * HOUR);
+    start(f, &c);
+    pass(HOUR);
+    note(f, &c);
+    boot(100 * HOUR, 0);
+    start(f, &c);
+    (void)steady_look(&c);
+    pass(26 * HOUR);
+    (void)steady_look(&c);
+    assert_true(!c.gap_open && c.gap_lost);
+    assert_false(steady_knows_age(&c, WALL + HOUR / 2));
+    assert_true(steady_knows_age(&c, WALL + 2 * HOUR));
 }
 
 /* A wrong clock is believed after a day, and right later: by how much it was wrong is no time
@@ -351,14 +379,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_begins_as_the_wall_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boots_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_boots_twice_for_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_believed_in_a_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_suspended, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_steps_leave_the_steady_clock_alone, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_steps_leave_the_steady_clock_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dates_follow_in_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_for_a_while, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_synchronised_is_believed_sooner, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_synchronised_is_believed_sooner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_with_an_unsure_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_after_an_unsure_clock, set_up, tear_down),
