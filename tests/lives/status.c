@@ -198,14 +198,18 @@ static bool nobody_changed_since(uint64_t usec)
 
 static uint64_t burst_usec, last_usec; /* of writes: the first one, and the last */
 static unsigned n_written;             /* in it */
+static long long n_before;             /* done of the same load, before it */
 
 /* What was done and what is left, as it was looked at within the second. */
 void status_written(void)
 {
     uint64_t now = world.steady_usec;
     if (now - last_usec > 5 * SECOND) {
+        json_t *before = witness_status();
         burst_usec = now;
         n_written = 0;
+        n_before = number_of(before, "progress", "done");
+        json_decref(before);
     }
     last_usec = now;
     if (++n_written % 5 || now - burst_usec < 12 * SECOND || tenant_is_troubled())
@@ -216,6 +220,8 @@ void status_written(void)
               most = 3 * rules.rate;
     double rate =
         json_number_value(json_object_get(json_object_get(status, "progress"), "rate"));
+    if (n_before <= done) /* else that load is over, and this is another */
+        done -= n_before;
     world.n_checks++;
     seen(POINT_LOAD);
     if (!json_is_object(json_object_get(status, "progress"))) {
