@@ -15,12 +15,12 @@
 #include "directory.h"
 #include "life.h"
 #include "reads.h"
+#include "rules.h"
 #include "status.h"
 #include "witness.h"
 #include "world.h"
 
-#define ALARM_AFTER (15 * MINUTE) /* the default */
-#define LONG        (ALARM_AFTER + 5 * MINUTE)
+#define LONG (rules.alarm_after_usec + 5 * MINUTE)
 
 /* The number that the statement gives; ?1: the text. */
 static long long ask(sqlite3 *db, const char *sql, const char *text)
@@ -146,7 +146,7 @@ static void check_alarms(sqlite3 *db)
     char untold[120];
     snprintf(untold, sizeof(untold),
              "SELECT count(*) FROM alarm WHERE notified_usec = 0 AND since_usec < %llu",
-             (unsigned long long)(clock_steady_usec() - ALARM_AFTER - 5 * MINUTE));
+             (unsigned long long)(clock_steady_usec() - rules.alarm_after_usec - 5 * MINUTE));
     if (sqlite3_prepare_v2(db, "SELECT cause FROM alarm", -1, &q, NULL) != SQLITE_OK)
         return;
     while (sqlite3_step(q) == SQLITE_ROW)
@@ -186,7 +186,7 @@ static bool any_due(sqlite3 *db)
     snprintf(
         sql, sizeof(sql),
         "SELECT count(*) FROM operation WHERE state = 1 AND max(due_usec, since_usec, not_before_usec) < %llu",
-        (unsigned long long)(clock_steady_usec() - ALARM_AFTER - 2 * MINUTE));
+        (unsigned long long)(clock_steady_usec() - rules.alarm_after_usec - 2 * MINUTE));
     return ask(db, sql, "") > 0;
 }
 
@@ -201,7 +201,7 @@ void alarms_outage_ends(uint64_t since_usec, uint64_t up_since_usec)
         status_away("directory");
     /* Nobody notices who has nothing to ask. */
     if (world.tenant_away && world.refused_usec &&
-        world.steady_usec - world.refused_usec > ALARM_AFTER + 10 * MINUTE)
+        world.steady_usec - world.refused_usec > rules.alarm_after_usec + 10 * MINUTE)
         status_away("tenant");
 }
 

@@ -24,7 +24,7 @@
 #include "world.h"
 
 #define CAUSE     300
-#define ROLL_CALL (20 * MINUTE) /* after which it is known who is gone, if nobody tells */
+#define ROLL_CALL (10 * rules.poll_usec) /* after which it is known who is gone, if nobody tells */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -54,7 +54,9 @@ static uint64_t directory_away(unsigned which, char cause[CAUSE])
 static uint64_t directory_frozen(unsigned which, char cause[CAUSE])
 {
     (void)which, (void)cause;
-    return directory_troubles("freezes") ? directory_data.trouble_usec + HOUR : 0;
+    return directory_troubles("freezes")
+               ? directory_data.trouble_usec + later(rules.keepalive_usec, rules.poll_usec)
+               : 0;
 }
 
 /* After a start nobody is looked at, and no group, before the tenant has answered something. */
@@ -77,7 +79,8 @@ static uint64_t group_gone(unsigned which, char cause[CAUSE])
     return is_heard() ? later(group->changed_usec, known_usec()) + (counts ? ROLL_CALL : 0) : 0;
 }
 
-/* It was shown with fewer than it has, as it is now, and those are believed all the same. */
+/* It was shown with fewer than it has, as it is now and since they are hidden, and those are
+ * believed all the same. */
 static uint64_t members_hidden(unsigned which, char cause[CAUSE])
 {
     const struct item *group = group_of(which);
@@ -201,7 +204,7 @@ static uint64_t restored(unsigned which, char cause[CAUSE])
 static uint64_t drifted(unsigned which, char cause[CAUSE])
 {
     const struct person *p = company.people[which];
-    uint64_t at = p->hand_usec, interval = rules.often_verified ? DAY : 7 * DAY;
+    uint64_t at = p->hand_usec, interval = rules.verify_usec;
     (void)cause;
     if (!at || at + interval > world.steady_usec || world.quiet_usec > at ||
         operator_quiet_usec() > at || p->written_usec > at || p->changed_usec > at ||
@@ -232,49 +235,58 @@ static const struct fact {
     uint64_t after;
     enum {
         STANDS,
-        TOLD,  /* and somebody was told */
-        HEARD, /* since then, if it does not stand any more */
+        TOLD,      /* and somebody was told */
+        HEARD,     /* since then, if it does not stand any more */
+        TOLD_LATE, /* … as much later as an alarm waits */
+        HEARD_LATE
     } how;
     enum point point;
 } facts[] = {
-    {"the directory is away", "directory", directory_away, 1, 20 * MINUTE, TOLD,
+    {"the directory is away", "directory", directory_away, 1, 5 * MINUTE, TOLD_LATE,
      POINT_DIRECTORY_AWAY},
-    {"the directory is silent", "directory", directory_frozen, 1, 25 * MINUTE, TOLD,
+    {"the directory is silent", "directory", directory_frozen, 1, 10 * MINUTE, TOLD_LATE,
      POINT_FROZEN},
     {"a rule's group is gone", NULL, group_gone, GROUPS_OF_TEAMS, 6 * MINUTE, STANDS,
      POINT_GROUP_MISSED},
     {"members of a group are hidden", NULL, members_hidden, GROUPS, 2 * MINUTE, STANDS,
      POINT_MEMBERS_MISSED},
     {"nobody has a value any more", NULL, values_hidden, 2, 2 * MINUTE, TOLD, POINT_VANISHED},
-    {"a base shows nobody any more", "read", people_hidden, 1, 2 * MINUTE, STANDS,
-     POINT_UNPROVEN},
-    {"the tenant is away", "tenant", tenant_away, 1, 25 * MINUTE, TOLD, POINT_TENANT_AWAY},
-    {"the tenant does not take the account", "tenant-account", tenant_unauthorised, 1,
-     5 * MINUTE, TOLD, POINT_ACCOUNT},
+    {"a base shows nobody any more", "read", people_hidden, 1, 2 * MINUTE, STANDS, POINT_UNPROVEN},
+    {"the tenant is away", "tenant", tenant_away, 1, 10 * MINUTE, TOLD_LATE, POINT_TENANT_AWAY},
+    {"the tenant does not take the account", "tenant-account", tenant_unauthorised, 1, 5 * MINUTE,
+     TOLD, POINT_ACCOUNT},
     {"the tenant has put off everything", "first-contact", tenant_throttles, 1, 3 * HOUR, TOLD,
      POINT_PUT_OFF},
-    {"it is another tenant", "other-tenant", other_tenant, 1, 5 * MINUTE, TOLD,
-     POINT_OTHER_TOLD},
+    {"it is another tenant", "other-tenant", other_tenant, 1, 5 * MINUTE, TOLD, POINT_OTHER_TOLD},
     {"the state is lost, and nobody has approved", "adoption", adoption, 1, 5 * MINUTE, TOLD,
      POINT_ADOPTION},
     {"an older state is there", "state-restored", restored, 1, 2 * MINUTE, HEARD,
      POINT_RESTORED_TOLD},
     {"a revocation is refused", NULL, revoked, 0, MINUTE, TOLD, POINT_REVOCATION_REFUSED},
     {"somebody changed a user", "drift", drifted, 0, HOUR, HEARD, POINT_DRIFT},
-    {"the clock was set", "clock-set", clock_doubted, 1, 3 * MINUTE, STANDS,
-     POINT_CLOCK_DOUBTED},
+    {"the clock was set", "clock-set", clock_doubted, 1, 3 * MINUTE, STANDS, POINT_CLOCK_DOUBTED},
     {"a password is not handed on", "password", password_kept, 1, 5 * MINUTE, STANDS,
      POINT_UNHANDED},
     {"the audit file cannot be written", "audit-failed", audit_refused, 1, 2 * MINUTE, TOLD,
      POINT_AUDIT_FULL},
-    {"the state cannot be written", "state-failed", state_refused, 1, 17 * MINUTE, HEARD,
+    {"the state cannot be written", "state-failed", state_refused, 1, 2 * MINUTE, HEARD_LATE,
      POINT_STATE_FULL},
 };
+
+static bool is_late(const struct fact *f)
+{
+    return f->how == TOLD_LATE || f->how == HEARD_LATE;
+}
+
+static bool is_heard_once(const struct fact *f)
+{
+    return f->how == HEARD || f->how == HEARD_LATE;
+}
 
 /* What rosterd has had time for: since it was started, and the disk was there. */
 static uint64_t free_since(const struct fact *f, uint64_t since)
 {
-    if (f->how == HEARD && f->n == 0) /* a start is no excuse */
+    if (is_heard_once(f) && f->n == 0) /* a start is no excuse */
         return since;
     return later(since,
                  later(life_up_since_usec(), f->since == state_refused ? 0 : world.disk_usec));
@@ -282,15 +294,14 @@ static uint64_t free_since(const struct fact *f, uint64_t since)
 
 static void check(const struct fact *f, const char *cause, uint64_t since)
 {
-    bool stands =
-        witness_alarm(cause) || (f->how == HEARD && alarms_heard_usec(cause) >= since);
+    bool stands = witness_alarm(cause) || (is_heard_once(f) && alarms_heard_usec(cause) >= since);
     unsigned long long minutes = (world.steady_usec - since) / MINUTE;
     world.n_checks++;
     seen(f->point);
     if (!stands)
         broken(17, "%s for %llu minutes, and there is no alarm %s", f->sentence, minutes,
                cause);
-    else if (f->how == TOLD && !witness_alarm_told(cause))
+    else if ((f->how == TOLD || f->how == TOLD_LATE) && !witness_alarm_told(cause))
         broken(17, "%s for %llu minutes, and nobody was told of %s", f->sentence, minutes,
                cause);
 }
@@ -303,7 +314,8 @@ static void look_at(const struct fact *f)
     for (unsigned i = 0; full == (f->since == state_refused) && i < n; i++) {
         snprintf(cause, sizeof(cause), "%s", f->cause ? f->cause : "");
         uint64_t since = f->since(i, cause);
-        if (since && world.steady_usec >= free_since(f, since) + f->after)
+        if (since && world.steady_usec >= free_since(f, since) + f->after +
+                                              (is_late(f) ? rules.alarm_after_usec : 0))
             check(f, cause, since);
     }
 }

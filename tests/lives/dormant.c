@@ -23,7 +23,6 @@
 extern struct simulator tenant;
 
 #define SETTLE (2 * HOUR)
-#define ROUND  DAY /* of the verification, in lives with this */
 /* A request is on its way while somebody logs in. */
 #define MOMENT (2 * MINUTE)
 
@@ -81,7 +80,7 @@ void dormant_woken(struct person *p)
 
 bool dormant_was_just_woken(const struct person *p)
 {
-    return p->woken_usec && p->woken_usec + 2 * ROUND + SETTLE > world.steady_usec;
+    return p->woken_usec && p->woken_usec + 2 * rules.verify_usec + SETTLE > world.steady_usec;
 }
 
 bool dormant_disabled(struct person *p, const struct deed *d)
@@ -141,16 +140,18 @@ static const json_t *waits(const json_t *operations, const struct person *p, con
 static bool is_settled(const struct person *p)
 {
     return oracle_is_entitled(p->item) &&
-           world.steady_usec - p->changed_usec > ROUND + SETTLE && !p->forgotten &&
+           world.steady_usec - p->changed_usec > rules.verify_usec + SETTLE && !p->forgotten &&
            !p->use_is_unknown && !p->twin && oracle_has_access(p->login) &&
-           p->apart_until_usec + ROUND < world.steady_usec && strcmp(p->login, API_USER) != 0 &&
-           item_get(p->item, "givenName") && item_get(p->item, "sn");
+           p->apart_until_usec + rules.verify_usec < world.steady_usec &&
+           strcmp(p->login, API_USER) != 0 && item_get(p->item, "givenName") &&
+           item_get(p->item, "sn");
 }
 
 static void check(const json_t *operations, const struct person *p, uint64_t since_usec)
 {
-    uint64_t due = later(used_usec(p) + rules.dormant * DAY, since_usec) + ROUND + SETTLE,
-             told = later(used_usec(p), since_usec) + ROUND + SETTLE;
+    uint64_t due =
+                 later(used_usec(p) + rules.dormant * DAY, since_usec) + rules.verify_usec + SETTLE,
+             told = later(used_usec(p), since_usec) + rules.verify_usec + SETTLE;
     bool is_told = waits(operations, p, "dormant");
     world.n_checks++;
     if (rules.dormant_disables && dormant_is(p) && due < world.steady_usec &&

@@ -466,5 +466,6 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         plan_draw_peers(ret, o->seed);
     }
     plan_draw_shape(ret, o->seed, o->calm);
+    plan_draw_habits(ret, o->seed, o->calm);
     plan_sort(ret);
 }

@@ -29,6 +29,7 @@ struct talk { /* one connection */
 };
 static struct talk *talks;
 static uint64_t paused_usec, resumed_usec, approved_usec;
+static bool was_paused_when_kept;
 
 uint64_t operator_paused_usec(void)
 {
@@ -48,6 +49,7 @@ uint64_t operator_quiet_usec(void)
 void operator_begin(void)
 {
     paused_usec = resumed_usec = approved_usec = 0;
+    was_paused_when_kept = false;
 }
 
 static void talk_free(struct talk *t)
@@ -291,6 +293,19 @@ static void resume(void *userdata, uint64_t argument)
         ask(t, "Resume", json_object(), resumed);
     if (argument < 3) /* it counts when somebody was there to hear it */
         world_at(world.steady_usec + 5 * MINUTE, resume, userdata, argument + (t ? 1 : 0));
+}
+
+void operator_state_kept(void)
+{
+    was_paused_when_kept = paused_usec;
+}
+
+void operator_state_changed(bool restored)
+{
+    static const struct happening resumes = {.what = WHAT_OPERATOR, .to = "resume"};
+    paused_usec = restored && was_paused_when_kept ? world.steady_usec : 0;
+    if (paused_usec)
+        world_at(world.steady_usec + HOUR, resume, (void *)(uintptr_t)&resumes, 0);
 }
 
 /* ---- the rest ---- */

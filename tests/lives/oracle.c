@@ -123,7 +123,7 @@ struct person *oracle_person(const char *login)
  * whoever only moved has been there all the time. */
 bool oracle_is_news(const struct person *p)
 {
-    uint64_t heard_in = directory_data.polled ? 5 * MINUTE : 5 * SECOND;
+    uint64_t heard_in = directory_data.polled ? rules.poll_usec + 3 * MINUTE : 5 * SECOND;
     bool dated = p->item->first_usec || p->item->last_usec;
     return (dated && (belief_is_unknown() || belief_moved(heard_in))) ||
            world.steady_usec - p->told_usec < heard_in || p->told_usec >= world.deaf_since_usec;
@@ -247,6 +247,7 @@ uint64_t oracle_state_restored_usec(void)
 
 void oracle_state_kept(void)
 {
+    operator_state_kept();
     kept_usec = world.steady_usec;
     kept_noted_usec = world.noted_usec;
     kept_off_usec = world.off_usec;
@@ -258,6 +259,7 @@ void oracle_state_kept(void)
 
 void oracle_state_changed(bool restored)
 {
+    operator_state_changed(restored);
     budgets_forget();
     witness_forget();
     lost_usec = restored ? 0 : world.steady_usec;

@@ -169,9 +169,12 @@ static const struct place flags[] = {
     PLACE(passwords),      PLACE(privileged),       PLACE(api_person),
     PLACE(conflicts),      PLACE(dormant_disables), PLACE(makes_disabled),
 };
-static const struct place numbers[] = {PLACE(days),   PLACE(rate),     PLACE(at_once),
-                                       PLACE(seats),  PLACE(dormant),  PLACE(ahead),
-                                       PLACE(vanish), PLACE(templates)};
+static const struct place numbers[] = {
+    PLACE(days),         PLACE(rate),       PLACE(at_once),
+    PLACE(seats),        PLACE(dormant),    PLACE(ahead),
+    PLACE(vanish),       PLACE(templates),  PLACE(keepalive_seconds),
+    PLACE(poll_seconds), PLACE(full_hours), PLACE(verify_hours),
+    PLACE(alarm_minutes)};
 
 static void *place_of(struct plan *p, const struct place *all, size_t n, unsigned which,
                       const char **ret_name)

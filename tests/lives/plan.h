@@ -98,6 +98,9 @@ struct plan {
     bool dormant_disables;   /* whoever is; else they are reported */
     unsigned templates;      /* other ones (shape.h) */
     bool conflicts;          /* nobody may have the roles Lead and Trainer together */
+    /* How often it asks, and how long it waits before it tells of something; 0: as the flags
+     * say, or the default. */
+    unsigned keepalive_seconds, poll_seconds, full_hours, verify_hours, alarm_minutes;
     struct happening *all;
     size_t n, room;
 };
@@ -113,6 +116,8 @@ void plan_draw_edits(struct plan *p, uint64_t seed, unsigned n_hired); /* a part
 void plan_draw_peers(struct plan *p, uint64_t seed);
 /* Units, rules, templates and reorganisations, of which the rest knows nothing. */
 void plan_draw_shape(struct plan *p, uint64_t seed, bool calm);
+/* How often rosterd asks, and what the tenant does by itself. */
+void plan_draw_habits(struct plan *p, uint64_t seed, bool calm);
 void plan_draw_right(struct plan *p, uint64_t seed);
 void plan_draw_scarce(struct plan *p, uint64_t seed, unsigned n_hired, unsigned n_people);
 void plan_draw(struct plan *ret, const struct draw_options *o);

@@ -49,6 +49,11 @@ static void write_budgets(char *to, size_t size)
 
 #define CONFLICT "roles = Trainer\n[conflict \"One of two\"]\nroles = Lead, Trainer\n"
 
+static unsigned seconds_of(uint64_t usec)
+{
+    return (unsigned)(usec / SECOND);
+}
+
 /* The administrator's hand is none of the daemon's. */
 static void write_configuration(const char *name, const char *state, const char *socket)
 {
@@ -61,7 +66,7 @@ static void write_configuration(const char *name, const char *state, const char 
     snprintf(
         text, sizeof(text),
         "%s[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
-        "poll_interval = 2min\nbind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
+        "poll_interval = %us\nfull_interval = %us\nbind_password_file = %sbind-password\nkeepalive = %us\nbase = ou=people," SUFFIX
         "\n%sgroup_base = ou=groups," SUFFIX "\n"
         "%s[tenant]\nurl = http://10.0.0.%s\ntls = no\nclient_id = " API_USER
         "\nclient_secret_file = %sclient-secret\nmax_rate = %u\nmax_concurrent = %u\n%s"
@@ -73,12 +78,14 @@ static void write_configuration(const char *name, const char *state, const char 
         "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:%u\n"
         "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
         "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n%s%s"
-        "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
+        "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %us\n"
         "dormant_after = %ud\ndormant = %s\ncreate_ahead = %uh\ncreate_disabled = %s\n"
         "[guard]\n%smax_users = %u\nattribute_vanish = %u%%\n%s%s"
+        "[notify]\nalarm_after = %us\n"
         "[state]\nfile = %s%s\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %s%s\n",
-        rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
+        rules.broken ? "[nothing]\n" : "", seconds_of(rules.poll_usec), seconds_of(rules.full_usec),
+        HERE, seconds_of(rules.keepalive_usec),
         !plan->two_bases     ? ""
         : plan->nested_bases ? "base = " SUFFIX "\n" /* which has the other in it */
                              : "base = ou=contractors," SUFFIX "\n",
@@ -88,17 +95,31 @@ static void write_configuration(const char *name, const char *state, const char 
         rules.without_visitors ? "(employeeType=Visitor)" : "",
         plan->dates ? "starts_at = " FIRST_DAY "\nexpires_at = " LAST_DAY "\n" : "",
         shape_templates(), before, rules.billing, rules.conflicts ? CONFLICT : "", behind,
-        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", rules.dormant,
+        rules.deletes ? "3d" : "0", seconds_of(rules.verify_usec), rules.dormant,
         rules.dormant_disables ? "disable" : "report", rules.ahead,
         rules.makes_disabled ? "yes" : "no", budgets, rules.seats,
         rules.vanish ? rules.vanish : 100, rules.privileged ? "privileged_roles = Lead\n" : "",
-        rules.protects ? "protected_logins = " PROTECTED "\n" : "", HERE, state, HERE, HERE,
+        rules.protects ? "protected_logins = " PROTECTED "\n" : "",
+        seconds_of(rules.alarm_after_usec), HERE, state, HERE, HERE,
         plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE, socket);
     world.running = false;
     write_file(name, text);
     write_file("bind-password", BIND_PASSWORD "\n");
     write_file("client-secret", CLIENT_SECRET "\n");
     world.running = running;
+}
+
+static void intervals_begin(const struct plan *p)
+{
+    rules.keepalive_usec = p->keepalive_seconds ? p->keepalive_seconds * SECOND
+                           : p->short_keepalive ? 2 * MINUTE
+                                                : HOUR;
+    rules.poll_usec = p->poll_seconds ? p->poll_seconds * SECOND : 2 * MINUTE;
+    rules.full_usec = p->full_hours ? p->full_hours * HOUR : DAY;
+    rules.verify_usec = p->verify_hours     ? p->verify_hours * HOUR
+                        : p->often_verified ? DAY
+                                            : 7 * DAY;
+    rules.alarm_after_usec = (p->alarm_minutes ? p->alarm_minutes : 15) * MINUTE;
 }
 
 void rules_begin(const struct plan *p)
@@ -117,8 +138,8 @@ void rules_begin(const struct plan *p)
                            .conflicts = p->conflicts,
                            .at_once = p->at_once ? p->at_once : 16,
                            .deletes = p->deletes,
-                           .often_verified = p->often_verified,
                            .protects = p->protects};
+    intervals_begin(p);
     shape_begin(p);
     habits_begin(p);
     memcpy(rules.limits, p->limits, sizeof(rules.limits));

@@ -38,7 +38,9 @@ struct rules {
     bool privileged;         /* the role Lead is */
     unsigned rate;           /* requests a second */
     unsigned at_once;        /* requests under way */
-    bool deletes, protects, broken, often_verified;
+    bool deletes, protects, broken;
+    /* How often rosterd asks, and how long it waits before it tells of something. */
+    uint64_t keepalive_usec, poll_usec, full_usec, verify_usec, alarm_after_usec;
     uint64_t budget_changed_usec;
     unsigned seats, seats_before; /* 0: as many as there are */
     uint64_t seats_changed_usec;

@@ -26,8 +26,7 @@
 
 extern struct simulator tenant;
 
-#define FULL_INTERVAL (24 * HOUR) /* the default */
-#define DELETE_AFTER  (3 * DAY)
+#define DELETE_AFTER (3 * DAY)
 
 static const char *text_of(const json_t *status, const char *part, const char *name)
 {
@@ -107,8 +106,8 @@ static void check_read(const json_t *status)
         broken(17, "the status says that all was read %llu minutes ago, and it was %llu ago",
                told ? (unsigned long long)((now - told) / MINUTE) : 0,
                (unsigned long long)((now - last) / MINUTE));
-    else if (now > FULL_INTERVAL + 2 * HOUR && life_was_quiet(now - FULL_INTERVAL - 2 * HOUR) &&
-             told < now - FULL_INTERVAL - 2 * HOUR)
+    else if (now > rules.full_usec + 2 * HOUR && life_was_quiet(now - rules.full_usec - 2 * HOUR) &&
+             told < now - rules.full_usec - 2 * HOUR)
         broken(17,
                "the status says that all was read %llu hours ago, and nothing was in the way",
                told ? (unsigned long long)((now - told) / HOUR) : 0);

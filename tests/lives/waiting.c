@@ -19,8 +19,6 @@
 #include "witness.h"
 #include "world.h"
 
-#define ALARM_AFTER (15 * MINUTE)
-
 static json_t *plan; /* NULL: not asked yet */
 
 void waiting_forget(void)
@@ -112,7 +110,7 @@ static void check_alarm(const json_t *o, json_t *causes)
         if (!witness_alarm(cause))
             broken(17, "%s waits for \"%s\", and there is no alarm",
                    text_of(json_object_get(o, "person"), "login"), cause);
-    } else if (held && waited(o) > (at_once ? 0 : ALARM_AFTER) + MINUTE) {
+    } else if (held && waited(o) > (at_once ? 0 : rules.alarm_after_usec) + MINUTE) {
         seen(POINT_HOLD_ALARM);
         if (!witness_alarm(alarm) && !witness_alarm(cause))
             broken(17, "%s is held for \"%s\" for %llu minutes, and there is no alarm",
