@@ -42,10 +42,22 @@ static bool is_on_shift(const struct person *p)
     return u && u->logged_in;
 }
 
-bool dormant_is(const struct person *p)
+static bool is_unused_by(const struct person *p, uint64_t now_usec)
 {
     return rules.dormant && !p->is_unreadable && !is_on_shift(p) &&
-           used_usec(p) + rules.dormant * DAY <= world.steady_usec;
+           used_usec(p) + rules.dormant * DAY <= now_usec;
+}
+
+bool dormant_is(const struct person *p)
+{
+    return is_unused_by(p, world.steady_usec);
+}
+
+/* When somebody was made or enabled is a date, and a machine whose clock nobody keeps right may have
+ * been behind by what it was off before. */
+static bool is_dormant_by_its_clock(const struct person *p)
+{
+    return is_unused_by(p, world.steady_usec + world.off_usec);
 }
 
 void dormant_logs_in(struct person *p, const struct happening *h)
@@ -91,7 +103,7 @@ bool dormant_disabled(struct person *p, const struct deed *d)
         return false; /* for something else, of before */
     if (p->use_is_unknown || world.steady_usec - used_usec(p) < MOMENT)
         ;
-    else if (!dormant_is(p))
+    else if (!is_dormant_by_its_clock(p))
         broken(26, "%s is disabled as dormant, and was there %llu minutes ago", p->login,
                (unsigned long long)((world.steady_usec - used_usec(p)) / MINUTE));
     p->is_dormant = true;

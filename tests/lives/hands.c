@@ -97,6 +97,7 @@ void hands_forgotten(struct person *p)
 {
     for (size_t i = 0; i < HANDS; i++)
         p->hands[i].over = true;
+    p->hand_usec = 0; /* it is as it is found */
 }
 
 void hands_apply(const struct person *p, const struct dues *is, struct dues *due)
