@@ -279,12 +279,13 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     struct error e = {0};
     char revoked[REVOKED_SIZE];
     uint64_t now = clock_steady_usec();
+    bool outage = is_outage(reason);
     /* It could not be read: still unclear, whatever kept us from it. */
     if (x->learnt.is_unclear) {
         reason = REASON_UNCLEAR;
         cause = "unclear";
     }
-    if (o->revokes && !is_outage(reason)) {
+    if (o->revokes && !outage) {
         wait_usec = hold_revocation(x, sentence, wait_usec, revoked);
         cause = revoked;
     }

@@ -139,12 +139,41 @@ static void test_end_once(void **state)
     assert_int_equal(bed_audit(b, "alarm-over", REASON_NOT_AUTHORISED, NULL), 1);
 }
 
+/* Nobody knows whether it was done, and the user may not be read: whoever is to be told is told of
+ * an access that may not have ended, not of an answer that did not come. */
+static void test_refused_when_settled(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    people(b, 4, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT | FAKE_ACTIVE,
+                                                    .login = "u3",
+                                                    .times = 1,
+                                                    .class = TENANT_UNCLEAR});
+    fake_tenant_fail(
+        b->tenant,
+        (struct fake_fault){
+            .kinds = FAKE_ALL, .login = "u3", .times = -1, .class = TENANT_REFUSED, .status = 403});
+    revoke_uid(b, "u3", true);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_UNCLEAR), 1);
+    assert_int_equal(bed_audit(b, "alarm", REASON_REVOKED, NULL), 1);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_REVOKED, NULL), 0);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "u3"));
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_REVOKED, NULL), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_once),
         scenario(test_over_meanwhile),
         scenario(test_end_once),
+        scenario(test_refused_when_settled),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
