@@ -57,7 +57,9 @@ static bool is_known(const json_t *known, enum due d, unsigned level)
     size_t i;
     json_t *role;
     const json_t *skill = json_object_get(json_object_get(known, "skills"), due_names[d]);
-    bool has = skill && (unsigned)json_integer_value(skill) == level;
+    bool has = json_integer_value(skill) > 0; /* a level of 0 may be shown of what is not there */
+    if (has)
+        return (unsigned)json_integer_value(skill) == level;
     json_array_foreach(json_object_get(known, "roles"), i, role) has =
         has || strcmp(json_string_value(role), due_names[d]) == 0;
     return has == (level > 0);

@@ -53,8 +53,8 @@ bool dormant_is(const struct person *p)
     return is_unused_by(p, world.steady_usec);
 }
 
-/* When somebody was made or enabled is a date, and a machine whose clock nobody keeps right may have
- * been behind by what it was off before. */
+/* When somebody was made or enabled is a date, and a machine whose clock nobody keeps right may
+ * have been behind by what it was off before. */
 static bool is_dormant_by_its_clock(const struct person *p)
 {
     return is_unused_by(p, world.steady_usec + world.off_usec);

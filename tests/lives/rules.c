@@ -153,7 +153,7 @@ void rules_change(const struct happening *h)
     if (h->what == WHAT_RULE)
         shape_change(h);
     else if (strcmp(h->to, "billing") == 0)
-        rules.billing = (unsigned)(h->number % 101);
+        rules.billing = h->number % 101 ? (unsigned)(h->number % 101) : 100; /* 0 is none */
     else if (strcmp(h->to, "visitors") == 0)
         rules.without_visitors = h->number % 2;
     else if (strcmp(h->to, "budget") == 0) {
