@@ -29,7 +29,7 @@ struct steady {
     bool gap_open;              /* how long the machine was down is not known yet */
     bool gap_lost; /* nor will it be, since the wall clock before that boot was nobody's word */
     bool vouched;  /* the kernel has called the clock of dates right since it was set last */
-    uint64_t boot_usec; /* the steady clock at that boot, as long as the gap is open */
+    uint64_t boot_usec;      /* the steady clock at that boot, as long as the gap is open */
     uint64_t last_boot_usec; /* likewise at the last boot since: of two gaps only the sum is told */
     uint64_t
         lost_usec;     /* the steady clock at the last boot of which that is so; 0: there is none */
