@@ -146,8 +146,10 @@ int books_look_at_clock(struct books *b, struct error *e)
     int64_t before = steady_doubt_usec(&b->steady);
     uint64_t date = clock_date_usec();
     bool came = steady_look(&b->steady), back = clock_date_usec() + USEC_PER_SEC < date;
-    if (before != steady_doubt_usec(&b->steady))
+    if (before != steady_doubt_usec(&b->steady)) {
         b->work |= WORK_ALARMS;
+        books_note_steady_soon(b); /* since when it is doubted outlives this process */
+    }
     if (!came || b->o.options->plan_only)
         return 0;
     b->work |= WORK_COMMIT;

@@ -1,7 +1,7 @@
 /*
  * The two clocks as one row of meta: the boot in which it was noted, the monotonic clock of
- * that boot, what the steady clock and the clock of dates said then, and how long it was since
- * the boot.
+ * that boot, what the steady clock and the clock of dates said then, how long it was since the
+ * boot, and since when the wall clock is doubted.
  */
 #include "config.h"
 
@@ -32,7 +32,8 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     CLEANUP(freep) char *text = NULL;
     char noted_boot[CLOCK_BOOT_SIZE] = "";
     uint64_t monotonic = clock_monotonic_usec(), noted_monotonic = 0, noted = 0;
-    uint64_t date = 0, boot = 0, open = 0, lost = 0, again = 0;
+    uint64_t date = 0, boot = 0, open = 0, lost = 0, again = 0, doubt = 0;
+    int64_t doubted = 0;
     int vouched = 1; /* of a version that did not note it */
     int r = state_meta_get(s, META, &text, e);
 
@@ -42,9 +43,9 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     clock_boot(ret->boot);
     int n = r == 0 ? sscanf(text,
                             "%36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64 " %" SCNu64
-                            " %" SCNu64 " %" SCNu64,
+                            " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64,
                             noted_boot, &noted_monotonic, &noted, &date, &vouched, &boot, &open,
-                            &lost, &again)
+                            &lost, &again, &doubt, &doubted)
                    : 0;
     if (n < 3) {
         clock_set_steady(clock_now_usec(), clock_now_usec());
@@ -66,7 +67,13 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     ret->boot_usec = open ? open : noted;
     ret->last_boot_usec = ret->new_boot || !open ? noted : again ? again : open;
     ret->lost_usec = ret->gap_lost ? noted : lost;
-    if (!open) /* else what was noted in between is to be moved, which the next look does */
+    if (!ret->new_boot) { /* another start is no reason to doubt for longer */
+        ret->doubt_usec = doubt;
+        ret->step_usec = doubted;
+    }
+    /* Else what was noted in between is to be moved, or some may begin or end by what is believed
+     * now: the next look does that. */
+    if (!open && !ret->doubt_usec)
         (void)steady_look(ret);
     return 0;
 }
@@ -174,14 +181,14 @@ uint64_t steady_note_age_usec(const struct steady *c)
 
 int steady_note(struct state *s, struct steady *c, struct error *e)
 {
-    char text[240];
+    char text[280];
 
     c->noted_usec = clock_monotonic_usec();
     snprintf(text, sizeof(text),
              "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64
-             " %" PRIu64,
+             " %" PRIu64 " %" PRIu64 " %" PRId64,
              c->boot, clock_monotonic_usec(), clock_steady_usec(), clock_date_usec(), c->vouched,
              clock_boot_usec(), c->gap_open ? c->boot_usec : 0, c->lost_usec,
-             c->gap_open ? c->last_boot_usec : 0);
+             c->gap_open ? c->last_boot_usec : 0, c->doubt_usec, c->step_usec);
     return state_meta_set(s, META, text, e);
 }

@@ -11,8 +11,8 @@
  *
  * The clock of dates follows the wall clock. A step of it is believed when as much real time as
  * it is wide has passed and it is still there, at the latest after a day; if the kernel calls
- * the wall clock synchronised, after five minutes. So nobody's account ends, or begins again,
- * by a clock that is wrong for a while.
+ * the wall clock synchronised, after five minutes; in one boot, however often rosterd is started
+ * meanwhile. So nobody's account ends, or begins again, by a clock that is wrong for a while.
  */
 #pragma once
 #include <stdbool.h>

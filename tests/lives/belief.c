@@ -23,6 +23,7 @@
 
 static int64_t believed;                                    /* how far it is before the truth */
 static uint64_t since_usec, moved_usec, unknown_until_usec; /* 0: no doubt; never */
+static uint64_t begun_usec; /* when the daemon may have begun to doubt, last */
 
 static int64_t clock_is_off(void)
 {
@@ -82,15 +83,22 @@ static void by_now(void *userdata, uint64_t since)
         world_at(since_usec + wait_usec() + NOTICED, by_now, NULL, since);
 }
 
+static void believe_in_time(void)
+{
+    uint64_t at = since_usec + wait_usec();
+    world_at((at > world.steady_usec ? at : world.steady_usec) + NOTICED, by_now, NULL, since_usec);
+}
+
 static void doubt(void)
 {
     int64_t step = clock_is_off() - believed;
+    begun_usec = world.steady_usec;
     if (step <= SMALL && step >= -SMALL) {
         since_usec = 0;
         return;
     }
     since_usec = world.steady_usec; /* the daemon may be about to start */
-    world_at(since_usec + wait_usec() + NOTICED, by_now, NULL, since_usec);
+    believe_in_time();
 }
 
 /* Somebody sets it; or the machine sleeps, for which it looks the same; or what keeps clocks
@@ -124,10 +132,14 @@ void belief_unknown(void)
     doubt();
 }
 
+/* A doubt goes on over starts in one boot, once it is noted. */
 void belief_started(void)
 {
-    /* Perhaps it was time, and noted; and a doubt begins anew with each start. */
-    if (belief_is_unknown() || (since_usec && since_usec + wait_usec() <= world.steady_usec))
+    bool written = world.noted_usec > begun_usec && world.booted_usec <= begun_usec,
+         noted = written && world.noted_usec > begun_usec + NOTICED;
+    if (noted && since_usec)
+        believe_in_time();
+    else if (!noted && (belief_is_unknown() || (since_usec && written)))
         belief_unknown();
     else if (since_usec)
         doubt();
@@ -143,5 +155,5 @@ void belief_taken(void)
 void belief_begin(void)
 {
     believed = 0;
-    since_usec = moved_usec = unknown_until_usec = 0;
+    since_usec = moved_usec = unknown_until_usec = begun_usec = 0;
 }

@@ -21,5 +21,5 @@ void belief_unknown(void);
 uint64_t belief_doubted_usec(void);
 bool belief_moved(uint64_t ago_usec);
 void belief_clock_set(const struct happening *h);
-void belief_started(void); /* the daemon: what it doubts, it doubts from now on */
+void belief_started(void); /* the daemon */
 void belief_taken(void);   /* a new state believes the clock */

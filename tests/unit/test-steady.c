@@ -198,6 +198,62 @@ static void boot(uint64_t down_usec, int64_t wrong_usec)
     set(wall + down_usec + (uint64_t)wrong_usec, 20 * USEC_PER_SEC);
 }
 
+/* A step is believed in time however often rosterd is started meanwhile; another step is one of
+ * its own, and what the machine's boot makes of it as well. */
+static void test_doubted_over_starts(void **state)
+{
+    struct fixture *f = *state;
+    struct steady c;
+    start(f, &c);
+    step(9000 * (int64_t)HOUR);
+    assert_false(steady_look(&c));
+    for (uint64_t i = 0; i < 8; i++) {
+        assert_int_equal(clock_date_usec(), WALL + i * 3 * HOUR);
+        assert_int_equal(steady_doubt_usec(&c), 9000 * (int64_t)HOUR);
+        note(f, &c);
+        pass(3 * HOUR);
+        start(f, &c);
+    }
+    assert_int_equal(clock_date_usec(), WALL + 24 * HOUR); /* whom it is about a look marks */
+    assert_true(steady_look(&c));
+    assert_int_equal(clock_date_usec(), wall);
+    note(f, &c);
+    step(-9000 * (int64_t)HOUR);
+    assert_false(steady_look(&c));
+    pass(20 * HOUR);
+    note(f, &c);
+    step(2 * HOUR);
+    start(f, &c);
+    assert_false(steady_look(&c));
+    pass(20 * HOUR);
+    assert_false(steady_look(&c));
+    note(f, &c);
+    boot(0, 0);
+    start(f, &c);
+    pass(20 * HOUR);
+    assert_false(steady_look(&c));
+    pass(4 * HOUR);
+    assert_true(steady_look(&c));
+    assert_int_equal(clock_date_usec(), wall);
+}
+
+/* While nobody was there it was put right: nothing is doubted. */
+static void test_right_at_the_start(void **state)
+{
+    struct fixture *f = *state;
+    struct steady c;
+    start(f, &c);
+    step(-9000 * (int64_t)HOUR);
+    assert_false(steady_look(&c));
+    note(f, &c);
+    pass(30 * HOUR);
+    step(9000 * (int64_t)HOUR);
+    start(f, &c);
+    assert_false(steady_look(&c));
+    assert_int_equal(steady_doubt_usec(&c), 0);
+    assert_int_equal(clock_date_usec(), wall);
+}
+
 static void test_boot_with_an_unsure_clock(void **state)
 {
     struct steady c;
@@ -387,6 +443,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_for_a_while, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_synchronised_is_believed_sooner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_restart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_doubted_over_starts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_right_at_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_with_an_unsure_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_boot_after_an_unsure_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_vouched, set_up, tear_down),
