@@ -254,15 +254,21 @@ static void test_right_at_the_start(void **state)
     assert_int_equal(clock_date_usec(), wall);
 }
 
+/* It was vouched for until the machine went down, and nobody vouches for the clock it boots with. */
+static void boot_unsure(struct fixture *f, struct steady *c, uint64_t down_usec, int64_t wrong_usec)
+{
+    synchronised = true;
+    start(f, c);
+    note(f, c);
+    synchronised = false;
+    boot(down_usec, wrong_usec);
+    start(f, c);
+}
+
 static void test_boot_with_an_unsure_clock(void **state)
 {
     struct steady c;
-    synchronised = true;
-    start(*state, &c);
-    note(*state, &c);
-    synchronised = false;
-    boot(5 * HOUR, 100 * (int64_t)HOUR);
-    start(*state, &c);
+    boot_unsure(*state, &c, 5 * HOUR, 100 * (int64_t)HOUR);
     assert_true(c.new_boot && c.gap_open);
     assert_int_equal(clock_steady_usec(), WALL);
     assert_int_equal(clock_date_usec(), WALL);
@@ -390,12 +396,7 @@ static void test_boots_twice_for_nothing(void **state)
 {
     struct fixture *f = *state;
     struct steady c;
-    synchronised = true;
-    start(f, &c);
-    note(f, &c);
-    synchronised = false;
-    boot(HOUR, 300 * HOUR);
-    start(f, &c);
+    boot_unsure(f, &c, HOUR, 300 * HOUR);
     pass(HOUR);
     note(f, &c);
     boot(100 * HOUR, 0);
@@ -414,12 +415,7 @@ static void test_believed_in_a_gap(void **state)
 {
     struct fixture *f = *state;
     struct steady c;
-    synchronised = true;
-    start(f, &c);
-    note(f, &c);
-    synchronised = false;
-    boot(10 * HOUR, -8760 * HOUR);
-    start(f, &c);
+    boot_unsure(f, &c, 10 * HOUR, -8760 * HOUR);
     for (int i = 0; i < 30; i++) {
         pass(HOUR);
         (void)steady_look(&c);
