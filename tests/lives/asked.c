@@ -89,8 +89,7 @@ static void check_done(const struct person *p, const json_t *one)
                there);
     (void)tenant_dues(login, &has);
     for (unsigned d = DUE_AGENT; d < DUES; d++)
-        /* A level that a team has for a while is the tenant's own, until it is read. */
-        if (!habits_give((enum due)d) && p->preset.fact != d &&
+        if (!habits_give((enum due)d) && !habits_unread(p, (enum due)d) &&
             !is_known(known, (enum due)d, has.of[d]))
             broken(16, "%s is explained with another %s than %d", login, due_names[d],
                    (int)has.of[d]);

@@ -12,6 +12,7 @@
 #include "company.h"
 #include "directory.h"
 #include "plan.h"
+#include "rules.h"
 #include "simulated.h"
 #include "tenant.h"
 #include "world.h"
@@ -154,6 +155,12 @@ void habits_touched(struct person *p)
 bool habits_hold(const struct person *p)
 {
     return p->preset.fact;
+}
+
+bool habits_unread(const struct person *p, enum due fact)
+{
+    return p->preset.fact == fact &&
+           world.steady_usec < p->preset.until_usec + rules.verify_usec + 2 * HOUR;
 }
 
 /* ---- what is due all the same ---- */

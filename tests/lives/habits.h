@@ -50,6 +50,8 @@ void habits_apply(const struct person *p, const struct dues *is, struct dues *du
 void habits_touched(struct person *p); /* something about them changed meanwhile */
 /* For a while, or what came after it is not known to be as before. */
 bool habits_hold(const struct person *p);
+/* The level of a skill is the tenant's own, until everybody has been read after it. */
+bool habits_unread(const struct person *p, enum due fact);
 /* Nobody can say by the audit who had it. */
 bool habits_give(enum due fact);
 /* Text that the tenant keeps in its own form, made the same. */
