@@ -254,14 +254,14 @@ static void test_right_at_the_start(void **state)
     assert_int_equal(clock_date_usec(), wall);
 }
 
-/* It was vouched for until the machine went down, and nobody vouches for the clock it boots with. */
-static void boot_unsure(struct fixture *f, struct steady *c, uint64_t down_usec, int64_t wrong_usec)
+/* Vouched for until the machine went down; and nobody vouches for the clock it boots with. */
+static void boot_unsure(struct fixture *f, struct steady *c, uint64_t down, int64_t wrong)
 {
     synchronised = true;
     start(f, c);
     note(f, c);
     synchronised = false;
-    boot(down_usec, wrong_usec);
+    boot(down, wrong);
     start(f, c);
 }
 
