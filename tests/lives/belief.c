@@ -114,6 +114,7 @@ void belief_clock_set(const struct happening *h)
         seen(POINT_SET_RIGHT);
     } else {
         world.wall_usec += back ? -step : step;
+        world.slept_usec += strcmp(h->to, "sleep") == 0 ? step : 0;
         world.clock_is_right = world.clock_is_right && strcmp(h->to, "sleep") == 0;
         seen(back ? POINT_CLOCK_BACK : POINT_CLOCK_FORWARD);
     }

@@ -426,7 +426,7 @@ static void begin(void)
         world.lost_by_lies = world.was_turned_back = false;
     world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;
-    world.deaf_since_usec = world.disk_usec = world.off_usec = world.down_usec =
+    world.deaf_since_usec = world.disk_usec = world.off_usec = world.down_usec = world.slept_usec =
         world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);

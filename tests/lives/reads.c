@@ -14,7 +14,7 @@
 #define KEPT      64
 #define IN_PIECES (2 * MINUTE) /* what is asked after that is a part of it */
 
-static uint64_t whole[KEPT];
+static uint64_t whole[KEPT], slept[KEPT]; /* and how long the machine had slept by then */
 static unsigned n_whole;
 
 static bool asks_for(const struct search *s, const char *name)
@@ -33,6 +33,7 @@ void reads_served(const struct search *s)
     if (!groups || s->q.scope != LDAP_SCOPE_SUBTREE || s->q.filter.tag != FILTER_OR ||
         (s->q.sync && *s->q.cookie) || !asks_for(s, "member"))
         return;
+    slept[n_whole % KEPT] = world.slept_usec;
     whole[n_whole++ % KEPT] = world.steady_usec;
 }
 
@@ -50,10 +51,12 @@ uint64_t reads_last_usec(void)
     return n_whole ? whole[(n_whole - 1) % KEPT] : 0;
 }
 
+/* Of what a machine slept, a boot finds out what its dates had not followed yet. */
 bool reads_ended_by(uint64_t usec)
 {
     for (unsigned i = 0; i < KEPT; i++)
-        if (whole[i] && whole[i] <= usec + SECOND && usec <= whole[i] + IN_PIECES)
+        if (whole[i] && whole[i] <= usec + world.slept_usec - slept[i] + SECOND &&
+            usec <= whole[i] + IN_PIECES)
             return true;
     return false;
 }

@@ -59,6 +59,7 @@ struct world {
     uint64_t cut_usec;    /* when a connection ended last */
     uint64_t active_usec; /* when anything happened last */
     uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
+    uint64_t slept_usec;  /* how long it slept, of which its wall clock alone knows */
     uint64_t noted_usec;  /* when the state, and its clock with it, was written last */
     uint64_t down_usec;   /* how long nobody was there to do anything */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
